@@ -1,0 +1,163 @@
+"""Everything that can go wrong, one class per HTTP outcome, one reason per cause.
+
+The tree::
+
+    CalleridError
+    ├── ConfigurationError          the developer's mistake: raised at construction or start-up
+    ├── UnguardedEndpointError      a marked endpoint was reached that no guard decided: 500
+    └── Refusal                     a request that is not let in
+        ├── BadRequest              400  two credentials in one slot, or no credential's shape
+        ├── Unauthenticated         401  no credential, or none that can be believed
+        ├── StepUpRequired          401  a fresher or stronger sign-in would do (RFC 9470)
+        ├── Forbidden               403  we know who is calling, and they may not
+        ├── CrossSite               403  a browser sent a cookie without being asked by the site's own pages
+        └── Unavailable             503  the keys cannot be had: nobody's fault who is calling
+
+A refusal never holds the token or any part of its signature.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = [
+    "BadRequest",
+    "CalleridError",
+    "ConfigurationError",
+    "CrossSite",
+    "Forbidden",
+    "Reason",
+    "Refusal",
+    "StepUpRequired",
+    "Unauthenticated",
+    "Unavailable",
+    "UnguardedEndpointError",
+]
+
+
+class Reason(StrEnum):
+    """Why a request was refused: stable, machine-readable, in every refusal's body and log record."""
+
+    SEVERAL_CREDENTIALS = "several_credentials"
+    MALFORMED_HEADER = "malformed_header"
+    AMBIGUOUS_PATH = "ambiguous_path"
+    NO_CREDENTIAL = "no_credential"
+    MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a reason, not a password
+    SIGNATURE_REMOVED = "signature_removed"
+    UNSIGNED = "unsigned"
+    UNKNOWN_ISSUER = "unknown_issuer"
+    UNKNOWN_KEY = "unknown_key"
+    WRONG_ALGORITHM = "wrong_algorithm"
+    BAD_SIGNATURE = "bad_signature"
+    BAD_CLAIMS = "bad_claims"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    WRONG_AUDIENCE = "wrong_audience"
+    STEP_UP = "step_up"
+    NOT_ALLOWED = "not_allowed"
+    CROSS_SITE = "cross_site"
+    KEYS_UNAVAILABLE = "keys_unavailable"
+
+
+class CalleridError(Exception):
+    """The root of every error this library raises."""
+
+
+class ConfigurationError(CalleridError, ValueError):
+    """A mistake in how the guard, a rule or an issuer is written; the message ends with the mend."""
+
+
+class UnguardedEndpointError(CalleridError, RuntimeError):
+    """An endpoint marked with ``guard.allow`` was reached although no guard decided about it.
+
+    The application answers 500: a rule is never silently unenforced.
+    """
+
+
+class Refusal(CalleridError):
+    """A request that is not let in.
+
+    ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
+    is sent), ``reason`` the stable cause. ``detail`` (what was expected, what came) and ``mend`` are for the log
+    alone; the client never sees them.
+    """
+
+    status: int = 500
+    error: str | None = None
+    title: str = "Refused"
+
+    def __init__(self, reason: Reason, detail: str = "", *, mend: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+        self.mend = mend
+
+
+class BadRequest(Refusal):  # noqa: N818 - named after the HTTP outcome
+    """400: what was sent has not the form of one credential (RFC 6750 section 3.1, ``invalid_request``)."""
+
+    status = 400
+    error = "invalid_request"
+    title = "Bad Request"
+
+
+class Unauthenticated(Refusal):  # noqa: N818
+    """401: nothing was sent, or nothing that can be believed.
+
+    ``error`` is absent when nothing was sent (RFC 6750 section 3.1: a request that lacks any authentication
+    information gets no error code).
+    """
+
+    status = 401
+    title = "Unauthorized"
+
+    @property
+    def error(self) -> str | None:  # type: ignore[override]
+        return None if self.reason is Reason.NO_CREDENTIAL else "invalid_token"
+
+
+class StepUpRequired(Refusal):  # noqa: N818
+    """401: only the age or the strength of the sign-in stands between this caller and a yes (RFC 9470 section 3).
+
+    ``max_age`` is the age in seconds that would do, or ``None`` where age is not what is missing.
+    """
+
+    status = 401
+    error = "insufficient_user_authentication"
+    title = "Unauthorized"
+
+    def __init__(self, detail: str = "", *, max_age: int | None = None, mend: str = "") -> None:
+        super().__init__(Reason.STEP_UP, detail, mend=mend)
+        self.max_age = max_age
+
+
+class Forbidden(Refusal):  # noqa: N818
+    """403: the caller is known, and no rule lets them in (RFC 6750 section 3.1, ``insufficient_scope``)."""
+
+    status = 403
+    error = "insufficient_scope"
+    title = "Forbidden"
+
+    def __init__(self, detail: str = "", *, mend: str = "") -> None:
+        super().__init__(Reason.NOT_ALLOWED, detail, mend=mend)
+
+
+class CrossSite(Refusal):  # noqa: N818
+    """403 without a challenge: a browser sent an ambient credential from another site's page."""
+
+    status = 403
+    title = "Forbidden"
+
+    def __init__(self, detail: str = "", *, mend: str = "") -> None:
+        super().__init__(Reason.CROSS_SITE, detail, mend=mend)
+
+
+class Unavailable(Refusal):  # noqa: N818
+    """503: the keys cannot be had and nothing usable is cached; ``retry_after`` is in whole seconds, at least 1."""
+
+    status = 503
+    title = "Service Unavailable"
+
+    def __init__(self, detail: str = "", *, retry_after: float = 1.0, mend: str = "") -> None:
+        super().__init__(Reason.KEYS_UNAVAILABLE, detail, mend=mend)
+        self.retry_after = max(1, int(-(-retry_after // 1)))
