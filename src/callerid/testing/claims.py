@@ -1,0 +1,254 @@
+"""The claims Google and Firebase write into a token, and what they never write.
+
+Pure functions from facts to a dictionary. Sources: Google's discovery document for ``GenerateIdTokenResponse``,
+google-auth's ``oauth2/_client.py`` and ``compute_engine/credentials.py``; for Firebase the tokens its own emulator
+mints (firebase-tools ``src/emulator/auth/operations.ts``, ``generateJwt``) and firebase-admin's ``_token_gen.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = [
+    "COMPUTE_ENGINE",
+    "FIREBASE_ISSUER",
+    "GOOGLE_ISSUER",
+    "RESERVED_CUSTOM_CLAIMS",
+    "firebase_objections",
+    "firebase_user",
+    "google_account",
+    "is_service_account",
+    "numeric_id",
+    "person_objections",
+    "service_account_objections",
+    "settled",
+]
+
+GOOGLE_ISSUER = "https://accounts.google.com"
+"""The issuer name of Google's ID tokens."""
+
+FIREBASE_ISSUER = "https://securetoken.google.com/"
+"""The issuer name of Firebase's ID tokens, before the project."""
+
+COMPUTE_ENGINE: Mapping[str, Any] = {
+    "instance_creation_timestamp": 1_700_000_000,
+    "instance_id": "1234567890123456789",
+    "instance_name": "worker-1",
+    "project_id": "shop-prod",
+    "project_number": 123_456_789_012,
+    "zone": "europe-west1-b",
+}
+"""An invented machine, in the members that ``format=full`` adds to a token of the metadata server."""
+
+RESERVED_CUSTOM_CLAIMS = frozenset(
+    "acr amr at_hash aud auth_time azp c_hash cnf exp firebase iat iss jti nbf nonce sub".split(),  # noqa: SIM905
+)
+"""Names that Firebase refuses for custom claims (firebase-tools ``FORBIDDEN_CUSTOM_CLAIMS``)."""
+
+_FIREBASE_FACTS = frozenset({"email", "email_verified", "phone_number", "provider_id", "user_id"})
+_LARGEST_CUSTOM_CLAIMS = 1000
+_LONGEST_LIFETIME = 3600
+_CLIENT_ID = ".apps.googleusercontent.com"
+_CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
+
+
+def numeric_id(email: str) -> str:
+    """The account id of an e-mail address: 21 digits, always the same for one address, as Google's ``sub`` looks."""
+    digest = int.from_bytes(hashlib.sha256(email.casefold().encode()).digest())
+    return f"1{digest % 10**20:020d}"
+
+
+def is_service_account(email: str) -> bool:
+    """Whether an address is a service account's: all of them lie under ``gserviceaccount.com``."""
+    domain = _domain(email)
+    return domain == "gserviceaccount.com" or domain.endswith(".gserviceaccount.com")
+
+
+def google_account(  # noqa: PLR0913 - one parameter a claim
+    *,
+    audience: str,
+    subject: str,
+    azp: str,
+    email: str | None,
+    email_verified: bool,
+    domain: str | None = None,
+    compute_engine: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The claims of a Google ID token but for its times; those without a value are left out, as Google does."""
+    hosted = {} if domain is None else {"hd": domain}
+    mailbox = {} if email is None else {"email": email, "email_verified": email_verified}
+    machine = {} if compute_engine is None else {"google": {"compute_engine": dict(compute_engine)}}
+    return {"iss": GOOGLE_ISSUER, "azp": azp, "aud": audience, "sub": subject, **hosted, **mailbox, **machine}
+
+
+def firebase_user(  # noqa: PLR0913 - one parameter a claim
+    uid: str,
+    *,
+    project: str,
+    provider: str,
+    email: str | None,
+    email_verified: bool,
+    phone: str | None,
+    tenant: str | None,
+    second_factor: str | None,
+) -> dict[str, Any]:
+    """The claims of a Firebase ID token but for its times and custom claims."""
+    anonymous = {"provider_id": "anonymous"} if provider == "anonymous" else {}
+    mailbox = {} if email is None else {"email": email, "email_verified": email_verified}
+    telephone = {} if phone is None else {"phone_number": phone}
+    factor = {} if second_factor is None else _second_factor(uid, second_factor)
+    firebase = {"identities": _identities(uid, provider, email, phone), "sign_in_provider": provider, **factor}
+    if tenant is not None:
+        firebase["tenant"] = tenant
+    return {
+        **anonymous,
+        "iss": FIREBASE_ISSUER + project,
+        "aud": project,
+        "user_id": uid,
+        "sub": uid,
+        **mailbox,
+        **telephone,
+        "firebase": firebase,
+    }
+
+
+def settled(
+    standard: Mapping[str, Any],
+    extra: Mapping[str, Any] | None,
+    objections: Callable[[Mapping[str, Any]], Iterable[str]],
+    *,
+    hostile: bool,
+) -> dict[str, Any]:
+    """The claims to mint. Raises `ValueError` for what Google would not mint, unless ``hostile`` asks for it."""
+    extra = {} if extra is None else extra
+    claims = {**standard, **extra}
+    if not hostile:
+        for objection in chain(_overwritten(standard, extra), _lifetime(claims), objections(claims)):
+            raise ValueError(f"Google mints no such token: {objection} To test how it is refused, pass hostile=True.")
+    return claims
+
+
+def person_objections(claims: Mapping[str, Any]) -> Iterator[str]:
+    """What stands against these claims in the token of a person."""
+    yield from _audience(claims)
+    email, domain = claims.get("email"), claims.get("hd")
+    if not claims["aud"].endswith(_CLIENT_ID):
+        yield (
+            f"{claims['aud']!r} is not an OAuth client id (NUMBER-NAME{_CLIENT_ID}), the only audience a person can "
+            "get a token for; a service_account() chooses any."
+        )
+    if not claims["sub"].isdecimal():
+        yield f"the account id {claims['sub']!r} is not a number in digits."
+    if email is not None:
+        yield from _address(email)
+        if is_service_account(email):
+            yield f"{email!r} is a service account, not a person; mint it with service_account()."
+    if domain is not None:
+        yield from _hosted_domain(domain, email)
+
+
+def service_account_objections(email: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
+    """What stands against the claims of the service account at this address."""
+
+    def objections(claims: Mapping[str, Any]) -> Iterator[str]:
+        yield from _audience(claims)
+        yield from _address(email)
+        if not is_service_account(email):
+            yield f"{email!r} is no service account's address, which end in gserviceaccount.com; mint a person()."
+        if "hd" in claims:
+            yield "a service account belongs to a project, not to a Workspace domain: its tokens carry no hd."
+        if "google" in claims and "email" not in claims:
+            yield "a token with compute_engine facts (format=full) carries the e-mail too: include_email=True."
+
+    return objections
+
+
+def firebase_objections(custom: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Iterator[str]]:
+    """What stands against the claims of a Firebase user with these custom claims."""
+
+    def objections(claims: Mapping[str, Any]) -> Iterator[str]:
+        yield from _custom_claims(custom)
+        yield from _audience(claims)
+        if not 1 <= len(claims["sub"]) <= 128:
+            yield f"a Firebase uid has 1 to 128 characters, this one {len(claims['sub'])}."
+        if claims["auth_time"] > claims["iat"]:
+            yield "auth_time is later than iat: nobody signs in after the token was issued."
+        yield from _sign_in(claims, claims["firebase"])
+
+    return objections
+
+
+def _domain(email: str) -> str:
+    return email.rpartition("@")[2].casefold()
+
+
+def _identities(uid: str, provider: str, email: str | None, phone: str | None) -> dict[str, list[str]]:
+    federated = {} if provider in {"password", "phone", "anonymous", "custom"} else {provider: [numeric_id(uid)]}
+    mailbox = {} if email is None else {"email": [email]}
+    telephone = {} if phone is None else {"phone": [phone]}
+    return {**federated, **mailbox, **telephone}
+
+
+def _second_factor(uid: str, second_factor: str) -> dict[str, str]:
+    identifier = uuid5(NAMESPACE_URL, f"{FIREBASE_ISSUER}{uid}/{second_factor}")
+    return {"sign_in_second_factor": second_factor, "second_factor_identifier": str(identifier)}
+
+
+def _overwritten(standard: Mapping[str, Any], extra: Mapping[str, Any]) -> Iterator[str]:
+    for name in extra:
+        if name in standard:
+            yield f"{name!r} is written by Google itself and cannot be chosen."
+
+
+def _lifetime(claims: Mapping[str, Any]) -> Iterator[str]:
+    if "exp" in claims and not 0 < claims["exp"] - claims["iat"] <= _LONGEST_LIFETIME:
+        yield f"a lifetime of {claims['exp'] - claims['iat']} s; its ID tokens live for one hour (or expired(token))."
+
+
+def _audience(claims: Mapping[str, Any]) -> Iterator[str]:
+    if not claims["aud"].strip():
+        yield "the audience is empty; every token is minted for somebody."
+
+
+def _address(email: str) -> Iterator[str]:
+    local, at, domain = email.rpartition("@")
+    if not (local and at and domain):
+        yield f"{email!r} is not an e-mail address."
+
+
+def _hosted_domain(domain: str, email: str | None) -> Iterator[str]:
+    if not domain.strip():
+        yield "hd is empty; an account outside Workspace has no hd at all: mint a person()."
+    for consumer in {domain.casefold(), _domain(email or "")} & _CONSUMER_DOMAINS:
+        yield f"{consumer} belongs to no Workspace, so its accounts carry no hd: mint a person()."
+
+
+def _custom_claims(custom: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(custom):
+        if name in RESERVED_CUSTOM_CLAIMS:
+            yield f"Firebase reserves {name!r}; no custom claim may be called so (FORBIDDEN_CLAIM)."
+        if name in _FIREBASE_FACTS:
+            yield f"Firebase writes its own {name!r} over a custom claim of that name."
+    if len(json.dumps(custom, separators=(",", ":"))) > _LARGEST_CUSTOM_CLAIMS:
+        yield f"custom claims are at most {_LARGEST_CUSTOM_CLAIMS} characters of JSON (CLAIMS_TOO_LARGE)."
+
+
+def _sign_in(claims: Mapping[str, Any], firebase: Mapping[str, Any]) -> Iterator[str]:
+    provider = firebase["sign_in_provider"]
+    if not provider.strip():
+        yield "the sign-in provider is empty."
+    if provider == "password" and "email" not in claims:
+        yield "who signs in by password has an e-mail address: email=..."
+    if provider == "phone" and "phone_number" not in claims:
+        yield "who signs in by phone has a number: phone=..."
+    if provider == "anonymous" and (firebase["identities"] or "sign_in_second_factor" in firebase):
+        yield "an anonymous user has no e-mail address, telephone number or second factor."
+    if not firebase.get("tenant", "some").strip():
+        yield "the tenant is empty; a user of the project itself has none: tenant=None."

@@ -1,0 +1,157 @@
+"""`LocalIssuer`: a stand-in for Google on the developer's own machine, with real keys, documents and headers."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from callerid.testing import claims as says
+from callerid.testing.endpoints import answer, jwks_path, pem_path
+from callerid.testing.faults import KeyEndpoints
+from callerid.testing.hostile import HostileMint
+from callerid.testing.keys import KeySet
+from callerid.testing.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from callerid.issuers import Issuer
+    from callerid.keys import KeyDocument
+
+__all__ = ["LocalIssuer"]
+
+
+class LocalIssuer(HostileMint, KeyEndpoints):
+    """Mints what Google would mint and, once it serves, answers what Google would answer.
+
+    For instance::
+
+        with LocalIssuer() as issuer:
+            guard = Guard(issuer.google("https://orders.example.com"))
+            headers = issuer.bearer(issuer.service_account(audience="https://orders.example.com"))
+
+    No server is needed to mint. Keys are made at run time, live in memory and are never stored. Its tokens are worth
+    nothing to a guard that trusts Google: they are signed by other keys.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` gives the seconds since the epoch; it fills ``iat`` and ``exp`` and dates the certificates."""
+        HostileMint.__init__(self, clock=clock)
+        KeyEndpoints.__init__(self)
+        self.metadata_machine: Mapping[str, Any] = says.COMPUTE_ENGINE
+        self._metadata_account = "123456789012-compute@developer.gserviceaccount.com"
+        self._server: Server | None = None
+
+    def __repr__(self) -> str:
+        return f"<LocalIssuer at {self.url}>" if self.is_serving else "<LocalIssuer, not serving>"
+
+    def serve(self, port: int = 0) -> Self:
+        """Start the HTTP server on 127.0.0.1; port 0 takes a free one. Use the result in ``with``, or call `close`.
+
+        Raises `RuntimeError` if it serves already, `OSError` if the port is taken.
+        """
+        if self._server is not None:
+            raise RuntimeError(f"This issuer serves already, at {self.url}.")
+        self.resume()
+        self._server = Server(partial(answer, self), port=port)
+        return self
+
+    def close(self) -> None:
+        """Stop the server; nothing happens if there is none. Minting goes on working, and so does a new `serve`."""
+        if self._server is not None:
+            self.release()
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self if self.is_serving else self.serve()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the HTTP server runs."""
+        return self._server is not None
+
+    @property
+    def url(self) -> str:
+        """The server's address, ``http://127.0.0.1:PORT``. Raises `RuntimeError` while it does not serve."""
+        if self._server is None:
+            raise RuntimeError("This issuer does not serve: write `with LocalIssuer() as issuer:`, or call serve().")
+        return self._server.url
+
+    @property
+    def metadata_account(self) -> str:
+        """The service account whose machine the metadata server pretends to be on. May be set."""
+        return self._metadata_account
+
+    @metadata_account.setter
+    def metadata_account(self, email: str) -> None:
+        if not says.is_service_account(email):
+            raise ValueError(f"{email!r} is no service account; its address would end in gserviceaccount.com.")
+        self._metadata_account = email
+
+    def jwks_url(self, which: str = "google") -> str:
+        """Where the signer's JWK set is served."""
+        return self.url + jwks_path(which)
+
+    def pem_url(self, which: str = "google") -> str:
+        """Where the signer's X.509 certificates are served."""
+        return self.url + pem_path(which)
+
+    def google(self, *audiences: str) -> Issuer:
+        """``callerid.google(*audiences)``, with the keys of this issuer.
+
+        The keys come over HTTP if it serves; else they are those of this moment, and `rotate` is not noticed.
+        """
+        from callerid.issuers import google  # noqa: PLC0415 - minting must not depend on it
+
+        return google(*audiences, keys=self._key_source("google"))
+
+    def firebase(self, project: str) -> Issuer:
+        """``callerid.firebase(project)``, with the keys of this issuer, from where `google` has them."""
+        from callerid.issuers import firebase  # noqa: PLC0415 - minting must not depend on it
+
+        return firebase(project, keys=self._key_source("firebase"))
+
+    def add_service_account(self, email: str = "robot@shop-prod.iam.gserviceaccount.com") -> dict[str, str]:
+        """A service account with a key of its own: what its key file would hold, ``token_uri`` pointing here.
+
+        For ``service_account.IDTokenCredentials.from_service_account_info(info, target_audience=...)``. Its public
+        keys are served where Google serves them, and ``sign(..., key=email)`` signs with its key. Adding it again
+        gives the same key. Raises `ValueError` for an address outside ``gserviceaccount.com``, `RuntimeError` while
+        the issuer does not serve.
+        """
+        if not says.is_service_account(email):
+            raise ValueError(f"{email!r} is no service account; its address would end in gserviceaccount.com.")
+        token_uri = f"{self.url}/token"
+        unique_id = says.numeric_id(email)
+        with self._lock:
+            # The common name of a service account's certificate is its unique id.
+            key = self._key_sets.setdefault(email, KeySet(unique_id, self.clock)).current
+        return {
+            "type": "service_account",
+            "project_id": email.partition("@")[2].partition(".")[0],
+            "private_key_id": key.kid,
+            "private_key": key.private_pem(),
+            "client_email": email,
+            "client_id": unique_id,
+            "token_uri": token_uri,
+            "client_x509_cert_url": self.pem_url(email),
+            "universe_domain": "googleapis.com",
+        }
+
+    def _key_source(self, which: str) -> KeyDocument | str:
+        if self.is_serving:
+            return self.jwks_url(which)
+        from callerid.keys import KeyDocument  # noqa: PLC0415 - minting must not depend on it
+
+        return KeyDocument(self.jwks_document(which))

@@ -1,0 +1,269 @@
+"""Minting: the tokens Google and Firebase would issue, signed with keys of our own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from callerid.testing import claims as says
+from callerid.testing.compact import Part, compact
+from callerid.testing.keys import KeySet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["FIREBASE_ACCOUNT", "PERSON_AUDIENCE", "Mint"]
+
+PERSON_AUDIENCE = "1234-abc.apps.googleusercontent.com"
+"""The OAuth client id for which `Mint.person` mints when none is named."""
+
+FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
+"""The account whose published keys sign Firebase's ID tokens."""
+
+# The common names in the certificates that Google publishes.
+_OWNERS = {
+    "google": "federated-signon.system.gserviceaccount.com",
+    "firebase": "securetoken.system.gserviceaccount.com",
+}
+
+
+class Mint:
+    """Signs as Google and Firebase do, without a server.
+
+    Every signer has a name: ``"google"``, ``"firebase"``, or the e-mail of an added service account.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """Keys are made at first use. ``clock`` gives the seconds since the epoch that ``iat`` starts from."""
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._key_sets = {name: KeySet(owner, clock) for name, owner in _OWNERS.items()}
+
+    def person(  # noqa: PLR0913 - one parameter a claim
+        self,
+        email: str | None = "ada@gmail.com",
+        *,
+        audience: str = PERSON_AUDIENCE,
+        azp: str | None = None,
+        subject: str | None = None,
+        email_verified: bool = True,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+        hostile: bool = False,
+    ) -> str:
+        """A Google ID token of a person without a Workspace account.
+
+        ``subject`` is the numeric account id (default: derived from the e-mail), ``azp`` the OAuth client that asked
+        for the token (default: the audience), ``lifetime`` is in seconds, ``issued_at`` in seconds since the epoch
+        (default: now); ``claims`` are further claims. ``email=None``: the scope ``email`` was not granted.
+
+        Raises `ValueError` for what Google never mints: an audience that is no OAuth client id, a service account's
+        address, ``hd`` beside a gmail.com address, a lifetime over an hour. ``hostile=True`` mints it all the same.
+        """
+        return self._person(
+            email,
+            domain=None,
+            audience=audience,
+            azp=azp,
+            subject=subject,
+            email_verified=email_verified,
+            times=self._times(issued_at, lifetime),
+            claims=claims,
+            hostile=hostile,
+        )
+
+    def workspace_person(  # noqa: PLR0913 - one parameter a claim
+        self,
+        email: str = "ada@example.com",
+        *,
+        audience: str = PERSON_AUDIENCE,
+        domain: str | None = None,
+        azp: str | None = None,
+        subject: str | None = None,
+        email_verified: bool = True,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+        hostile: bool = False,
+    ) -> str:
+        """A Google ID token of a person with a Workspace account: it carries ``hd``.
+
+        ``domain`` is the Workspace's primary domain (default: the e-mail's own); everything else as for `person`.
+        """
+        return self._person(
+            email,
+            domain=email.rpartition("@")[2] if domain is None else domain,
+            audience=audience,
+            azp=azp,
+            subject=subject,
+            email_verified=email_verified,
+            times=self._times(issued_at, lifetime),
+            claims=claims,
+            hostile=hostile,
+        )
+
+    def service_account(  # noqa: PLR0913 - one parameter a claim
+        self,
+        email: str = "scheduler@shop-prod.iam.gserviceaccount.com",
+        *,
+        audience: str = "https://orders.example.com",
+        include_email: bool = True,
+        use_email_azp: bool = False,
+        compute_engine: Mapping[str, Any] | None = None,
+        subject: str | None = None,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+        hostile: bool = False,
+    ) -> str:
+        """A Google ID token of a service account.
+
+        ``include_email`` and ``use_email_azp`` are the flags of ``generateIdToken`` in the IAM credentials API:
+        without the first the token carries no e-mail, without the second ``azp`` is the numeric unique id
+        (``subject``; default: derived from the e-mail). ``compute_engine`` are the facts that the metadata server adds
+        for ``format=full`` (`callerid.testing.COMPUTE_ENGINE` is a set of them); the rest as for `person`.
+
+        Raises `ValueError` for what Google never mints: an address outside ``gserviceaccount.com``, ``hd``, an empty
+        audience, compute_engine facts without the e-mail. ``hostile=True`` mints it all the same.
+        """
+        unique_id = says.numeric_id(email) if subject is None else subject
+        account = says.google_account(
+            audience=audience,
+            subject=unique_id,
+            azp=email if use_email_azp else unique_id,
+            email=email if include_email else None,
+            email_verified=True,
+            compute_engine=compute_engine,
+        )
+        standard = account | self._times(issued_at, lifetime)
+        return self.sign(says.settled(standard, claims, says.service_account_objections(email), hostile=hostile))
+
+    def firebase_user(  # noqa: PLR0913 - one parameter a claim
+        self,
+        uid: str,
+        *,
+        project: str = "shop-prod",
+        email: str | None = None,
+        email_verified: bool = True,
+        phone: str | None = None,
+        provider: str | None = None,
+        tenant: str | None = None,
+        second_factor: str | None = None,
+        signed_in_at: int | None = None,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+        hostile: bool = False,
+    ) -> str:
+        """A Firebase ID token.
+
+        ``provider`` is how the user signed in: ``"password"`` (default with an e-mail), ``"phone"`` (default with a
+        number), ``"custom"`` (default with neither), ``"anonymous"``, ``"google.com"``, ``"saml.acme"``, ...
+        ``second_factor`` is ``"phone"`` or ``"totp"``; ``signed_in_at`` (``auth_time``, default: when issued) is in
+        seconds since the epoch. ``claims`` are custom claims and come at the top level, as Firebase puts them.
+
+        Raises `ValueError` for what Firebase never mints: a uid that is empty or over 128 characters, a reserved
+        custom claim, custom claims over 1000 characters, a sign-in after the issue, an anonymous user with an e-mail
+        address. ``hostile=True`` mints it all the same.
+        """
+        times = self._times(issued_at, lifetime)
+        user = says.firebase_user(
+            uid,
+            project=project,
+            provider=_likely_provider(email, phone) if provider is None else provider,
+            email=email,
+            email_verified=email_verified,
+            phone=phone,
+            tenant=tenant,
+            second_factor=second_factor,
+        )
+        standard = user | times | {"auth_time": times["iat"] if signed_in_at is None else signed_in_at}
+        objections = says.firebase_objections({} if claims is None else claims)
+        return self.sign(says.settled(standard, claims, objections, hostile=hostile), key="firebase")
+
+    def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
+        """Any claims, signed with the current key of ``key``: a signer's name.
+
+        Claims and header may also be text or bytes, which are signed exactly as they are. A header given as a mapping
+        is laid over ``{"alg": "RS256", "kid": ..., "typ": "JWT"}``. Nothing is checked.
+        """
+        signing = self.key_set(key).current
+        usual = {"alg": "RS256", "kid": signing.kid, "typ": "JWT"}
+        whole = header if isinstance(header, str | bytes) else {**usual, **(header or {})}
+        return compact(whole, claims, signing.sign)
+
+    def bearer(self, token: str) -> dict[str, str]:
+        """The request header that carries a token (RFC 6750 section 2.1)."""
+        return {"Authorization": f"Bearer {token}"}
+
+    def rotate(self, which: str = "google", *, keep_old: bool = True) -> None:
+        """Sign with a new key under a new id from now on; ``keep_old=False`` withdraws the keys published so far."""
+        self.key_set(which).rotate(keep_old=keep_old)
+
+    def jwks_document(self, which: str = "google") -> str:
+        """The text of the signer's JWK set."""
+        return self.key_set(which).jwks()
+
+    def pem_document(self, which: str = "google") -> str:
+        """The text of the signer's X.509 certificates by key id."""
+        return self.key_set(which).pem_map()
+
+    def key_set(self, which: str) -> KeySet:
+        """The keys of a signer. Raises `ValueError` for a name that is none."""
+        with self._lock:
+            try:
+                return self._key_sets[which]
+            except KeyError:
+                raise ValueError(f"No signer is called {which!r}; there are {sorted(self._key_sets)}.") from None
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """The names of all signers."""
+        with self._lock:
+            return tuple(self._key_sets)
+
+    def key_sets(self) -> list[KeySet]:
+        """The keys of every signer."""
+        with self._lock:
+            return list(self._key_sets.values())
+
+    def _person(  # noqa: PLR0913 - one parameter a claim
+        self,
+        email: str | None,
+        *,
+        domain: str | None,
+        audience: str,
+        azp: str | None,
+        subject: str | None,
+        email_verified: bool,
+        times: Mapping[str, int],
+        claims: Mapping[str, Any] | None,
+        hostile: bool,
+    ) -> str:
+        account = says.google_account(
+            audience=audience,
+            subject=_subject(email) if subject is None else subject,
+            azp=audience if azp is None else azp,
+            email=email,
+            email_verified=email_verified,
+            domain=domain,
+        )
+        return self.sign(says.settled({**account, **times}, claims, says.person_objections, hostile=hostile))
+
+    def _times(self, issued_at: int | None, lifetime: int) -> dict[str, int]:
+        begin = int(self.clock()) if issued_at is None else issued_at
+        return {"iat": begin, "exp": begin + lifetime}
+
+
+def _subject(email: str | None) -> str:
+    if email is None:
+        raise ValueError("A person without an e-mail needs subject=, the numeric account id.")
+    return says.numeric_id(email)
+
+
+def _likely_provider(email: str | None, phone: str | None) -> str:
+    if email is not None:
+        return "password"
+    return "custom" if phone is None else "phone"
