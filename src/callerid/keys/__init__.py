@@ -1,0 +1,32 @@
+"""The public keys of an issuer: fetched, cached, refreshed behind requests, and kept through outages.
+
+The staircase inside::
+
+    key · documents ← source        values, and the strict reading of a key document: pure
+    freshness                       how long a document may serve, from its HTTP headers: pure
+    plan                            what to do about one key id, and what each event changes: pure
+    verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
+    fetch ← transport               one fetch, ended on time                  (requests, google.auth.transport)
+    flight ← store                  who waits for a fetch; the state, its lock and its one fetch at a time
+
+Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
+"""
+
+from callerid.keys.flight import Wait
+from callerid.keys.key import Algorithm, Key
+from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, key_source
+from callerid.keys.store import KeyStatus, KeyStore
+
+__all__ = [
+    "Algorithm",
+    "AnySource",
+    "Key",
+    "KeyDocument",
+    "KeyFile",
+    "KeyPolicy",
+    "KeySource",
+    "KeyStatus",
+    "KeyStore",
+    "Wait",
+    "key_source",
+]

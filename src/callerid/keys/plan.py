@@ -1,0 +1,201 @@
+"""What to do about one key id, and what each event changes. Pure: state in, value out; time is an argument.
+
+Times are in seconds of one monotonic clock. ``plan`` decides; ``begun``, ``succeeded``, ``failed`` and ``missed`` are
+the only ways a state changes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callerid.keys.key import Key
+    from callerid.keys.source import KeyPolicy
+
+__all__ = [
+    "Decision",
+    "Fetch",
+    "KeySet",
+    "Reject",
+    "Unavailable",
+    "Use",
+    "begun",
+    "failed",
+    "missed",
+    "plan",
+    "succeeded",
+    "wants_warming",
+]
+
+GRACE = 1.0
+"""Who waits for a whole fetch is woken at its deadline; should no thread be there to wake, this much later."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """All that is known of one source's keys. The state of an untried source is ``KeySet()``."""
+
+    keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    """By key id; empty only as long as no fetch has succeeded."""
+    fetched_at: float = -math.inf
+    """When the fetch that brought these keys began: their age counts from there (RFC 9111 section 4.2.3)."""
+    lifetime: float = 0.0
+    """Seconds they are fresh; infinite for keys that are never fetched again."""
+    begun_at: float | None = None
+    """When the fetch under way began, if one is."""
+    failures: int = 0
+    """Fetches that failed since the last one that succeeded."""
+    retry_at: float = -math.inf
+    """The end of the back-off."""
+    unknown_until: float = -math.inf
+    """The end of the cool-down for unknown key ids."""
+    fetches: int = 0
+    """Fetches begun."""
+    last_error: str = ""
+    """Why the last fetch failed; empty when it succeeded."""
+
+    @property
+    def expires_at(self) -> float:
+        """The end of the lifetime."""
+        return self.fetched_at + self.lifetime
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether there are keys within their lifetime."""
+        return bool(self.keys) and now < self.expires_at
+
+    def is_usable(self, policy: KeyPolicy, now: float) -> bool:
+        """Whether there are keys, fresh or not too far past their lifetime."""
+        return bool(self.keys) and now < self.expires_at + policy.stale_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Judge with this key."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Begin a fetch, or join the one under way, and wait for at most ``seconds``.
+
+    0 seconds: it goes on behind this request, which is judged by ``key`` now. ``because_unknown``: it is made because
+    the key id is not in the set, so it starts the cool-down.
+    """
+
+    seconds: float
+    key: Key | None = None
+    because_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """There is no such key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody can say now whether there is such a key; ask again after ``retry_after`` seconds."""
+
+    retry_after: float
+
+
+Decision = Use | Fetch | Reject | Unavailable
+
+
+def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool = False) -> Decision:
+    """What to do about a token that names the key id ``kid``.
+
+    ``waited``: this caller has waited for a fetch already, and is judged by what there is; the answer is never Fetch.
+    """
+    key = state.keys.get(kid) if state.is_usable(policy, now) else None
+    if key is None:
+        return _settle_unknown(policy, state, now) if waited else _plan_unknown(policy, state, now)
+    return Use(key) if waited else _plan_known(policy, state, key, now)
+
+
+def _plan_known(policy: KeyPolicy, state: KeySet, key: Key, now: float) -> Decision:
+    refresh_at = state.fetched_at + state.lifetime * (1 - policy.refresh_fraction)
+    if now < refresh_at or now < state.retry_at:
+        return Use(key)
+    waited_already = 0.0 if state.begun_at is None else now - state.begun_at
+    seconds = 0.0 if state.is_fresh(now) else max(0.0, policy.stale_wait - waited_already)
+    if seconds == 0.0 and state.begun_at is not None:
+        return Use(key)
+    return Fetch(seconds, key)
+
+
+def _plan_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
+    if state.begun_at is not None:
+        return Fetch(max(0.0, state.begun_at + policy.fetch_seconds - now) + GRACE)
+    if now < state.retry_at:
+        return _unavailable(state, now)
+    if state.is_fresh(now) and (now < state.unknown_until or state.lifetime == math.inf):
+        return _unavailable(state, now) if state.failures else Reject()
+    return Fetch(policy.fetch_seconds + GRACE, because_unknown=state.is_usable(policy, now))
+
+
+def _settle_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
+    if state.is_usable(policy, now) and not state.failures and state.begun_at is None:
+        return Reject()
+    return _unavailable(state, now)
+
+
+def _unavailable(state: KeySet, now: float) -> Unavailable:
+    until = max(state.retry_at, state.unknown_until) if state.is_fresh(now) else state.retry_at
+    return Unavailable(max(1.0, until - now))
+
+
+def wants_warming(state: KeySet, now: float) -> bool:
+    """Whether a fetch would bring keys where there are no fresh ones, and none is forbidden by the back-off."""
+    return not state.is_fresh(now) and (state.begun_at is not None or now >= state.retry_at)
+
+
+def begun(policy: KeyPolicy, state: KeySet, now: float, *, because_unknown: bool) -> KeySet:
+    """A fetch begins."""
+    unknown_until = now + policy.unknown_kid_cooldown if because_unknown else state.unknown_until
+    return replace(state, begun_at=now, fetches=state.fetches + 1, unknown_until=unknown_until)
+
+
+def succeeded(state: KeySet, keys: Mapping[str, Key], lifetime: float, *, begun_at: float) -> KeySet:
+    """The fetch that began at ``begun_at`` brought ``keys``, fresh for ``lifetime`` seconds from then.
+
+    A key published again under the same id stays the same object.
+    """
+    kept = {kid: _kept(state.keys.get(kid), key) for kid, key in keys.items()}
+    return replace(
+        state,
+        keys=MappingProxyType(kept),
+        fetched_at=begun_at,
+        lifetime=lifetime,
+        begun_at=None,
+        failures=0,
+        retry_at=-math.inf,
+        last_error="",
+    )
+
+
+def _kept(old: Key | None, new: Key) -> Key:
+    return old if old is not None and old.material == new.material else new
+
+
+def failed(policy: KeyPolicy, state: KeySet, now: float, error: str, retry_after: float = 0.0) -> KeySet:
+    """The fetch under way failed; the keys stay, and the back-off doubles.
+
+    ``retry_after``: seconds the server asked to be left alone; it can lengthen the back-off up to its longest.
+    """
+    doubled = policy.shortest_backoff * 2.0 ** min(state.failures, 64)
+    backoff = min(policy.longest_backoff, max(doubled, retry_after))
+    return replace(state, begun_at=None, failures=state.failures + 1, retry_at=now + backoff, last_error=error)
+
+
+def missed(policy: KeyPolicy, state: KeySet, kid: str, landed_at: float) -> KeySet:
+    """Somebody waited for a fetch that succeeded at ``landed_at``: without ``kid`` in it, the cool-down starts."""
+    if kid in state.keys:
+        return state
+    return replace(state, unknown_until=max(state.unknown_until, landed_at + policy.unknown_kid_cooldown))

@@ -1,0 +1,192 @@
+"""Where an issuer's keys come from, and the numbers by which they are fetched and kept: frozen values."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from callerid.errors import ConfigurationError
+from callerid.keys.documents import DocumentError, entries
+
+__all__ = ["AnySource", "KeyDocument", "KeyFile", "KeyPolicy", "KeySource", "key_source", "policy_of"]
+
+LOOPBACK = IPv4Network("127.0.0.0/8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPolicy:
+    """The numbers by which keys are fetched and kept. All times are in seconds.
+
+    Raises ConfigurationError for a number that makes no sense.
+    """
+
+    fetch_seconds: float = 5.0
+    """One fetch ends within this in all: name look-up, connection, TLS, headers and body together."""
+    shortest_lifetime: float = 60.0
+    """Keys are fresh at least this long, whatever the headers say; also where they say nothing usable."""
+    longest_lifetime: float = 86_400.0
+    """Keys are fresh at most this long, whatever the headers say."""
+    refresh_fraction: float = 0.1
+    """In this last part of a lifetime a request starts the refresh and is itself served by the keys at hand."""
+    stale_wait: float = 1.0
+    """Once the keys have expired, a caller waits at most this long for the refresh; then the old keys judge."""
+    stale_seconds: float = 86_400.0
+    """Old keys serve this long past their expiry while fetching fails."""
+    shortest_backoff: float = 1.0
+    """After a first failure nothing is fetched for this long; each further failure doubles it."""
+    longest_backoff: float = 30.0
+    """The back-off grows no longer than this."""
+    unknown_kid_cooldown: float = 30.0
+    """At most one fetch in this time is made because a token names a key id that is not in the set."""
+    largest_document: int = 256 * 1024
+    """A document of more bytes than this, before or after decompression, is refused whole."""
+
+    def __post_init__(self) -> None:
+        for name in ("fetch_seconds", "shortest_lifetime", "shortest_backoff", "unknown_kid_cooldown"):
+            _require(name, self, positive=True)
+        for name in ("stale_wait", "stale_seconds", "refresh_fraction", "longest_lifetime", "longest_backoff"):
+            _require(name, self, positive=False)
+        if self.refresh_fraction >= 1:
+            raise ConfigurationError(f"refresh_fraction is {self.refresh_fraction}: give a part of one, such as 0.1.")
+        if self.longest_lifetime < self.shortest_lifetime:
+            raise ConfigurationError("longest_lifetime is below shortest_lifetime: raise it, or lower the other.")
+        if self.longest_backoff < self.shortest_backoff:
+            raise ConfigurationError("longest_backoff is below shortest_backoff: raise it, or lower the other.")
+        if type(self.largest_document) is not int or self.largest_document < 1:
+            raise ConfigurationError("largest_document is no number of bytes: give a whole number above 0.")
+
+
+def _require(name: str, policy: KeyPolicy, *, positive: bool) -> None:
+    value: Any = getattr(policy, name)
+    is_number = type(value) in (int, float) and math.isfinite(value)
+    if not is_number or value < 0 or (positive and value == 0):
+        bound = "above 0" if positive else "of at least 0"
+        raise ConfigurationError(f"{name} is {value!r}: give a finite number {bound}.")
+
+
+@dataclass(frozen=True)
+class KeySource(KeyPolicy):
+    """Keys published at an address: a PEM map or a JWK set, over HTTP.
+
+    ``url`` is https; plain http is accepted on loopback only (127.0.0.0/8, ``[::1]`` or ``localhost``), for local
+    work. The lifetime comes from the answer's ``Cache-Control: max-age`` less ``Age`` (RFC 9111 section 4.2), clamped.
+
+    Raises ConfigurationError for any other address, with the mend.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_url(self.url)
+
+    def __str__(self) -> str:
+        return self.url.partition("?")[0]  # for logs: a query may carry an API key
+
+
+def _check_url(url: object) -> None:
+    if not isinstance(url, str) or not url:
+        raise ConfigurationError(f"The address of a key source is {url!r}: give a URL as text.")
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        raise ConfigurationError(
+            "The URL of a key source has a blank, a backslash or a character beyond ASCII: percent-encode it."
+        )
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise ConfigurationError(f"The URL of a key source cannot be read ({error}): correct it.") from None
+    if "@" in parts.netloc:
+        raise ConfigurationError("The URL of a key source holds a user name: remove it, keys are public.")
+    if "#" in url:
+        raise ConfigurationError(f"The URL of a key source has a fragment: remove everything from # on ({url}).")
+    if not parts.hostname:
+        raise ConfigurationError(f"The URL of a key source names no host: write https://HOST/PATH ({url}).")
+    _check_scheme(parts)
+
+
+def _check_scheme(parts: SplitResult) -> None:
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        raise ConfigurationError(
+            f"Keys cannot be fetched from {parts.scheme}://{parts.netloc}: use https (http is for loopback only)."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address == IPv6Address("::1") or address in LOOPBACK
+
+
+@dataclass(frozen=True)
+class KeyFile(KeyPolicy):
+    """Keys in a file, for places that cannot reach Google: a PEM map or a JWK set that something else keeps current.
+
+    It is read again every ``shortest_lifetime`` seconds, by the same plan as keys at an address: a file that goes
+    missing or breaks leaves the old keys in place for ``stale_seconds``.
+    """
+
+    path: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
+            raise ConfigurationError(f"The path of a key file is {self.path!r}: give the path of a file.")
+
+    def __str__(self) -> str:
+        return os.fspath(self.path)
+
+
+@dataclass(frozen=True)
+class KeyDocument:
+    """Keys written out: the text of a PEM map or a JWK set. Parsed once, on first use; never expires.
+
+    Raises ConfigurationError if the text is neither, or holds a private key.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            entries(self.text.encode())
+        except (AttributeError, UnicodeEncodeError):
+            raise ConfigurationError("A key document is no text: give the JSON of a JWK set or a PEM map.") from None
+        except DocumentError as error:
+            raise ConfigurationError(
+                f"A key document is refused ({error}): give the JSON of a JWK set or a PEM map, public keys only."
+            ) from None
+
+    def __str__(self) -> str:
+        return f"a document of {len(self.text)} characters"
+
+    def __repr__(self) -> str:
+        return f"KeyDocument(<{len(self.text)} characters>)"
+
+
+AnySource = KeySource | KeyFile | KeyDocument
+"""Everything keys can come from."""
+
+WRITTEN_OUT = KeyPolicy()
+
+
+def key_source(value: str | AnySource) -> AnySource:
+    """The source itself, or for a text the source at that URL.
+
+    Raises ConfigurationError for anything else, and for a URL that keys cannot be fetched from.
+    """
+    if isinstance(value, KeySource | KeyFile | KeyDocument):
+        return value
+    return KeySource(value)
+
+
+def policy_of(source: AnySource) -> KeyPolicy:
+    """The numbers by which keys from this source are kept; for a document, which is never fetched, the usual ones."""
+    return WRITTEN_OUT if isinstance(source, KeyDocument) else source

@@ -1,0 +1,250 @@
+"""The keys of every issuer: the state each source is in, and the one fetch at a time that changes it.
+
+Reading takes no lock: a state is a frozen value, swapped whole. Every change is made under the store's lock, by one of
+the pure functions of ``plan``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from callerid.errors import Reason, Unauthenticated, Unavailable
+from callerid.keys import plan
+from callerid.keys.fetch import Cord, Fetched, FetchError, fetch, short_cause
+from callerid.keys.flight import Flight, Wait
+from callerid.keys.source import AnySource, KeyDocument, policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from callerid.keys.key import Algorithm, Key
+
+__all__ = ["KeyStatus", "KeyStore"]
+
+logger = logging.getLogger("callerid")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """What a readiness probe wants to know of one source's keys. Times are in seconds."""
+
+    source: str
+    """Its address without the query, its path, or a word about a document."""
+    algorithm: Algorithm
+    kids: tuple[str, ...]
+    fresh: bool
+    """There are keys, within their lifetime."""
+    usable: bool
+    """There are keys, fresh or serving past their lifetime because fetching fails."""
+    age: float | None
+    """Since the fetch that brought them began; None without keys."""
+    expires_in: float | None
+    """Negative once expired, infinite for a document; None without keys."""
+    failures: int
+    """Fetches that failed since the last success."""
+    last_error: str
+    """Why the last fetch failed; empty when it succeeded."""
+    fetches: int
+    """Fetches begun so far."""
+
+
+class _Entry:
+    """One source's keys of one algorithm. There is one for each issuer's key source, never one for a key id."""
+
+    def __init__(self, source: AnySource, algorithm: Algorithm) -> None:
+        self.source = source
+        self.algorithm = algorithm
+        self.policy = policy_of(source)
+        self.state = plan.KeySet()
+        self.flight: Flight | None = None
+
+
+class KeyStore:
+    """The keys of any number of sources. Safe across threads, event loops and ``fork``.
+
+    ``timer`` gives seconds of a clock that never goes back; the wall clock plays no part in caching.
+
+    A caller asks ``find``. It answers at once with a key, or with a Wait: wait on it, then ask again with it. So the
+    same code serves threads and tasks, and nothing here blocks.
+    """
+
+    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[AnySource, Algorithm], _Entry] = {}
+        STORES.add(self)
+
+    def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
+        """The key of this id, or a Wait. With ``waited``, the Wait of an earlier answer, never another Wait.
+
+        Raises Unauthenticated if the source has no such key, and Unavailable, with the seconds after which to come
+        back, if nobody can say now: there are no usable keys, or the id may be a new one while fetching fails.
+        """
+        entry = self._entry(source, algorithm)
+        decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
+        if isinstance(decision, plan.Use):
+            return decision.key
+        return self._find_locked(entry, kid, waited)
+
+    def warm(self, source: AnySource, algorithm: Algorithm) -> Wait | None:
+        """Begins a fetch, or joins the one under way, if there are no fresh keys.
+
+        None if there is nothing to wait for: the keys are fresh, or a fetch failed just now and the back-off runs.
+        """
+        entry = self._entry(source, algorithm)
+        with self._lock:
+            if not plan.wants_warming(entry.state, self._timer()):
+                return None
+            flight, is_new = self._join(entry, because_unknown=False)
+        if is_new:
+            self._depart(entry, flight)
+        return None if flight.has_landed else Wait(flight, entry.policy.fetch_seconds + plan.GRACE)
+
+    def status(self) -> list[KeyStatus]:
+        """How the keys of every source asked for so far are."""
+        now = self._timer()
+        return [_status(entry, now) for entry in list(self._entries.values())]
+
+    def _entry(self, source: AnySource, algorithm: Algorithm) -> _Entry:
+        entry = self._entries.get((source, algorithm))
+        return entry or self._entries.setdefault((source, algorithm), _Entry(source, algorithm))
+
+    def _find_locked(self, entry: _Entry, kid: str, waited: Wait | None) -> Key | Wait:
+        with self._lock:
+            if waited is not None and waited.flight.succeeded_at is not None:
+                entry.state = plan.missed(entry.policy, entry.state, kid, waited.flight.succeeded_at)
+            decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
+            if not isinstance(decision, plan.Fetch):
+                return _answer(entry, kid, decision)
+            flight, is_new = self._join(entry, because_unknown=decision.because_unknown)
+        if is_new:
+            self._depart(entry, flight)
+        if decision.key is not None and decision.seconds == 0:
+            return decision.key
+        wait = Wait(flight, decision.seconds)
+        return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
+
+    def _join(self, entry: _Entry, *, because_unknown: bool) -> tuple[Flight, bool]:
+        """The flight under way, or a new one that is still to depart. Under the lock."""
+        if entry.flight is not None:
+            return entry.flight, False
+        now = self._timer()
+        entry.state = plan.begun(entry.policy, entry.state, now, because_unknown=because_unknown)
+        entry.flight = Flight(now)
+        return entry.flight, True
+
+    def _depart(self, entry: _Entry, flight: Flight) -> None:
+        if isinstance(entry.source, KeyDocument):
+            self._fly(entry, flight)  # nothing to wait for
+            return
+        try:
+            threading.Thread(target=self._fly, args=(entry, flight), name="callerid-keys", daemon=True).start()
+        except RuntimeError as error:  # no more threads, or the interpreter is ending
+            self._fail(entry, flight, error)
+
+    def _fly(self, entry: _Entry, flight: Flight) -> None:
+        try:
+            from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
+
+            fetched = self._fetch_in_time(entry, flight)
+            self._succeed(entry, flight, fetched, keys(fetched.body, entry.algorithm))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
+            self._fail(entry, flight, error)
+
+    def _fetch_in_time(self, entry: _Entry, flight: Flight) -> Fetched:
+        cord = Cord()
+        if isinstance(entry.source, KeyDocument):
+            return fetch(entry.source, cord)
+        watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, cord))
+        watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
+        watchdog.start()
+        try:
+            return fetch(entry.source, cord)
+        finally:
+            watchdog.cancel()
+            cord.let_go()
+
+    def _end(self, entry: _Entry, flight: Flight, cord: Cord) -> None:
+        """The time is up: the flight has failed, and the thread that flies it is brought to an end."""
+        self._fail(entry, flight, FetchError(f"not done within {entry.policy.fetch_seconds:g} s"))
+        cord.cut()
+
+    def _succeed(self, entry: _Entry, flight: Flight, fetched: Fetched, keys: Mapping[str, Key]) -> None:
+        with self._lock:
+            if entry.flight is not flight:
+                return  # too late: it was declared failed
+            failures = entry.state.failures
+            entry.state = plan.succeeded(entry.state, keys, fetched.lifetime, begun_at=flight.begun_at)
+            entry.flight, flight.succeeded_at = None, self._timer()
+        if failures:
+            logger.info("The keys of %s are fetched again, after %d failures.", entry.source, failures)
+        flight.land()
+
+    def _fail(self, entry: _Entry, flight: Flight, error: Exception) -> None:
+        cause = short_cause(error)
+        with self._lock:
+            if entry.flight is not flight:
+                return
+            now = self._timer()
+            asked = error.retry_after if isinstance(error, FetchError) else 0.0
+            entry.state = state = plan.failed(entry.policy, entry.state, now, cause, asked)
+            entry.flight = None
+        seconds = state.retry_at - now
+        logger.warning("The keys of %s cannot be fetched (%s); next try in %.0f s.", entry.source, cause, seconds)
+        flight.land()
+
+    def _renew_after_fork(self) -> None:
+        """In a forked child: no thread came along, so no fetch is under way, and nobody holds the lock."""
+        self._lock = threading.Lock()
+        for entry in self._entries.values():
+            entry.flight = None
+            entry.state = replace(entry.state, begun_at=None)
+
+
+def _answer(entry: _Entry, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable) -> Key:
+    match decision:
+        case plan.Use(key):
+            return key
+        case plan.Reject():
+            raise Unauthenticated(Reason.UNKNOWN_KEY, f"{entry.source} publishes no {entry.algorithm} key {kid!r:.100}")
+        case plan.Unavailable(retry_after):
+            cause = entry.state.last_error or "the fetch is not done"
+            raise Unavailable(
+                f"the keys of {entry.source} cannot be had ({cause})",
+                retry_after=retry_after,
+                mend=f"let this process reach {entry.source}, or give its keys as a KeyFile",
+            )
+
+
+def _status(entry: _Entry, now: float) -> KeyStatus:
+    state = entry.state
+    return KeyStatus(
+        source=str(entry.source),
+        algorithm=entry.algorithm,
+        kids=tuple(state.keys),
+        fresh=state.is_fresh(now),
+        usable=state.is_usable(entry.policy, now),
+        age=now - state.fetched_at if state.keys else None,
+        expires_in=state.expires_at - now if state.keys else None,
+        failures=state.failures,
+        last_error=state.last_error,
+        fetches=state.fetches,
+    )
+
+
+STORES: WeakSet[KeyStore] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in STORES:
+        store._renew_after_fork()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)
