@@ -174,7 +174,7 @@ def _verified(issuer: LocalIssuer, assertion: str) -> Mapping[str, Any]:
         account = _decoded(assertion, verify=False)["iss"]
         certificates = json.loads(issuer.pem_document(_signer(account)))
         return _decoded(assertion, certs=certificates, audience=[GOOGLE_TOKEN_URI, f"{issuer.url}/token"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise _RefusedGrantError("invalid_grant", "Invalid JWT: not one of an account known here, for here.") from None
 
 

@@ -69,7 +69,7 @@ class _LoopbackServer(ThreadingHTTPServer):
         super().server_close()
         for connection, thread in self._connections:
             with suppress(OSError):  # it may be closed already
-                connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RD)  # a client that says nothing; answers under way still go out
             thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
