@@ -78,18 +78,19 @@ class Refusal(CalleridError):
     """A request that is not let in.
 
     ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
-    is sent), ``reason`` the stable cause. ``detail`` (what was expected, what came) and ``mend`` are for the log
-    alone; the client never sees them.
+    is sent), ``reason`` the stable cause. ``detail`` (what was expected, what came), ``why`` (the rule
+    explained, as a tree) and ``mend`` are for the log alone; the client never sees them.
     """
 
     status: int = 500
     error: str | None = None
     title: str = "Refused"
 
-    def __init__(self, reason: Reason, detail: str = "", *, mend: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, why: str = "", mend: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+        self.why = why
         self.mend = mend
 
 
@@ -126,8 +127,8 @@ class StepUpRequired(Refusal):  # noqa: N818
     error = "insufficient_user_authentication"
     title = "Unauthorized"
 
-    def __init__(self, detail: str = "", *, max_age: int | None = None, mend: str = "") -> None:
-        super().__init__(Reason.STEP_UP, detail, mend=mend)
+    def __init__(self, detail: str = "", *, max_age: int | None = None, why: str = "", mend: str = "") -> None:
+        super().__init__(Reason.STEP_UP, detail, why=why, mend=mend)
         self.max_age = max_age
 
 
@@ -138,8 +139,8 @@ class Forbidden(Refusal):  # noqa: N818
     error = "insufficient_scope"
     title = "Forbidden"
 
-    def __init__(self, detail: str = "", *, mend: str = "") -> None:
-        super().__init__(Reason.NOT_ALLOWED, detail, mend=mend)
+    def __init__(self, detail: str = "", *, why: str = "", mend: str = "") -> None:
+        super().__init__(Reason.NOT_ALLOWED, detail, why=why, mend=mend)
 
 
 class CrossSite(Refusal):  # noqa: N818

@@ -1,0 +1,101 @@
+"""callerid tells a Python web app who is calling, and lets each route say who may.
+
+A valid token says who is calling; only a rule says whether they may. So: no rule, no entry.
+
+The staircase of rooms, each importing only what stands before it::
+
+    errors ← callers ← rules                    pure
+    errors ← keys                               Google's keys: fetched, kept, chosen
+    errors ← tokens · keys ← issuers ← verify   pure
+    rules, issuers ← algebra                    what rules mean together
+    answers                                     what a refused client is told
+    guard                                       the flow and its two drivers
+    marks                                       what allow() leaves on an endpoint
+    starlette ← fastapi                         rules tied to routes
+    testing · cli
+"""
+
+from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind
+from callerid.errors import (
+    BadRequest,
+    CalleridError,
+    ConfigurationError,
+    CrossSite,
+    Forbidden,
+    Reason,
+    Refusal,
+    StepUpRequired,
+    Unauthenticated,
+    Unavailable,
+    UnguardedEndpointError,
+)
+from callerid.guard import Guard
+from callerid.issuers import Issuer, firebase, google
+from callerid.keys import KeyDocument, KeyFile, KeySource
+from callerid.rules import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+)
+
+__all__ = [
+    "AllOf",
+    "AnyGoogleAccount",
+    "AnyOf",
+    "BadRequest",
+    "Caller",
+    "CalleridError",
+    "ComputeEngine",
+    "ConfigurationError",
+    "CrossSite",
+    "CustomClaim",
+    "Domain",
+    "EmailDomain",
+    "FirebaseFacts",
+    "FirebaseUser",
+    "Forbidden",
+    "Guard",
+    "IssuedBy",
+    "Issuer",
+    "KeyDocument",
+    "KeyFile",
+    "KeySource",
+    "Kind",
+    "Nobody",
+    "PathParam",
+    "Public",
+    "Reason",
+    "Refusal",
+    "Rule",
+    "SecondFactor",
+    "ServiceAccount",
+    "SignInProvider",
+    "SignedInWithin",
+    "StepUpRequired",
+    "Tenant",
+    "Unauthenticated",
+    "Unavailable",
+    "UnguardedEndpointError",
+    "User",
+    "Via",
+    "Where",
+    "firebase",
+    "google",
+]

@@ -1,0 +1,83 @@
+"""What a refused client is told: status, challenge and a problem document. Pure.
+
+The client learns what, the log learns why, and nobody sees the token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from callerid.errors import ConfigurationError, CrossSite, Reason, Refusal, StepUpRequired, Unavailable
+
+__all__ = ["Answer", "Challenge", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: status, headers (names in lower case) and body. A HEAD request gets the headers alone."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The ``WWW-Authenticate: Bearer`` challenge: its realm, and parameters such as ``resource_metadata`` (RFC 9728)."""
+
+    realm: str = "callerid"
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        for name, value in {"realm": self.realm, **self.parameters}.items():
+            if not (name.isascii() and name.replace("_", "").isalnum()) or not _is_quotable(value):
+                raise ConfigurationError(f"{name}={value!r} cannot stand in a challenge: printable ASCII only")
+        if {"error", "max_age", "realm"} & set(self.parameters):
+            raise ConfigurationError("error, max_age and realm are not yours to add to a challenge")
+
+    def header(self, refusal: Refusal) -> str | None:
+        """The header's value for a refusal, or ``None`` where there is nothing to prove (RFC 6750 section 3)."""
+        if isinstance(refusal, CrossSite | Unavailable) or refusal.reason is Reason.AMBIGUOUS_PATH:
+            return None
+        shown = {"realm": self.realm}
+        # MCP clients answer a 403 with insufficient_scope by a whole new authorization.
+        if refusal.error is not None and not (refusal.status == 403 and "resource_metadata" in self.parameters):
+            shown["error"] = refusal.error
+        if isinstance(refusal, StepUpRequired) and refusal.max_age is not None:
+            shown["max_age"] = str(refusal.max_age)
+        shown.update(self.parameters)
+        return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in shown.items())
+
+
+def answer(refusal: Refusal, challenge: Challenge, instance: str) -> Answer:
+    """The answer to a refusal, as ``application/problem+json`` (RFC 9457); ``instance`` finds it in the log."""
+    document = {
+        "type": "about:blank",
+        "title": refusal.title,
+        "status": refusal.status,
+        "reason": str(refusal.reason),
+        "instance": instance,
+    }
+    body = json.dumps(document).encode()
+    headers = [
+        ("content-type", "application/problem+json"),
+        ("content-length", str(len(body))),
+        ("cache-control", "no-store"),
+    ]
+    challenged = challenge.header(refusal)
+    if challenged is not None:
+        headers.append(("www-authenticate", challenged))
+    if isinstance(refusal, Unavailable):
+        headers.append(("retry-after", str(refusal.retry_after)))
+    return Answer(refusal.status, tuple(headers), body)
+
+
+def _is_quotable(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,140 @@
+"""The verified identity behind a request.
+
+A `Caller` holds only facts its issuer vouches for, and never the token. It is made by `callerid.verify` (or, in tests,
+by `callerid.testing`) and by nothing else: whoever holds one may believe it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NoReturn
+
+__all__ = ["FIREBASE_CLAIMS", "Caller", "Claims", "ComputeEngine", "FirebaseFacts", "Kind"]
+
+
+FIREBASE_CLAIMS = frozenset(
+    "acr amr at_hash aud auth_time azp cnf c_hash exp firebase iat iss jti nbf nonce sub "
+    "email email_verified phone_number user_id provider_id name picture".split()
+)
+"""Names in a Firebase token that Firebase fills, or the user (``name``, ``picture``): none of them is a custom claim."""
+
+
+class Kind(StrEnum):
+    """Which family of identity a caller belongs to; a rule's leaf speaks of one family only."""
+
+    GOOGLE = "google"
+    FIREBASE = "firebase"
+
+
+class Claims(Mapping[str, Any]):
+    """A mapping that cannot change, all the way down: objects become `Claims`, arrays become tuples."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: Mapping[str, Any] | None = None) -> None:
+        self._members = {name: _freeze(value) for name, value in (members or {}).items()}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._members))
+
+    def __repr__(self) -> str:
+        return f"Claims({self._members!r})"
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Claims(value)
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(item) for item in value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeEngine:
+    """The machine a service account called from: the ``google.compute_engine`` claim of ``format=full`` tokens."""
+
+    project_id: str | None = None
+    project_number: int | None = None
+    zone: str | None = None
+    instance_id: str | None = None
+    instance_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirebaseFacts:
+    """What Firebase Authentication (Identity Platform) vouches for.
+
+    ``signed_in_at`` is in seconds since the epoch (the ``auth_time`` claim). ``claims`` holds the custom claims set by
+    the project's own server; nothing in it is Google's word.
+    """
+
+    project: str
+    uid: str
+    provider: str | None = None
+    tenant: str | None = None
+    second_factor: str | None = None
+    signed_in_at: float | None = None
+    phone: str | None = None
+    claims: Claims = field(default_factory=Claims)
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the user never signed in with anything: Firebase's anonymous accounts are free to make."""
+        return self.provider == "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling: verified, frozen, without the token.
+
+    ``issuer`` is the issuer's name (the canonical ``iss``), ``subject`` the ``sub`` claim, ``audience`` the ``aud`` the
+    token was minted for. ``issued_at`` and ``expires_at`` are in seconds since the epoch (NumericDate, RFC 7519 section
+    2). ``email`` is there only if the issuer says it is verified, ``domain`` (the ``hd`` claim) only for Google Workspace
+    people. ``firebase`` is there for Firebase users and for nobody else. ``via`` is the service that carried the call,
+    ``app`` the app that an App Check token names.
+
+    ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
+    """
+
+    kind: Kind
+    issuer: str
+    subject: str
+    audience: str
+    issued_at: float
+    expires_at: float
+    email: str | None = None
+    domain: str | None = None
+    is_service_account: bool = False
+    compute_engine: ComputeEngine | None = None
+    firebase: FirebaseFacts | None = None
+    via: Caller | None = None
+    app: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The caller's e-mail if it is verified, else the account's id."""
+        return self.email or self.subject
+
+    def __str__(self) -> str:
+        if self.firebase is not None:
+            return f"firebase:{self.firebase.project}/{self.firebase.uid}"
+        return f"{'serviceAccount' if self.is_service_account else 'user'}:{self.name}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> NoReturn:
+        # FastAPI would otherwise read a dataclass parameter from the request's body: a forged caller.
+        raise TypeError(
+            "a Caller is never read from a request and never a response model. Write the parameter as "
+            "Annotated[Caller, guard.allow(rule)], with guard.allow called, and return the fields you mean to show"
+        )

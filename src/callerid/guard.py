@@ -1,0 +1,438 @@
+"""The way of a request: slots, tokens, keys, claims, rules; a `Caller` or a refusal.
+
+The flow is written once, as a generator that yields a `callerid.keys.Wait` in the rare case that a key has to be
+fetched, and it has two short drivers: `run` for threads, `arun` for tasks. When keys are at hand it does no I/O.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+from callerid.algebra import check_possible
+from callerid.answers import Answer, Challenge, answer
+from callerid.callers import Caller, Kind
+from callerid.errors import (
+    BadRequest,
+    ConfigurationError,
+    Forbidden,
+    Reason,
+    Refusal,
+    StepUpRequired,
+    Unauthenticated,
+    Unavailable,
+)
+from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
+from callerid.keys import KeyStatus, KeyStore, Wait
+from callerid.rules import (
+    Facts,
+    Rule,
+    SignedInWithin,
+    all_of,
+    any_of,
+    is_public,
+    leaves,
+    member,
+    missing_steps,
+    needs_no_caller,
+    without_public,
+)
+from callerid.tokens import Token, is_stripped, parse
+from callerid.verify import check_audience, check_claims, check_signature, verified
+
+__all__ = ["Guard", "GuardCore", "Identity", "Requirement", "arun", "combined", "run"]
+
+log = logging.getLogger("callerid")
+
+T = TypeVar("T")
+Flow = Generator[Wait, None, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a place asks of its callers: a rule, and the audiences it names (``None``: the issuer's)."""
+
+    rule: Rule
+    audiences: frozenset[str] | None = None
+
+    @property
+    def public(self) -> bool:
+        """Whether no credential is read at all."""
+        return is_public(self.rule)
+
+    @property
+    def optional(self) -> bool:
+        """Whether a handler behind it may be given no caller."""
+        return needs_no_caller(self.rule)
+
+
+def combined(requirements: Iterable[Requirement]) -> Requirement:
+    """All of them together: every rule must hold, and the token's audience be in every set that is named.
+
+    Raises `ConfigurationError` where no audience is in all sets.
+    """
+    parts = tuple(requirements)
+    named = [part.audiences for part in parts if part.audiences is not None]
+    audiences = frozenset.intersection(*named) if named else None
+    if audiences is not None and not audiences:
+        sets = " and ".join(str(sorted(each)) for each in named)
+        raise ConfigurationError(f"no audience is in all of {sets}: no token can be for this place; name a common one")
+    return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The verified callers of one request: who is calling, and which service carried the call."""
+
+    caller: Caller | None = None
+    via: Caller | None = None
+
+
+class GuardCore:
+    """Issuers, keys and a clock: turns the credentials of a request into a `Caller`, or refuses.
+
+    ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
+    9728) and ``challenge`` are what refusals say in ``WWW-Authenticate``. ``clock`` gives seconds since the epoch,
+    ``timer`` monotonic seconds. Issuers may be given later, by `trust`; a guard without any protects nothing: that is an
+    error. Raises `ConfigurationError`.
+    """
+
+    def __init__(
+        self,
+        *issuers: Issuer,
+        leeway: float = 30,
+        realm: str = "callerid",
+        resource_metadata: str | None = None,
+        challenge: Mapping[str, str] = MappingProxyType({}),
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
+            raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
+        extra = {} if resource_metadata is None else {"resource_metadata": resource_metadata}
+        self.leeway = leeway
+        self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
+        self.clock = clock
+        self._keys = KeyStore(timer=timer)
+        self._issuers: tuple[Issuer, ...] = ()
+        self._slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        if issuers:
+            self.trust(*issuers)
+
+    @classmethod
+    def like(cls, other: GuardCore, **options: Any) -> Self:
+        """A guard with the other's issuers, keys, clock and leeway: what is fetched for one serves both."""
+        made = cls(*other.issuers, **{"leeway": other.leeway, "clock": other.clock, **options})
+        if "realm" not in options and "resource_metadata" not in options and "challenge" not in options:
+            made.challenge = other.challenge
+        made._keys = other._keys  # noqa: SLF001 - the same class
+        return made
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers this guard trusts."""
+        return self._issuers
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """The headers this guard reads, in lower case; it reads nothing else."""
+        return frozenset(slot.header for slot in self._slots)
+
+    def trust(self, *issuers: Issuer) -> Self:
+        """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
+        for issuer in issuers:
+            if not isinstance(issuer, Issuer):
+                raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+        together = tuple(dict.fromkeys((*self._issuers, *issuers)))
+        slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        for issuer in together:
+            for slot in issuer.slots:
+                for spelling in issuer.spellings:
+                    rivals = slots.setdefault(slot, {}).get(spelling, ())
+                    if any(rival.audiences & issuer.audiences for rival in rivals):
+                        raise ConfigurationError(
+                            f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
+                        )
+                    slots[slot][spelling] = (*rivals, issuer)
+        self._issuers, self._slots = together, slots
+        return self
+
+    def requirement(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
+        """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
+        if not rules:
+            raise ConfigurationError("allow() of nobody in particular: name a rule, Public() or Nobody()")
+        if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
+            raise ConfigurationError(
+                "allow(...) takes one rule, or member strings any of which suffices: join rules with & (all) or | (any)"
+            )
+        rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
+        if audience is None:
+            return Requirement(rule)
+        named = (audience,) if isinstance(audience, str) else tuple(audience)
+        audiences = audience_set(named, "audience= names what the caller's token must be minted for")
+        if not any(leaf.family is Kind.GOOGLE or (leaf.family is None and not is_public(leaf)) for leaf in leaves(rule)):
+            raise ConfigurationError(
+                f"audience= speaks of Google ID tokens, and {rule!r} admits no Google account: "
+                "Firebase's audience follows from its project; leave audience= out"
+            )
+        return Requirement(rule, audiences)
+
+    def check_ready(self) -> None:
+        """Raise `ConfigurationError` for a guard without issuers."""
+        if not self._issuers:
+            raise ConfigurationError("this guard trusts no issuer: Guard(google('https://…')), or guard.trust(...) first")
+
+    def check_possible(self, requirement: Requirement, where: str) -> None:
+        """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify."""
+        check_possible(requirement.rule, self._issuers, where)
+
+    # --- keys ---
+
+    def warm(self) -> None:
+        """Fetch all keys now, at start-up; what cannot be fetched is logged and tried again by the requests."""
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        for wait in waits:
+            if wait is not None:
+                wait.block()
+
+    async def awarm(self) -> None:
+        """As `warm`, without blocking the event loop."""
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        for wait in waits:
+            if wait is not None:
+                await wait.pause()
+
+    def status(self) -> list[KeyStatus]:
+        """For a readiness probe: which keys are at hand, how old, and what went wrong last."""
+        return self._keys.status()
+
+    # --- one token ---
+
+    def verify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
+
+        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may do
+        anything is a rule's to say.
+        """
+        return run(self._verify(token, audience))
+
+    async def averify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """As `verify`, without blocking the event loop."""
+        return await arun(self._verify(token, audience))
+
+    def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
+        self.check_ready()
+        named = None if audience is None else (audience,) if isinstance(audience, str) else tuple(audience)
+        audiences = None if named is None else audience_set(named, "audience= names what the token must be minted for")
+        caller = yield from self._read(token, AUTHORIZATION)
+        self._check_audience(caller, audiences)
+        return caller
+
+    # --- one request ---
+
+    def identify(self, sent: Mapping[str, list[str]]) -> Flow[Identity]:
+        """Verify every credential in the slots this guard reads; ``sent`` maps header names to the values sent.
+
+        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be believed,
+        `Unavailable` where its key cannot be had.
+        """
+        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header, [])))]
+        found: dict[bool, Caller] = {}
+        for slot, text in credentials:
+            found[slot.carrier] = yield from self._read(text, slot)
+        caller, via = found.get(False), found.get(True)
+        if caller is not None and via is not None:
+            caller = replace(caller, via=via)
+        return Identity(caller, via)
+
+    def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
+        """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
+        rule = requirement.rule
+        if requirement.public:
+            return None
+        facts = Facts(identity.caller, identity.via, path, self.clock())
+        if identity.caller is not None:
+            self._check_audience(identity.caller, requirement.audiences)
+        if rule.admits(facts):
+            return self._exposed(requirement, facts)
+        if identity.caller is None:
+            raise Unauthenticated(Reason.NO_CREDENTIAL, f"expected {rule}, got no credential")
+        raise _refusal(rule, facts)
+
+    @staticmethod
+    def _exposed(requirement: Requirement, facts: Facts) -> Caller | None:
+        # Whoever is let in as anybody stays nobody, even with a valid token: an optional identity is the rule's, not the token's.
+        if not requirement.optional or without_public(requirement.rule).admits(facts):
+            return facts.caller
+        return None
+
+    def answer(self, refusal: Refusal, instance: str) -> Answer:
+        """What the client is told."""
+        return answer(refusal, self.challenge, instance)
+
+    def record(
+        self,
+        route: str,
+        requirement: Requirement | None,
+        identity: Identity | None,
+        refusal: Refusal | None = None,
+    ) -> str:
+        """Log a decision, once: refused at INFO (the guard's own trouble at WARNING), allowed at DEBUG.
+
+        Returns the decision's ``instance``, empty where nothing was logged. The record carries its fields, all of them
+        text or ``None``, as ``record.callerid``.
+        """
+        level = _level(refusal)
+        if refusal is None and not log.isEnabledFor(level):
+            return ""
+        instance = f"urn:uuid:{uuid.uuid4()}"
+        if log.isEnabledFor(level):
+            fields = _fields(route, requirement, identity or Identity(), refusal, instance)
+            log.log(level, "%s", _sentence(fields), extra={"callerid": fields})
+        return instance
+
+    # --- the flow's parts ---
+
+    def _read(self, text: str, slot: Slot) -> Flow[Caller]:
+        token = parse(text)
+        issuer = self._issuer(token, slot)
+        check_claims(token, issuer, self.clock(), self.leeway)
+        key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
+        if isinstance(key, Wait):
+            yield key
+            key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
+        assert not isinstance(key, Wait)  # noqa: S101 - find never asks twice
+        check_signature(token, key)
+        caller = verified(token, issuer)
+        if slot.carrier:
+            self._check_audience(caller, None)
+        return caller
+
+    def _issuer(self, token: Token, slot: Slot) -> Issuer:
+        candidates = self._slots.get(slot, {}).get(token.issuer, ())
+        if not candidates:
+            expected = " or ".join(sorted(self._slots.get(slot, ())))
+            raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {_described(token)}")
+        audience = token.claims.get("aud")
+        return next((issuer for issuer in candidates if audience in issuer.audiences), candidates[0])
+
+    def _check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
+        if caller.kind is not Kind.GOOGLE:
+            return
+        accepted = audiences or frozenset().union(
+            *(issuer.audiences for issuer in self._issuers if issuer.name == caller.issuer)
+        )
+        check_audience(caller.audience, accepted)
+
+
+class Guard(GuardCore):
+    """The guard of plain ASGI and WSGI apps; FastAPI, Starlette and Flask have their own, with the same verbs."""
+
+    def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
+        """An entry of a path table: one rule, or member strings any of which suffices; ``audience=`` for this place."""
+        return self.requirement(*rules, audience=audience)
+
+
+def run(flow: Flow[T]) -> T:
+    """Drive a flow in a thread."""
+    try:
+        while True:
+            next(flow).block()
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+async def arun(flow: Flow[T]) -> T:
+    """Drive a flow in a task, on asyncio or trio."""
+    try:
+        while True:
+            await next(flow).pause()
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+def _credential(slot: Slot, values: list[str]) -> str | None:
+    """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
+    if len(values) > 1:
+        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one {slot.header}, got {len(values)}")
+    value = values[0].strip(" \t") if values else ""
+    scheme = value[:6].lower()
+    if scheme != "bearer" or value[6:7] in _SCHEME_LETTERS:
+        return None
+    token = value[7:]
+    if value[6:7] != " " or not token or any(letter in ", \t\r\n\v\f\0" for letter in token):
+        raise BadRequest(Reason.MALFORMED_HEADER, f"expected {slot.header} to be Bearer, one space and one token")
+    if slot.carrier and is_stripped(token):
+        return None
+    return token
+
+
+# tchar of RFC 9110 section 5.6.2: one of these goes on with the scheme's name. The empty text (no letter) is none.
+_SCHEME_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def _described(token: Token) -> str:
+    issuer = ascii(token.issuer[:200])
+    if token.issuer.startswith("https://session.firebase.google.com/"):
+        return f"{issuer}: a Firebase session cookie, which is no ID token"
+    if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
+        return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
+    return issuer
+
+
+_CUSTOM_TOKEN_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105
+
+
+def _refusal(rule: Rule, facts: Facts) -> Refusal:
+    why = str(rule.explain(facts))
+    expected = f"expected {rule}, got {facts.caller}"
+    steps = missing_steps(rule, facts)
+    if steps is None:
+        return Forbidden(expected, why=why)
+    ages = [step.seconds for step in steps if isinstance(step, SignedInWithin)]
+    return StepUpRequired(expected, max_age=min(ages, default=None), why=why)
+
+
+def _level(refusal: Refusal | None) -> int:
+    if refusal is None:
+        return logging.DEBUG
+    return logging.WARNING if isinstance(refusal, Unavailable) else logging.INFO
+
+
+def _fields(
+    route: str, requirement: Requirement | None, identity: Identity, refusal: Refusal | None, instance: str
+) -> dict[str, Any]:
+    caller, via = identity.caller, identity.via
+    return {
+        "outcome": "allowed" if refusal is None else "refused",
+        "status": None if refusal is None else str(refusal.status),
+        "reason": None if refusal is None else str(refusal.reason),
+        "caller": None if caller is None else str(caller),
+        "subject": None if caller is None else caller.subject,
+        "issuer": None if caller is None else caller.issuer,
+        "via": None if via is None else str(via),
+        "rule": None if requirement is None else str(requirement.rule),
+        "route": route,
+        "detail": None if refusal is None else refusal.detail,
+        "why": None if refusal is None else refusal.why,
+        "mend": None if refusal is None else refusal.mend,
+        "instance": instance,
+    }
+
+
+def _sentence(fields: dict[str, Any]) -> str:
+    if fields["outcome"] == "allowed":
+        return _line(f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}")
+    mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
+    told = f"refused {fields['route']}: {fields['status']} {fields['reason']}: {fields['detail']}{mend}"
+    return _line(f"{told} [{fields['instance']}]")
+
+
+def _line(text: str) -> str:
+    """One line, whatever a caller put into it: nobody writes log lines but us."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -1,0 +1,139 @@
+"""What ``allow()`` leaves on an endpoint, and the claim that it was decided.
+
+A mark by itself protects nothing: a guard reads it when the endpoint's route is chosen, and decides. The claim is the
+other half: a marked endpoint that runs although nobody decided raises, so that a rule is never silently unenforced.
+
+This module is not under ``from __future__ import annotations``: frameworks resolve what it builds in other modules.
+"""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from callerid.errors import UnguardedEndpointError
+from callerid.guard import GuardCore, Requirement, log
+
+__all__ = ["DECIDED", "Decided", "Mark", "claim", "mark_class", "mark_function", "marks_on", "unwrapped"]
+
+ATTRIBUTE: Final = "__callerid_marks__"
+
+
+class Mark:
+    """One ``allow()``: a requirement and the guard that judges it. Equal only to itself."""
+
+    __slots__ = ("__weakref__", "guard", "requirement")
+
+    def __init__(self, guard: GuardCore, requirement: Requirement) -> None:
+        self.guard = guard
+        self.requirement = requirement
+
+    def __repr__(self) -> str:
+        return f"<allow {self.requirement.rule!r}>"
+
+
+class Decided(Protocol):
+    """What a request's state must say for a claim: whether this mark was judged, and let in."""
+
+    def has_decided(self, mark: Mark) -> bool:
+        """Whether the mark was judged for the request that runs now."""
+
+
+DECIDED: Final[ContextVar[Decided | None]] = ContextVar("callerid_decided", default=None)
+"""Set where a guard hands over to an endpoint."""
+
+
+def claim(mark: Mark, name: str) -> None:
+    """Raise `UnguardedEndpointError` unless the mark was decided for the request that runs now."""
+    decided = DECIDED.get()
+    if decided is None or not decided.has_decided(mark):
+        raise unguarded(mark, name)
+
+
+def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
+    """The error for a marked endpoint that runs undecided: logged with the mend, answered with 500."""
+    error = UnguardedEndpointError(
+        f"{name} is marked with {mark.requirement.rule!r}, but no guard decided about this call. Either its guard is not "
+        "installed in the app that serves it (call guard.protect(app, default=...)), or the function was called by "
+        "other code or in a context that was not copied (as run_in_executor does; use anyio.to_thread or asyncio.to_thread)"
+    )
+    log.warning("%s", error, extra={"callerid": {"outcome": "unguarded", "rule": str(mark.requirement.rule)}})
+    return error
+
+
+def marks_on(target: Any) -> tuple[Mark, ...]:
+    """All marks on an endpoint, through partials, bound methods and decorators that keep ``__wrapped__``."""
+    found: dict[Mark, None] = {}
+    for layer in _layers(target):
+        found.update(dict.fromkeys(getattr(layer, ATTRIBUTE, ())))
+    return tuple(found)
+
+
+def unwrapped(target: Any) -> Any:
+    """The innermost function behind partials and decorators."""
+    return tuple(_layers(target))[-1]
+
+
+def _layers(target: Any) -> Iterator[Any]:
+    seen: set[int] = set()
+    while target is not None and id(target) not in seen:
+        seen.add(id(target))
+        yield target
+        if isinstance(target, functools.partial | functools.partialmethod):
+            target = target.func
+        else:
+            target = inspect.getattr_static(target, "__wrapped__", None) or getattr(target, "__func__", None)
+
+
+def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any]:
+    """The function behind a claim, with the same signature, annotations and globals; coroutine functions stay such.
+
+    Everything else, generators too, is wrapped in a plain function: a failed claim is then a 500 and not a broken stream.
+    """
+    innermost = unwrapped(function)
+    wrapper = _async_claim if inspect.iscoroutinefunction(innermost) else _claim
+    template = wrapper(function, mark, getattr(innermost, "__qualname__", repr(innermost)), claim)
+    # Frameworks resolve string annotations in the globals of what they are given: those must be the user's.
+    made = types.FunctionType(
+        template.__code__,
+        getattr(innermost, "__globals__", template.__globals__),
+        getattr(innermost, "__name__", "endpoint"),
+        None,
+        template.__closure__,
+    )
+    functools.update_wrapper(made, function)
+    setattr(made, ATTRIBUTE, (*marks_on(function), mark))
+    return made
+
+
+# Only closure variables below: the code runs under the user's globals.
+def _claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[[Mark, str], None]) -> Any:
+    def endpoint(*args: Any, **kwargs: Any) -> Any:
+        claim(mark, name)
+        return function(*args, **kwargs)
+
+    return endpoint
+
+
+def _async_claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[[Mark, str], None]) -> Any:
+    async def endpoint(*args: Any, **kwargs: Any) -> Any:
+        claim(mark, name)
+        return await function(*args, **kwargs)
+
+    return endpoint
+
+
+def mark_class(target: type, mark: Mark) -> type:
+    """The class itself, whose instances cannot be made before the mark was decided; its subclasses inherit the mark."""
+    original = target.__init__  # type: ignore[misc]
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        claim(mark, target.__qualname__)
+        original(self, *args, **kwargs)
+
+    target.__init__ = __init__  # type: ignore[misc]
+    setattr(target, ATTRIBUTE, (*getattr(target, ATTRIBUTE, ()), mark))
+    return target

@@ -1,0 +1,191 @@
+"""A compact JWS taken apart strictly (RFC 7515 section 3.1); nothing in it is trusted yet.
+
+One form of every token is accepted and every other is refused, so that no two readers can understand it differently.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field
+from typing import Any
+
+from callerid.errors import Reason, Unauthenticated
+
+__all__ = ["LARGEST_TOKEN", "REMOVED_SIGNATURE", "Token", "is_stripped", "parse"]
+
+LARGEST_TOKEN = 8192
+"""The longest token that is read, in bytes. Google's are under 2 kB; custom claims add at most 1 kB."""
+
+DEEPEST_NESTING = 32
+"""How deep JSON may nest: bounded before the parser runs, which would otherwise recurse as deep as it is told."""
+
+REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
+"""What Cloud Run's front door puts in place of a signature that it has checked."""
+
+# Canonical unpadded base64url (RFC 7515 section 2, RFC 4648 sections 3.5 and 5): whole quanta, then nothing, or two or
+# three letters whose unused low bits are zero.
+_BASE64URL = r"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?"
+_COMPACT = re.compile(rf"({_BASE64URL})\.({_BASE64URL})\.({_BASE64URL})", re.ASCII)
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """The parts of a token: what it says, and the bytes its signature must be over. Never printed."""
+
+    kid: str
+    algorithm: str
+    issuer: str
+    header: dict[str, Any] = field(hash=False)
+    claims: dict[str, Any] = field(hash=False)
+    signed: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "<Token, not verified>"
+
+
+def is_stripped(text: str) -> bool:
+    """Whether Google's front door took the signature off this token: it proves nothing by itself any more."""
+    return text.endswith("." + REMOVED_SIGNATURE)
+
+
+def parse(text: str) -> Token:
+    """Take a token apart.
+
+    Raises `Unauthenticated`: larger than `LARGEST_TOKEN`; not three parts of canonical unpadded base64url; header or
+    claims not one JSON object each in UTF-8, without duplicate members (RFC 7515 section 4, RFC 7519 section 4), NaN,
+    infinities, NUL, lone surrogates (RFC 7493 section 2.1) or deep nesting; ``crit`` or ``b64`` present (RFC 7515
+    section 4.1.11, RFC 7797: we understand no extension); no signature; no ``alg``, ``kid`` or ``iss`` in text form.
+    """
+    if len(text) > LARGEST_TOKEN:
+        raise _malformed(f"a token of at most {LARGEST_TOKEN} bytes", f"{len(text)} characters")
+    if is_stripped(text):
+        raise Unauthenticated(
+            Reason.SIGNATURE_REMOVED,
+            "expected a signed token, got one whose signature was removed by Google's front door",
+            mend="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a token of a "
+            "service account minted for this service's audience, or send the user's own token in Authorization",
+        )
+    parts = _COMPACT.fullmatch(text)
+    if parts is None:
+        raise _malformed("three parts of canonical base64url", _shape(text))
+    header_text, claims_text, signature_text = parts.groups()
+    header = _object(_decode(header_text), "header")
+    if not signature_text:
+        raise Unauthenticated(
+            Reason.UNSIGNED,
+            "expected a signed token, got one without a signature",
+            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; sign test tokens with LocalIssuer",
+        )
+    claims = _object(_decode(claims_text), "claims")
+    if "crit" in header or "b64" in header:
+        raise _malformed("a header without extensions", "crit or b64")
+    return Token(
+        kid=_text(header, "kid", "header"),
+        algorithm=_text(header, "alg", "header"),
+        issuer=_text(claims, "iss", "claims"),
+        header=header,
+        claims=claims,
+        signed=text[: parts.end(2)].encode("ascii"),
+        signature=_decode(signature_text),
+    )
+
+
+def _malformed(expected: str, actual: str) -> Unauthenticated:
+    return Unauthenticated(Reason.MALFORMED_TOKEN, f"expected {expected}, got {actual}")
+
+
+def _shape(text: str) -> str:
+    if text.startswith("ya29."):
+        return "what looks like an OAuth access token: it says nothing about who may read it; send an ID token"
+    dots = text.count(".")
+    return f"{dots + 1} part(s)" if dots != 2 else "letters that canonical base64url does not have"
+
+
+def _decode(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _object(data: bytes, part: str) -> dict[str, Any]:
+    if _too_deep(data):
+        raise _malformed(f"a {part} nested at most {DEEPEST_NESTING} deep", "a deeper one")
+    # The parser's own error holds the whole document: it must not travel along as the cause of ours.
+    value, trouble = _json(data)
+    if trouble:
+        raise _malformed(f"a {part} in strict JSON", trouble)
+    if type(value) is not dict:
+        raise _malformed(f"a {part} that is a JSON object", f"a {type(value).__name__}")
+    # Only an escape can bring a NUL or a lone surrogate past the UTF-8 decoder and the parser.
+    if b"\\u" in data and _has_forbidden_text(value):
+        raise _malformed(f"a {part} of plain text", "a NUL or a lone surrogate")
+    return value
+
+
+def _json(data: bytes) -> tuple[Any, str]:
+    try:
+        return _DECODER.decode(data.decode("utf-8")), ""
+    except UnicodeDecodeError:
+        return None, "bytes that are not UTF-8"
+    except _NotStrict as error:
+        return None, str(error)
+    except (ValueError, RecursionError):
+        return None, "something else"
+
+
+class _NotStrict(ValueError):
+    pass
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _NotStrict("a duplicate member")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _NotStrict("a number that is not finite")
+    return number
+
+
+def _no_constant(_: str) -> Any:
+    raise _NotStrict("NaN or Infinity")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant)
+
+
+def _too_deep(data: bytes) -> bool:
+    if data.count(b"{") + data.count(b"[") <= DEEPEST_NESTING:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.finditer(data):
+        first = bracket[0][:1]
+        if first in b"[{":
+            depth += 1
+            if depth > DEEPEST_NESTING:
+                return True
+        elif first in b"]}":
+            depth -= 1
+    return False
+
+
+def _has_forbidden_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, dict):
+        return any(_has_forbidden_text(name) or _has_forbidden_text(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_has_forbidden_text, value))
+
+
+def _text(members: dict[str, Any], name: str, part: str) -> str:
+    value = members.get(name)
+    if type(value) is not str or not value:
+        raise _malformed(f"a {part} whose {name} is text", "none" if value is None else f"a {type(value).__name__}")
+    return value
