@@ -41,6 +41,7 @@ SERVICE_ACCOUNTS: list[tuple[Mapping[str, object], str]] = [
     ({"email": "gserviceaccount.com"}, "not an e-mail address"),
     ({"audience": ""}, "audience is empty"),
     ({"claims": {"hd": "example.com"}}, "carry no hd"),
+    ({"claims": {"email": "x@example.com"}, "include_email": False}, "carries no other address"),
     ({"include_email": False, "compute_engine": COMPUTE_ENGINE}, "carries the e-mail too"),
 ]
 FIREBASE_USERS: list[tuple[Mapping[str, object], str]] = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -37,14 +38,16 @@ GOOGLE_ISSUER = "https://accounts.google.com"
 FIREBASE_ISSUER = "https://securetoken.google.com/"
 """The issuer name of Firebase's ID tokens, before the project."""
 
-COMPUTE_ENGINE: Mapping[str, Any] = {
-    "instance_creation_timestamp": 1_700_000_000,
-    "instance_id": "1234567890123456789",
-    "instance_name": "worker-1",
-    "project_id": "shop-prod",
-    "project_number": 123_456_789_012,
-    "zone": "europe-west1-b",
-}
+COMPUTE_ENGINE: Mapping[str, Any] = MappingProxyType(
+    {
+        "instance_creation_timestamp": 1_700_000_000,
+        "instance_id": "1234567890123456789",
+        "instance_name": "worker-1",
+        "project_id": "shop-prod",
+        "project_number": 123_456_789_012,
+        "zone": "europe-west1-b",
+    }
+)
 """An invented machine, in the members that ``format=full`` adds to a token of the metadata server."""
 
 RESERVED_CUSTOM_CLAIMS = frozenset(
@@ -162,6 +165,8 @@ def service_account_objections(email: str) -> Callable[[Mapping[str, Any]], Iter
         yield from _address(email)
         if not is_service_account(email):
             yield f"{email!r} is no service account's address, which end in gserviceaccount.com; mint a person()."
+        if claims.get("email", email) != email:
+            yield f"the token of {email!r} carries no other address."
         if "hd" in claims:
             yield "a service account belongs to a project, not to a Workspace domain: its tokens carry no hd."
         if "google" in claims and "email" not in claims:
@@ -208,7 +213,7 @@ def _overwritten(standard: Mapping[str, Any], extra: Mapping[str, Any]) -> Itera
 
 
 def _lifetime(claims: Mapping[str, Any]) -> Iterator[str]:
-    if "exp" in claims and not 0 < claims["exp"] - claims["iat"] <= _LONGEST_LIFETIME:
+    if not 0 < claims["exp"] - claims["iat"] <= _LONGEST_LIFETIME:
         yield f"a lifetime of {claims['exp'] - claims['iat']} s; its ID tokens live for one hour (or expired(token))."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 __all__ = ["Part", "compact", "encode", "header_and_claims", "segment"]
 
@@ -48,4 +48,4 @@ def _object(part: str) -> dict[str, Any]:
     value = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one error for every text that is no token
-    return value
+    return cast("dict[str, Any]", value)

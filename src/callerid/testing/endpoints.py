@@ -73,7 +73,7 @@ class Response:
     status: int
     body: bytes = b""
     content_type: str = _TEXT
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def answer(issuer: LocalIssuer, request: Request) -> Response:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["KeyEndpoints"]
 
@@ -40,7 +40,7 @@ class KeyEndpoints:
         self._failure = None if status is None else (status, body)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Generator[None]:
         """Answer no request for keys inside the ``with`` block; all that wait are answered at its end."""
         self._open.clear()
         try:

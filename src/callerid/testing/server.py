@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from callerid.testing.endpoints import Request, Response
 
@@ -79,12 +79,11 @@ class _LoopbackServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _LoopbackServer
     server_version = "LocalIssuer"
     sys_version = ""
 
     def do_GET(self) -> None:
-        self._respond(self.server.answer(self._request()))
+        self._respond(cast("_LoopbackServer", self.server).answer(self._request()))
 
     do_POST = do_GET  # noqa: N815 - named by the base class
 
