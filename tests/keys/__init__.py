@@ -1,0 +1,1 @@
+"""Proofs of the promises in the design's section "Keys"."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .servers import KeyServer, key_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server() -> Iterator[KeyServer]:
+    with key_server() as served:
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    """Every thread of a fetch ends soon after its test, however the fetch went."""
+    yield
+    deadline = time.monotonic() + 3
+    while (left := [thread.name for thread in threading.enumerate() if thread.name.startswith("callerid")]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    assert not left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """The first fetch loads requests and google-auth: done here, so no test's time is spent on it."""
+    import callerid.keys.transport
+    import callerid.keys.verifiers  # noqa: F401
