@@ -49,7 +49,7 @@ def key_server(tls: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
     served = KeyServer()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+        def do_GET(self) -> None:
             served.answer(self)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server uses

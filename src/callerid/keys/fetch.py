@@ -83,13 +83,11 @@ def fetch(source: AnySource, cord: Cord) -> Fetched:
 
     Raises FetchError where it knows the cause, and whatever the transport raises where it does not.
     """
-    match source:
-        case KeyDocument():
-            return Fetched(source.text.encode(), math.inf)
-        case KeyFile():
-            return Fetched(_read(source), source.shortest_lifetime)
-        case KeySource():
-            return _get(source, cord)
+    if isinstance(source, KeyDocument):
+        return Fetched(source.text.encode(), math.inf)
+    if isinstance(source, KeyFile):
+        return Fetched(_read(source), source.shortest_lifetime)
+    return _get(source, cord)
 
 
 def _read(source: KeyFile) -> bytes:

@@ -208,18 +208,15 @@ class KeyStore:
 
 
 def _answer(entry: _Entry, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable) -> Key:
-    match decision:
-        case plan.Use(key):
-            return key
-        case plan.Reject():
-            raise Unauthenticated(Reason.UNKNOWN_KEY, f"{entry.source} publishes no {entry.algorithm} key {kid!r:.100}")
-        case plan.Unavailable(retry_after):
-            cause = entry.state.last_error or "the fetch is not done"
-            raise Unavailable(
-                f"the keys of {entry.source} cannot be had ({cause})",
-                retry_after=retry_after,
-                mend=f"let this process reach {entry.source}, or give its keys as a KeyFile",
-            )
+    if isinstance(decision, plan.Use):
+        return decision.key
+    if isinstance(decision, plan.Reject):
+        raise Unauthenticated(Reason.UNKNOWN_KEY, f"{entry.source} publishes no {entry.algorithm} key {kid!r:.100}")
+    raise Unavailable(
+        f"the keys of {entry.source} cannot be had ({entry.state.last_error or 'the fetch is not done'})",
+        retry_after=decision.retry_after,
+        mend=f"let this process reach {entry.source}, or give its keys as a KeyFile",
+    )
 
 
 def _status(entry: _Entry, now: float) -> KeyStatus:

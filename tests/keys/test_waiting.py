@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from callerid.errors import Unavailable
+from callerid.keys import Key, KeySource, KeyStore, Wait
+from callerid.keys.flight import Flight
+from callerid.keys.store import _after_fork_in_child
+
+from .asking import ask, ask_async, at_once, eventually, must_wait, status
+from .made import document
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .servers import KeyServer
+
+CROWD = 100
+
+
+@pytest.fixture
+def source(server: KeyServer) -> KeySource:
+    server.body = document("a")
+    server.close_gate()
+    return KeySource(server.url)
+
+
+def watchers(store: KeyStore) -> int:
+    return sum(len(entry.flight._watchers) for entry in store._entries.values() if entry.flight is not None)
+
+
+async def until(condition: Callable[[], bool], sleep: Callable[[float], Awaitable[None]]) -> None:
+    while not condition():
+        await sleep(0.001)
+
+
+def our_threads() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("callerid"))
+
+
+def test_a_hundred_cold_threads_make_one_fetch(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    with ThreadPoolExecutor(CROWD) as pool:
+        asked = [pool.submit(ask, store, source) for _ in range(CROWD)]
+        server.asked.acquire()
+        server.gate.set()
+        found = {future.result() for future in asked}
+    assert found == {at_once(store, source)}
+    assert len(server.requests) == 1
+
+
+async def _crowd_asyncio(server: KeyServer, store: KeyStore, source: KeySource) -> set[Key]:
+    tasks = [asyncio.create_task(ask_async(store, source)) for _ in range(CROWD)]
+    await until(lambda: watchers(store) == CROWD, asyncio.sleep)
+    assert our_threads() == ["callerid-keys", "callerid-keys-watchdog"]
+    server.gate.set()
+    return set(await asyncio.gather(*tasks))
+
+
+async def _crowd_trio(server: KeyServer, store: KeyStore, source: KeySource) -> set[Key]:
+    found: set[Key] = set()
+
+    async def one() -> None:
+        found.add(await ask_async(store, source))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(CROWD):
+            nursery.start_soon(one)
+        await until(lambda: watchers(store) == CROWD, trio.sleep)
+        assert our_threads() == ["callerid-keys", "callerid-keys-watchdog"]
+        server.gate.set()
+    return found
+
+
+def test_a_hundred_cold_asyncio_tasks_make_one_fetch_and_cost_no_threads(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    assert asyncio.run(_crowd_asyncio(server, store, source)) == {at_once(store, source)}
+    assert len(server.requests) == 1
+
+
+def test_a_hundred_cold_trio_tasks_make_one_fetch_and_cost_no_threads(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    assert trio.run(_crowd_trio, server, store, source) == {at_once(store, source)}
+    assert len(server.requests) == 1
+
+
+def test_threads_and_loops_of_both_kinds_share_one_fetch(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    with ThreadPoolExecutor(9) as pool:
+        asked = [pool.submit(ask, store, source) for _ in range(3)]
+        asked += [pool.submit(lambda: asyncio.run(ask_async(store, source))) for _ in range(3)]
+        asked += [pool.submit(lambda: trio.run(ask_async, store, source)) for _ in range(3)]
+        eventually(lambda: watchers(store) == 6)
+        server.gate.set()
+        assert {future.result() for future in asked} == {at_once(store, source)}
+    assert len(server.requests) == 1
+
+
+def test_cancelling_an_asyncio_task_disturbs_no_other(server: KeyServer, source: KeySource) -> None:
+    async def main() -> None:
+        store = KeyStore()
+        tasks = [asyncio.create_task(ask_async(store, source)) for _ in range(10)]
+        await until(lambda: watchers(store) == 10, asyncio.sleep)
+        for task in tasks[:5]:
+            task.cancel()
+        await until(lambda: watchers(store) == 5, asyncio.sleep)
+        server.gate.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(result, asyncio.CancelledError) for result in results] == [True] * 5 + [False] * 5
+        assert set(results[5:]) == {at_once(store, source)}
+
+    asyncio.run(main())
+    assert len(server.requests) == 1
+
+
+def test_cancelling_a_trio_task_disturbs_no_other(server: KeyServer, source: KeySource) -> None:
+    async def main() -> None:
+        store = KeyStore()
+        found: list[Key] = []
+
+        async def one(scope: trio.CancelScope) -> None:
+            with scope:
+                found.append(await ask_async(store, source))
+
+        scopes = [trio.CancelScope() for _ in range(10)]
+        async with trio.open_nursery() as nursery:
+            for scope in scopes:
+                nursery.start_soon(one, scope)
+            await until(lambda: watchers(store) == 10, trio.sleep)
+            for scope in scopes[:5]:
+                scope.cancel()
+            await until(lambda: watchers(store) == 5, trio.sleep)
+            server.gate.set()
+        assert found == [at_once(store, source)] * 5
+
+    trio.run(main)
+    assert len(server.requests) == 1
+
+
+def test_a_loop_that_closes_meanwhile_does_not_break_the_fetch(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+
+    async def gone() -> None:
+        raise TimeoutError from await asyncio.wait_for(ask_async(store, source), 0.02)  # type: ignore[misc]
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(gone())
+    server.gate.set()
+    assert ask(store, source).kid == "a"
+    assert len(server.requests) == 1
+
+
+def test_a_watcher_whose_loop_is_closed_does_not_keep_others_asleep() -> None:
+    flight, woken = Flight(0), threading.Event()
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    async def note_token() -> trio.lowlevel.TrioToken:
+        return trio.lowlevel.current_trio_token()
+
+    token = trio.run(note_token)
+    flight.watch(partial(loop.call_soon_threadsafe, woken.clear))
+    flight.watch(partial(token.run_sync_soon, woken.clear))
+    flight.watch(woken.set)
+    flight.land()
+    assert woken.is_set()
+
+
+RUNS: list[Callable[[Callable[[], Awaitable[None]]], None]] = [
+    lambda main: asyncio.run(main()),  # type: ignore[arg-type]
+    trio.run,
+]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=["asyncio", "trio"])
+def test_no_wake_up_is_lost(run: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
+    async def main() -> None:
+        for number in range(300):
+            flight = Flight(0)
+            threading.Timer(number % 5 / 10_000, flight.land).start()
+            await Wait(flight, 60).pause()
+            assert flight.has_landed
+        await Wait(flight, 60).pause()  # and a landed flight is not waited for
+
+    begun = time.monotonic()
+    run(main)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("run", RUNS, ids=["asyncio", "trio"])
+def test_a_pause_ends_after_its_seconds(run: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
+    flight = Flight(0)
+    begun = time.monotonic()
+    run(Wait(flight, 0.05).pause)
+    Wait(flight, 0.05).block()
+    assert 0.09 < time.monotonic() - begun < 1
+    assert not flight._watchers
+
+
+def test_a_caller_whose_wait_ended_before_the_fetch_gets_503(source: KeySource) -> None:
+    store = KeyStore()
+    wait = must_wait(store, source)
+    with pytest.raises(Unavailable, match="the fetch is not done"):
+        store.find(source, "RS256", "a", wait)
+
+
+FORKED = """
+import os, sys
+from callerid.keys import Key, KeySource, KeyStore, Wait
+
+warm, cold = KeySource(sys.argv[1]), KeySource(sys.argv[2])
+store = KeyStore()
+store.warm(warm, "RS256").block()
+before = store.find(warm, "RS256", "a")
+assert isinstance(before, Key)
+under_way = store.find(cold, "RS256", "a")  # its thread stays behind in the parent
+assert isinstance(under_way, Wait)
+store._lock.acquire()  # as if another thread held it at that moment
+child = os.fork()
+if child == 0:
+    assert store.find(warm, "RS256", "a") is before
+    own = store.find(cold, "RS256", "a")
+    assert isinstance(own, Wait) and own.flight is not under_way.flight
+    own.seconds = 0.05
+    own.block()
+    print([status.fetches for status in store.status()], flush=True)
+    os._exit(0)
+store._lock.release()
+_, status = os.waitpid(child, 0)
+sys.stdout.flush()
+os._exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run_python(code: str, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def test_a_forked_child_keeps_the_keys_and_fetches_for_itself(server: KeyServer, source: KeySource) -> None:
+    from .servers import key_server
+
+    with key_server() as good:
+        good.body = document("a")
+        assert run_python(FORKED, good.url, source.url) == "[1, 2]"
+        assert len(good.requests) == 1
+    eventually(lambda: len(server.requests) == 2)
+
+
+def test_after_a_fork_locks_are_new_and_flights_forgotten(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    in_the_parent = must_wait(store, source)
+    with store._lock:
+        _after_fork_in_child()
+        in_the_child = must_wait(store, source)
+    assert in_the_child.flight is not in_the_parent.flight
+    server.gate.set()
+    in_the_child.block()
+    assert at_once(store, source).kid == "a"
+
+
+IMPORTED = """
+import sys
+import callerid.keys
+heavy = {"requests", "urllib3", "cryptography", "google.auth", "trio", "anyio.from_thread", "http.client"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_importing_the_package_imports_no_client_and_no_cryptography() -> None:
+    assert run_python(IMPORTED) == "[]"
+
+
+def test_status_can_be_asked_while_a_fetch_is_under_way(server: KeyServer, source: KeySource) -> None:
+    store = KeyStore()
+    wait = must_wait(store, source)
+    assert (status(store).fetches, status(store).fresh) == (1, False)
+    server.gate.set()
+    wait.block()
+    assert status(store).fresh
