@@ -109,6 +109,7 @@ UNUSABLE: list[Callable[[], object]] = [
     lambda: rsa_jwk("b", key_ops=["encrypt"]),
     lambda: rsa_jwk("b", key_ops=[]),
     lambda: rsa_jwk("b", key_ops=3),
+    lambda: rsa_jwk("b", key_ops="verify"),
     lambda: rsa_jwk("b", kty="EC"),
     lambda: rsa_jwk("b", kty="OKP", crv="Ed25519"),
     lambda: rsa_jwk("b", kty=7),

@@ -241,6 +241,11 @@ def test_nothing_is_sent_that_tells_who_is_asking(server: KeyServer, monkeypatch
     assert (sent["path"], sent["Accept"], sent["User-Agent"]) == ("/keys?a=b", "application/json", "callerid")
 
 
+def test_a_scheme_may_be_written_in_capitals(server: KeyServer) -> None:
+    server.body = document("a")
+    assert ask(KeyStore(), KeySource(server.url.replace("http:", "HTTP:"))).kid == "a"
+
+
 def test_content_type_does_not_matter_and_gzip_is_read(server: KeyServer) -> None:
     server.headers = {"Content-Type": "text/html; charset=utf-16", "Content-Encoding": "GZIP"}
     server.body = gzip.compress(document("a"))

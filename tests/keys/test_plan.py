@@ -82,7 +82,7 @@ def test_after_a_day_past_expiry_old_keys_serve_no_longer() -> None:
 def test_without_keys_a_caller_waits_for_the_whole_fetch() -> None:
     assert decide("a", 10, NONE) == Fetch(WHOLE_FETCH)
     assert decide("a", 12, NONE, begun_at=10.0) == Fetch(3 + GRACE)
-    assert decide("a", 99, NONE, begun_at=10.0) == Fetch(GRACE)
+    assert decide("a", 99, NONE, begun_at=10.0) == Unavailable(1)
     assert decide("a", 15, NONE, begun_at=10.0, waited=True) == Unavailable(1)
 
 
@@ -90,6 +90,14 @@ def test_without_keys_back_off_answers_at_once() -> None:
     assert decide("a", 10, NONE, failures=1, retry_at=14.0) == Unavailable(4)
     assert decide("a", 10, NONE, failures=1, retry_at=10.2) == Unavailable(1)
     assert decide("a", 10, NONE, failures=1, retry_at=14.0, waited=True) == Unavailable(4)
+
+
+def test_after_a_failure_nobody_waits_longer_than_for_stale_keys() -> None:
+    assert decide("a", 10, NONE, failures=1) == Fetch(1)
+    assert decide("a", 10.25, NONE, failures=1, begun_at=10.0) == Fetch(0.75)
+    assert decide("a", 11, NONE, failures=1, begun_at=10.0) == Unavailable(1)
+    assert decide("b", 10, failures=1) == Fetch(1, because_unknown=True)
+    assert decide("b", 11, failures=1, begun_at=10.0) == Unavailable(1)
 
 
 def test_an_unknown_kid_is_worth_one_fetch_per_cool_down() -> None:

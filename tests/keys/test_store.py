@@ -261,6 +261,7 @@ def test_each_failure_is_a_warning_and_recovery_is_told(
     ask(store, asked)
     clock.advance(HOUR)
     ask(store, asked)
+    eventually(lambda: len(caplog.records) == 3)
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         ("callerid", "WARNING", f"The keys of {source.url} cannot be fetched (not JSON); next try in 1 s."),
         ("callerid", "WARNING", f"The keys of {source.url} cannot be fetched (not JSON); next try in 2 s."),

@@ -111,6 +111,9 @@ Decision = Use | Fetch | Reject | Unavailable
 def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool = False) -> Decision:
     """What to do about a token that names the key id ``kid``.
 
+    Who needs a fetch waits for the whole of it, but only for ``stale_wait`` where the last one failed: else an outage
+    would hold every thread of a server each time the back-off ends.
+
     ``waited``: this caller has waited for a fetch already, and is judged by what there is; the answer is never Fetch.
     """
     key = state.keys.get(kid) if state.is_usable(policy, now) else None
@@ -131,13 +134,15 @@ def _plan_known(policy: KeyPolicy, state: KeySet, key: Key, now: float) -> Decis
 
 
 def _plan_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
+    most = policy.stale_wait if state.failures else policy.fetch_seconds + GRACE
     if state.begun_at is not None:
-        return Fetch(max(0.0, state.begun_at + policy.fetch_seconds - now) + GRACE)
+        seconds = state.begun_at + most - now
+        return Fetch(seconds) if seconds > 0 else _unavailable(state, now)
     if now < state.retry_at:
         return _unavailable(state, now)
     if state.is_fresh(now) and (now < state.unknown_until or state.lifetime == math.inf):
         return _unavailable(state, now) if state.failures else Reject()
-    return Fetch(policy.fetch_seconds + GRACE, because_unknown=state.is_usable(policy, now))
+    return Fetch(most, because_unknown=state.is_usable(policy, now))
 
 
 def _settle_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:

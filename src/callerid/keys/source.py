@@ -138,8 +138,9 @@ class KeyFile(KeyPolicy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
-            raise ConfigurationError(f"The path of a key file is {self.path!r}: give the path of a file.")
+        path: Any = self.path
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise ConfigurationError(f"The path of a key file is {path!r}: give the path of a file.")
 
     def __str__(self) -> str:
         return os.fspath(self.path)

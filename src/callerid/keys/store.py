@@ -59,7 +59,7 @@ class _Entry:
 
     def __init__(self, source: AnySource, algorithm: Algorithm) -> None:
         self.source = source
-        self.algorithm = algorithm
+        self.algorithm: Algorithm = algorithm
         self.policy = policy_of(source)
         self.state = plan.KeySet()
         self.flight: Flight | None = None
@@ -182,9 +182,9 @@ class KeyStore:
             failures = entry.state.failures
             entry.state = plan.succeeded(entry.state, keys, fetched.lifetime, begun_at=flight.begun_at)
             entry.flight, flight.succeeded_at = None, self._timer()
+        flight.land()
         if failures:
             logger.info("The keys of %s are fetched again, after %d failures.", entry.source, failures)
-        flight.land()
 
     def _fail(self, entry: _Entry, flight: Flight, error: Exception) -> None:
         cause = short_cause(error)
@@ -195,12 +195,12 @@ class KeyStore:
             asked = error.retry_after if isinstance(error, FetchError) else 0.0
             entry.state = state = plan.failed(entry.policy, entry.state, now, cause, asked)
             entry.flight = None
+        flight.land()
         seconds = state.retry_at - now
         logger.warning("The keys of %s cannot be fetched (%s); next try in %.0f s.", entry.source, cause, seconds)
-        flight.land()
 
-    def _renew_after_fork(self) -> None:
-        """In a forked child: no thread came along, so no fetch is under way, and nobody holds the lock."""
+    def renew_after_fork(self) -> None:
+        """For a forked child, where it is called by itself: the keys stay, locks are new, no fetch is under way."""
         self._lock = threading.Lock()
         for entry in self._entries.values():
             entry.flight = None
@@ -239,8 +239,8 @@ STORES: WeakSet[KeyStore] = WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    for store in STORES:
-        store._renew_after_fork()  # noqa: SLF001
+    for store in list(STORES):
+        store.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows

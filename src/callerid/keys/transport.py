@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from google.auth.transport import requests as google_requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from callerid.keys.fetch import FetchError
 
@@ -39,10 +38,11 @@ def get(source: KeySource, cord: Cord) -> Any:
     with requests.Session() as session:
         session.headers.clear()
         session.auth = _no_credentials  # else requests would look into ~/.netrc
-        session.trust_env = source.url.startswith("https:")
+        scheme = urlsplit(source.url).scheme
+        session.trust_env = scheme == "https"
         session.adapters.clear()
-        session.mount("https://" if session.trust_env else "http://", _Adapter(source, cord))
-        request = google_requests.Request(session)
+        session.mount(f"{scheme}://", _Adapter(source, cord))
+        request: Any = google_requests.Request(session)
         timeout = (source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
         return request(source.url, headers=HEADERS, timeout=timeout, stream=True, allow_redirects=False)
 
@@ -56,16 +56,16 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, source: KeySource, cord: Cord) -> None:
         self._source = source
-        self._pools = _pools_on(cord)
+        self._cord = cord
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        _tie(self.poolmanager, self._cord)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
+        _tie(manager, self._cord)
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -87,21 +87,18 @@ class _Adapter(HTTPAdapter):
         return bytes(body)
 
 
-def _pools_on(cord: Cord) -> dict[str, type[HTTPConnectionPool]]:
-    """Connection pools, by scheme, whose connections hang on the cord from the moment they are made."""
+def _tie(manager: Any, cord: Cord) -> None:
+    """Makes every connection of a pool manager, whatever its kind, hang on the cord as soon as it stands."""
+    pools = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: _tied_pool(pool, cord) for scheme, pool in pools.items()}
 
-    class Connection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return cord.hold(super()._new_conn())
 
-    class SecureConnection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return cord.hold(super()._new_conn())
+def _tied_pool(pool: Any, cord: Cord) -> type:
+    return type(pool.__name__, (pool,), {"ConnectionCls": _tied_connection(pool.ConnectionCls, cord)})
 
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
 
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = SecureConnection
+def _tied_connection(connection: Any, cord: Cord) -> type:
+    def connect(self: Any) -> socket.socket:
+        return cord.hold(connection._new_conn(self))  # noqa: SLF001 - where urllib3 opens a socket, and nowhere else
 
-    return {"http": Pool, "https": SecurePool}
+    return type(connection.__name__, (connection,), {"_new_conn": connect})

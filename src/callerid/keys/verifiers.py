@@ -93,10 +93,12 @@ def _from_jwk(jwk: Members, algorithm: Algorithm) -> object:
 
 
 def _may_verify(jwk: Members, algorithm: Algorithm) -> bool:
+    operations = jwk.get("key_ops", ["verify"])
     return (
         jwk.get("use", "sig") == "sig"
         and jwk.get("alg", algorithm) == algorithm
-        and "verify" in jwk.get("key_ops", ["verify"])
+        and isinstance(operations, list)
+        and "verify" in operations
     )
 
 
