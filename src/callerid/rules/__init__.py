@@ -1,0 +1,78 @@
+"""Rules: frozen values that say yes or no about the caller of a request.
+
+A rule is pure and total: it looks at a few frozen `Facts`, does no I/O and raises nothing. ``&`` and ``|`` join rules;
+there is no negation, because a negation lets in whatever its author did not think of. ``repr(rule)`` is code that makes
+the rule again, ``str(rule)`` says it in IAM's words, ``rule.explain(facts)`` says why.
+
+Leaves come in families. `User`, `ServiceAccount`, `Domain` and `AnyGoogleAccount` speak of Google identities;
+`FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim` and `EmailDomain` of
+Firebase users. A leaf says no to every caller of another family.
+
+The staircase inside, each importing only what stands before it::
+
+    facts           all that a rule may look at
+    text            how names are read and compared
+    accounts        an account written out, or the one that the path names
+    base            what every rule is; AllOf, AnyOf, explanations
+    google          rules about Google identities
+    firebase        rules about Firebase users
+    anyone          rules about any caller, or none
+    reading         rules read, joined and taken apart
+"""
+
+from callerid.rules.accounts import PathParam
+from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
+from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, leaves
+from callerid.rules.facts import Facts
+from callerid.rules.firebase import (
+    CustomClaim,
+    EmailDomain,
+    FirebaseUser,
+    SecondFactor,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+)
+from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
+from callerid.rules.reading import (
+    all_of,
+    any_of,
+    is_public,
+    member,
+    missing_steps,
+    needs_no_caller,
+    without_public,
+)
+
+__all__ = [
+    "AllOf",
+    "AnyGoogleAccount",
+    "AnyOf",
+    "CustomClaim",
+    "Domain",
+    "EmailDomain",
+    "Explanation",
+    "Facts",
+    "FirebaseUser",
+    "IssuedBy",
+    "Nobody",
+    "PathParam",
+    "Public",
+    "Rule",
+    "SecondFactor",
+    "ServiceAccount",
+    "SignInProvider",
+    "SignedInWithin",
+    "Tenant",
+    "User",
+    "Via",
+    "Where",
+    "all_of",
+    "any_of",
+    "is_public",
+    "leaves",
+    "member",
+    "missing_steps",
+    "needs_no_caller",
+    "without_public",
+]

@@ -1,0 +1,71 @@
+"""Whom a rule names: one account written out, or whoever the path names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from callerid.errors import ConfigurationError
+from callerid.rules.facts import Facts
+from callerid.rules.text import domain_name
+
+__all__ = ["PathParam", "account_name", "is_email", "is_service_account", "names"]
+
+_LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PathParam:
+    """In place of a uid or account id: whoever the path parameter of this name names, and nobody else.
+
+    A ``str`` parameter is compared exactly, an ``int`` one as its ``str()``. Other converters, and a name that the path
+    does not have or has twice, are start-up errors.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ConfigurationError(f"PathParam names a path parameter such as 'user_id', not {self.name!r}")
+
+    def names(self, identifier: str | None, facts: Facts) -> bool:
+        """Whether the path names this id."""
+        value = facts.path.get(self.name)
+        if type(value) is int:
+            value = str(value)
+        return type(value) is str and value != "" and value == identifier
+
+    def __str__(self) -> str:
+        return f"{{{self.name}}}"
+
+    def __repr__(self) -> str:
+        return f"PathParam({self.name!r})"
+
+
+def account_name(account: Any, rule: str) -> str | PathParam:
+    """An address in lower case, a unique id, or a `PathParam`. Raises `ConfigurationError` for anything else."""
+    if isinstance(account, PathParam):
+        return account
+    text = account if isinstance(account, str) else ""
+    local, at, host = text.partition("@")
+    if at and text.isascii() and _LOCAL_PART.fullmatch(local):
+        return f"{local.lower()}@{domain_name(host, rule)}"
+    if not at and text.isascii() and text.isdigit() and len(text) <= 255:
+        return text
+    raise ConfigurationError(f"{rule} names one account by e-mail address or by unique id (digits), not {account!r}")
+
+
+def is_email(account: str | PathParam) -> TypeGuard[str]:
+    """Whether the account is named by its address."""
+    return isinstance(account, str) and "@" in account
+
+
+def is_service_account(account: str | PathParam) -> bool:
+    """Whether the account is named by a service account's address."""
+    return is_email(account) and account.endswith(".gserviceaccount.com")
+
+
+def names(wanted: str | PathParam, identifier: str, facts: Facts) -> bool:
+    """Whether the account that a rule wants has this id."""
+    return wanted.names(identifier, facts) if isinstance(wanted, PathParam) else wanted == identifier

@@ -1,0 +1,139 @@
+"""Rules about any caller, whoever vouches for them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from callerid.callers import Caller, Kind
+from callerid.errors import ConfigurationError
+from callerid.rules.base import Explanation, Rule, grouped, leaves, the_caller
+from callerid.rules.facts import Facts
+from callerid.rules.text import printable
+
+__all__ = ["IssuedBy", "Nobody", "Public", "Via", "Where"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Public(Rule):
+    """Everybody, without any credential: IAM's ``allUsers``.
+
+    Where this is the whole rule, no credential is read at all. ``Public() | rule`` is the optional identity.
+    """
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        return ""
+
+    def __str__(self) -> str:
+        return "allUsers"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Nobody(Rule):
+    """Nobody at all."""
+
+    def admits(self, facts: Facts) -> bool:
+        return False
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        return ""
+
+    def __str__(self) -> str:
+        return "nobody"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IssuedBy(Rule):
+    """Callers whom one issuer vouches for, by its name: the canonical ``iss``, as ``Caller.issuer`` has it."""
+
+    issuer: str
+
+    def __post_init__(self) -> None:
+        printable(self.issuer, "IssuedBy names an issuer such as 'https://accounts.google.com'")
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.caller is not None and facts.caller.issuer == self.issuer
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        return note if facts.caller is None else f"{note}, issued by {facts.caller.issuer}"
+
+    def __str__(self) -> str:
+        return f"issuedBy:{self.issuer}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Where(Rule):
+    """Callers of whom ``holds(caller)`` is ``True``: exactly ``True``, so that no object and no coroutine passes.
+
+    An exception in it is a no. It must not do I/O.
+    """
+
+    description: str
+    holds: Callable[[Caller], bool]
+
+    def __post_init__(self) -> None:
+        printable(self.description, "Where needs a description")
+        if not callable(self.holds):
+            raise ConfigurationError("Where takes a function of the caller")
+        if inspect.iscoroutinefunction(self.holds):
+            raise ConfigurationError("Where takes a plain function: a rule does no I/O")
+
+    def admits(self, facts: Facts) -> bool:
+        if facts.caller is None:
+            return False
+        try:
+            return self.holds(facts.caller) is True
+        except Exception:  # noqa: BLE001 - whatever goes wrong in it, it is a no
+            return False
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        if holds or facts.caller is None:
+            return note
+        try:
+            answer = self.holds(facts.caller)
+        except Exception as error:  # noqa: BLE001 - its kind is told, not its text
+            return f"{note}; it raised {type(error).__name__}"
+        return note if answer is False else f"{note}; it answered a {type(answer).__name__}, not True"
+
+    def __str__(self) -> str:
+        return f"where {self.description}"
+
+    def __repr__(self) -> str:
+        return f"Where({self.description!r}, ...)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Via(Rule):
+    """Requests carried by a service of whom the inner rule holds (its token is in X-Serverless-Authorization)."""
+
+    rule: Rule
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule):
+            raise ConfigurationError(f"Via takes a rule, not {self.rule!r}: Via(ServiceAccount(...))")
+        for leaf in leaves(self.rule):
+            if isinstance(leaf, Via | Public):
+                raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
+            if leaf.family is Kind.FIREBASE:
+                raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.via is not None and self.rule.admits(self._inside(facts))
+
+    def explain(self, facts: Facts) -> Explanation:
+        inner = self.rule.explain(self._inside(facts))
+        note = "nothing carried the call" if facts.via is None else f"the call was carried by {facts.via}"
+        return Explanation(self, self.admits(facts), note, (inner,))
+
+    @staticmethod
+    def _inside(facts: Facts) -> Facts:
+        return replace(facts, caller=facts.via, via=None)
+
+    def __str__(self) -> str:
+        return f"via {grouped(self.rule)}"

@@ -1,0 +1,220 @@
+"""Rules about Firebase (Identity Platform) users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind
+from callerid.errors import ConfigurationError
+from callerid.rules.accounts import PathParam, names
+from callerid.rules.base import Rule, the_caller
+from callerid.rules.facts import Facts
+from callerid.rules.text import domain_name, domain_of, printable, same_value
+
+__all__ = ["CustomClaim", "EmailDomain", "FirebaseUser", "SecondFactor", "SignInProvider", "SignedInWithin", "Tenant"]
+
+
+class _FirebaseRule(Rule):
+    __slots__ = ()
+
+    family: ClassVar[Kind | None] = Kind.FIREBASE
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.firebase is not None and self._holds(facts.firebase, facts)
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FirebaseUser(_FirebaseRule):
+    """A Firebase user: any, or the one with this uid. Anonymous users only where ``anonymous=True``.
+
+    Anonymous accounts, and usually every other kind, are free to make: ``FirebaseUser()`` tells nobody apart.
+    """
+
+    uid: str | PathParam | None = None
+    anonymous: bool = False
+
+    def __post_init__(self) -> None:
+        if self.uid is not None and not isinstance(self.uid, PathParam):
+            printable(self.uid, "FirebaseUser names a uid")
+            if len(self.uid) > 128:
+                raise ConfigurationError("a Firebase uid has at most 128 characters")
+        if type(self.anonymous) is not bool:
+            raise ConfigurationError("anonymous is True or False")
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        if user.anonymous and not self.anonymous:
+            return False
+        return self.uid is None or names(self.uid, user.uid, facts)
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        if isinstance(self.uid, PathParam):
+            note += f", the path names {facts.path.get(self.uid.name)!r}"
+        return f"{note}, an anonymous user" if facts.firebase is not None and facts.firebase.anonymous else note
+
+    def __str__(self) -> str:
+        who = "firebaseUser" if self.uid is None else f"firebaseUser:{self.uid}"
+        return f"{who} or anonymous" if self.anonymous else who
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tenant(_FirebaseRule):
+    """Firebase users of one Identity Platform tenant (the ``firebase.tenant`` claim)."""
+
+    tenant: str
+
+    def __post_init__(self) -> None:
+        printable(self.tenant, "Tenant names a tenant's id")
+
+    @property
+    def names_tenant(self) -> bool:
+        return True
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        return user.tenant == self.tenant
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        return note if facts.firebase is None else f"{note}, of tenant {facts.firebase.tenant or 'none'}"
+
+    def __str__(self) -> str:
+        return f"tenant:{self.tenant}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SignInProvider(_FirebaseRule):
+    """Firebase users who signed in by one provider: ``password``, ``google.com``, ``saml.okta`` and so on."""
+
+    provider: str
+
+    def __post_init__(self) -> None:
+        printable(self.provider, "SignInProvider names a provider such as 'google.com'")
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        return user.provider == self.provider
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        return note if facts.firebase is None else f"{note}, signed in by {facts.firebase.provider or 'nothing known'}"
+
+    def __str__(self) -> str:
+        return f"signInProvider:{self.provider}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecondFactor(_FirebaseRule):
+    """Firebase users who signed in with a second factor (the ``firebase.sign_in_second_factor`` claim)."""
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        return user.second_factor is not None
+
+    def __str__(self) -> str:
+        return "secondFactor"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SignedInWithin(_FirebaseRule):
+    """Firebase users who gave their credentials at most so many seconds ago (the ``auth_time`` claim)."""
+
+    seconds: int
+
+    def __post_init__(self) -> None:
+        if type(self.seconds) is not int or self.seconds < 1:
+            raise ConfigurationError(
+                f"SignedInWithin takes a whole number of seconds, at least 1, not {self.seconds!r}"
+            )
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        return user.signed_in_at is not None and facts.now - user.signed_in_at <= self.seconds
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        if facts.firebase is None or facts.firebase.signed_in_at is None:
+            return the_caller(facts)
+        return f"{facts.caller} signed in {max(0, int(facts.now - facts.firebase.signed_in_at))} s ago"
+
+    def __str__(self) -> str:
+        return f"signedInWithin:{self.seconds}s"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CustomClaim(_FirebaseRule):
+    """Firebase users whose custom claim has this value, or is a list that contains it.
+
+    Values compare with their type: ``1`` is not ``True`` and not ``"1"``. Names that Firebase itself fills are errors
+    (``name`` and ``picture`` among them: every user writes their own).
+    """
+
+    name: str
+    value: str | int | float | bool | None = None
+    contains: str | int | float | bool | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        printable(self.name, "CustomClaim names a claim")
+        if self.name in FIREBASE_CLAIMS:
+            raise ConfigurationError(f"{self.name!r} is no custom claim: Firebase, or the user, fills it")
+        if (self.value is None) is (self.contains is None):
+            raise ConfigurationError("CustomClaim takes a value, or contains=..., and not both")
+        wanted = self.contains if self.value is None else self.value
+        if type(wanted) not in (str, int, float, bool) or wanted == "" or wanted != wanted:  # noqa: PLR0124 - NaN
+            raise ConfigurationError(f"a claim is compared with text, a number, True or False, not {wanted!r}")
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        claim = user.claims.get(self.name)
+        if self.value is not None:
+            return same_value(claim, self.value)
+        return isinstance(claim, tuple) and any(
+            same_value(item, self.contains) for item in cast("tuple[Any, ...]", claim)
+        )
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        if facts.firebase is None:
+            return note
+        return f"{note}, whose {self.name} is {facts.firebase.claims.get(self.name)!r:.80}"
+
+    # Dataclass equality would take 1 for True.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CustomClaim) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.name, type(self.value), self.value, type(self.contains), self.contains)
+
+    def __str__(self) -> str:
+        return f"claim:{self.name}={self.value!r}" if self.contains is None else f"claim:{self.name}∋{self.contains!r}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EmailDomain(_FirebaseRule):
+    """Firebase users with a verified e-mail address of one domain.
+
+    Users of a tenant only where the rule is joined (``&``) with `Tenant`: a tenant's own SAML provider may assert any
+    address, also one of yours.
+    """
+
+    domain: str
+
+    def __post_init__(self) -> None:
+        self._set(domain=domain_name(self.domain, "EmailDomain"))
+
+    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
+        if user.tenant is not None and not facts.tenant_named:
+            return False
+        return facts.caller is not None and domain_of(facts.caller.email) == self.domain
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        if facts.firebase is None or facts.caller is None:
+            return note
+        if facts.firebase.tenant is not None and not facts.tenant_named:
+            return f"{note}, of tenant {facts.firebase.tenant} (join the rule with & Tenant({facts.firebase.tenant!r}))"
+        return f"{note}, with {'the address ' + facts.caller.email if facts.caller.email else 'no verified e-mail'}"
+
+    def __str__(self) -> str:
+        return f"emailDomain:{self.domain}"

@@ -1,0 +1,143 @@
+"""Rules about Google identities: people, service accounts, Workspace domains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from callerid.callers import Caller, Kind
+from callerid.errors import ConfigurationError
+from callerid.rules.accounts import PathParam, account_name, is_email, is_service_account, names
+from callerid.rules.base import Rule, the_caller
+from callerid.rules.facts import Facts
+from callerid.rules.text import domain_name, domain_of, lower, same_email
+
+__all__ = ["AnyGoogleAccount", "Domain", "ServiceAccount", "User"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyGoogleAccount(Rule):
+    """Anyone on earth with a Google account, service accounts included: IAM's ``allAuthenticatedUsers``.
+
+    This tells nobody apart: an account, and a project that mints tokens for any audience, are free.
+    """
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.google is not None
+
+    def __str__(self) -> str:
+        return "allAuthenticatedUsers"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class User(Rule):
+    """One person's Google account, by e-mail address or by unique id (the ``sub`` claim, digits).
+
+    By e-mail it holds where Google is the authority for the address: ``@gmail.com``, or a Workspace account whose
+    ``hd`` is the address's domain (Google, "Verify the Google ID token on your server side"). Any other address was
+    proved once, at sign-up, and may belong to somebody else by now: use the account's id, or write ``hosted=False``.
+    """
+
+    account: str | PathParam
+    hosted: bool = True
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+    mend: ClassVar[str] = (
+        "an address that Google does not host is no proof of who holds it today; name the account's unique id, "
+        "or write hosted=False"
+    )
+
+    def __post_init__(self) -> None:
+        self._set(account=account_name(self.account, "User"))
+        if is_service_account(self.account):
+            raise ConfigurationError(f"{self.account!r} is a service account: write ServiceAccount({self.account!r})")
+        if self.hosted is not True and not (self.hosted is False and is_email(self.account)):
+            raise ConfigurationError("hosted is True, or False beside an e-mail address")
+
+    def admits(self, facts: Facts) -> bool:
+        caller = facts.google
+        if caller is None or caller.is_service_account:
+            return False
+        if not is_email(self.account):
+            return names(self.account, caller.subject, facts)
+        return same_email(self.account, caller.email) and (not self.hosted or self._is_hosted(caller))
+
+    @staticmethod
+    def _is_hosted(caller: Caller) -> bool:
+        domain = domain_of(caller.email)
+        return domain == "gmail.com" or (domain is not None and domain == lower(caller.domain))
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        caller = facts.google
+        address_only = caller is not None and is_email(self.account) and same_email(self.account, caller.email)
+        note = the_caller(facts)
+        return note if holds or not address_only else f"{note} ({self.mend})"
+
+    def __str__(self) -> str:
+        return f"user:{self.account}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ServiceAccount(Rule):
+    """One service account, by e-mail address or by unique id (the ``sub`` claim, digits).
+
+    Tokens minted without ``includeEmail`` carry no address: those callers are known by id alone.
+    """
+
+    account: str | PathParam
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+
+    def __post_init__(self) -> None:
+        self._set(account=account_name(self.account, "ServiceAccount"))
+        if is_email(self.account) and not is_service_account(self.account):
+            raise ConfigurationError(
+                f"{self.account!r} is no service account's address (they end in .gserviceaccount.com): "
+                f"write User({self.account!r}) for a person"
+            )
+
+    def admits(self, facts: Facts) -> bool:
+        caller = facts.google
+        if caller is None or not caller.is_service_account:
+            return False
+        if is_email(self.account):
+            return same_email(self.account, caller.email)
+        return names(self.account, caller.subject, facts)
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        caller = facts.google
+        note = the_caller(facts)
+        if not holds and caller is not None and caller.is_service_account and caller.email is None:
+            return f"{note} (its token carries no e-mail: mint it with includeEmail, or name the id in the rule)"
+        return note
+
+    def __str__(self) -> str:
+        return f"serviceAccount:{self.account}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Domain(Rule):
+    """Every person of one Google Workspace or Cloud Identity domain (the ``hd`` claim); no service account."""
+
+    domain: str
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+
+    def __post_init__(self) -> None:
+        self._set(domain=domain_name(self.domain, "Domain"))
+        if self.domain in ("gmail.com", "googlemail.com"):
+            raise ConfigurationError(f"Domain({self.domain!r}) admits nobody: Gmail accounts belong to no domain")
+
+    def admits(self, facts: Facts) -> bool:
+        caller = facts.google
+        return caller is not None and not caller.is_service_account and lower(caller.domain) == self.domain
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        if facts.google is None or facts.google.is_service_account:
+            return the_caller(facts)
+        return f"the caller is {facts.caller}, of {facts.google.domain or 'no Workspace domain'}"
+
+    def __str__(self) -> str:
+        return f"domain:{self.domain}"

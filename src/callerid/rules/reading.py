@@ -1,0 +1,88 @@
+"""Rules read, joined and taken apart by the rest of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callerid.errors import ConfigurationError
+from callerid.rules.anyone import Nobody, Public, Via
+from callerid.rules.base import AllOf, AnyOf, Joined, Rule, leaves
+from callerid.rules.facts import Facts
+from callerid.rules.firebase import SecondFactor, SignedInWithin
+from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
+
+__all__ = ["all_of", "any_of", "is_public", "member", "missing_steps", "needs_no_caller", "without_public"]
+
+
+def member(text: str) -> Rule:
+    """The rule that an IAM member string names.
+
+    Raises `ConfigurationError` for kinds that cannot be judged here (``group:``, ``deleted:``, ``principal:`` …).
+    Source: IAM, "Principal identifiers".
+    """
+    if text == "allUsers":
+        return Public()
+    if text == "allAuthenticatedUsers":
+        return AnyGoogleAccount()
+    kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if not colon or kind not in _MEMBERS:
+        raise ConfigurationError(
+            f"{text!r} is no member this library judges: write user:EMAIL, serviceAccount:EMAIL, domain:DOMAIN, "
+            "allUsers, allAuthenticatedUsers, or a rule"
+        )
+    return _MEMBERS[kind](name)
+
+
+_MEMBERS: dict[str, Callable[[str], Rule]] = {"user": User, "serviceAccount": ServiceAccount, "domain": Domain}
+
+
+def any_of(rules: tuple[Rule, ...]) -> Rule:
+    """The rules joined with ``|``; a single one stays as it is."""
+    return rules[0] if len(rules) == 1 else AnyOf(*rules)
+
+
+def all_of(rules: tuple[Rule, ...]) -> Rule:
+    """The rules joined with ``&``; a single one stays as it is, and `Public` adds nothing beside others."""
+    telling = tuple(rule for rule in rules if not is_public(rule)) or (Public(),)
+    return telling[0] if len(telling) == 1 else AllOf(*telling)
+
+
+def is_public(rule: Rule) -> bool:
+    """Whether the rule is `Public` and nothing else: then no credential is read."""
+    return all(isinstance(leaf, Public) for leaf in leaves(rule))
+
+
+def needs_no_caller(rule: Rule) -> bool:
+    """Whether the rule can hold without a caller, so that a handler may be given ``None``."""
+    if isinstance(rule, AllOf):
+        return all(map(needs_no_caller, rule.rules))
+    if isinstance(rule, AnyOf):
+        return any(map(needs_no_caller, rule.rules))
+    return isinstance(rule, Public | Via)
+
+
+def without_public(rule: Rule) -> Rule:
+    """The rule with nobody let in for nothing: whom it admits then is admitted for who they are."""
+    if isinstance(rule, Joined):
+        return type(rule)(*map(without_public, rule.rules))
+    return Nobody() if isinstance(rule, Public) else rule
+
+
+def missing_steps(rule: Rule, facts: Facts) -> frozenset[Rule] | None:
+    """The `SignedInWithin` and `SecondFactor` leaves that alone stand between this caller and a yes.
+
+    Empty if the rule holds already; ``None`` if no fresher or stronger sign-in would do.
+    """
+    if isinstance(rule, AllOf):
+        inside = rule.within(facts)
+        parts = [missing_steps(part, inside) for part in rule.rules]
+        found = [part for part in parts if part is not None]
+        return frozenset(step for steps in found for step in steps) if len(found) == len(parts) else None
+    if isinstance(rule, AnyOf):
+        ways = [way for part in rule.rules if (way := missing_steps(part, facts)) is not None]
+        return min(ways, key=len, default=None)
+    if rule.admits(facts):
+        return frozenset()
+    if isinstance(rule, SignedInWithin | SecondFactor) and facts.firebase is not None:
+        return frozenset({rule})
+    return None

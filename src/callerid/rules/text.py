@@ -1,0 +1,51 @@
+"""How the texts in rules and claims are read and compared."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from callerid.errors import ConfigurationError
+
+__all__ = ["domain_name", "domain_of", "lower", "printable", "same_email", "same_value"]
+
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def printable(text: Any, what: str) -> str:
+    """The text, if it can be read and has no blank at its ends. Raises `ConfigurationError`."""
+    if not isinstance(text, str) or not text.strip() or text != text.strip() or not text.isprintable():
+        raise ConfigurationError(f"{what}, not {text!r}")
+    return text
+
+
+def domain_name(text: Any, rule: str) -> str:
+    """The domain in lower case. Raises `ConfigurationError` for what is none."""
+    lowered = text.lower() if isinstance(text, str) and text.isascii() else ""
+    if not _DOMAIN.fullmatch(lowered):
+        raise ConfigurationError(f"{rule} names a domain such as 'example.com' (in its ASCII form), not {text!r}")
+    return lowered
+
+
+# Only ASCII is folded: other scripts have letters that lower-case to an ASCII one (the Kelvin sign to k).
+def lower(text: str | None) -> str | None:
+    """The text in lower case if it is ASCII, else unchanged."""
+    return text.lower() if text is not None and text.isascii() else text
+
+
+def same_email(wanted: str, email: str | None) -> bool:
+    """Whether an address is the one in a rule, which is in lower case."""
+    return email is not None and wanted == lower(email)
+
+
+def domain_of(email: str | None) -> str | None:
+    """The domain of an address, in lower case; ``None`` where it is not plain which that is."""
+    lowered = lower(email)
+    if lowered is None or lowered.count("@") != 1 or not lowered.isascii():
+        return None
+    return lowered.partition("@")[2] or None
+
+
+def same_value(claim: Any, wanted: Any) -> bool:
+    """Whether two values are equal and of one type: ``1`` is not ``True``."""
+    return type(claim) is type(wanted) and bool(claim == wanted)
