@@ -15,8 +15,9 @@ from typing import Any, Final, Protocol
 
 from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
+from callerid.rules import PathParam, Rule, Via, leaves
 
-__all__ = ["DECIDED", "Decided", "Mark", "claim", "mark_class", "mark_function", "marks_on", "unwrapped"]
+__all__ = ["DECIDED", "Decided", "Mark", "claim", "mark_class", "mark_function", "marks_on", "path_parameters", "unguarded", "unwrapped"]
 
 ATTRIBUTE: Final = "__callerid_marks__"
 
@@ -137,3 +138,15 @@ def mark_class(target: type, mark: Mark) -> type:
     target.__init__ = __init__  # type: ignore[misc]
     setattr(target, ATTRIBUTE, (*getattr(target, ATTRIBUTE, ()), mark))
     return target
+
+
+def path_parameters(rule: Rule) -> frozenset[str]:
+    """The names of all path parameters that a rule compares with."""
+    found: set[str] = set()
+    for leaf in leaves(rule):
+        if isinstance(leaf, Via):
+            found |= path_parameters(leaf.rule)
+        named = getattr(leaf, "account", None) or getattr(leaf, "uid", None)
+        if isinstance(named, PathParam):
+            found.add(named.name)
+    return frozenset(found)

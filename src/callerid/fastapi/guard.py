@@ -1,0 +1,56 @@
+"""The guard of FastAPI applications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+from callerid.errors import ConfigurationError
+from callerid.fastapi.allow import Allow
+from callerid.fastapi.openapi import describe_rules
+from callerid.fastapi.reading import FastAPIReader
+from callerid.guard import Requirement
+from callerid.marks import Mark
+from callerid.rules import Rule
+from callerid.starlette import Guard as StarletteGuard
+from callerid.starlette.protection import OnRefusal
+
+__all__ = ["Guard"]
+
+
+class Guard(StarletteGuard):
+    """The guard of a FastAPI application: the rule is the parameter's type, and the app is closed around it."""
+
+    def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Allow:  # type: ignore[override]
+        """A rule for a place: ``Annotated[Caller, guard.allow(rule)]``, ``dependencies=[guard.allow(rule)]``, a decorator
+        below the route's own, or round a mounted application.
+
+        Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
+        ``Authorization`` must be minted for here. All rules on the way to an endpoint must hold. Raises
+        `ConfigurationError`.
+        """  # noqa: D205
+        return Allow(Mark(self, self.requirement(*rules, audience=audience)))
+
+    def protect(
+        self,
+        app: Starlette,
+        *,
+        default: Rule | str | Requirement,
+        floor: Rule | str | Requirement | None = None,
+        docs: Rule | str | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        """Close an application around its rules: from now on every request is judged before anything of it runs.
+
+        ``default`` holds for every path without a rule of its own: unknown ones, wrong methods, slash redirects and the
+        documentation, too, unless ``docs`` names a rule for the latter. ``floor`` holds everywhere, whatever a route
+        says. ``on_refusal(connection, refusal)`` may re-dress an answer. The routes are checked when the application
+        starts, before its first request. Raises `ConfigurationError`.
+        """
+        if not isinstance(app, FastAPI):
+            raise ConfigurationError(f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too")
+        mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
+        protection = self._protect(app, default, floor, on_refusal, FastAPIReader(app, mark))
+        describe_rules(app, protection)

@@ -1,0 +1,64 @@
+"""The rules in the OpenAPI document: derived from what is enforced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from callerid.fastapi.allow import SCHEME
+from callerid.starlette.protection import Protection
+from callerid.starlette.survey import survey
+
+__all__ = ["describe_rules"]
+
+_PROBLEM: dict[str, Any] = {
+    "application/problem+json": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "reason": {"type": "string"},
+                "instance": {"type": "string", "format": "uri"},
+            },
+        }
+    }
+}
+_RESPONSES = {"401": "Who is calling is not known", "403": "The caller may not"}
+
+
+def describe_rules(app: FastAPI, protection: Protection) -> None:
+    """Let ``app.openapi()`` tell which operations need a caller, and what the others get."""
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = original()
+        _describe(document, app, protection)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) -> None:
+    guarded = False
+    for found in survey(app.router, protection):
+        operation = document.get("paths", {}).get(found.template, {}).get(found.method.lower())
+        if operation is None or found.ruling is None:
+            continue
+        requirements = dict(found.ruling.parts)
+        requirement = requirements.get(protection.guard)
+        security = [each for each in operation.pop("security", []) if SCHEME not in each]
+        if requirement is not None and not requirement.public:
+            guarded = True
+            security += [{}, {SCHEME: []}] if requirement.optional else [{SCHEME: []}]
+            for status, description in _RESPONSES.items():
+                operation.setdefault("responses", {}).setdefault(status, {"description": description, "content": _PROBLEM})
+        if security:
+            operation["security"] = security
+    if guarded:
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes.setdefault(SCHEME, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+
+

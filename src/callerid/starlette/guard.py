@@ -1,0 +1,97 @@
+"""The guard of Starlette applications."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+
+from callerid.errors import ConfigurationError
+from callerid.guard import GuardCore, Requirement
+from callerid.marks import Mark
+from callerid.rules import Rule
+from callerid.starlette.marking import Allow
+from callerid.starlette.protection import OnRefusal, Protection
+from callerid.starlette.reading import RouteReader
+from callerid.starlette.seam import install_in_app
+from callerid.starlette.survey import check
+
+__all__ = ["Guard"]
+
+
+class Guard(GuardCore):
+    """The guard of a Starlette application: rules tied to the routes that serve."""
+
+    def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Allow:
+        """Mark an endpoint, an endpoint class or a mounted application with a rule.
+
+        Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
+        ``Authorization`` must be minted for here. All marks on the way to an endpoint must hold. Put the decorator below
+        the route's own. Raises `ConfigurationError`.
+        """
+        return Allow(Mark(self, self.requirement(*rules, audience=audience)))
+
+    def protect(
+        self,
+        app: Starlette,
+        *,
+        default: Rule | str | Requirement,
+        floor: Rule | str | Requirement | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        """Close an application around its rules: from now on every request is judged before anything of it runs.
+
+        ``default`` holds for every path without a mark: unknown ones, wrong methods and slash redirects, too. ``floor``
+        holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer. The routes
+        are checked when the application starts, before its first request. Raises `ConfigurationError`.
+        """
+        self._protect(app, default, floor, on_refusal, RouteReader())
+
+    def _protect(
+        self,
+        app: Any,
+        default: Rule | str | Requirement,
+        floor: Rule | str | Requirement | None,
+        on_refusal: OnRefusal | None,
+        reader: RouteReader,
+    ) -> Protection:
+        self.check_ready()
+        if not isinstance(app, Starlette):
+            raise ConfigurationError(f"protect takes a Starlette application, not {app!r}: guard others by CallerMiddleware")
+        if on_refusal is not None and not callable(on_refusal):
+            raise ConfigurationError("on_refusal is a function of the connection and the refusal")
+        protection = Protection(
+            self,
+            default=self._asked(default, "default"),
+            floor=None if floor is None else self._asked(floor, "floor"),
+            reader=reader,
+            on_refusal=on_refusal,
+        )
+        install_in_app(app, protection, _once(app, protection))
+        return protection
+
+    def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
+        if isinstance(asked, Allow):
+            raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
+        if not isinstance(asked, Rule | str | Requirement):
+            raise ConfigurationError(f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {asked!r}")
+        requirement = asked if isinstance(asked, Requirement) else self.requirement(asked)
+        self.check_possible(requirement, f"{name}=")
+        return requirement
+
+
+def _once(app: Starlette, protection: Protection) -> Any:
+    """The check at start-up, or before the first request where no lifespan runs; a failed one is made again."""
+    lock, done = threading.Lock(), threading.Event()
+
+    def start() -> None:
+        if done.is_set():
+            return
+        with lock:
+            if not done.is_set():
+                check(app.router, protection)
+                done.set()
+
+    return start

@@ -1,0 +1,76 @@
+"""``guard.allow(...)`` on functions, classes and ASGI applications."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from starlette.routing import Router
+
+from callerid.marks import ATTRIBUTE, DECIDED, Mark, mark_class, mark_function, marks_on, unguarded
+
+__all__ = ["Allow", "MarkedApp", "marked"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class MarkedApp:
+    """An ASGI application with a mark: what ``guard.allow(rule)(app)`` makes, to be mounted."""
+
+    def __init__(self, app: Any, mark: Mark) -> None:
+        self.app = app
+        self._mark = mark
+        setattr(self, ATTRIBUTE, (*marks_on(app), mark))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hand over to the application, if a guard has noted the mark for this request."""
+        if scope["type"] != "lifespan":
+            passage: Any = DECIDED.get()
+            if passage is None or not passage.has_noted(self._mark):
+                raise unguarded(self._mark, repr(self.app))
+        await self.app(scope, receive, send)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)
+
+
+class Allow:
+    """What ``guard.allow(...)`` gives: a decorator for endpoints, endpoint classes and mounted applications."""
+
+    def __init__(self, mark: Mark) -> None:
+        self._mark = mark
+
+    def __call__(self, target: F) -> F:
+        """Mark an endpoint."""
+        return cast("F", marked(target, self._mark))
+
+    def __repr__(self) -> str:
+        return f"allow({self._mark.requirement.rule!r})"
+
+
+def marked(target: Any, mark: Mark) -> Any:
+    """The target with the mark and its claim. Raises TypeError for what no rule can be tied to."""
+    if isinstance(target, type):
+        return mark_class(target, mark)
+    if inspect.isroutine(target) or isinstance(target, functools.partial):
+        return mark_function(target, mark)
+    if isinstance(target, Router) and type(target).__module__.startswith("fastapi"):
+        raise TypeError("a router is not marked itself: write APIRouter(dependencies=[guard.allow(rule)])")
+    if isinstance(target, staticmethod | classmethod):
+        raise TypeError("mark the function, then make it a static or class method: put @guard.allow(...) below")
+    if _is_asgi(target):
+        return MarkedApp(target, mark)
+    raise TypeError(
+        f"guard.allow(...) marks functions, endpoint classes and ASGI applications, not {target!r}: "
+        "for a callable object, mark a function that calls it"
+    )
+
+
+def _is_asgi(target: Any) -> bool:
+    if not callable(target):
+        return False
+    try:
+        names = list(inspect.signature(target).parameters)
+    except (TypeError, ValueError):
+        return False
+    return names[:3] == ["scope", "receive", "send"]

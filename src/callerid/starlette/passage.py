@@ -1,0 +1,154 @@
+"""One request on its way through the routers of an application: what was found, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.types import Scope
+
+from callerid.algebra import check_possible
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError
+from callerid.guard import GuardCore, Identity, Requirement, combined
+from callerid.marks import Mark, path_parameters, unguarded
+from callerid.rules import all_of
+from callerid.starlette.reading import Place
+
+if TYPE_CHECKING:
+    from callerid.starlette.protection import Protection
+
+__all__ = ["KEY", "Passage", "Ruling"]
+
+KEY: Final = "callerid"
+"""Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What must hold at one place: a requirement for each guard on the way, outermost first."""
+
+    parts: tuple[tuple[GuardCore, Requirement], ...]
+    marks: tuple[Mark, ...]
+
+
+class Passage:
+    """The state of one request. Only the event loop's task that serves the request touches it."""
+
+    __slots__ = ("_callers", "_decided", "_path", "areas", "identities", "introduced", "parameters", "pending", "templates")
+
+    def __init__(self) -> None:
+        self.areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
+        self.parameters: tuple[tuple[str, str], ...] = ()
+        self.templates: tuple[str, ...] = ()
+        self.identities: dict[GuardCore, Identity] = {}
+        self.pending = True
+        self.introduced = False
+        self._callers: dict[GuardCore, Caller | None] = {}
+        self._decided: frozenset[Mark] = frozenset()
+        self._path: Mapping[str, Any] = {}
+
+    def enter(self, protection: Protection) -> None:
+        """Come under a protection, beneath those that hold already."""
+        self.areas = (*self.areas, (protection, ()))
+
+    def undecide(self) -> None:
+        """Nothing decided so far holds for what comes now."""
+        self.pending, self._decided, self._callers = True, frozenset(), {}
+
+    def note(self, places: Iterable[Place]) -> None:
+        """Take along what stands at these places."""
+        for place in places:
+            protection, marks = self.areas[-1]
+            if place.marks:
+                self.areas = (*self.areas[:-1], (protection, (*marks, *place.marks)))
+            self.parameters += place.parameters
+            self.templates += (place.template,)
+
+    @property
+    def protection(self) -> Protection:
+        """The innermost protection."""
+        return self.areas[-1][0]
+
+    def route(self, scope: Scope) -> str:
+        """The route for the log: its template, since a path may hold anything."""
+        method = scope["method"] if scope["type"] == "http" else "WS"
+        return f"{method} {''.join(self.templates) or '(no route)'}"
+
+    def ruling(self, *, endpoint: bool) -> Ruling:
+        """What must hold here; ``endpoint`` is false where no endpoint is meant (405, 404): then the default counts, too.
+
+        Raises `ConfigurationError` for what nobody can meet, `UnguardedEndpointError` for a mark whose guard is not
+        installed on the way.
+        """
+        asked: dict[GuardCore, list[Requirement]] = {protection.guard: [] for protection, _ in self.areas}
+        for protection, marks in self.areas:
+            if protection.floor is not None:
+                asked[protection.guard].append(protection.floor)
+            for mark in marks:
+                if mark.guard not in asked:
+                    raise unguarded(mark, "".join(self.templates))
+                asked[mark.guard].append(mark.requirement)
+        innermost, marks = self.areas[-1]
+        if not marks or not endpoint:
+            asked[innermost.guard].append(innermost.default)
+        parts = tuple((guard, combined(requirements)) for guard, requirements in asked.items() if requirements)
+        every = tuple(mark for _, found in self.areas for mark in found)
+        ruling = Ruling(parts, every)
+        self._check(ruling, endpoint=endpoint)
+        return ruling
+
+    def _check(self, ruling: Ruling, *, endpoint: bool) -> None:
+        where = "".join(self.templates) or "(no route)"
+        for guard, requirement in ruling.parts:
+            guard.check_possible(requirement, where)
+            if endpoint:
+                _check_parameters(requirement, self.parameters, where)
+        _check_together(ruling, where)
+
+    def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
+        """Remember what was decided, and for which path parameters."""
+        self.pending, self._decided, self._callers, self._path = False, frozenset(ruling.marks), callers, path
+
+    def has_decided(self, mark: Mark) -> bool:
+        """Whether this mark was judged, and let in."""
+        return mark in self._decided
+
+    def has_noted(self, mark: Mark) -> bool:
+        """Whether this mark was judged, or will be by the router behind the mount that has it."""
+        return mark in self._decided or (self.pending and any(mark in marks for _, marks in self.areas))
+
+    def caller_under(self, mark: Mark, path: Mapping[str, Any]) -> Caller | None:
+        """The caller as decided under a mark. Raises `UnguardedEndpointError` for what was not decided, or not for this path."""
+        if mark not in self._decided or dict(path) != dict(self._path):
+            raise unguarded(mark, "".join(self.templates) or "the endpoint")
+        return self._callers[mark.guard]
+
+    @property
+    def caller(self) -> Caller | None:
+        """The caller as the innermost guard decided."""
+        return self._callers.get(self.areas[-1][0].guard)
+
+
+def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:
+    for name in path_parameters(requirement.rule):
+        kinds = [kind for parameter, kind in parameters if parameter == name]
+        if len(kinds) != 1:
+            found = "has no such parameter" if not kinds else "has it more than once"
+            raise ConfigurationError(
+                f"{where}: PathParam({name!r}) names whoever the path names, and the path {found}: "
+                "give the parameter one name of its own in the path"
+            )
+        if kinds[0] not in ("StringConvertor", "IntegerConvertor"):
+            raise ConfigurationError(
+                f"{where}: PathParam({name!r}) compares text or whole numbers, and the path converts it by {kinds[0]}: "
+                f"write {{{name}}} or {{{name}:int}}"
+            )
+
+
+def _check_together(ruling: Ruling, where: str) -> None:
+    # Two guards may trust different issuers, but their rules must go together all the same.
+    if len(ruling.parts) > 1:
+        issuers = tuple(dict.fromkeys(issuer for guard, _ in ruling.parts for issuer in guard.issuers))
+        check_possible(all_of(tuple(requirement.rule for _, requirement in ruling.parts)), issuers, where)

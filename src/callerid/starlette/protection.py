@@ -1,0 +1,209 @@
+"""A guard installed in an application: the decision at each route, and what a refused client gets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.authentication import AuthCredentials, UnauthenticatedUser
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from callerid.callers import Caller
+from callerid.errors import Refusal
+from callerid.guard import GuardCore, Identity, Requirement, arun, log
+from callerid.starlette.passage import Passage, Ruling
+from callerid.starlette.reading import Place, RouteReader
+
+__all__ = ["HeldSend", "OnRefusal", "Protection"]
+
+OnRefusal = Callable[[HTTPConnection, Refusal], Response | None | Awaitable[Response | None]]
+"""Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
+
+
+class Protection:
+    """One ``guard.protect(app, ...)``: the guard, and the rules that hold where no route says more."""
+
+    def __init__(
+        self,
+        guard: GuardCore,
+        *,
+        default: Requirement,
+        floor: Requirement | None,
+        reader: RouteReader,
+        on_refusal: OnRefusal | None,
+    ) -> None:
+        self.guard = guard
+        self.default = default
+        self.floor = floor
+        self.reader = reader
+        self.on_refusal = on_refusal
+
+    async def admit(
+        self,
+        passage: Passage,
+        place: Place | None,
+        path: Mapping[str, Any],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> bool:
+        """Decide about a request, before anything else runs; a refusal is answered here.
+
+        ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
+        """
+        ruling = _ruling(passage, place)
+        route = passage.route(scope)
+        callers: dict[GuardCore, Caller | None] = {}
+        for guard, requirement in ruling.parts:
+            identity = Identity()
+            try:
+                if not requirement.public:
+                    identity = await _identity(passage, guard, scope)
+                callers[guard] = guard.judge(requirement, identity, _as_judged(path, place))
+            except Refusal as refusal:
+                instance = guard.record(route, requirement, identity, refusal)
+                passage.pending = False
+                await self._refuse(guard, refusal, instance, scope, receive, send)
+                return False
+            guard.record(route, requirement, identity)
+        passage.settle(ruling, callers, path)
+        _introduce(passage, scope)
+        return True
+
+    async def _refuse(
+        self, guard: GuardCore, refusal: Refusal, instance: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        answer = guard.answer(refusal, instance)
+        response = await self._redressed(refusal, scope)
+        if response is None:
+            response = Response(b"" if scope.get("method") == "HEAD" else answer.body, answer.status)
+            response.raw_headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        else:
+            for name, value in answer.headers:
+                if name == "cache-control" or (name == "www-authenticate" and response.status_code in (400, 401, 403)):
+                    response.headers.setdefault(name, value)
+        if scope["type"] == "http":
+            await response(scope, receive, send)
+        elif "websocket.http.response" in scope.get("extensions", {}):
+            await response({**scope, "type": "http", "method": "GET"}, receive, _as_denial(send))
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+
+    async def _redressed(self, refusal: Refusal, scope: Scope) -> Response | None:
+        if self.on_refusal is None:
+            return None
+        try:
+            response = self.on_refusal(HTTPConnection(scope), refusal)
+            if isinstance(response, Awaitable):
+                response = await response
+        except Exception:
+            log.exception("on_refusal failed; the usual answer is sent")
+            return None
+        return response if isinstance(response, Response) else None
+
+
+def _as_denial(send: Send) -> Send:
+    async def deny(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return deny
+
+
+async def _identity(passage: Passage, guard: GuardCore, scope: Scope) -> Identity:
+    identity = passage.identities.get(guard)
+    if identity is None:
+        identity = passage.identities[guard] = await arun(guard.identify(_sent(scope, guard)))
+    return identity
+
+
+def _sent(scope: Scope, guard: GuardCore) -> dict[str, list[str]]:
+    slots = guard.slots
+    sent: dict[str, list[str]] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1").lower()
+        if name in slots:
+            sent.setdefault(name, []).append(raw_value.decode("latin-1"))
+    return sent
+
+
+def _ruling(passage: Passage, place: Place | None) -> Ruling:
+    if place is None:
+        return passage.ruling(endpoint=False)
+    # One entry for each way on which the place is reached: as many as the application has, and no request adds any.
+    way = (passage.areas, passage.parameters)
+    ruling: Ruling | None = place.rulings.get(way)
+    if ruling is None:
+        ruling = passage.ruling(endpoint=True)
+        passage.protection.reader.check(place, ruling)
+        place.rulings[way] = ruling
+    return ruling
+
+
+def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any]:
+    """The path as the endpoint will understand it: text that it takes for a number is judged as that number."""
+    if place is None or not place.integers:
+        return path
+    return {name: _canonical(value) if name in place.integers else value for name, value in path.items()}
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        return value if digits.isascii() and digits.isdigit() and str(int(digits[:4000])) == digits else None
+    return value
+
+
+def _introduce(passage: Passage, scope: Scope) -> None:
+    caller = passage.caller
+    scope.setdefault("state", {})["caller"] = caller
+    # Starlette's own authentication protocol, unless an outer middleware has filled it.
+    if passage.introduced or "user" not in scope:
+        passage.introduced = True
+        scope["user"] = UnauthenticatedUser() if caller is None else caller
+        scope["auth"] = AuthCredentials() if caller is None else AuthCredentials(["authenticated"])
+
+
+class HeldSend:
+    """Holds back whatever a sub-application's own middleware answers before its router was asked, and judges it first.
+
+    CORS preflights pass, with their CORS headers and nothing else.
+    """
+
+    def __init__(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+        self._passage, self._scope, self._receive, self._send = passage, scope, receive, send
+        self._swallow = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send, once decided."""
+        if self._swallow:
+            return
+        if not self._passage.pending or message["type"] == "websocket.close":
+            await self._send(message)
+        elif self._is_preflight() and message["type"] == "http.response.start":
+            self._swallow = True
+            await self._send({**message, "headers": _cors_headers(message)})
+            await self._send({"type": "http.response.body", "body": b""})
+        elif message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            passage = self._passage
+            scope = self._scope
+            if await passage.protection.admit(passage, None, scope.get("path_params", {}), scope, self._receive, self._send):
+                await self._send(message)
+            else:
+                self._swallow = True
+
+    def _is_preflight(self) -> bool:
+        if self._scope["type"] != "http" or self._scope["method"] != "OPTIONS":
+            return False
+        names = {name.lower() for name, _ in self._scope["headers"]}
+        return {b"origin", b"access-control-request-method"} <= names
+
+
+def _cors_headers(message: Message) -> list[tuple[bytes, bytes]]:
+    kept = [
+        (name, value)
+        for name, value in message.get("headers", [])
+        if name.lower() == b"vary" or name.lower().startswith(b"access-control-")
+    ]
+    return [*kept, (b"content-length", b"0")]

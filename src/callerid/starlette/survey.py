@@ -1,0 +1,89 @@
+"""All routes of an application with the rules that hold there: what is checked at start-up, by what is enforced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import Router
+
+from callerid.errors import CalleridError, ConfigurationError
+from callerid.guard import log
+from callerid.starlette.passage import Passage, Ruling
+from callerid.starlette.protection import Protection
+from callerid.starlette.reading import Place
+from callerid.starlette.seam import Seam
+
+__all__ = ["Found", "check", "survey"]
+
+DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One route: its path template, its method ("" for a WebSocket), and its ruling or what is wrong with it."""
+
+    template: str
+    method: str
+    ruling: Ruling | None
+    problem: str = ""
+
+
+def survey(router: Router, protection: Protection) -> Iterator[Found]:
+    """Every route, by the same reading as requests get; opaque mounts count as one route."""
+    passage = Passage()
+    passage.enter(protection)
+    yield from _survey(router, passage, 0)
+
+
+def _survey(router: Router, passage: Passage, depth: int) -> Iterator[Found]:
+    reader = passage.protection.reader
+    passage.note(reader.around(router))
+    for places, route in reader.table(router):
+        behind = reader.behind(route) if depth < DEEPEST else None
+        for method in ("",) if behind is not None else reader.methods(route):
+            place = reader.place(route, method)
+            here = _at(passage, (*places, place))
+            if behind is None:
+                yield _found(here, place, method)
+                continue
+            own = _protection_of(behind)
+            if own is not None:
+                here.enter(own)
+            yield from _survey(behind, here, depth + 1)
+
+
+def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
+    here = Passage()
+    here.areas, here.parameters, here.templates = passage.areas, passage.parameters, passage.templates
+    here.note(places)
+    return here
+
+
+def _protection_of(router: Router) -> Protection | None:
+    seam: Any = router.middleware_stack
+    while seam is not None and not isinstance(seam, Seam):
+        seam = getattr(seam, "app", None)
+    return None if seam is None else seam.protection
+
+
+def _found(passage: Passage, place: Place, method: str) -> Found:
+    template = "".join(passage.templates)
+    try:
+        ruling = passage.ruling(endpoint=True)
+        passage.protection.reader.check(place, ruling)
+    except CalleridError as error:
+        return Found(template, method, None, str(error))
+    return Found(template, method, ruling)
+
+
+def check(router: Router, protection: Protection) -> None:
+    """Raise `ConfigurationError` for every route that can admit nobody or cannot be judged; name those open to everybody."""
+    found = tuple(survey(router, protection))
+    problems = tuple(dict.fromkeys(each.problem for each in found if each.problem))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    for each in found:
+        if each.ruling is not None and all(requirement.public for _, requirement in each.ruling.parts):
+            log.info("open to everybody: %s %s", each.method or "WS", each.template)
