@@ -17,7 +17,18 @@ from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
 from callerid.rules import PathParam, Rule, Via, leaves
 
-__all__ = ["DECIDED", "Decided", "Mark", "claim", "mark_class", "mark_function", "marks_on", "path_parameters", "unguarded", "unwrapped"]
+__all__ = [
+    "DECIDED",
+    "Decided",
+    "Mark",
+    "claim",
+    "mark_class",
+    "mark_function",
+    "marks_on",
+    "path_parameters",
+    "unguarded",
+    "unwrapped",
+]
 
 ATTRIBUTE: Final = "__callerid_marks__"
 

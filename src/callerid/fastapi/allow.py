@@ -33,7 +33,8 @@ class CallerDependency(SecurityBase):
         self.mark = mark
         self.scheme_name = SCHEME
         self.model = HTTPBearer(
-            bearerFormat="JWT", description="A Google ID token, or a Firebase user's ID token, as the guard's issuers say."
+            bearerFormat="JWT",
+            description="A Google ID token, or a Firebase user's ID token, as the guard's issuers say.",
         )
 
     async def __call__(self, connection: HTTPConnection) -> Caller | None:

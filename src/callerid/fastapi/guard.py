@@ -50,7 +50,9 @@ class Guard(StarletteGuard):
         starts, before its first request. Raises `ConfigurationError`.
         """
         if not isinstance(app, FastAPI):
-            raise ConfigurationError(f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too")
+            raise ConfigurationError(
+                f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too"
+            )
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
         protection = self._protect(app, default, floor, on_refusal, FastAPIReader(app, mark))
         describe_rules(app, protection)

@@ -54,11 +54,11 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
             guarded = True
             security += [{}, {SCHEME: []}] if requirement.optional else [{SCHEME: []}]
             for status, description in _RESPONSES.items():
-                operation.setdefault("responses", {}).setdefault(status, {"description": description, "content": _PROBLEM})
+                operation.setdefault("responses", {}).setdefault(
+                    status, {"description": description, "content": _PROBLEM}
+                )
         if security:
             operation["security"] = security
     if guarded:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes.setdefault(SCHEME, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-
-

@@ -6,6 +6,7 @@ opaque and ends stricter: the default judges, and marked endpoints behind it rai
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import typing
 from collections.abc import Iterable, Iterator
@@ -63,8 +64,8 @@ class FastAPIReader(RouteReader):
         inner_match, inner_scope, route, context = included._match(scope)  # noqa: SLF001 - FastAPI's own resolution
         around = self._around_included(included)
         if inner_match is Match.NONE or route is None:
-            found = (Match.NONE, {}, None, None)
-            return Step((around,), _pinned_included(included, match, child_scope, found), {}, endpoint=False)
+            nothing: Any = (Match.NONE, {}, None, None)
+            return Step((around,), _pinned_included(included, match, child_scope, nothing), {}, endpoint=False)
         if _is_included(route):
             step = self._descend(route, inner_match, inner_scope, scope)
             serves = step.pinned
@@ -164,10 +165,14 @@ class FastAPIReader(RouteReader):
 
 def _is_included(route: Any) -> bool:
     """Whether this is an included router whose workings we know; a subclass that changes them is opaque."""
-    if _INCLUDED is None or type(route) is not _INCLUDED or not all(hasattr(_INCLUDED, name) for name in _INCLUDED_NAMES):
+    if (
+        _INCLUDED is None
+        or type(route) is not _INCLUDED
+        or not all(hasattr(_INCLUDED, name) for name in _INCLUDED_NAMES)
+    ):
         return False
     router = type(route.original_router)
-    return router.matches is APIRouter.matches and router.handle is APIRouter.handle  # type: ignore[attr-defined]
+    return router.matches is APIRouter.matches and router.handle is APIRouter.handle
 
 
 def _subject(route: Any, context: Any) -> Any:
@@ -216,10 +221,12 @@ def _receivers(dependant: Any) -> Iterator[Receiver]:
 
 def _hints(call: Any) -> dict[str, Any]:
     target = unwrapped(call)
-    if not inspect.isroutine(target) and not isinstance(target, type):
+    if isinstance(target, type):
+        target = vars(target).get("__init__", target)
+    elif not inspect.isroutine(target):
         target = type(target).__call__
     try:
-        return typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+        return typing.get_type_hints(target)
     except Exception:  # noqa: BLE001 - user code runs here; what cannot be read is not judged
         return {}
 
@@ -247,13 +254,11 @@ def _unresolved(dependant: Any) -> str:
     """An annotation left as text, which FastAPI would take for a query parameter."""
     for each in _dependants(dependant):
         target = unwrapped(each.call)
+        known = vars(builtins) | getattr(target, "__globals__", {})
         for name, annotation in getattr(target, "__annotations__", {}).items():
-            known = {**vars(__builtins__ if inspect.ismodule(__builtins__) else inspect), **getattr(target, "__globals__", {})}
             if isinstance(annotation, str) and annotation.isidentifier() and annotation not in known:
                 return (
                     f"the annotation {annotation!r} of {name!r} cannot be resolved, so the rule in it would not be seen: define "
                     "it at the module's top level, or leave out 'from __future__ import annotations'"
                 )
     return ""
-
-

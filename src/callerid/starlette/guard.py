@@ -59,7 +59,7 @@ class Guard(GuardCore):
     ) -> Protection:
         self.check_ready()
         if not isinstance(app, Starlette):
-            raise ConfigurationError(f"protect takes a Starlette application, not {app!r}: guard others by CallerMiddleware")
+            raise ConfigurationError(f"protect takes a Starlette application, not {app!r}")
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the connection and the refusal")
         protection = Protection(

@@ -22,7 +22,7 @@ class _Pinned(BaseRoute):
         self.route = route
         self.answer = (match, child_scope)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG002
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return self.answer
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from callerid.algebra import check_possible
 from callerid.callers import Caller
@@ -19,10 +19,18 @@ from callerid.starlette.reading import Place
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "Passage", "Ruling"]
+__all__ = ["KEY", "Exchange", "Passage", "Ruling"]
 
 KEY: Final = "callerid"
 """Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
+
+
+class Exchange(NamedTuple):
+    """What an ASGI application is called with."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,17 @@ class Ruling:
 class Passage:
     """The state of one request. Only the event loop's task that serves the request touches it."""
 
-    __slots__ = ("_callers", "_decided", "_path", "areas", "identities", "introduced", "parameters", "pending", "templates")
+    __slots__ = (
+        "_callers",
+        "_decided",
+        "_path",
+        "areas",
+        "identities",
+        "introduced",
+        "parameters",
+        "pending",
+        "templates",
+    )
 
     def __init__(self) -> None:
         self.areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
@@ -77,7 +95,7 @@ class Passage:
         return f"{method} {''.join(self.templates) or '(no route)'}"
 
     def ruling(self, *, endpoint: bool) -> Ruling:
-        """What must hold here; ``endpoint`` is false where no endpoint is meant (405, 404): then the default counts, too.
+        """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
         Raises `ConfigurationError` for what nobody can meet, `UnguardedEndpointError` for a mark whose guard is not
         installed on the way.
@@ -120,7 +138,10 @@ class Passage:
         return mark in self._decided or (self.pending and any(mark in marks for _, marks in self.areas))
 
     def caller_under(self, mark: Mark, path: Mapping[str, Any]) -> Caller | None:
-        """The caller as decided under a mark. Raises `UnguardedEndpointError` for what was not decided, or not for this path."""
+        """The caller as decided under a mark.
+
+        Raises `UnguardedEndpointError` for what was not decided, or not for this path.
+        """
         if mark not in self._decided or dict(path) != dict(self._path):
             raise unguarded(mark, "".join(self.templates) or "the endpoint")
         return self._callers[mark.guard]

@@ -8,17 +8,18 @@ from typing import Any
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope, Send
 
+from callerid.answers import Answer
 from callerid.callers import Caller
 from callerid.errors import Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
-from callerid.starlette.passage import Passage, Ruling
+from callerid.starlette.passage import Exchange, Passage, Ruling
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
 
-OnRefusal = Callable[[HTTPConnection, Refusal], Response | None | Awaitable[Response | None]]
+OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Response | None]
 """Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
 
 
@@ -45,37 +46,33 @@ class Protection:
         passage: Passage,
         place: Place | None,
         path: Mapping[str, Any],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        exchange: Exchange,
     ) -> bool:
         """Decide about a request, before anything else runs; a refusal is answered here.
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
         ruling = _ruling(passage, place)
-        route = passage.route(scope)
+        route = passage.route(exchange.scope)
         callers: dict[GuardCore, Caller | None] = {}
         for guard, requirement in ruling.parts:
             identity = Identity()
             try:
                 if not requirement.public:
-                    identity = await _identity(passage, guard, scope)
+                    identity = await _identity(passage, guard, exchange.scope)
                 callers[guard] = guard.judge(requirement, identity, _as_judged(path, place))
             except Refusal as refusal:
                 instance = guard.record(route, requirement, identity, refusal)
                 passage.pending = False
-                await self._refuse(guard, refusal, instance, scope, receive, send)
+                await self._refuse(refusal, guard.answer(refusal, instance), exchange)
                 return False
             guard.record(route, requirement, identity)
         passage.settle(ruling, callers, path)
-        _introduce(passage, scope)
+        _introduce(passage, exchange.scope)
         return True
 
-    async def _refuse(
-        self, guard: GuardCore, refusal: Refusal, instance: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        answer = guard.answer(refusal, instance)
+    async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
+        scope, receive, send = exchange
         response = await self._redressed(refusal, scope)
         if response is None:
             response = Response(b"" if scope.get("method") == "HEAD" else answer.body, answer.status)
@@ -98,7 +95,7 @@ class Protection:
             response = self.on_refusal(HTTPConnection(scope), refusal)
             if isinstance(response, Awaitable):
                 response = await response
-        except Exception:
+        except Exception:  # noqa: BLE001 - a failing hook must not change who is let in
             log.exception("on_refusal failed; the usual answer is sent")
             return None
         return response if isinstance(response, Response) else None
@@ -131,7 +128,7 @@ def _sent(scope: Scope, guard: GuardCore) -> dict[str, list[str]]:
 def _ruling(passage: Passage, place: Place | None) -> Ruling:
     if place is None:
         return passage.ruling(endpoint=False)
-    # One entry for each way on which the place is reached: as many as the application has, and no request adds any.
+    # One entry for each way to the place: as many as the application has, and no request adds any.
     way = (passage.areas, passage.parameters)
     ruling: Ruling | None = place.rulings.get(way)
     if ruling is None:
@@ -171,32 +168,33 @@ class HeldSend:
     CORS preflights pass, with their CORS headers and nothing else.
     """
 
-    def __init__(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
-        self._passage, self._scope, self._receive, self._send = passage, scope, receive, send
+    def __init__(self, passage: Passage, exchange: Exchange) -> None:
+        self._passage, self._exchange = passage, exchange
         self._swallow = False
 
     async def __call__(self, message: Message) -> None:
         """Send, once decided."""
+        send = self._exchange.send
         if self._swallow:
             return
         if not self._passage.pending or message["type"] == "websocket.close":
-            await self._send(message)
+            await send(message)
         elif self._is_preflight() and message["type"] == "http.response.start":
             self._swallow = True
-            await self._send({**message, "headers": _cors_headers(message)})
-            await self._send({"type": "http.response.body", "body": b""})
+            await send({**message, "headers": _cors_headers(message)})
+            await send({"type": "http.response.body", "body": b""})
         elif message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            passage = self._passage
-            scope = self._scope
-            if await passage.protection.admit(passage, None, scope.get("path_params", {}), scope, self._receive, self._send):
-                await self._send(message)
+            passage, path = self._passage, self._exchange.scope.get("path_params", {})
+            if await passage.protection.admit(passage, None, path, self._exchange):
+                await send(message)
             else:
                 self._swallow = True
 
     def _is_preflight(self) -> bool:
-        if self._scope["type"] != "http" or self._scope["method"] != "OPTIONS":
+        scope = self._exchange.scope
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
             return False
-        names = {name.lower() for name, _ in self._scope["headers"]}
+        names = {name.lower() for name, _ in scope["headers"]}
         return {b"origin", b"access-control-request-method"} <= names
 
 

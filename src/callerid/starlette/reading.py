@@ -92,11 +92,11 @@ class RouteReader:
             behind=self.behind(route) if match is Match.FULL else None,
         )
 
-    def last_resort(self, router: Router, scope: Scope) -> Step | None:  # noqa: ARG002
+    def last_resort(self, router: Router, scope: Scope) -> Step | None:
         """What a router serves where no route matches, if its framework has more than a default answer."""
         return None
 
-    def around(self, router: Router) -> tuple[Place, ...]:  # noqa: ARG002
+    def around(self, router: Router) -> tuple[Place, ...]:
         """What a router asks of everything in it."""
         return ()
 

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
-from callerid.starlette.narrow import deaf, narrowed
-from callerid.starlette.passage import KEY, Passage
+from callerid.starlette.narrow import deaf
+from callerid.starlette.passage import KEY, Exchange, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import end_of_chain, router_of
 
@@ -48,7 +48,7 @@ class Seam:
             return
         if self.start is not None:
             self.start()
-        await self._pass(passage, scope, receive, send)
+        await self._pass(passage, Exchange(scope, receive, send))
 
     def _passage(self, scope: Scope) -> Passage | None:
         passage = scope.get(KEY)
@@ -63,7 +63,8 @@ class Seam:
         passage.enter(self.protection)
         return passage
 
-    async def _pass(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass(self, passage: Passage, exchange: Exchange) -> None:
+        scope = exchange.scope
         protection, reader = passage.protection, passage.protection.reader
         routes = tuple(self.router.routes)
         passage.note(reader.around(self.router))
@@ -72,28 +73,28 @@ class Seam:
             step = reader.resolve(routes, scope) or reader.last_resort(self.router, scope)
         except Exception:
             # What a route's own matching raises is shown to those alone whom the default admits.
-            if await protection.admit(passage, None, here, scope, receive, send):
+            if await protection.admit(passage, None, here, exchange):
                 raise
             return
         if step is None:
-            if await protection.admit(passage, None, here, scope, receive, send):
-                await self._dispatch(passage, deaf(self.router, routes), scope, receive, send)
+            if await protection.admit(passage, None, here, exchange):
+                await self._dispatch(passage, deaf(self.router, routes), exchange)
             return
         passage.note(step.places)
         if step.behind is not None:
             install(step.behind)
-            held = HeldSend(passage, scope, receive, send)
-            await self._dispatch(passage, step.table(self.router), scope, receive, held)
+            held = HeldSend(passage, exchange)
+            await self._dispatch(passage, step.table(self.router), exchange._replace(send=held))
             return
         place = step.places[-1] if step.endpoint else None
-        if await protection.admit(passage, place, step.path, scope, receive, send):
-            await self._dispatch(passage, step.table(self.router), scope, receive, send)
+        if await protection.admit(passage, place, step.path, exchange):
+            await self._dispatch(passage, step.table(self.router), exchange)
 
-    async def _dispatch(self, passage: Passage, router: Router, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("router", self.router)
+    async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
+        exchange.scope.setdefault("router", self.router)
         token = DECIDED.set(passage)
         try:
-            await self.serve(router, scope, receive, send)
+            await self.serve(router, *exchange)
         finally:
             DECIDED.reset(token)
 
@@ -132,7 +133,7 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
             )
         seam = install(router)
         if seam.protection not in (None, protection):
-            raise ConfigurationError("this application is protected already: call protect once, with every rule it needs")
+            raise ConfigurationError("this application is protected already: call protect once, with all its rules")
         seam.protection = protection
         seam.start = start
 

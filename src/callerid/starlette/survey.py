@@ -79,7 +79,7 @@ def _found(passage: Passage, place: Place, method: str) -> Found:
 
 
 def check(router: Router, protection: Protection) -> None:
-    """Raise `ConfigurationError` for every route that can admit nobody or cannot be judged; name those open to everybody."""
+    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged; log those open to everybody."""
     found = tuple(survey(router, protection))
     problems = tuple(dict.fromkeys(each.problem for each in found if each.problem))
     if problems:
