@@ -291,7 +291,7 @@ def test_a_proxy_of_the_environment_is_used_for_https_and_ended_in_time(monkeypa
 
     def proxy(connection: socket.socket, over: threading.Event) -> None:
         asked.append(connection.recv(4096).split(b"\r\n")[0])
-        over.wait(10)
+        _drip(b"HTTP/1.1 200 OK\r\nX: ", b"x")(connection, over)
 
     with raw_server(proxy) as port:
         for name in ("HTTPS_PROXY", "https_proxy"):
