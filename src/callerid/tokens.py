@@ -9,8 +9,9 @@ import json
 import math
 import re
 from base64 import urlsafe_b64decode
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from callerid.errors import Reason, Unauthenticated
 
@@ -28,8 +29,10 @@ REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 # Canonical unpadded base64url (RFC 7515 section 2, RFC 4648 sections 3.5 and 5): whole quanta, then nothing, or two or
 # three letters whose unused low bits are zero.
 _BASE64URL = r"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _COMPACT = re.compile(rf"({_BASE64URL})\.({_BASE64URL})\.({_BASE64URL})", re.ASCII)
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A text that never ends is taken whole: begun again at each of its quotation marks it would cost its length squared.
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,8 +70,8 @@ def parse(text: str) -> Token:
         raise Unauthenticated(
             Reason.SIGNATURE_REMOVED,
             "expected a signed token, got one whose signature was removed by Google's front door",
-            mend="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a token of a "
-            "service account minted for this service's audience, or send the user's own token in Authorization",
+            mend="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a token "
+            "of a service account minted for this service's audience, or send the user's own token in Authorization",
         )
     parts = _COMPACT.fullmatch(text)
     if parts is None:
@@ -79,7 +82,7 @@ def parse(text: str) -> Token:
         raise Unauthenticated(
             Reason.UNSIGNED,
             "expected a signed token, got one without a signature",
-            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; sign test tokens with LocalIssuer",
+            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; in tests sign with LocalIssuer",
         )
     claims = _object(_decode(claims_text), "claims")
     if "crit" in header or "b64" in header:
@@ -117,12 +120,12 @@ def _object(data: bytes, part: str) -> dict[str, Any]:
     value, trouble = _json(data)
     if trouble:
         raise _malformed(f"a {part} in strict JSON", trouble)
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise _malformed(f"a {part} that is a JSON object", f"a {type(value).__name__}")
     # Only an escape can bring a NUL or a lone surrogate past the UTF-8 decoder and the parser.
     if b"\\u" in data and _has_forbidden_text(value):
         raise _malformed(f"a {part} of plain text", "a NUL or a lone surrogate")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _json(data: bytes) -> tuple[Any, str]:
@@ -137,7 +140,7 @@ def _json(data: bytes) -> tuple[Any, str]:
 
 
 class _NotStrict(ValueError):
-    pass
+    """What Python's parser accepts and JSON does not."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -177,11 +180,21 @@ def _too_deep(data: bytes) -> bool:
 
 
 def _has_forbidden_text(value: Any) -> bool:
+    return any("\0" in text or _LONE_SURROGATE.search(text) for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+        yield value
+    for part in _parts(value):
+        yield from _texts(part)
+
+
+def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return any(_has_forbidden_text(name) or _has_forbidden_text(item) for name, item in value.items())
-    return isinstance(value, list) and any(map(_has_forbidden_text, value))
+        members = cast("dict[str, Any]", value)
+        return [*members, *members.values()]
+    return cast("Iterable[Any]", value) if isinstance(value, list) else ()
 
 
 def _text(members: dict[str, Any], name: str, part: str) -> str:

@@ -1,0 +1,126 @@
+"""Tokens to measure the core with: good ones, and ones that are wrong in exactly one way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from callerid import Guard
+from callerid.guard import run
+from callerid.testing import LocalIssuer
+from callerid.testing.compact import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from callerid import Caller, Refusal, Rule
+
+__all__ = [
+    "ABSENT",
+    "CLIENT",
+    "ISSUER",
+    "NOW",
+    "PROJECT",
+    "URL",
+    "assert_silent",
+    "caller_of",
+    "firebase_claims",
+    "firebase_token",
+    "google_claims",
+    "google_token",
+    "judged",
+    "make_guard",
+    "signed_text",
+    "told",
+]
+
+NOW = 1_800_000_000
+URL = "https://orders.example.com"
+CLIENT = "1234-abc.apps.googleusercontent.com"
+PROJECT = "shop-prod"
+ISSUER = LocalIssuer(clock=lambda: NOW)
+
+ABSENT = object()
+"""As a claim's value: the claim is left out."""
+
+
+def make_guard(**options: Any) -> Guard:
+    return Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase(PROJECT), clock=lambda: NOW, **options)
+
+
+GUARD = make_guard()
+
+
+def google_claims(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "iss": "https://accounts.google.com",
+        "azp": CLIENT,
+        "aud": CLIENT,
+        "sub": "110000000000000000001",
+        "hd": "example.com",
+        "email": "ada@example.com",
+        "email_verified": True,
+        "iat": NOW,
+        "exp": NOW + 3600,
+    }
+    return _changed(usual, changes)
+
+
+def firebase_claims(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "iss": f"https://securetoken.google.com/{PROJECT}",
+        "aud": PROJECT,
+        "sub": "u1",
+        "user_id": "u1",
+        "email": "ada@example.com",
+        "email_verified": True,
+        "auth_time": NOW,
+        "iat": NOW,
+        "exp": NOW + 3600,
+        "firebase": {"identities": {}, "sign_in_provider": "password"},
+    }
+    return _changed(usual, changes)
+
+
+def _changed(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**usual, **changes}.items() if value is not ABSENT}
+
+
+def google_token(header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    return ISSUER.sign(google_claims(**changes), header)
+
+
+def firebase_token(header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    return ISSUER.sign(firebase_claims(**changes), header, key="firebase")
+
+
+def signed_text(header: str, claims: str, *, key: str = "google") -> str:
+    """A token whose first two parts are exactly these, with a signature that is good for them."""
+    signed = f"{header}.{claims}"
+    return f"{signed}.{segment(ISSUER.key_set(key).current.sign(signed.encode()))}"
+
+
+def caller_of(token: str) -> Caller:
+    return GUARD.verify(token)
+
+
+def judged(rule: Rule | str, token: str | None, *, path: Mapping[str, Any] | None = None, guard: Guard = GUARD) -> Any:
+    """The outcome of a request with this token in Authorization, where this rule stands."""
+    sent = {} if token is None else {"authorization": [f"Bearer {token}"]}
+    return guard.judge(guard.requirement(rule), run(guard.identify(sent)), path or {})
+
+
+def told(error: BaseException) -> Iterator[str]:
+    """All that an error says, to whoever looks anywhere in it or in what led to it."""
+    yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
+    for other in (error.__cause__, error.__context__):
+        if other is not None:
+            yield from told(other)
+
+
+def assert_silent(error: Refusal, token: str) -> None:
+    """The error shows no part of the token that could be used to make it again."""
+    words = "\n".join(told(error))
+    for part in token.split("."):
+        for start in range(0, max(1, len(part) - 24), 24):
+            piece = part[start : start + 24]
+            assert len(piece) < 24 or piece not in words
