@@ -1,13 +1,13 @@
 """What rules mean together: whether a rule can admit anybody at all.
 
-Rules have no negation, so every rule is a disjunction of conjunctions of leaves, and a conjunction admits nobody as soon
-as two of its leaves exclude each other.
+Rules have no negation, so every rule is a disjunction of conjunctions of leaves, and a conjunction admits nobody as
+soon as two of its leaves exclude each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Any
 
 from callerid.callers import Kind
@@ -22,7 +22,6 @@ from callerid.rules import (
     FirebaseUser,
     IssuedBy,
     Nobody,
-    PathParam,
     Rule,
     ServiceAccount,
     SignInProvider,
@@ -31,10 +30,12 @@ from callerid.rules import (
     Via,
     leaves,
 )
+from callerid.rules.accounts import is_email
 
 __all__ = ["alternatives", "check_possible", "exclude"]
 
 MOST_ALTERNATIVES = 10_000
+"""So many are looked at; a rule with more of them is taken to admit somebody."""
 
 
 def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
@@ -43,7 +44,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
         for part in rule.rules:
             yield from alternatives(part)
     elif isinstance(rule, AllOf):
-        for choice in product(*(tuple(alternatives(part)) for part in rule.rules)):
+        for choice in product(*(tuple(islice(alternatives(part), MOST_ALTERNATIVES + 1)) for part in rule.rules)):
             yield tuple(dict.fromkeys(leaf for conjunction in choice for leaf in conjunction))
     else:
         yield (rule,)
@@ -66,9 +67,7 @@ def exclude(one: Rule, other: Rule) -> bool:
 
 
 def _is_hosted_elsewhere(user: User, domain: Domain) -> bool:
-    if isinstance(user.account, PathParam) or "@" not in user.account or not user.hosted:
-        return False
-    return not user.account.endswith("@" + domain.domain)
+    return is_email(user.account) and user.hosted and not user.account.endswith(f"@{domain.domain}")
 
 
 _VALUE: dict[type[Rule], Callable[[Any], Any]] = {
@@ -78,22 +77,25 @@ _VALUE: dict[type[Rule], Callable[[Any], Any]] = {
     SignInProvider: lambda rule: rule.provider,
     IssuedBy: lambda rule: rule.issuer,
     FirebaseUser: lambda rule: rule.uid,
+    User: lambda rule: rule.account,
+    ServiceAccount: lambda rule: rule.account,
 }
 
 
-def _names_another(one: Any, other: Any) -> bool:
-    if isinstance(one, User | ServiceAccount):
-        # An address and an id may be of one account; two addresses or two ids are not.
-        accounts = (one.account, other.account)
-        literal = all(isinstance(account, str) for account in accounts)
-        return literal and accounts[0] != accounts[1] and ("@" in accounts[0]) is ("@" in accounts[1])
-    if isinstance(one, CustomClaim):
-        return one.name == other.name and None not in (one.value, other.value) and one != other
+def _names_another(one: Rule, other: Rule) -> bool:
+    """Whether two leaves of one class name different things of which a caller has only one."""
+    if isinstance(one, CustomClaim) and isinstance(other, CustomClaim):
+        both_contain = one.value is None and other.value is None
+        return one.name == other.name and one != other and not both_contain
     value = _VALUE.get(type(one))
     if value is None:
         return False
-    values = (value(one), value(other))
-    return all(isinstance(item, str) for item in values) and values[0] != values[1]
+    first, second = value(one), value(other)
+    if not isinstance(first, str) or not isinstance(second, str):
+        return False
+    # An address and an id may be of one account; two addresses or two ids are not.
+    comparable = not isinstance(one, User | ServiceAccount) or is_email(first) is is_email(second)
+    return comparable and first != second
 
 
 def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
@@ -109,34 +111,42 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
         return
     trouble = ""
     for count, conjunction in enumerate(alternatives(rule)):
-        clash = _clash(conjunction)
-        found = (
-            f"{clash[0]!r} and {clash[1]!r} exclude each other, and all rules on the way must hold (join alternatives "
-            "with |, or move one of them)"
-            if clash
-            else _lacks_issuer(conjunction, issuers)
-        )
+        found = _trouble(conjunction, issuers)
         if not found or count >= MOST_ALTERNATIVES:
             return
         trouble = trouble or found
     raise ConfigurationError(f"{where}: this rule can admit nobody: {trouble}")
 
 
+def _trouble(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+    """Why a conjunction of leaves can admit nobody, with the mend; empty if it can."""
+    clash = _clash(conjunction)
+    if clash is None:
+        return _lacks_issuer(conjunction, issuers)
+    return (
+        f"{clash[0]!r} and {clash[1]!r} exclude each other, and all rules on the way must hold (join alternatives with "
+        "|, or move one of them)"
+    )
+
+
 def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
-    names = {issuer.name: issuer for issuer in issuers}
-    carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
+    kinds = {issuer.name: issuer.kind for issuer in issuers}
+    families = {leaf.family for leaf in conjunction if leaf.family is not None}
     for leaf in conjunction:
-        if leaf.family is not None and not any(issuer.kind is leaf.family for issuer in issuers):
+        if leaf.family is not None and leaf.family not in kinds.values():
             return f"{leaf!r} needs {_FACTORY[leaf.family]} among the guard's issuers"
-        if isinstance(leaf, IssuedBy) and leaf.issuer not in names:
-            return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(names))}"
-        if isinstance(leaf, IssuedBy) and any(names[leaf.issuer].kind is not (part.family or names[leaf.issuer].kind) for part in conjunction):
-            return f"{leaf!r} vouches for another kind of caller than the rules beside it"
-        if isinstance(leaf, Via):
-            inner = [_clash(part) or _lacks_issuer(part, carriers) for part in alternatives(leaf.rule)]
-            if not carriers or all(inner):
-                return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
+        if isinstance(leaf, IssuedBy) and leaf.issuer not in kinds:
+            return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
+        if isinstance(leaf, IssuedBy) and families - {kinds[leaf.issuer]}:
+            return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
+        if isinstance(leaf, Via) and not _can_carry(leaf, issuers):
+            return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
     return ""
+
+
+def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
+    carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
+    return bool(carriers) and any(not _trouble(part, carriers) for part in alternatives(rule.rule))
 
 
 _FACTORY = {Kind.GOOGLE: "google(...)", Kind.FIREBASE: "firebase(...)"}

@@ -26,17 +26,27 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The ``WWW-Authenticate: Bearer`` challenge: its realm, and parameters such as ``resource_metadata`` (RFC 9728)."""
+    """The ``WWW-Authenticate: Bearer`` challenge: its realm, and parameters such as ``resource_metadata`` (RFC 9728).
+
+    Raises `ConfigurationError` for what cannot stand in it, and for parameters that a refusal itself fills.
+    """
 
     realm: str = "callerid"
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        for name, value in {"realm": self.realm, **self.parameters}.items():
-            if not (name.isascii() and name.replace("_", "").isalnum()) or not _is_quotable(value):
-                raise ConfigurationError(f"{name}={value!r} cannot stand in a challenge: printable ASCII only")
-        if {"error", "max_age", "realm"} & set(self.parameters):
-            raise ConfigurationError("error, max_age and realm are not yours to add to a challenge")
+        for name, value in (("realm", self.realm), *self.parameters.items()):
+            if not _is_name(name) or not _is_quotable(value):
+                raise ConfigurationError(f"{name}={value!r} cannot stand in a challenge: give printable ASCII text")
+        # Names are compared without regard to case (RFC 9110 section 11.2).
+        names = [name.lower() for name in self.parameters]
+        if _FILLED.intersection(names):
+            raise ConfigurationError(
+                f"{', '.join(sorted(_FILLED))} are filled by the refusal: leave them out of challenge= (realm= has a "
+                "place of its own)"
+            )
+        if len(set(names)) < len(names):
+            raise ConfigurationError("challenge= has a parameter twice, spelled differently: leave one of them out")
 
     def header(self, refusal: Refusal) -> str | None:
         """The header's value for a refusal, or ``None`` where there is nothing to prove (RFC 6750 section 3)."""
@@ -73,6 +83,13 @@ def answer(refusal: Refusal, challenge: Challenge, instance: str) -> Answer:
     if isinstance(refusal, Unavailable):
         headers.append(("retry-after", str(refusal.retry_after)))
     return Answer(refusal.status, tuple(headers), body)
+
+
+_FILLED = frozenset({"error", "error_description", "error_uri", "max_age", "realm"})
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and name.replace("_", "").isalnum()
 
 
 def _is_quotable(value: object) -> bool:

@@ -6,19 +6,20 @@ by `callerid.testing`) and by nothing else: whoever holds one may believe it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 __all__ = ["FIREBASE_CLAIMS", "Caller", "Claims", "ComputeEngine", "FirebaseFacts", "Kind"]
 
 
 FIREBASE_CLAIMS = frozenset(
-    "acr amr at_hash aud auth_time azp cnf c_hash exp firebase iat iss jti nbf nonce sub "
-    "email email_verified phone_number user_id provider_id name picture".split()
+    {"acr", "amr", "at_hash", "aud", "auth_time", "azp", "cnf", "c_hash", "exp", "firebase", "iat", "iss", "jti", "nbf"}
+    | {"nonce", "sub"}
+    | {"email", "email_verified", "phone_number", "user_id", "provider_id", "name", "picture"}
 )
-"""Names in a Firebase token that Firebase fills, or the user (``name``, ``picture``): none of them is a custom claim."""
+"""Names in a Firebase token that Firebase fills, or the user (``name``, ``picture``): no custom claims."""
 
 
 class Kind(StrEnum):
@@ -54,9 +55,9 @@ class Claims(Mapping[str, Any]):
 
 def _freeze(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return Claims(value)
+        return Claims(cast("Mapping[str, Any]", value))
     if isinstance(value, list | tuple):
-        return tuple(_freeze(item) for item in value)
+        return tuple(_freeze(item) for item in cast("Sequence[Any]", value))
     return value
 
 
@@ -100,9 +101,9 @@ class Caller:
 
     ``issuer`` is the issuer's name (the canonical ``iss``), ``subject`` the ``sub`` claim, ``audience`` the ``aud`` the
     token was minted for. ``issued_at`` and ``expires_at`` are in seconds since the epoch (NumericDate, RFC 7519 section
-    2). ``email`` is there only if the issuer says it is verified, ``domain`` (the ``hd`` claim) only for Google Workspace
-    people. ``firebase`` is there for Firebase users and for nobody else. ``via`` is the service that carried the call,
-    ``app`` the app that an App Check token names.
+    2). ``email`` is there only if the issuer says it is verified, ``domain`` (the ``hd`` claim) only for people of a
+    Google Workspace. ``firebase`` is there for Firebase users and for nobody else. ``via`` is the service that carried
+    the call, ``app`` the app that an App Check token names.
 
     ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
     """

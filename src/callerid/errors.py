@@ -32,6 +32,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnguardedEndpointError",
+    "one_line",
 ]
 
 
@@ -57,6 +58,15 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"
     KEYS_UNAVAILABLE = "keys_unavailable"
+
+
+def one_line(text: str) -> str:
+    """The text on one line, whatever a caller put into it: nobody writes lines into a log but us."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else ascii(letter)[1:-1]
 
 
 class CalleridError(Exception):
@@ -87,14 +97,14 @@ class Refusal(CalleridError):
     title: str = "Refused"
 
     def __init__(self, reason: Reason, detail: str = "", *, why: str = "", mend: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
-        self.detail = detail
+        self.detail = one_line(detail)
+        super().__init__(f"{reason}: {self.detail}" if detail else str(reason))
         self.why = why
         self.mend = mend
 
 
-class BadRequest(Refusal):  # noqa: N818 - named after the HTTP outcome
+class BadRequest(Refusal):
     """400: what was sent has not the form of one credential (RFC 6750 section 3.1, ``invalid_request``)."""
 
     status = 400
@@ -102,7 +112,7 @@ class BadRequest(Refusal):  # noqa: N818 - named after the HTTP outcome
     title = "Bad Request"
 
 
-class Unauthenticated(Refusal):  # noqa: N818
+class Unauthenticated(Refusal):
     """401: nothing was sent, or nothing that can be believed.
 
     ``error`` is absent when nothing was sent (RFC 6750 section 3.1: a request that lacks any authentication
@@ -117,7 +127,7 @@ class Unauthenticated(Refusal):  # noqa: N818
         return None if self.reason is Reason.NO_CREDENTIAL else "invalid_token"
 
 
-class StepUpRequired(Refusal):  # noqa: N818
+class StepUpRequired(Refusal):
     """401: only the age or the strength of the sign-in stands between this caller and a yes (RFC 9470 section 3).
 
     ``max_age`` is the age in seconds that would do, or ``None`` where age is not what is missing.
@@ -132,7 +142,7 @@ class StepUpRequired(Refusal):  # noqa: N818
         self.max_age = max_age
 
 
-class Forbidden(Refusal):  # noqa: N818
+class Forbidden(Refusal):
     """403: the caller is known, and no rule lets them in (RFC 6750 section 3.1, ``insufficient_scope``)."""
 
     status = 403
@@ -143,7 +153,7 @@ class Forbidden(Refusal):  # noqa: N818
         super().__init__(Reason.NOT_ALLOWED, detail, why=why, mend=mend)
 
 
-class CrossSite(Refusal):  # noqa: N818
+class CrossSite(Refusal):
     """403 without a challenge: a browser sent an ambient credential from another site's page."""
 
     status = 403
@@ -153,7 +163,7 @@ class CrossSite(Refusal):  # noqa: N818
         super().__init__(Reason.CROSS_SITE, detail, mend=mend)
 
 
-class Unavailable(Refusal):  # noqa: N818
+class Unavailable(Refusal):
     """503: the keys cannot be had and nothing usable is cached; ``retry_after`` is in whole seconds, at least 1."""
 
     status = 503

@@ -26,13 +26,16 @@ from callerid.errors import (
     StepUpRequired,
     Unauthenticated,
     Unavailable,
+    one_line,
 )
 from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
 from callerid.keys import KeyStatus, KeyStore, Wait
 from callerid.rules import (
     Facts,
+    Public,
     Rule,
     SignedInWithin,
+    Via,
     all_of,
     any_of,
     is_public,
@@ -78,7 +81,7 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
     """
     parts = tuple(requirements)
     named = [part.audiences for part in parts if part.audiences is not None]
-    audiences = frozenset.intersection(*named) if named else None
+    audiences = named[0].intersection(*named) if named else None
     if audiences is not None and not audiences:
         sets = " and ".join(str(sorted(each)) for each in named)
         raise ConfigurationError(f"no audience is in all of {sets}: no token can be for this place; name a common one")
@@ -98,11 +101,11 @@ class GuardCore:
 
     ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
     9728) and ``challenge`` are what refusals say in ``WWW-Authenticate``. ``clock`` gives seconds since the epoch,
-    ``timer`` monotonic seconds. Issuers may be given later, by `trust`; a guard without any protects nothing: that is an
-    error. Raises `ConfigurationError`.
+    ``timer`` monotonic seconds. Issuers may be given later, by `trust`; a guard without any protects nothing: that is
+    an error. Raises `ConfigurationError`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - plain settings, each with a default
         self,
         *issuers: Issuer,
         leeway: float = 30,
@@ -127,10 +130,11 @@ class GuardCore:
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
         """A guard with the other's issuers, keys, clock and leeway: what is fetched for one serves both."""
-        made = cls(*other.issuers, **{"leeway": other.leeway, "clock": other.clock, **options})
-        if "realm" not in options and "resource_metadata" not in options and "challenge" not in options:
+        settings: dict[str, Any] = {"leeway": other.leeway, "clock": other.clock, **options}
+        made = cls(*other.issuers, **settings)
+        if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
-        made._keys = other._keys  # noqa: SLF001 - the same class
+        made._keys = other._keys
         return made
 
     @property
@@ -156,7 +160,8 @@ class GuardCore:
                     rivals = slots.setdefault(slot, {}).get(spelling, ())
                     if any(rival.audiences & issuer.audiences for rival in rivals):
                         raise ConfigurationError(
-                            f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
+                            f"two issuers claim the tokens of {issuer.name} for the same audience: "
+                            "write one with all audiences"
                         )
                     slots[slot][spelling] = (*rivals, issuer)
         self._issuers, self._slots = together, slots
@@ -171,11 +176,8 @@ class GuardCore:
                 "allow(...) takes one rule, or member strings any of which suffices: join rules with & (all) or | (any)"
             )
         rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
-        if audience is None:
-            return Requirement(rule)
-        named = (audience,) if isinstance(audience, str) else tuple(audience)
-        audiences = audience_set(named, "audience= names what the caller's token must be minted for")
-        if not any(leaf.family is Kind.GOOGLE or (leaf.family is None and not is_public(leaf)) for leaf in leaves(rule)):
+        audiences = _audiences(audience)
+        if audiences is not None and not any(map(_may_be_google, leaves(rule))):
             raise ConfigurationError(
                 f"audience= speaks of Google ID tokens, and {rule!r} admits no Google account: "
                 "Firebase's audience follows from its project; leave audience= out"
@@ -185,7 +187,9 @@ class GuardCore:
     def check_ready(self) -> None:
         """Raise `ConfigurationError` for a guard without issuers."""
         if not self._issuers:
-            raise ConfigurationError("this guard trusts no issuer: Guard(google('https://…')), or guard.trust(...) first")
+            raise ConfigurationError(
+                "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
+            )
 
     def check_possible(self, requirement: Requirement, where: str) -> None:
         """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify."""
@@ -216,8 +220,8 @@ class GuardCore:
     def verify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
         """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
 
-        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may do
-        anything is a rule's to say.
+        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may
+        do anything is a rule's to say.
         """
         return run(self._verify(token, audience))
 
@@ -227,8 +231,7 @@ class GuardCore:
 
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
         self.check_ready()
-        named = None if audience is None else (audience,) if isinstance(audience, str) else tuple(audience)
-        audiences = None if named is None else audience_set(named, "audience= names what the token must be minted for")
+        audiences = _audiences(audience)
         caller = yield from self._read(token, AUTHORIZATION)
         self._check_audience(caller, audiences)
         return caller
@@ -238,8 +241,8 @@ class GuardCore:
     def identify(self, sent: Mapping[str, list[str]]) -> Flow[Identity]:
         """Verify every credential in the slots this guard reads; ``sent`` maps header names to the values sent.
 
-        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be believed,
-        `Unavailable` where its key cannot be had.
+        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
+        believed, `Unavailable` where its key cannot be had.
         """
         credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header, [])))]
         found: dict[bool, Caller] = {}
@@ -266,7 +269,7 @@ class GuardCore:
 
     @staticmethod
     def _exposed(requirement: Requirement, facts: Facts) -> Caller | None:
-        # Whoever is let in as anybody stays nobody, even with a valid token: an optional identity is the rule's, not the token's.
+        # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
         if not requirement.optional or without_public(requirement.rule).admits(facts):
             return facts.caller
         return None
@@ -318,16 +321,16 @@ class GuardCore:
         if not candidates:
             expected = " or ".join(sorted(self._slots.get(slot, ())))
             raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {_described(token)}")
+        # Nothing is checked yet: the audience may be anything, and most things cannot be looked up in a set.
         audience = token.claims.get("aud")
-        return next((issuer for issuer in candidates if audience in issuer.audiences), candidates[0])
+        named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
+        return next(named, candidates[0])
 
     def _check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
         if caller.kind is not Kind.GOOGLE:
             return
-        accepted = audiences or frozenset().union(
-            *(issuer.audiences for issuer in self._issuers if issuer.name == caller.issuer)
-        )
-        check_audience(caller.audience, accepted)
+        trusted = [issuer.audiences for issuer in self._issuers if issuer.name == caller.issuer]
+        check_audience(caller.audience, audiences or frozenset[str]().union(*trusted))
 
 
 class Guard(GuardCore):
@@ -354,6 +357,18 @@ async def arun(flow: Flow[T]) -> T:
             await next(flow).pause()
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+
+
+def _audiences(audience: str | Iterable[str] | None) -> frozenset[str] | None:
+    if audience is None:
+        return None
+    several = isinstance(audience, Iterable) and not isinstance(audience, str)
+    return audience_set(tuple(audience) if several else (audience,), "audience= names what a token must be minted for")
+
+
+def _may_be_google(leaf: Rule) -> bool:
+    """Whether a leaf may hold because of the Google ID token in Authorization, the one that audience= speaks of."""
+    return leaf.family is Kind.GOOGLE or (leaf.family is None and not isinstance(leaf, Public | Via))
 
 
 def _credential(slot: Slot, values: list[str]) -> str | None:
@@ -406,9 +421,9 @@ def _level(refusal: Refusal | None) -> int:
 
 def _fields(
     route: str, requirement: Requirement | None, identity: Identity, refusal: Refusal | None, instance: str
-) -> dict[str, Any]:
+) -> dict[str, str | None]:
     caller, via = identity.caller, identity.via
-    return {
+    said: dict[str, str | None] = {
         "outcome": "allowed" if refusal is None else "refused",
         "status": None if refusal is None else str(refusal.status),
         "reason": None if refusal is None else str(refusal.reason),
@@ -419,20 +434,17 @@ def _fields(
         "rule": None if requirement is None else str(requirement.rule),
         "route": route,
         "detail": None if refusal is None else refusal.detail,
-        "why": None if refusal is None else refusal.why,
         "mend": None if refusal is None else refusal.mend,
         "instance": instance,
     }
+    fields = {name: None if value is None else one_line(value) for name, value in said.items()}
+    # A tree, whose every line is one that we wrote.
+    return {**fields, "why": None if refusal is None else refusal.why}
 
 
-def _sentence(fields: dict[str, Any]) -> str:
+def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
-        return _line(f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}")
+        return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
     mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
     told = f"refused {fields['route']}: {fields['status']} {fields['reason']}: {fields['detail']}{mend}"
-    return _line(f"{told} [{fields['instance']}]")
-
-
-def _line(text: str) -> str:
-    """One line, whatever a caller put into it: nobody writes log lines but us."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return f"{told} [{fields['instance']}]"

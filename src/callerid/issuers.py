@@ -1,7 +1,7 @@
 """Whom we trust, and for what: one frozen value per kind of credential.
 
-Issuer names, keys, algorithm and audience are judged together, per issuer, and never pooled: all Firebase projects share
-one key set, and anyone can have Google sign a token whose audience is a project's name.
+Issuer names, keys, algorithm and audience are judged together, per issuer, and never pooled: all Firebase projects
+share one key set, and anyone can have Google sign a token whose audience is a project's name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError
-from callerid.keys import Algorithm, AnySource, KeySource, key_source
+from callerid.keys import Algorithm, AnySource, key_source
 
 __all__ = ["AUTHORIZATION", "SERVERLESS_AUTHORIZATION", "Issuer", "Slot", "firebase", "google"]
 
@@ -61,8 +61,9 @@ FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/secure
 def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> Issuer:
     """Google ID tokens (OIDC) of people and service accounts, minted for one of these audiences.
 
-    Services mint tokens for the URL they call; people get them for an OAuth client id (``….apps.googleusercontent.com``)
-    and cannot get one for a URL. A right audience is no permission: whoever mints the token chooses it.
+    Services mint tokens for the URL they call; people get them for an OAuth client id, which ends in
+    ``.apps.googleusercontent.com``, and cannot get one for a URL. A right audience is no permission: whoever mints the
+    token chooses it.
 
     Reads ``Authorization`` as the caller and ``X-Serverless-Authorization`` as the service that carried the call.
     ``keys`` is a URL (https, or http on loopback) or a key source. Source: Google Identity, "OpenID Connect".
@@ -81,7 +82,8 @@ def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> Issuer:
 def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Issuer:
     """ID tokens of the users of one Firebase (Identity Platform) project.
 
-    Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT library".
+    Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT
+    library".
     """
     if not isinstance(project, str) or not project.isascii() or not project or set(project) & set(" \t\r\n/?#\\\0"):
         raise ConfigurationError(f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}")
@@ -96,11 +98,13 @@ def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Issuer:
     )
 
 
-def audience_set(audiences: tuple[str, ...], why: str) -> frozenset[str]:
-    """The audiences as a set; none, a blank one or something that is no text is an error."""
+def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
+    """The audiences as a set; none, a blank one or something that is no text is a `ConfigurationError`."""
     if not audiences:
         raise ConfigurationError(f"{why}: name at least one, such as 'https://orders.example.com'")
+    named: set[str] = set()
     for audience in audiences:
         if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
             raise ConfigurationError(f"{why}: {audience!r} is none; write each as a text of its own")
-    return frozenset(audiences)
+        named.add(audience)
+    return frozenset(named)

@@ -5,7 +5,7 @@ What a claim says is a fact only if its issuer vouches for it; the rest is the b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from callerid.callers import FIREBASE_CLAIMS, Caller, Claims, ComputeEngine, FirebaseFacts, Kind
 from callerid.errors import Reason, Unauthenticated
@@ -24,8 +24,8 @@ GCLOUD_CLIENT = "32555940559.apps.googleusercontent.com"
 def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> None:
     """All that can be judged before the signature, so that hopeless tokens cost neither a key nor a fetch.
 
-    Raises `Unauthenticated`: another algorithm than the issuer's (RFC 8725 section 3.1), claims of the wrong type, out of
-    their time (see `check_time`), or an audience that the issuer fixes and the token does not have.
+    Raises `Unauthenticated`: another algorithm than the issuer's (RFC 8725 section 3.1), claims of the wrong type, out
+    of their time (see `check_time`), or an audience that the issuer fixes and the token does not have.
     """
     if token.algorithm != issuer.algorithm:
         raise Unauthenticated(Reason.WRONG_ALGORITHM, f"expected {issuer.algorithm}, got {_shown(token.algorithm)}")
@@ -40,7 +40,7 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> Non
 
 
 def check_time(claims: dict[str, Any], now: float, leeway: float) -> None:
-    """Dates are numbers (RFC 7519 section 2); ``exp`` and ``iat`` required, ``nbf`` and ``auth_time`` honoured if there.
+    """Dates are numbers (RFC 7519 section 2); ``exp`` and ``iat`` are required, ``nbf`` and ``auth_time`` honoured.
 
     A token holds while ``now < exp + leeway``. Raises `Unauthenticated`.
     """
@@ -77,7 +77,10 @@ def check_audience(audience: str | None, accepted: frozenset[str]) -> None:
 
 
 def verified(token: Token, issuer: Issuer) -> Caller:
-    """The caller that a token names, once `check_claims` and `check_signature` have passed. Raises `Unauthenticated`."""
+    """The caller that a token names, once `check_claims` and `check_signature` have passed.
+
+    Raises `Unauthenticated` for a claim of the wrong type.
+    """
     return (_firebase_caller if issuer.kind is Kind.FIREBASE else _google_caller)(token.claims, issuer)
 
 
@@ -86,7 +89,7 @@ def _google_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
     if not (subject.isascii() and subject.isprintable()):
         raise _bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other letters")
     email, domain = _verified_email(claims), _text(claims, "hd")
-    # A token minted without includeEmail has no address; then azp, which is a client id for people, is the account's id.
+    # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
     service = any(map(_is_service_address, (email, authorized_party))) or authorized_party == subject
     return Caller(
         kind=Kind.GOOGLE,
@@ -164,9 +167,9 @@ def _text(claims: dict[str, Any], name: str, *, required: bool = False) -> str |
 
 def _object(claims: dict[str, Any], name: str) -> dict[str, Any]:
     value = claims.get(name, {})
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise _bad_claim(name, "an object", f"a {type(value).__name__}")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _date(claims: dict[str, Any], name: str) -> int | float | None:

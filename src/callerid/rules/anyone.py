@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
@@ -74,7 +74,7 @@ class Where(Rule):
     """
 
     description: str
-    holds: Callable[[Caller], bool]
+    holds: Callable[[Caller], bool] = field(hash=False)
 
     def __post_init__(self) -> None:
         printable(self.description, "Where needs a description")

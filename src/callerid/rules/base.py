@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NoReturn, cast
 
 from callerid.callers import Kind
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, one_line
 from callerid.rules.facts import Facts
 
 __all__ = ["AllOf", "AnyOf", "Explanation", "Joined", "Rule", "grouped", "leaves", "the_caller"]
@@ -30,7 +30,7 @@ def _lines(explanation: Explanation, indent: str) -> Iterator[str]:
     rule = explanation.rule
     words = rule.joint if isinstance(rule, Joined) else str(rule)
     note = f": {explanation.note}" if explanation.note else ""
-    yield f"{indent}{'+' if explanation.holds else '-'} {words}{note}"
+    yield one_line(f"{indent}{'+' if explanation.holds else '-'} {words}{note}")
     for part in explanation.parts:
         yield from _lines(part, indent + "  ")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -159,16 +161,15 @@ class CustomClaim(_FirebaseRule):
         if (self.value is None) is (self.contains is None):
             raise ConfigurationError("CustomClaim takes a value, or contains=..., and not both")
         wanted = self.contains if self.value is None else self.value
-        if type(wanted) not in (str, int, float, bool) or wanted == "" or wanted != wanted:  # noqa: PLR0124 - NaN
+        if type(wanted) not in (str, int, float, bool) or wanted in ("", math.inf, -math.inf) or wanted != wanted:  # noqa: PLR0124 - NaN
             raise ConfigurationError(f"a claim is compared with text, a number, True or False, not {wanted!r}")
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
         claim = user.claims.get(self.name)
         if self.value is not None:
             return same_value(claim, self.value)
-        return isinstance(claim, tuple) and any(
-            same_value(item, self.contains) for item in cast("tuple[Any, ...]", claim)
-        )
+        items = cast("Iterable[Any]", claim) if isinstance(claim, tuple) else ()
+        return any(same_value(item, self.contains) for item in items)
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         note = the_caller(facts)

@@ -42,7 +42,12 @@ def any_of(rules: tuple[Rule, ...]) -> Rule:
 
 
 def all_of(rules: tuple[Rule, ...]) -> Rule:
-    """The rules joined with ``&``; a single one stays as it is, and `Public` adds nothing beside others."""
+    """The rules joined with ``&``; a single one stays as it is, and `Public` adds nothing beside others.
+
+    Raises `ConfigurationError` for no rules: nobody is let in because a rule was forgotten.
+    """
+    if not rules:
+        raise ConfigurationError("all rules of none would let everybody in: give at least one, or Public()")
     telling = tuple(rule for rule in rules if not is_public(rule)) or (Public(),)
     return telling[0] if len(telling) == 1 else AllOf(*telling)
 
@@ -63,8 +68,11 @@ def needs_no_caller(rule: Rule) -> bool:
 
 def without_public(rule: Rule) -> Rule:
     """The rule with nobody let in for nothing: whom it admits then is admitted for who they are."""
+    if not needs_no_caller(rule):
+        return rule
     if isinstance(rule, Joined):
-        return type(rule)(*map(without_public, rule.rules))
+        telling = tuple(part for part in rule.rules if not is_public(part))
+        return type(rule)(*map(without_public, telling)) if telling else Nobody()
     return Nobody() if isinstance(rule, Public) else rule
 
 
