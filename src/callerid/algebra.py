@@ -62,7 +62,8 @@ def exclude(one: Rule, other: Rule) -> bool:
         if first == SignInProvider("anonymous") and isinstance(second, FirebaseUser) and not second.anonymous:
             return True
     if isinstance(one, Via) and isinstance(other, Via):
-        return all(_clash(leaves) is not None for leaves in alternatives(one.rule & other.rule))
+        looked_at = tuple(islice(alternatives(one.rule & other.rule), MOST_ALTERNATIVES + 1))
+        return len(looked_at) <= MOST_ALTERNATIVES and all(_clash(part) is not None for part in looked_at)
     return type(one) is type(other) and _names_another(one, other)
 
 
@@ -109,16 +110,23 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     """
     if any(isinstance(leaf, Nobody) for leaf in leaves(rule)):
         return
-    trouble = ""
+    trouble = _trouble(rule, issuers)
+    if trouble:
+        raise ConfigurationError(f"{where}: this rule can admit nobody: {trouble}")
+
+
+def _trouble(rule: Rule, issuers: tuple[Issuer, ...]) -> str:
+    """What is wrong with a rule's first alternative, if something is wrong with all; empty if it can admit somebody."""
+    first = ""
     for count, conjunction in enumerate(alternatives(rule)):
-        found = _trouble(conjunction, issuers)
+        found = _trouble_of(conjunction, issuers)
         if not found or count >= MOST_ALTERNATIVES:
-            return
-        trouble = trouble or found
-    raise ConfigurationError(f"{where}: this rule can admit nobody: {trouble}")
+            return ""
+        first = first or found
+    return first
 
 
-def _trouble(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+def _trouble_of(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     """Why a conjunction of leaves can admit nobody, with the mend; empty if it can."""
     clash = _clash(conjunction)
     if clash is None:
@@ -146,7 +154,7 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
     carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
-    return bool(carriers) and any(not _trouble(part, carriers) for part in alternatives(rule.rule))
+    return bool(carriers) and not _trouble(rule.rule, carriers)
 
 
 _FACTORY = {Kind.GOOGLE: "google(...)", Kind.FIREBASE: "firebase(...)"}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from callerid import Guard
+from callerid import Caller, FirebaseFacts, Guard, Kind
+from callerid.callers import Claims
 from callerid.guard import run
+from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from callerid import Caller, Refusal, Rule
+    from callerid import Refusal, Rule
 
 __all__ = [
     "ABSENT",
@@ -21,6 +23,7 @@ __all__ = [
     "NOW",
     "PROJECT",
     "URL",
+    "about",
     "assert_silent",
     "caller_of",
     "firebase_claims",
@@ -29,8 +32,11 @@ __all__ = [
     "google_token",
     "judged",
     "make_guard",
+    "person",
+    "robot",
     "signed_text",
     "told",
+    "user",
 ]
 
 NOW = 1_800_000_000
@@ -48,6 +54,35 @@ def make_guard(**options: Any) -> Guard:
 
 
 GUARD = make_guard()
+
+
+def person(email: str | None = "ada@example.com", domain: str | None = "example.com", **facts: Any) -> Caller:
+    usual = {"issuer": "https://accounts.google.com", "subject": "110000000000000000001", "audience": CLIENT}
+    times = {"issued_at": NOW, "expires_at": NOW + 3600}
+    return Caller(kind=Kind.GOOGLE, **{**usual, **times, "email": email, "domain": domain, **facts})
+
+
+def robot(email: str | None = "robot@shop-prod.iam.gserviceaccount.com", **facts: Any) -> Caller:
+    return person(email, **{"domain": None, "subject": "117000000000000000001", "is_service_account": True, **facts})
+
+
+def user(uid: str = "u1", email: str | None = "ada@example.com", **facts: Any) -> Caller:
+    claims = Claims(facts.pop("claims", {}))
+    usual = {"provider": "password", "signed_in_at": float(NOW)}
+    return Caller(
+        kind=Kind.FIREBASE,
+        issuer=f"https://securetoken.google.com/{PROJECT}",
+        subject=uid,
+        audience=PROJECT,
+        issued_at=NOW,
+        expires_at=NOW + 3600,
+        email=email,
+        firebase=FirebaseFacts(**{"project": PROJECT, "uid": uid, "claims": claims, **usual, **facts}),
+    )
+
+
+def about(caller: Caller | None = None, **facts: Any) -> Facts:
+    return Facts(**{"caller": caller, "now": float(NOW), **facts})
 
 
 def google_claims(**changes: Any) -> dict[str, Any]:

@@ -1,0 +1,198 @@
+"""Which rules can admit nobody, and what the developer is told about them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callerid import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    ConfigurationError,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Issuer,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+    firebase,
+    google,
+)
+from callerid.algebra import MOST_ALTERNATIVES, alternatives, check_possible, exclude
+from callerid.rules import Facts, leaves
+
+from .test_rules import FACTS, RULES
+
+A, B, C, D = Domain("a.com"), Domain("b.com"), Domain("c.com"), Domain("d.com")
+ROBOT = ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
+OTHER = ServiceAccount("other@shop-prod.iam.gserviceaccount.com")
+BOTH = (google("https://orders.example.com"), firebase("shop-prod"))
+ROBOTS = Where("robots", lambda caller: caller.is_service_account)
+
+
+def test_a_rule_is_taken_apart_into_alternatives() -> None:
+    assert list(alternatives((A | B) & (C | (D & A)))) == [(A, C), (A, D), (B, C), (B, D, A)]
+    assert list(alternatives(A)) == [(A,)]
+    assert list(alternatives(A & B)) == [(A, B)]
+    assert list(alternatives(A | B)) == [(A,), (B,)]
+
+
+EXCLUDING: list[tuple[Rule, Rule]] = [
+    (A, ROBOT),
+    (User("ada@a.com"), ROBOT),
+    (User("7"), ServiceAccount("7")),
+    (User(PathParam("x")), ROBOT),
+    (A, B),
+    (A, FirebaseUser()),
+    (ROBOT, Tenant("acme")),
+    (AnyGoogleAccount(), SecondFactor()),
+    (User("ada@a.com"), User("eve@a.com")),
+    (User("7"), User("8")),
+    (ROBOT, OTHER),
+    (User("ada@a.com"), B),
+    (User("ada@gmail.com"), A),
+    (User("ada@sub.a.com"), A),
+    (FirebaseUser("u1"), FirebaseUser("u2")),
+    (Tenant("acme"), Tenant("beta")),
+    (SignInProvider("password"), SignInProvider("phone")),
+    (SignInProvider("anonymous"), FirebaseUser()),
+    (EmailDomain("a.com"), EmailDomain("b.com")),
+    (IssuedBy("x"), IssuedBy("y")),
+    (CustomClaim("role", "a"), CustomClaim("role", "b")),
+    (CustomClaim("level", 1), CustomClaim("level", True)),
+    (CustomClaim("role", "a"), CustomClaim("role", contains="a")),
+    (Via(ROBOT), Via(OTHER)),
+    (Via(ROBOT | OTHER), Via(ServiceAccount("x@y.iam.gserviceaccount.com"))),
+]
+
+AGREEING: list[tuple[Rule, Rule]] = [
+    (A, A),
+    (A, AnyGoogleAccount()),
+    (A, User("7")),
+    (A, User(PathParam("x"))),
+    (User("ada@a.com"), A),
+    (User("ada@gmail.com", hosted=False), A),
+    (User("ada@b.com", hosted=False), A),
+    (User("ada@a.com"), User("7")),
+    (User("ada@a.com"), User("ada@a.com", hosted=False)),
+    (User("7"), User(PathParam("x"))),
+    (ROBOT, ServiceAccount("7")),
+    (FirebaseUser("u1"), FirebaseUser()),
+    (FirebaseUser("u1"), FirebaseUser(PathParam("x"))),
+    (FirebaseUser("u1"), FirebaseUser("u1", anonymous=True)),
+    (SignInProvider("anonymous"), FirebaseUser(anonymous=True)),
+    (SignInProvider("password"), FirebaseUser()),
+    (CustomClaim("role", "a"), CustomClaim("rank", "b")),
+    (CustomClaim("roles", contains="a"), CustomClaim("roles", contains="b")),
+    (Tenant("acme"), EmailDomain("a.com")),
+    (SignedInWithin(60), SignedInWithin(300)),
+    (Where("a", lambda _: True), Where("b", lambda _: True)),
+    (A, Where("a", lambda _: True)),
+    (A, Via(ROBOT)),
+    (Via(ROBOT), Via(ROBOT | OTHER)),
+    (Via(ROBOT), Via(ServiceAccount("7"))),
+    (IssuedBy("x"), A),
+    (Public(), A),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EXCLUDING, ids=str)
+def test_some_rules_exclude_each_other(one: Rule, other: Rule) -> None:
+    assert exclude(one, other)
+    assert exclude(other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), AGREEING, ids=str)
+def test_others_go_together(one: Rule, other: Rule) -> None:
+    assert not exclude(one, other)
+    assert not exclude(other, one)
+
+
+@given(RULES, FACTS)
+def test_who_is_admitted_shows_that_somebody_can_be(rule: Rule, facts: Facts) -> None:
+    """No rule that admits a caller in one of our tests is ever called impossible."""
+    if rule.admits(facts) and not any(isinstance(leaf, IssuedBy) for leaf in leaves(rule)):
+        check_possible(rule, BOTH, "/x")
+
+
+@given(st.lists(st.sampled_from([pair for pair in EXCLUDING if not isinstance(pair[0], IssuedBy)]), min_size=1, max_size=3))
+def test_impossible_alternatives_are_impossible_together(pairs: list[tuple[Rule, Rule]]) -> None:
+    with pytest.raises(ConfigurationError, match="can admit nobody"):
+        check_possible(AnyOf(*(one & other for one, other in pairs)), BOTH, "/x")
+
+
+IMPOSSIBLE: list[tuple[Rule, tuple[Issuer, ...], tuple[str, ...]]] = [
+    (A & ROBOT, BOTH, ("Domain('a.com')", "ServiceAccount('robot@", "exclude each other", "join alternatives with |")),
+    (A & (ROBOT | B), BOTH, ("Domain('a.com')", "ServiceAccount('robot@")),
+    (A & B, BOTH, ("Domain('a.com')", "Domain('b.com')")),
+    (A & FirebaseUser(), BOTH, ("Domain('a.com')", "FirebaseUser()")),
+    (Tenant("acme"), BOTH[:1], ("Tenant('acme')", "needs firebase(...)")),
+    (A, BOTH[1:], ("Domain('a.com')", "needs google(...)")),
+    (A | ROBOT, BOTH[1:], ("Domain('a.com')", "needs google(...)")),
+    (IssuedBy("https://issuer.example.net"), BOTH, ("names none of the guard's issuers", "https://accounts.google.com")),
+    (IssuedBy("https://accounts.google.com") & FirebaseUser(), BOTH, ("vouches for another kind", "leave one")),
+    (IssuedBy("https://securetoken.google.com/shop-prod") & A, BOTH, ("vouches for another kind", "leave one")),
+    (Via(ROBOT), BOTH[1:], ("Via(ServiceAccount('robot@", "needs google(...)")),
+    (Via(ROBOT & A), BOTH, ("a carrier its rule can hold of",)),
+    (Via(IssuedBy("https://securetoken.google.com/shop-prod")), BOTH, ("a carrier its rule can hold of",)),
+    (Via(ROBOTS), BOTH[1:], ("needs google(...)",)),
+]
+
+
+@pytest.mark.parametrize(("rule", "issuers", "words"), IMPOSSIBLE, ids=[str(row[0]) for row in IMPOSSIBLE])
+def test_a_rule_that_can_admit_nobody_is_an_error_that_names_the_mend(
+    rule: Rule, issuers: tuple[Issuer, ...], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigurationError, match="^GET /x: this rule can admit nobody: ") as caught:
+        check_possible(rule, issuers, "GET /x")
+    for word in words:
+        assert word in str(caught.value)
+
+
+POSSIBLE: list[tuple[Rule, tuple[Issuer, ...]]] = [
+    (A, BOTH),
+    (A | (B & ROBOT), BOTH),
+    (Tenant("acme") | A, BOTH[:1]),
+    (Public() | Tenant("acme"), BOTH[:1]),
+    (Nobody(), BOTH),
+    (Nobody() & A, BOTH[1:]),
+    (Via(Nobody()), BOTH),
+    (Via(ROBOT | A), BOTH),
+    (Via(ROBOT) & FirebaseUser(), BOTH),
+    (Via(ROBOTS) & A, BOTH),
+    (IssuedBy("https://accounts.google.com") & A, BOTH),
+    (IssuedBy("https://accounts.google.com") & Via(ROBOT), BOTH),
+    (IssuedBy("https://securetoken.google.com/shop-prod") & FirebaseUser(), BOTH),
+    (Where("x", lambda _: True), BOTH[1:]),
+]
+
+
+@pytest.mark.parametrize(("rule", "issuers"), POSSIBLE, ids=[str(row[0]) for row in POSSIBLE])
+def test_a_rule_that_can_admit_somebody_is_none(rule: Rule, issuers: tuple[Issuer, ...]) -> None:
+    check_possible(rule, issuers, "/x")
+
+
+def test_a_rule_with_more_alternatives_than_are_looked_at_is_no_error_and_takes_no_time() -> None:
+    wide = AllOf(*(AnyOf(*(User(f"{row}{column}") for column in range(10))) for row in range(10)))
+    deep = AnyOf(wide, wide & A) & (AnyOf(*(CustomClaim("x", number) for number in range(10))) & wide)
+    start = time.perf_counter()
+    check_possible(wide, BOTH, "/x")
+    check_possible(deep, BOTH, "/x")
+    assert time.perf_counter() - start < 5
+    assert MOST_ALTERNATIVES == 10_000

@@ -1,0 +1,853 @@
+"""Rules: who each one admits, what it prints, how it is joined, and the laws they all keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import callerid
+from callerid import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    Caller,
+    ConfigurationError,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Kind,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+)
+from callerid.rules import (
+    Facts,
+    all_of,
+    any_of,
+    is_public,
+    leaves,
+    member,
+    missing_steps,
+    needs_no_caller,
+    without_public,
+)
+
+from .made import NOW, about, person, robot, user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOGLE = "https://accounts.google.com"
+FIREBASE = "https://securetoken.google.com/shop-prod"
+ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
+ID = "110000000000000000001"
+KELVIN = "\u212a"
+
+
+def is_ada(caller: Caller) -> bool:
+    return caller.email == "ada@example.com"
+
+
+def raises(caller: Caller) -> bool:
+    raise ZeroDivisionError(caller.email)
+
+
+def path(**parameters: Any) -> Callable[[Caller | None], Facts]:
+    return lambda caller: about(caller, path=parameters)
+
+
+def tenant(name: str | None = "acme", **facts: Any) -> Caller:
+    return user(tenant=name, **facts)
+
+
+YES: list[tuple[Rule, Facts]] = [
+    (Public(), about()),
+    (Public(), about(person())),
+    (AnyGoogleAccount(), about(person())),
+    (AnyGoogleAccount(), about(person("ada@gmail.com", None))),
+    (AnyGoogleAccount(), about(person(None, None))),
+    (AnyGoogleAccount(), about(robot())),
+    (User("ada@example.com"), about(person())),
+    (User("Ada@Example.COM"), about(person())),
+    (User("ada@example.com"), about(person("ADA@example.com", "EXAMPLE.com"))),
+    (User("ada@gmail.com"), about(person("ada@gmail.com", None))),
+    (User("ada@gmail.com"), about(person("Ada@GMail.com", None))),
+    (User("ada@example.com", hosted=False), about(person(domain=None))),
+    (User("ada@example.com", hosted=False), about(person(domain="other.example.com"))),
+    (User(ID), about(person())),
+    (User(ID), about(person(None, None))),
+    (User(PathParam("who")), path(who=ID)(person())),
+    (User(PathParam("who")), path(who=int(ID))(person())),
+    (ServiceAccount(ROBOT), about(robot())),
+    (ServiceAccount(ROBOT.upper()), about(robot())),
+    (ServiceAccount(ROBOT), about(robot(ROBOT.title()))),
+    (ServiceAccount("117000000000000000001"), about(robot(None))),
+    (ServiceAccount(PathParam("who")), path(who="117000000000000000001")(robot())),
+    (Domain("example.com"), about(person())),
+    (Domain("EXAMPLE.com"), about(person(domain="Example.Com"))),
+    (Domain("example.com"), about(person(None))),
+    (Domain("example.com"), about(person("ada@sub.example.com"))),
+    (FirebaseUser(), about(user())),
+    (FirebaseUser("u1"), about(user())),
+    (FirebaseUser(anonymous=True), about(user(provider="anonymous"))),
+    (FirebaseUser(anonymous=True), about(user())),
+    (FirebaseUser("u1", anonymous=True), about(user(provider="anonymous"))),
+    (FirebaseUser(PathParam("user_id")), path(user_id="u1")(user())),
+    (FirebaseUser(PathParam("user_id")), path(user_id=7)(user("7"))),
+    (Tenant("acme"), about(tenant())),
+    (SignInProvider("password"), about(user())),
+    (SignInProvider("anonymous"), about(user(provider="anonymous"))),
+    (SecondFactor(), about(user(second_factor="totp"))),
+    (SignedInWithin(300), about(user())),
+    (SignedInWithin(300), about(user(signed_in_at=NOW - 300.0))),
+    (SignedInWithin(300), about(user(signed_in_at=NOW + 30.0))),
+    (CustomClaim("role", "editor"), about(user(claims={"role": "editor"}))),
+    (CustomClaim("level", 1), about(user(claims={"level": 1}))),
+    (CustomClaim("level", 1.5), about(user(claims={"level": 1.5}))),
+    (CustomClaim("admin", True), about(user(claims={"admin": True}))),
+    (CustomClaim("admin", False), about(user(claims={"admin": False}))),
+    (CustomClaim("level", 0), about(user(claims={"level": 0}))),
+    (CustomClaim("roles", contains="editor"), about(user(claims={"roles": ["viewer", "editor"]}))),
+    (CustomClaim("flags", contains=0), about(user(claims={"flags": [0]}))),
+    (CustomClaim("hd", "example.com"), about(user(claims={"hd": "example.com"}))),
+    (EmailDomain("example.com"), about(user())),
+    (EmailDomain("Example.com"), about(user(email="Ada@EXAMPLE.com"))),
+    (EmailDomain("example.com") & Tenant("acme"), about(tenant())),
+    (Tenant("acme") & (EmailDomain("example.com") | FirebaseUser("x")), about(tenant())),
+    ((Tenant("acme") | Tenant("beta")) & EmailDomain("example.com"), about(tenant("beta"))),
+    (IssuedBy(GOOGLE), about(person())),
+    (IssuedBy(FIREBASE), about(user())),
+    (Where("is Ada", is_ada), about(person())),
+    (Where("is Ada", is_ada), about(user())),
+    (Via(ServiceAccount(ROBOT)), about(person(), via=robot())),
+    (Via(ServiceAccount(ROBOT)), about(via=robot())),
+    (Via(Where("is a robot", lambda caller: caller.is_service_account)), about(user(), via=robot())),
+    (Domain("example.com") & Via(ServiceAccount(ROBOT)), about(person(), via=robot())),
+    (Domain("other.example.com") | Domain("example.com"), about(person())),
+    (Domain("example.com") & User(ID), about(person())),
+    (Nobody() | Public(), about()),
+]
+
+NO: list[tuple[Rule, Facts]] = [
+    (Nobody(), about()),
+    (Nobody(), about(person())),
+    (AnyGoogleAccount(), about()),
+    (AnyGoogleAccount(), about(user())),
+    (AnyGoogleAccount(), about(via=robot())),
+    (User("ada@example.com"), about()),
+    (User("ada@example.com"), about(user())),
+    (User("ada@example.com"), about(person(None))),
+    (User("ada@example.com"), about(person(domain=None))),
+    (User("ada@example.com"), about(person(domain="other.example.com"))),
+    (User("ada@example.com"), about(person("ada@example.com", "example.com.evil.example.net"))),
+    (User("ada@gmail.com"), about(person("a.da@gmail.com", None))),
+    (User("ada@gmail.com"), about(person("ada@googlemail.com", None))),
+    (User("ada@gmail.com"), about(person("ada@gmail.com.evil.example.net", None))),
+    (User("kim@gmail.com"), about(person(f"{KELVIN}im@gmail.com", None))),
+    (User("ada@example.com"), about(person("ad\u0430@example.com"))),
+    (User("ada@example.com"), about(person(" ada@example.com"))),
+    (User("ada@example.com"), about(person("ada@example.com\0"))),
+    (User("ada@example.com"), about(robot("ada@example.com"))),
+    (User("ada@example.com", hosted=False), about(person("eve@example.com", None))),
+    (User(ID), about(person(subject="2"))),
+    (User(ID), about(robot(subject=ID))),
+    (User(ID), about(user(ID))),
+    (User(PathParam("who")), path(who="2")(person())),
+    (User(PathParam("who")), path(who="")(person(subject=""))),
+    (User(PathParam("who")), path(other=ID)(person())),
+    (User(PathParam("who")), path(who="ada@example.com")(person())),
+    (User(PathParam("who")), path(who=float(7))(person(subject="7.0"))),
+    (User(PathParam("who")), path(who=True)(person(subject="True"))),
+    (User(PathParam("who")), path(who=None)(person(subject="None"))),
+    (User(PathParam("who")), path(who=[ID])(person())),
+    (ServiceAccount(ROBOT), about()),
+    (ServiceAccount(ROBOT), about(person(ROBOT))),
+    (ServiceAccount(ROBOT), about(robot(None))),
+    (ServiceAccount(ROBOT), about(robot("other@shop-prod.iam.gserviceaccount.com"))),
+    (ServiceAccount(ROBOT), about(person(), via=robot())),
+    (ServiceAccount("117000000000000000001"), about(person(subject="117000000000000000001"))),
+    (Domain("example.com"), about()),
+    (Domain("example.com"), about(person(domain=None))),
+    (Domain("example.com"), about(person(domain="sub.example.com"))),
+    (Domain("example.com"), about(person(domain="example.com."))),
+    (Domain("kim.example.com"), about(person(domain=f"{KELVIN}im.example.com"))),
+    (Domain("example.com"), about(robot(domain="example.com"))),
+    (Domain("example.com"), about(user(claims={"hd": "example.com"}))),
+    (FirebaseUser(), about()),
+    (FirebaseUser(), about(person())),
+    (FirebaseUser(), about(user(provider="anonymous"))),
+    (FirebaseUser("u1"), about(user(provider="anonymous"))),
+    (FirebaseUser("u1"), about(user("U1"))),
+    (FirebaseUser("u1"), about(user("u2"))),
+    (FirebaseUser("u2", anonymous=True), about(user())),
+    (FirebaseUser(ID), about(person())),
+    (FirebaseUser(PathParam("user_id")), path(user_id="u2")(user())),
+    (FirebaseUser(PathParam("user_id")), path(user_id="u1 ")(user())),
+    (FirebaseUser(PathParam("user_id")), path(uid="u1")(user())),
+    (FirebaseUser(PathParam("user_id")), path(user_id="u1")(user(provider="anonymous"))),
+    (Tenant("acme"), about()),
+    (Tenant("acme"), about(user())),
+    (Tenant("acme"), about(tenant("ACME"))),
+    (Tenant("acme"), about(person())),
+    (SignInProvider("google.com"), about(user())),
+    (SignInProvider("password"), about(user(provider=None))),
+    (SignInProvider("password"), about(person())),
+    (SecondFactor(), about(user())),
+    (SecondFactor(), about(person())),
+    (SignedInWithin(300), about(user(signed_in_at=NOW - 300.5))),
+    (SignedInWithin(300), about(user(signed_in_at=None))),
+    (SignedInWithin(300), about(person())),
+    (CustomClaim("role", "editor"), about(user())),
+    (CustomClaim("role", "editor"), about(user(claims={"role": "Editor"}))),
+    (CustomClaim("role", "editor"), about(user(claims={"role": ["editor"]}))),
+    (CustomClaim("role", "editor"), about(user(claims={"role": {"editor": True}}))),
+    (CustomClaim("admin", True), about(user(claims={"admin": 1}))),
+    (CustomClaim("admin", True), about(user(claims={"admin": "true"}))),
+    (CustomClaim("admin", False), about(user())),
+    (CustomClaim("admin", False), about(user(claims={"admin": None}))),
+    (CustomClaim("level", 1), about(user(claims={"level": True}))),
+    (CustomClaim("level", 1), about(user(claims={"level": 1.0}))),
+    (CustomClaim("level", 1), about(user(claims={"level": "1"}))),
+    (CustomClaim("roles", contains="editor"), about(user(claims={"roles": "editor"}))),
+    (CustomClaim("roles", contains="edit"), about(user(claims={"roles": ["editor"]}))),
+    (CustomClaim("roles", contains="editor"), about(user(claims={"roles": [["editor"]]}))),
+    (CustomClaim("roles", contains="editor"), about(user(claims={"roles": {"editor": 1}}))),
+    (CustomClaim("flags", contains=1), about(user(claims={"flags": [True, "1", 1.0]}))),
+    (CustomClaim("role", "editor"), about(person())),
+    (EmailDomain("example.com"), about()),
+    (EmailDomain("example.com"), about(user(email=None))),
+    (EmailDomain("example.com"), about(user(email="ada@sub.example.com"))),
+    (EmailDomain("example.com"), about(user(email="ada@notexample.com"))),
+    (EmailDomain("example.com"), about(user(email="ada@evil.example.net@example.com"))),
+    (EmailDomain("example.com"), about(user(email="example.com"))),
+    (EmailDomain("example.com"), about(user(email="ada@example.com\0"))),
+    (EmailDomain("kim.example.com"), about(user(email=f"ada@{KELVIN}im.example.com"))),
+    (EmailDomain("example.com"), about(user(email="ad\u0430@example.com"))),
+    (EmailDomain("example.com"), about(tenant())),
+    (EmailDomain("example.com"), about(person())),
+    (EmailDomain("example.com") | Tenant("beta"), about(tenant())),
+    (EmailDomain("example.com") & Tenant("beta"), about(tenant())),
+    ((Tenant("acme") | FirebaseUser()) & EmailDomain("example.com"), about(tenant())),
+    ((Tenant("acme") & FirebaseUser("x")) | EmailDomain("example.com"), about(tenant())),
+    (IssuedBy(GOOGLE), about()),
+    (IssuedBy(GOOGLE), about(user())),
+    (IssuedBy("accounts.google.com"), about(person())),
+    (Where("is Ada", is_ada), about()),
+    (Where("is Ada", is_ada), about(person("eve@example.com"))),
+    (Where("raises", raises), about(person())),
+    (Where("is truthy", lambda _: 1), about(person())),  # type: ignore[arg-type, return-value]
+    (Where("is text", lambda _: "yes"), about(person())),  # type: ignore[arg-type, return-value]
+    (Via(ServiceAccount(ROBOT)), about()),
+    (Via(ServiceAccount(ROBOT)), about(robot())),
+    (Via(ServiceAccount(ROBOT)), about(person(), via=robot("other@shop-prod.iam.gserviceaccount.com"))),
+    (Domain("example.com") & Via(ServiceAccount(ROBOT)), about(person())),
+    (Domain("example.com") & Via(ServiceAccount(ROBOT)), about(via=robot())),
+    (Domain("other.example.com") | User("eve@example.com"), about(person())),
+    (Domain("example.com") & User("eve@example.com"), about(person())),
+    (Public() & Nobody(), about(person())),
+]
+
+
+def identify(row: object) -> str | None:
+    return str(row) if isinstance(row, Rule) else None
+
+
+@pytest.mark.parametrize(("rule", "facts"), YES, ids=identify)
+def test_a_rule_admits_whom_it_names(rule: Rule, facts: Facts) -> None:
+    assert rule.admits(facts) is True
+    assert rule.explain(facts).holds is True
+    assert str(rule.explain(facts)).startswith("+ ")
+
+
+@pytest.mark.parametrize(("rule", "facts"), NO, ids=identify)
+def test_a_rule_admits_nobody_else(rule: Rule, facts: Facts) -> None:
+    assert rule.admits(facts) is False
+    assert rule.explain(facts).holds is False
+    assert str(rule.explain(facts)).startswith("- ")
+
+
+PRINTED: list[tuple[Rule, str, str]] = [
+    (Public(), "Public()", "allUsers"),
+    (Nobody(), "Nobody()", "nobody"),
+    (AnyGoogleAccount(), "AnyGoogleAccount()", "allAuthenticatedUsers"),
+    (User("Ada@Example.com"), "User('ada@example.com')", "user:ada@example.com"),
+    (User("ada@example.com", hosted=False), "User('ada@example.com', hosted=False)", "user:ada@example.com"),
+    (User("7"), "User('7')", "user:7"),
+    (User(PathParam("who")), "User(PathParam('who'))", "user:{who}"),
+    (ServiceAccount(ROBOT), f"ServiceAccount('{ROBOT}')", f"serviceAccount:{ROBOT}"),
+    (Domain("Example.com"), "Domain('example.com')", "domain:example.com"),
+    (FirebaseUser(), "FirebaseUser()", "firebaseUser"),
+    (FirebaseUser("u1"), "FirebaseUser('u1')", "firebaseUser:u1"),
+    (FirebaseUser("it's"), 'FirebaseUser("it\'s")', "firebaseUser:it's"),
+    (FirebaseUser(anonymous=True), "FirebaseUser(anonymous=True)", "firebaseUser or anonymous"),
+    (FirebaseUser("u1", anonymous=True), "FirebaseUser('u1', anonymous=True)", "firebaseUser:u1 or anonymous"),
+    (FirebaseUser(PathParam("uid")), "FirebaseUser(PathParam('uid'))", "firebaseUser:{uid}"),
+    (Tenant("acme"), "Tenant('acme')", "tenant:acme"),
+    (SignInProvider("google.com"), "SignInProvider('google.com')", "signInProvider:google.com"),
+    (SecondFactor(), "SecondFactor()", "secondFactor"),
+    (SignedInWithin(300), "SignedInWithin(300)", "signedInWithin:300s"),
+    (CustomClaim("role", "editor"), "CustomClaim('role', value='editor')", "claim:role='editor'"),
+    (CustomClaim("admin", False), "CustomClaim('admin', value=False)", "claim:admin=False"),
+    (CustomClaim("level", 0), "CustomClaim('level', value=0)", "claim:level=0"),
+    (CustomClaim("roles", contains="x"), "CustomClaim('roles', contains='x')", "claim:roles\u220b'x'"),
+    (CustomClaim("roles", contains=0), "CustomClaim('roles', contains=0)", "claim:roles\u220b0"),
+    (EmailDomain("example.com"), "EmailDomain('example.com')", "emailDomain:example.com"),
+    (IssuedBy(GOOGLE), f"IssuedBy('{GOOGLE}')", f"issuedBy:{GOOGLE}"),
+    (Via(ServiceAccount(ROBOT)), f"Via(ServiceAccount('{ROBOT}'))", f"via serviceAccount:{ROBOT}"),
+    (
+        Via(ServiceAccount("1") | ServiceAccount("2")),
+        "Via(AnyOf(ServiceAccount('1'), ServiceAccount('2')))",
+        "via (serviceAccount:1 or serviceAccount:2)",
+    ),
+    (
+        Domain("a.com") & (User("1") | User("2")),
+        "AllOf(Domain('a.com'), AnyOf(User('1'), User('2')))",
+        "domain:a.com and (user:1 or user:2)",
+    ),
+    (
+        (Tenant("a") & SecondFactor()) | FirebaseUser("x"),
+        "AnyOf(AllOf(Tenant('a'), SecondFactor()), FirebaseUser('x'))",
+        "(tenant:a and secondFactor) or firebaseUser:x",
+    ),
+    (AllOf(Public()), "AllOf(Public())", "allUsers"),
+]
+
+
+@pytest.mark.parametrize(("rule", "code", "words"), PRINTED, ids=[words for _, _, words in PRINTED])
+def test_a_rule_prints_as_code_and_as_iams_words(rule: Rule, code: str, words: str) -> None:
+    assert repr(rule) == code
+    assert str(rule) == words
+    assert eval(repr(rule), vars(callerid)) == rule
+    assert hash(eval(repr(rule), vars(callerid))) == hash(rule)
+
+
+def test_where_prints_what_it_can() -> None:
+    rule = Where("is Ada", is_ada)
+    assert (repr(rule), str(rule)) == ("Where('is Ada', ...)", "where is Ada")
+    assert rule == Where("is Ada", is_ada) != Where("is Ada", raises)
+
+
+def test_where_takes_any_callable_even_one_without_a_hash() -> None:
+    @dataclasses.dataclass
+    class Is:
+        email: str
+
+        def __call__(self, caller: Caller) -> bool:
+            return caller.email == self.email
+
+    rule = Where("is Ada", Is("ada@example.com")) & Domain("example.com")
+    assert rule.admits(about(person()))
+
+
+def test_a_coroutine_is_no_yes() -> None:
+    closed = []
+
+    class Later:
+        def __call__(self, caller: Caller) -> Any:
+            async def answer() -> bool:
+                return caller.email is not None
+
+            coroutine = answer()
+            closed.append(coroutine)
+            return coroutine
+
+    assert not Where("later", Later()).admits(about(person()))
+    assert "answered a coroutine, not True" in str(Where("later", Later()).explain(about(person())))
+    for coroutine in closed:
+        coroutine.close()
+
+
+# --- mistakes ---
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: User(""), "User names one account"),
+        (lambda: User("ada"), "User names one account"),
+        (lambda: User("ada@"), "User names a domain"),
+        (lambda: User("@example.com"), "User names one account"),
+        (lambda: User("ada@example"), "User names a domain"),
+        (lambda: User("ada@example.com "), "User names a domain"),
+        (lambda: User(" ada@example.com"), "User names one account"),
+        (lambda: User("ada@b@example.com"), "User names a domain"),
+        (lambda: User("ad\u0430@example.com"), "User names one account"),
+        (lambda: User("\u0661\u0662"), "User names one account"),
+        (lambda: User("1" * 256), "User names one account"),
+        (lambda: User(7), "User names one account"),
+        (lambda: User(None), "User names one account"),
+        (lambda: User("*"), "User names one account"),
+        (lambda: User(ROBOT), "write ServiceAccount"),
+        (lambda: User("7", hosted=False), "hosted is True, or False beside an e-mail"),
+        (lambda: User(PathParam("x"), hosted=False), "hosted is True, or False beside an e-mail"),
+        (lambda: User("ada@example.com", hosted=0), "hosted is True, or False beside an e-mail"),
+        (lambda: User("ada@example.com", hosted=1), "hosted is True, or False beside an e-mail"),
+        (lambda: ServiceAccount("ada@example.com"), "write User('ada@example.com')"),
+        (lambda: ServiceAccount("robot@gserviceaccount.com.example.net"), "write User"),
+        (lambda: ServiceAccount("robot@notgserviceaccount.com"), "write User"),
+        (lambda: ServiceAccount(""), "ServiceAccount names one account"),
+        (lambda: Domain(""), "Domain names a domain"),
+        (lambda: Domain("com"), "Domain names a domain"),
+        (lambda: Domain("@example.com"), "Domain names a domain"),
+        (lambda: Domain("*.example.com"), "Domain names a domain"),
+        (lambda: Domain("example.com."), "Domain names a domain"),
+        (lambda: Domain("-a.example.com"), "Domain names a domain"),
+        (lambda: Domain("https://example.com"), "Domain names a domain"),
+        (lambda: Domain("b\u00fccher.example"), "its ASCII form"),
+        (lambda: Domain("a." * 127 + "com"), "Domain names a domain"),
+        (lambda: Domain(None), "Domain names a domain"),
+        (lambda: Domain("gmail.com"), "admits nobody"),
+        (lambda: Domain("GoogleMail.com"), "admits nobody"),
+        (lambda: FirebaseUser(""), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser(" "), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser("u1 "), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser("u\n1"), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser(1), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser("u" * 129), "at most 128"),
+        (lambda: FirebaseUser("u1", anonymous=1), "anonymous is True or False"),
+        (lambda: Tenant(""), "Tenant names"),
+        (lambda: Tenant(None), "Tenant names"),
+        (lambda: SignInProvider(""), "SignInProvider names"),
+        (lambda: SignedInWithin(0), "at least 1"),
+        (lambda: SignedInWithin(-1), "at least 1"),
+        (lambda: SignedInWithin(1.5), "whole number"),
+        (lambda: SignedInWithin(True), "whole number"),
+        (lambda: SignedInWithin("300"), "whole number"),
+        (lambda: CustomClaim("", "x"), "names a claim"),
+        (lambda: CustomClaim("role"), "not both"),
+        (lambda: CustomClaim("role", None), "not both"),
+        (lambda: CustomClaim("role", "x", contains="x"), "not both"),
+        (lambda: CustomClaim("role", ""), "compared with"),
+        (lambda: CustomClaim("role", ["x"]), "compared with"),
+        (lambda: CustomClaim("role", contains={}), "compared with"),
+        (lambda: CustomClaim("role", math.nan), "compared with"),
+        (lambda: CustomClaim("role", math.inf), "compared with"),
+        (lambda: CustomClaim("role", contains=-math.inf), "compared with"),
+        (lambda: CustomClaim("name", "Ada"), "no custom claim"),
+        (lambda: CustomClaim("picture", "x"), "no custom claim"),
+        (lambda: CustomClaim("email", "x"), "no custom claim"),
+        (lambda: CustomClaim("sub", "x"), "no custom claim"),
+        (lambda: CustomClaim("firebase", "x"), "no custom claim"),
+        (lambda: EmailDomain("ada@example.com"), "EmailDomain names a domain"),
+        (lambda: IssuedBy(""), "IssuedBy names"),
+        (lambda: Where("", is_ada), "needs a description"),
+        (lambda: Where("x", None), "takes a function"),
+        (lambda: Where("x", _asynchronous), "does no I/O"),
+        (lambda: Via("serviceAccount:x"), "Via takes a rule"),
+        (lambda: Via(Public()), "cannot"),
+        (lambda: Via(Via(AnyGoogleAccount())), "cannot"),
+        (lambda: Via(FirebaseUser()), "admits nobody"),
+        (lambda: Via(ServiceAccount("1") | FirebaseUser()), "admits nobody"),
+        (lambda: PathParam(""), "names a path parameter"),
+        (lambda: PathParam("{user_id}"), "names a path parameter"),
+        (lambda: PathParam(None), "names a path parameter"),
+        (AllOf, "says nothing"),
+        (AnyOf, "says nothing"),
+        (lambda: AllOf("user:ada@example.com"), "joins rules"),
+        (lambda: AnyOf(Public(), True), "joins rules"),
+        (lambda: all_of(()), "everybody"),
+        (lambda: any_of(()), "says nothing"),
+    ],
+)
+def test_a_rule_that_says_nothing_clear_is_an_error(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(ConfigurationError, match="^[^\n]+$") as caught:
+        make()
+    assert words in str(caught.value)
+
+
+async def _asynchronous(caller: Caller) -> bool:
+    return caller.email is not None
+
+
+# --- joining ---
+
+A, B, C = Domain("a.com"), Domain("b.com"), Domain("c.com")
+
+
+def test_joining_flattens_and_keeps_each_rule_once() -> None:
+    assert (A & B) & C == A & (B & C) == AllOf(A, B, C)
+    assert (A | B) | C == A | (B | C) == AnyOf(A, B, C)
+    assert A & B & A == AllOf(A, B)
+    assert A | A == AnyOf(A)
+    assert (A & B) | C == AnyOf(AllOf(A, B), C)
+    assert AllOf(AllOf(A), A).rules == (A,)
+    assert A & B != A | B
+    assert len({A & B, AllOf(A, B), A | B}) == 2
+
+
+def test_values_of_different_types_are_different_rules() -> None:
+    assert CustomClaim("x", 1) != CustomClaim("x", True)
+    assert CustomClaim("x", 1) != CustomClaim("x", 1.0)
+    assert CustomClaim("x", 1) != CustomClaim("x", contains=1)
+    assert CustomClaim("x", 1) != "x"
+    assert len((CustomClaim("x", 1) | CustomClaim("x", True)).rules) == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("rule", [Public(), Nobody(), A & B, A | B, Where("x", is_ada)])
+def test_a_rule_is_neither_true_nor_false(rule: Rule) -> None:
+    with pytest.raises(TypeError, match="join rules with & and |"):
+        bool(rule)
+    with pytest.raises(TypeError, match="join rules"):
+        _ = rule and A
+    with pytest.raises(TypeError):
+        not rule  # noqa: B018
+
+
+@pytest.mark.parametrize("other", ["user:ada@example.com", None, True, 1, object()])
+def test_a_rule_is_joined_with_rules_only(other: Any) -> None:
+    with pytest.raises(TypeError):
+        _ = A & other
+    with pytest.raises(TypeError):
+        _ = A | other
+    with pytest.raises(TypeError):
+        _ = ~A  # type: ignore[operator]
+
+
+def test_a_rule_cannot_be_changed() -> None:
+    rule = Domain("example.com")
+    for change in (lambda: setattr(rule, "domain", "evil.example.net"), lambda: setattr(A & B, "rules", ())):
+        with pytest.raises((AttributeError, TypeError)):
+            change()
+
+
+def test_a_rule_without_an_answer_of_its_own_is_no_rule() -> None:
+    with pytest.raises(NotImplementedError):
+        Rule().admits(about())
+    with pytest.raises(NotImplementedError):
+        callerid.rules.firebase._FirebaseRule().admits(about(user()))
+
+
+# --- explaining ---
+
+
+def test_a_yes_is_explained_as_a_no_is() -> None:
+    rule = (Domain("example.com") & SecondFactor()) | User("ada@example.com") | Via(ServiceAccount(ROBOT))
+    assert str(rule.explain(about(person("ada@example.com", None), via=robot()))) == (
+        "+ any of\n"
+        "  - all of\n"
+        "    - domain:example.com: the caller is user:ada@example.com, of no Workspace domain\n"
+        "    - secondFactor: the caller is user:ada@example.com\n"
+        "  - user:ada@example.com: the caller is user:ada@example.com (an address that Google does not host is no proof "
+        "of who holds it today; name the account's unique id, or write hosted=False)\n"
+        f"  + via serviceAccount:{ROBOT}: the call was carried by serviceAccount:{ROBOT}\n"
+        f"    + serviceAccount:{ROBOT}: the caller is serviceAccount:{ROBOT}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "line"),
+    [
+        (Public(), about(), "+ allUsers"),
+        (Nobody(), about(), "- nobody"),
+        (A, about(), "- domain:a.com: the caller is nobody"),
+        (A, about(robot()), f"- domain:a.com: the caller is serviceAccount:{ROBOT}"),
+        (A, about(person()), "- domain:a.com: the caller is user:ada@example.com, of example.com"),
+        (User("ada@example.com"), about(), "- user:ada@example.com: the caller is nobody"),
+        (User("7"), about(person()), "- user:7: the caller is user:ada@example.com"),
+        (ServiceAccount(ROBOT), about(), f"- serviceAccount:{ROBOT}: the caller is nobody"),
+        (
+            ServiceAccount(ROBOT),
+            about(robot(None)),
+            f"- serviceAccount:{ROBOT}: the caller is serviceAccount:117000000000000000001 (its token carries no e-mail: "
+            "mint it with includeEmail, or name the id in the rule)",
+        ),
+        (
+            FirebaseUser(PathParam("uid")),
+            path(uid="u2")(user(provider="anonymous")),
+            "- firebaseUser:{uid}: the caller is firebase:shop-prod/u1, the path names 'u2', an anonymous user",
+        ),
+        (Tenant("a"), about(user()), "- tenant:a: the caller is firebase:shop-prod/u1, of tenant none"),
+        (Tenant("a"), about(person()), "- tenant:a: the caller is user:ada@example.com"),
+        (
+            SignInProvider("x"),
+            about(user(provider=None)),
+            "- signInProvider:x: the caller is firebase:shop-prod/u1, signed in by nothing known",
+        ),
+        (SignInProvider("x"), about(), "- signInProvider:x: the caller is nobody"),
+        (
+            SignedInWithin(60),
+            about(user(signed_in_at=NOW - 61.5)),
+            "- signedInWithin:60s: firebase:shop-prod/u1 signed in 61 s ago",
+        ),
+        (SignedInWithin(60), about(), "- signedInWithin:60s: the caller is nobody"),
+        (
+            CustomClaim("role", "x"),
+            about(user(claims={"role": "y" * 200})),
+            f"- claim:role='x': the caller is firebase:shop-prod/u1, whose role is '{'y' * 79}",
+        ),
+        (CustomClaim("role", "x"), about(), "- claim:role='x': the caller is nobody"),
+        (
+            EmailDomain("example.com"),
+            about(tenant()),
+            "- emailDomain:example.com: the caller is firebase:shop-prod/u1, of tenant acme (join the rule with & "
+            "Tenant('acme'))",
+        ),
+        (
+            EmailDomain("example.com"),
+            about(user(email=None)),
+            "- emailDomain:example.com: the caller is firebase:shop-prod/u1, with no verified e-mail",
+        ),
+        (
+            EmailDomain("example.com"),
+            about(user()),
+            "+ emailDomain:example.com: the caller is firebase:shop-prod/u1, with the address ada@example.com",
+        ),
+        (EmailDomain("example.com"), about(), "- emailDomain:example.com: the caller is nobody"),
+        (IssuedBy(FIREBASE), about(), f"- issuedBy:{FIREBASE}: the caller is nobody"),
+        (
+            IssuedBy(FIREBASE),
+            about(person()),
+            f"- issuedBy:{FIREBASE}: the caller is user:ada@example.com, issued by {GOOGLE}",
+        ),
+        (Where("is Ada", is_ada), about(), "- where is Ada: the caller is nobody"),
+        (Where("is Ada", is_ada), about(person()), "+ where is Ada: the caller is user:ada@example.com"),
+        (Where("is Ada", is_ada), about(robot()), f"- where is Ada: the caller is serviceAccount:{ROBOT}"),
+        (
+            Where("fails", raises),
+            about(person()),
+            "- where fails: the caller is user:ada@example.com; it raised ZeroDivisionError",
+        ),
+        (
+            Where("counts", lambda _: 1),  # type: ignore[arg-type, return-value]
+            about(person()),
+            "- where counts: the caller is user:ada@example.com; it answered a int, not True",
+        ),
+    ],
+)
+def test_an_explanation_says_what_was_found(rule: Rule, facts: Facts, line: str) -> None:
+    assert str(rule.explain(facts)) == line
+
+
+def test_nothing_carried_the_call() -> None:
+    assert "nothing carried the call" in str(Via(ServiceAccount(ROBOT)).explain(about(person())))
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\x1b", "\x85", "\u2028", "\0", "\x7f", "\u202e"])
+def test_nobody_writes_a_line_into_an_explanation(letter: str) -> None:
+    uid = f"u1{letter}  + allUsers"
+    rule = FirebaseUser("u2") | CustomClaim("role", "x") | Tenant("a") | SignInProvider("p") | EmailDomain("example.com")
+    caller = user(uid, f"a{letter}@b", provider=letter, tenant=letter, claims={"role": f"x{letter}"})
+    lines = str(rule.explain(about(caller))).split("\n")
+    assert len(lines) == 6
+    assert all(line.isprintable() for line in lines)
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("allUsers", Public()),
+        ("allAuthenticatedUsers", AnyGoogleAccount()),
+        ("user:ada@example.com", User("ada@example.com")),
+        ("user:7", User("7")),
+        (f"serviceAccount:{ROBOT}", ServiceAccount(ROBOT)),
+        ("domain:example.com", Domain("example.com")),
+    ],
+)
+def test_an_iam_member_string_names_a_rule(text: str, rule: Rule) -> None:
+    assert member(text) == rule
+    assert member(str(rule)) == rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "user",
+        "user:",
+        "user:ada",
+        "User:ada@example.com",
+        "ada@example.com",
+        " allUsers",
+        "allusers",
+        "allUsers ",
+        f"user:{ROBOT}",
+        "serviceAccount:ada@example.com",
+        "domain:gmail.com",
+        "domain:",
+        "group:admins@example.com",
+        "deleted:user:ada@example.com?uid=7",
+        "principal://iam.googleapis.com/x",
+        "principalSet://iam.googleapis.com/x",
+        "projectOwner:shop-prod",
+        None,
+        7,
+        ["user:ada@example.com"],
+    ],
+)
+def test_a_member_that_cannot_be_judged_is_an_error(text: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        member(text)
+
+
+def test_leaves_are_the_rules_without_parts() -> None:
+    via = Via(ServiceAccount("1") | ServiceAccount("2"))
+    assert list(leaves((A & (B | via)) | C)) == [A, B, via, C]
+    assert list(leaves(A)) == [A]
+
+
+def test_public_adds_nothing_beside_others() -> None:
+    assert all_of((Public(), A)) == A
+    assert all_of((Public(), AllOf(Public()))) == Public()
+    assert all_of((A, B)) == A & B
+    assert all_of((Public() | A, B)) == (Public() | A) & B
+    assert any_of((A,)) == A
+    assert any_of((A, B)) == A | B
+
+
+@pytest.mark.parametrize(
+    ("rule", "public", "no_caller", "telling"),
+    [
+        (Public(), True, True, Nobody()),
+        (AllOf(Public(), Public()), True, True, Nobody()),
+        (Public() | A, False, True, AnyOf(A)),
+        (Public() & A, False, False, Public() & A),
+        (Public() | (Public() & A), False, True, AnyOf(Public() & A)),
+        (Public() | ((Public() | A) & B), False, True, AnyOf((Public() | A) & B)),
+        ((Public() | A) & (Public() | B), False, True, AnyOf(A) & AnyOf(B)),
+        (Via(User("7")), False, True, Via(User("7"))),
+        (Via(User("7")) & Public(), False, True, AllOf(Via(User("7")))),
+        (Via(User("7")) & A, False, False, Via(User("7")) & A),
+        (A, False, False, A),
+        (A | B, False, False, A | B),
+        (Nobody(), False, False, Nobody()),
+    ],
+    ids=str,
+)
+def test_who_needs_to_be_nobody(rule: Rule, public: bool, no_caller: bool, telling: Rule) -> None:
+    assert is_public(rule) is public
+    assert needs_no_caller(rule) is no_caller
+    assert without_public(rule) == telling
+
+
+FRESH = SignedInWithin(300)
+STALE = about(user(signed_in_at=NOW - 301.0))
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "steps"),
+    [
+        (FRESH, STALE, {FRESH}),
+        (FRESH, about(user(signed_in_at=None)), {FRESH}),
+        (SecondFactor(), STALE, {SecondFactor()}),
+        (FRESH & SecondFactor(), STALE, {FRESH, SecondFactor()}),
+        (FRESH & FirebaseUser(), STALE, {FRESH}),
+        (FRESH | SecondFactor(), STALE, {FRESH}),
+        ((FRESH & SecondFactor()) | SecondFactor(), STALE, {SecondFactor()}),
+        (FRESH & FirebaseUser("u2"), STALE, None),
+        (FRESH & Tenant("acme"), STALE, None),
+        (FirebaseUser("u2") | FRESH, STALE, {FRESH}),
+        (FirebaseUser("u2") | Nobody(), STALE, None),
+        (FirebaseUser(), STALE, set()),
+        (Public(), about(), set()),
+        (FRESH, about(), None),
+        (FRESH, about(person()), None),
+        (SecondFactor() | Domain("a.com"), about(person()), None),
+        (FRESH & EmailDomain("example.com"), about(tenant(signed_in_at=None)), None),
+        (FRESH & EmailDomain("example.com") & Tenant("acme"), about(tenant(signed_in_at=None)), {FRESH}),
+        (Via(ServiceAccount(ROBOT)) & FRESH, STALE, None),
+    ],
+    ids=str,
+)
+def test_only_a_fresher_or_stronger_sign_in_is_missing(rule: Rule, facts: Facts, steps: set[Rule] | None) -> None:
+    assert missing_steps(rule, facts) == steps
+
+
+def test_the_facts_tell_families_apart() -> None:
+    assert about(person()).google is not None
+    assert about(person()).firebase is None
+    assert about(user()).google is None
+    assert about(user()).firebase is not None
+    assert about().google is about().firebase is None
+    assert Facts(caller=Caller(Kind.FIREBASE, "i", "s", "a", 0, 0)).firebase is None
+
+
+def test_facts_have_a_hash_whatever_the_path_holds() -> None:
+    assert hash(about(user(claims={"a": [{"b": 1}]}), path={"x": []})) == hash(
+        about(user(claims={"a": [{"b": 1}]}), path={"x": []})
+    )
+
+
+# --- laws ---
+
+LEAVES: list[Rule] = sorted({leaf for rule, _ in YES + NO for leaf in leaves(rule)}, key=repr)
+CALLERS = [
+    None,
+    *(
+        caller
+        for caller in dict.fromkeys(facts.caller for _, facts in YES + NO)
+        if caller is not None
+    ),
+]
+RULES = st.recursive(
+    st.sampled_from(LEAVES),
+    lambda parts: st.builds(
+        lambda kind, rules: kind(*rules), st.sampled_from([AllOf, AnyOf]), st.lists(parts, min_size=1, max_size=3)
+    ),
+    max_leaves=6,
+)
+FACTS = st.builds(
+    lambda caller, via, who: about(caller, via=via, path={"who": who, "user_id": who}),
+    st.sampled_from(CALLERS),
+    st.sampled_from([None, robot(), robot(None)]),
+    st.sampled_from([ID, "u1", 7, None]),
+)
+
+
+@given(RULES, RULES, FACTS)
+def test_and_narrows_and_or_widens(one: Rule, other: Rule, facts: Facts) -> None:
+    if (one & other).admits(facts):
+        assert one.admits(facts) or _asks_for_a_tenant(one)
+        assert other.admits(facts) or _asks_for_a_tenant(other)
+    if one.admits(facts):
+        assert (one | other).admits(facts)
+        assert (other | one).admits(facts)
+    assert (one | other).admits(facts) is (one.admits(facts) or other.admits(facts))
+
+
+def _asks_for_a_tenant(rule: Rule) -> bool:
+    """`EmailDomain` alone says no to users of tenants, and only it can say yes in company."""
+    return any(isinstance(leaf, EmailDomain) for leaf in leaves(rule))
+
+
+@given(RULES, FACTS)
+def test_a_rule_is_total_and_explains_itself(rule: Rule, facts: Facts) -> None:
+    explanation = rule.explain(facts)
+    assert explanation.holds is rule.admits(facts)
+    assert (missing_steps(rule, facts) == frozenset()) is rule.admits(facts)
+    assert str(explanation)
+    if facts.caller is None and facts.via is None and rule.admits(facts):
+        assert needs_no_caller(rule)
+    if without_public(rule).admits(facts):
+        assert rule.admits(facts)
+
+
+@given(RULES, RULES, FACTS)
+def test_the_order_of_rules_is_of_no_account(one: Rule, other: Rule, facts: Facts) -> None:
+    assert (one & other).admits(facts) is (other & one).admits(facts)
+    assert (one | other).admits(facts) is (other | one).admits(facts)
+
+
+@given(RULES)
+def test_every_rule_that_can_be_written_can_be_written_again(rule: Rule) -> None:
+    if not any(isinstance(leaf, Where) or "Where" in repr(leaf) for leaf in leaves(rule)):
+        assert eval(repr(rule), vars(callerid)) == rule
+    assert (rule & rule).admits(about()) is (rule | rule).admits(about()) is rule.admits(about())
