@@ -201,11 +201,11 @@ def test_a_connection_that_never_comes_about_ends_in_time() -> None:
 def test_a_fetch_that_hangs_where_no_socket_can_be_cut_is_failed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
-    def look_up_a_name(source: KeySource, cord: Cord) -> Fetched:
+    def look_up_a_name(cord: Cord) -> Fetched:
         over.wait(5)
         return Fetched(document("a"), 60)
 
-    monkeypatch.setattr(store, "fetch", look_up_a_name)
+    monkeypatch.setattr(store, "fetcher", lambda source: look_up_a_name)
     keys, source = KeyStore(), KeySource("https://host.example/", fetch_seconds=0.1)
     assert refused(source, keys) == "not done within 0.1 s"
     over.set()
@@ -222,6 +222,7 @@ def test_a_cut_cord_ends_connections_before_and_after() -> None:
     cord.cut()
     cord.hold(pairs[1][0])
     assert [there.recv(1) for _, there in pairs] == [b"", b""]
+    cord.let_go()
     for each in (*pairs[0], *pairs[1], never_connected):
         each.close()
 
@@ -291,7 +292,7 @@ def test_a_proxy_of_the_environment_is_used_for_https_and_ended_in_time(monkeypa
 
     def proxy(connection: socket.socket, over: threading.Event) -> None:
         asked.append(connection.recv(4096).split(b"\r\n")[0])
-        _drip(b"HTTP/1.1 200 OK\r\nX: ", b"x")(connection, over)
+        _drip(b"HTTP/1.1 407 ", b"x")(connection, over)
 
     with raw_server(proxy) as port:
         for name in ("HTTPS_PROXY", "https_proxy"):

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from callerid.keys.documents import DocumentError
 from callerid.keys.freshness import clamped, lifetime, retry_after
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket
 
-__all__ = ["Cord", "FetchError", "Fetched", "fetch", "short_cause"]
+__all__ = ["Cord", "FetchError", "Fetched", "fetcher", "short_cause"]
 
 
 class FetchError(Exception):
@@ -65,29 +66,31 @@ class Cord:
         """Ends every connection held, and those still to come."""
         with self._lock:
             self._is_cut = True
-            for held in self._held:
+            for duplicate in self._held:
                 with suppress(OSError):  # the server was quicker
-                    held.shutdown(SHUT_RDWR)
-        self.let_go()
+                    duplicate.shutdown(SHUT_RDWR)
 
     def let_go(self) -> None:
-        """Forgets the sockets; what was held is no longer ended by a cut."""
+        """Forgets the sockets; for the thread that fetched, when it has ended."""
         with self._lock:
             held, self._held = self._held, []
         for duplicate in held:
             duplicate.close()
 
 
-def fetch(source: AnySource, cord: Cord) -> Fetched:
-    """The document of a source, and how long it may serve.
+def fetcher(source: AnySource) -> Callable[[Cord], Fetched]:
+    """What fetches the document of a source, and tells how long it may serve.
 
-    Raises FetchError where it knows the cause, and whatever the transport raises where it does not.
+    It raises FetchError where it knows the cause, and whatever the transport raises where it does not. Asking for it
+    loads requests and google-auth if need be, so that this costs none of the fetch's time.
     """
     if isinstance(source, KeyDocument):
-        return Fetched(source.text.encode(), math.inf)
+        return lambda _: Fetched(source.text.encode(), math.inf)
     if isinstance(source, KeyFile):
-        return Fetched(_read(source), source.shortest_lifetime)
-    return _get(source, cord)
+        return lambda _: Fetched(_read(source), source.shortest_lifetime)
+    from callerid.keys.transport import get  # noqa: PLC0415 - see above
+
+    return lambda cord: _got(source, get(source, cord))
 
 
 def _read(source: KeyFile) -> bytes:
@@ -101,10 +104,7 @@ def _read(source: KeyFile) -> bytes:
     return body
 
 
-def _get(source: KeySource, cord: Cord) -> Fetched:
-    from callerid.keys.transport import get  # noqa: PLC0415 - requests and google-auth load with the first fetch
-
-    response = get(source, cord)
+def _got(source: KeySource, response: Any) -> Fetched:
     if response.status != 200:
         raise FetchError(f"HTTP status {response.status}", retry_after=retry_after(response.headers))
     return Fetched(response.data, clamped(lifetime(response.headers), source))

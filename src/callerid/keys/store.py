@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
-from callerid.keys.fetch import Cord, Fetched, FetchError, fetch, short_cause
+from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, short_cause
 from callerid.keys.flight import Flight, Wait
 from callerid.keys.source import AnySource, KeyDocument, policy_of
 
@@ -158,14 +158,14 @@ class KeyStore:
             self._fail(entry, flight, error)
 
     def _fetch_in_time(self, entry: _Entry, flight: Flight) -> Fetched:
-        cord = Cord()
+        fetch, cord = fetcher(entry.source), Cord()
         if isinstance(entry.source, KeyDocument):
-            return fetch(entry.source, cord)
+            return fetch(cord)
         watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, cord))
         watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
         watchdog.start()
         try:
-            return fetch(entry.source, cord)
+            return fetch(cord)
         finally:
             watchdog.cancel()
             cord.let_go()
