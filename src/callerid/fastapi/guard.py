@@ -56,3 +56,8 @@ class Guard(StarletteGuard):
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
         protection = self._protect(app, default, floor, on_refusal, FastAPIReader(app, mark))
         describe_rules(app, protection)
+
+    def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
+        if isinstance(asked, Allow):
+            raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
+        return super()._asked(asked, name)

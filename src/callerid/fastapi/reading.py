@@ -1,35 +1,45 @@
 """What stands at FastAPI's routes: rules in parameters, dependencies, included routers and frontends.
 
 FastAPI's private names are used here and nowhere else. Where one is not recognised, what it would have told is taken for
-opaque and ends stricter: the default judges, and marked endpoints behind it raise.
+opaque and ends stricter: the default judges (and may not be an open one), and marked endpoints behind it raise.
 """
 
 from __future__ import annotations
 
-import builtins
-import inspect
-import typing
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import fastapi.routing
 from fastapi import APIRouter, params
-from starlette.routing import BaseRoute, Match, Router
+from fastapi.dependencies.utils import get_dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.routing import BaseRoute, Match, Route, Router, WebSocketRoute
 from starlette.types import Scope
 
-from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
-from callerid.marks import Mark, unwrapped
+from callerid.fastapi.parameters import marks_of, problem_with, receivers, understood
+from callerid.marks import Mark
 from callerid.starlette.narrow import narrowed, shallow_copy
 from callerid.starlette.passage import Ruling
-from callerid.starlette.reading import Place, Receiver, RouteReader, Step
+from callerid.starlette.reading import Place, RouteReader, Step
 
 __all__ = ["FastAPIReader"]
 
+# FastAPI 0.137 and newer keep an included router as one route; before, they copied its routes.
 _INCLUDED: Any = getattr(fastapi.routing, "_IncludedRouter", None)
 _INCLUDED_NAMES = ("_match", "_handle_selected", "effective_candidates", "matches", "handle")
+
+_UNSEEN_ROUTES = (
+    "the routes of this included router cannot be seen (its class, or this release of FastAPI, has a matching of its own), "
+    "and an open default= would open them all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
+)
+_UNSEEN_RULES = (
+    "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one against "
+    "them: mark the endpoint itself, with @guard.allow(Public()) if it is open to everybody"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class _Frontend(Step):
 
     def table(self, router: Router) -> Router:
         copy = narrowed(router, self.pinned)
-        copy.__dict__.update(routes=[], _match_low_priority=lambda _: self.found)
+        copy.__dict__.update(routes=[], _match_low_priority=_always(self.found))
         return copy
 
 
@@ -51,6 +61,10 @@ class FastAPIReader(RouteReader):
         super().__init__()
         self._app = app
         self._docs = docs
+        # Known by identity, as routes are: routers compare by value.
+        self._api_routers: weakref.WeakValueDictionary[int, APIRouter] = weakref.WeakValueDictionary()
+        # Held with what is known of them, so that no other object can come to have their id.
+        self._declared: dict[int, tuple[params.Depends, tuple[Mark, ...]]] = {}
 
     # --- which route ---
 
@@ -93,31 +107,63 @@ class FastAPIReader(RouteReader):
 
     def around(self, router: Router) -> tuple[Place, ...]:
         """A router's own dependencies: FastAPI gives them to API routes only, and here they hold for all."""
-        marks = _marks_in(getattr(router, "dependencies", ()))
+        if isinstance(router, APIRouter):
+            self._api_routers[id(router)] = router
+        marks = self._marks_in(getattr(router, "dependencies", ()))
         return (Place("", marks),) if marks else ()
 
     def _around_included(self, included: Any) -> Place:
-        declared = (*included.include_context.dependencies, *included.original_router.dependencies)
-        return Place("", _marks_in(declared))
+        return Place(
+            "", self._marks_in((*included.include_context.dependencies, *included.original_router.dependencies))
+        )
+
+    def _marks_in(self, dependencies: Iterable[Any]) -> tuple[Mark, ...]:
+        return tuple(dict.fromkeys(mark for depends in dependencies for mark in self._marks_behind(depends)))
+
+    def _marks_behind(self, depends: Any) -> tuple[Mark, ...]:
+        if not isinstance(depends, params.Depends):
+            raise ConfigurationError(
+                f"dependencies=[...] takes guard.allow(rule), called, or Depends(...), not {depends!r}"
+            )
+        if isinstance(depends.dependency, CallerDependency):
+            return (depends.dependency.mark,)
+        if id(depends) not in self._declared:
+            marks = () if depends.dependency is None else marks_of(get_dependant(path="", call=depends.dependency))
+            self._declared[id(depends)] = (depends, marks)
+        return self._declared[id(depends)][1]
 
     def read(self, route: Any, method: str) -> Place:
         """Read a route, an included route's context, or a group of frontends."""
         place = super().read(route, method)
-        if self._docs is not None and self._is_documentation(route):
-            return replace(place, marks=(*place.marks, self._docs))
+        if self._is_documentation(route):
+            return place if self._docs is None else replace(place, marks=(*place.marks, self._docs))
         dependant = getattr(route, "dependant", None)
         if dependant is None:
-            return place
-        receivers = tuple(_receivers(dependant))
-        kinds, integers = _understood(dependant, dict(place.parameters))
+            return self._read_unseen(route, place)
+        kinds, integers = understood(dependant, dict(place.parameters))
         return replace(
             place,
-            marks=tuple(dict.fromkeys((*_marks_of(dependant), *place.marks))),
+            marks=tuple(dict.fromkeys((*marks_of(dependant), *place.marks))),
             parameters=tuple(kinds.items()),
-            receivers=receivers,
+            receivers=tuple(receivers(dependant)),
             integers=integers,
-            problem=_unresolved(dependant),
+            problem=problem_with(dependant),
         )
+
+    def _read_unseen(self, route: Any, place: Place) -> Place:
+        """What FastAPI tells nothing about: there may be rules that are not seen."""
+        if hasattr(route, "original_router"):
+            return replace(place, marks=self._around_included(route).marks, unseen=_UNSEEN_ROUTES)
+        if _is_of_an_unknown_kind(route):
+            return replace(place, unseen=_UNSEEN_ROUTES)
+        if _INCLUDED is None and not place.marks and self._may_be_a_copy(route):
+            return replace(place, unseen=_UNSEEN_RULES)
+        return place
+
+    def _may_be_a_copy(self, route: Any) -> bool:
+        if not isinstance(route, Route | WebSocketRoute):
+            return False
+        return any(route is own for router in tuple(self._api_routers.values()) for own in router.routes)
 
     def _is_documentation(self, route: Any) -> bool:
         endpoint = getattr(route, "endpoint", None)
@@ -125,16 +171,19 @@ class FastAPIReader(RouteReader):
         return made_by_fastapi and any(route is own for own in self._app.router.routes)
 
     def check(self, place: Place, ruling: Ruling) -> None:
-        """Raise `ConfigurationError` where a parameter is given what its type does not take."""
+        """Raise `ConfigurationError` where a parameter is given what its type does not take, or a rule may be unseen."""
         if place.problem:
             raise ConfigurationError(f"{place.template}: {place.problem}")
+        if place.unseen and all(requirement.optional for _, requirement in ruling.parts):
+            raise ConfigurationError(f"{place.template}: {place.unseen}")
         requirements = dict(ruling.parts)
         for receiver in place.receivers:
             requirement = requirements[receiver.mark.guard]
             if requirement.public:
                 raise ConfigurationError(
-                    f"{place.template}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), where no "
-                    "credential is read: write Public() | rule for an optional identity, or move allow(Public()) to the decorator"
+                    f"{place.template}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), where "
+                    "no credential is read: write Public() | rule for an optional identity, or move allow(Public()) to "
+                    "the decorator"
                 )
             if requirement.optional and not receiver.takes_none:
                 raise ConfigurationError(
@@ -155,7 +204,7 @@ class FastAPIReader(RouteReader):
             return
         places = (*places, self._around_included(route))
         for candidate in route.effective_candidates():
-            if _is_included(candidate):
+            if hasattr(candidate, "original_router"):
                 yield from self._opened(places, candidate)
             else:
                 yield places, _subject(candidate.starlette_route or candidate.original_route, candidate)
@@ -164,15 +213,19 @@ class FastAPIReader(RouteReader):
 
 
 def _is_included(route: Any) -> bool:
-    """Whether this is an included router whose workings we know; a subclass that changes them is opaque."""
+    """Whether this is an included router whose workings we know; one that changes them is opaque."""
     if (
         _INCLUDED is None
         or type(route) is not _INCLUDED
         or not all(hasattr(_INCLUDED, name) for name in _INCLUDED_NAMES)
     ):
         return False
-    router = type(route.original_router)
-    return router.matches is APIRouter.matches and router.handle is APIRouter.handle
+    router: Any = route.original_router
+    return all(getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle"))
+
+
+def _is_of_an_unknown_kind(route: Any) -> bool:
+    return type(route).__module__.startswith("fastapi.") and not isinstance(route, APIRoute | APIWebSocketRoute)
 
 
 def _subject(route: Any, context: Any) -> Any:
@@ -184,81 +237,22 @@ def _subject(route: Any, context: Any) -> Any:
 
 def _pinned_included(included: Any, match: Match, child_scope: Scope, found: Any) -> Any:
     copy = shallow_copy(included)
-    copy.__dict__.update(matches=lambda _: (match, child_scope), _match=lambda _: found)
+    copy.__dict__.update(matches=_always((match, child_scope)), _match=_always(found))
     return copy
 
 
+def _always(answer: Any) -> Any:
+    """A matching that was made already."""
+
+    def match(_scope: Scope) -> Any:
+        return answer
+
+    return match
+
+
 def _would_redirect(router: Router, scope: Scope) -> bool:
-    path = scope["path"]
-    if scope["type"] != "http" or not router.redirect_slashes or path == "/":
+    path: str = scope["path"]
+    if scope["type"] != "http" or not router.redirect_slashes or path.removeprefix(scope.get("root_path", "")) == "/":
         return False
     redirected = {**scope, "path": path.rstrip("/") if path.endswith("/") else path + "/"}
     return any(route.matches(redirected)[0] is not Match.NONE for route in tuple(router.routes))
-
-
-def _marks_in(dependencies: Iterable[params.Depends]) -> tuple[Mark, ...]:
-    calls = (getattr(depends, "dependency", None) for depends in dependencies)
-    return tuple(call.mark for call in calls if isinstance(call, CallerDependency))
-
-
-def _dependants(dependant: Any) -> Iterator[Any]:
-    yield dependant
-    for inner in dependant.dependencies:
-        yield from _dependants(inner)
-
-
-def _marks_of(dependant: Any) -> tuple[Mark, ...]:
-    return tuple(each.call.mark for each in _dependants(dependant) if isinstance(each.call, CallerDependency))
-
-
-def _receivers(dependant: Any) -> Iterator[Receiver]:
-    for owner in _dependants(dependant):
-        given = [each for each in owner.dependencies if isinstance(each.call, CallerDependency) and each.name]
-        hints = _hints(owner.call) if given else {}
-        for each in given:
-            yield Receiver(each.call.mark, each.name, _takes_none(hints.get(each.name, Any)))
-
-
-def _hints(call: Any) -> dict[str, Any]:
-    target = unwrapped(call)
-    if isinstance(target, type):
-        target = vars(target).get("__init__", target)
-    elif not inspect.isroutine(target):
-        target = type(target).__call__
-    try:
-        return typing.get_type_hints(target)
-    except Exception:  # noqa: BLE001 - user code runs here; what cannot be read is not judged
-        return {}
-
-
-def _takes_none(hint: Any) -> bool:
-    return hint is not Caller
-
-
-def _understood(dependant: Any, kinds: dict[str, str]) -> tuple[dict[str, str], frozenset[str]]:
-    """Each path parameter as the endpoint and its dependencies understand it."""
-    integers = set()
-    for each in _dependants(dependant):
-        for parameter in each.path_params:
-            name, annotation = parameter.alias, parameter.field_info.annotation
-            if name not in kinds or annotation in (str, Any):
-                continue
-            if annotation is int:
-                integers.add(name)
-            else:
-                kinds[name] = getattr(annotation, "__name__", str(annotation))
-    return kinds, frozenset(integers)
-
-
-def _unresolved(dependant: Any) -> str:
-    """An annotation left as text, which FastAPI would take for a query parameter."""
-    for each in _dependants(dependant):
-        target = unwrapped(each.call)
-        known = vars(builtins) | getattr(target, "__globals__", {})
-        for name, annotation in getattr(target, "__annotations__", {}).items():
-            if isinstance(annotation, str) and annotation.isidentifier() and annotation not in known:
-                return (
-                    f"the annotation {annotation!r} of {name!r} cannot be resolved, so the rule in it would not be seen: define "
-                    "it at the module's top level, or leave out 'from __future__ import annotations'"
-                )
-    return ""

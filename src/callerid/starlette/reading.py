@@ -33,7 +33,8 @@ class Place:
     """One route as it stands in its table: what is the same for every request that comes to it.
 
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those which
-    the framework hands to the endpoint as whole numbers although the path holds them as text.
+    the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why the
+    endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may stand in.
     """
 
     template: str
@@ -42,6 +43,7 @@ class Place:
     receivers: tuple[Receiver, ...] = ()
     integers: frozenset[str] = frozenset()
     problem: str = ""
+    unseen: str = ""
     rulings: dict[Any, Any] = field(default_factory=dict)
 
 

@@ -1,0 +1,108 @@
+"""What FastAPI has made of an endpoint's parameters and dependencies: the rules among them, and what they receive."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Iterator
+from typing import Any, ForwardRef
+
+import annotated_types
+
+from callerid.callers import Caller
+from callerid.fastapi.allow import CallerDependency
+from callerid.marks import Mark, marks_on, unwrapped
+from callerid.starlette.reading import Receiver
+
+__all__ = ["dependants", "marks_of", "problem_with", "receivers", "understood"]
+
+# What only says no and changes nothing: the endpoint gets what the path holds.
+_CONSTRAINTS = (
+    annotated_types.Gt,
+    annotated_types.Ge,
+    annotated_types.Lt,
+    annotated_types.Le,
+    annotated_types.MultipleOf,
+    annotated_types.MinLen,
+    annotated_types.MaxLen,
+)
+_CONSTRAINT_NAMES = {"pattern", "strict"}
+
+
+def dependants(dependant: Any) -> Iterator[Any]:
+    """The endpoint and all its dependencies, theirs included."""
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from dependants(inner)
+
+
+def marks_of(dependant: Any) -> tuple[Mark, ...]:
+    """All marks on the way: rules as parameters, in ``dependencies=[...]``, and on functions that are depended on."""
+    found: dict[Mark, None] = {}
+    for each in dependants(dependant):
+        found.update(dict.fromkeys([each.call.mark] if isinstance(each.call, CallerDependency) else marks_on(each.call)))
+    return tuple(found)
+
+
+def receivers(dependant: Any) -> Iterator[Receiver]:
+    """The parameters that are given the caller."""
+    for owner in dependants(dependant):
+        given = [each for each in owner.dependencies if isinstance(each.call, CallerDependency) and each.name]
+        hints = _hints(owner.call) if given else {}
+        for each in given:
+            yield Receiver(each.call.mark, each.name, hints.get(each.name, Any) is not Caller)
+
+
+def _hints(call: Any) -> dict[str, Any]:
+    target = unwrapped(call)
+    if isinstance(target, type):
+        target = vars(target).get("__init__", target)
+    elif not inspect.isroutine(target):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(target)
+    except Exception:  # noqa: BLE001 - user code runs here; what cannot be read is not judged
+        return {}
+
+
+def understood(dependant: Any, kinds: dict[str, str]) -> tuple[dict[str, str], frozenset[str]]:
+    """Each path parameter as the endpoint and its dependencies understand it, and which of them as whole numbers."""
+    kinds, integers = dict(kinds), set[str]()
+    for each in dependants(dependant):
+        for parameter in each.path_params:
+            name, kind = parameter.alias, _converted_by(parameter.field_info)
+            if name not in kinds or kind is str:
+                continue
+            if kind is int:
+                integers.add(name)
+            else:
+                kinds[name] = getattr(kind, "__name__", str(kind))
+    return kinds, frozenset(integers)
+
+
+def _converted_by(field: Any) -> Any:
+    """``str`` or ``int`` where the endpoint gets just that; else what makes something else of the path's text."""
+    for step in field.metadata:
+        if not isinstance(step, _CONSTRAINTS) and not set(getattr(step, "__dict__", {"?": ""})) <= _CONSTRAINT_NAMES:
+            return type(step)
+    kind = field.annotation
+    while hasattr(kind, "__supertype__"):
+        kind = kind.__supertype__
+    return str if kind is Any else kind
+
+
+def problem_with(dependant: Any) -> str:
+    """Why the endpoint's parameters cannot mean what they say; empty where they can."""
+    for each in dependants(dependant):
+        if each.call is Caller:
+            return (
+                "a Caller is never made from a request, and Depends() would make it from query parameters: "
+                "write Annotated[Caller, guard.allow(rule)]"
+            )
+        for parameter in (*each.path_params, *each.query_params, *each.header_params, *each.cookie_params):
+            if isinstance(parameter.field_info.annotation, str | ForwardRef):
+                return (
+                    f"the annotation of {parameter.name!r} cannot be resolved, so a rule in it would not be seen: "
+                    "define it at the module's top level, or leave out 'from __future__ import annotations'"
+                )
+    return ""
