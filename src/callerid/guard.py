@@ -264,7 +264,8 @@ class GuardCore:
         if rule.admits(facts):
             return self._exposed(requirement, facts)
         if identity.caller is None:
-            raise Unauthenticated(Reason.NO_CREDENTIAL, f"expected {rule}, got no credential")
+            sent = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
+            raise Unauthenticated(Reason.NO_CREDENTIAL, f"expected {rule}, got {sent}")
         raise _refusal(rule, facts)
 
     @staticmethod
@@ -445,6 +446,6 @@ def _fields(
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
         return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
+    detail = f": {fields['detail']}" if fields["detail"] else ""
     mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
-    told = f"refused {fields['route']}: {fields['status']} {fields['reason']}: {fields['detail']}{mend}"
-    return f"{told} [{fields['instance']}]"
+    return f"refused {fields['route']}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"

@@ -85,7 +85,8 @@ def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Issuer:
     Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT
     library".
     """
-    if not isinstance(project, str) or not project.isascii() or not project or set(project) & set(" \t\r\n/?#\\\0"):
+    is_id = isinstance(project, str) and project.isascii() and project.isprintable() and project
+    if not is_id or set(project) & set(" /?#\\"):
         raise ConfigurationError(f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}")
     name = f"https://securetoken.google.com/{project}"
     return Issuer(

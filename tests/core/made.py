@@ -32,6 +32,7 @@ __all__ = [
     "google_token",
     "judged",
     "make_guard",
+    "odd",
     "person",
     "robot",
     "signed_text",
@@ -85,6 +86,11 @@ def about(caller: Caller | None = None, **facts: Any) -> Facts:
     return Facts(**{"caller": caller, "now": float(NOW), **facts})
 
 
+def odd(value: Any) -> Any:
+    """A value that type checkers would refuse in its place, as a program without one may well have it."""
+    return value
+
+
 def google_claims(**changes: Any) -> dict[str, Any]:
     usual = {
         "iss": "https://accounts.google.com",
@@ -120,11 +126,11 @@ def _changed(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**usual, **changes}.items() if value is not ABSENT}
 
 
-def google_token(header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+def google_token(header: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
     return ISSUER.sign(google_claims(**changes), header)
 
 
-def firebase_token(header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+def firebase_token(header: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
     return ISSUER.sign(firebase_claims(**changes), header, key="firebase")
 
 

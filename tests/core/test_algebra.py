@@ -131,7 +131,9 @@ def test_who_is_admitted_shows_that_somebody_can_be(rule: Rule, facts: Facts) ->
         check_possible(rule, BOTH, "/x")
 
 
-@given(st.lists(st.sampled_from([pair for pair in EXCLUDING if not isinstance(pair[0], IssuedBy)]), min_size=1, max_size=3))
+@given(
+    st.lists(st.sampled_from([pair for pair in EXCLUDING if not isinstance(pair[0], IssuedBy)]), min_size=1, max_size=3)
+)
 def test_impossible_alternatives_are_impossible_together(pairs: list[tuple[Rule, Rule]]) -> None:
     with pytest.raises(ConfigurationError, match="can admit nobody"):
         check_possible(AnyOf(*(one & other for one, other in pairs)), BOTH, "/x")
@@ -145,7 +147,11 @@ IMPOSSIBLE: list[tuple[Rule, tuple[Issuer, ...], tuple[str, ...]]] = [
     (Tenant("acme"), BOTH[:1], ("Tenant('acme')", "needs firebase(...)")),
     (A, BOTH[1:], ("Domain('a.com')", "needs google(...)")),
     (A | ROBOT, BOTH[1:], ("Domain('a.com')", "needs google(...)")),
-    (IssuedBy("https://issuer.example.net"), BOTH, ("names none of the guard's issuers", "https://accounts.google.com")),
+    (
+        IssuedBy("https://issuer.example.net"),
+        BOTH,
+        ("names none of the guard's issuers", "https://accounts.google.com"),
+    ),
     (IssuedBy("https://accounts.google.com") & FirebaseUser(), BOTH, ("vouches for another kind", "leave one")),
     (IssuedBy("https://securetoken.google.com/shop-prod") & A, BOTH, ("vouches for another kind", "leave one")),
     (Via(ROBOT), BOTH[1:], ("Via(ServiceAccount('robot@", "needs google(...)")),
@@ -159,7 +165,7 @@ IMPOSSIBLE: list[tuple[Rule, tuple[Issuer, ...], tuple[str, ...]]] = [
 def test_a_rule_that_can_admit_nobody_is_an_error_that_names_the_mend(
     rule: Rule, issuers: tuple[Issuer, ...], words: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ConfigurationError, match="^GET /x: this rule can admit nobody: ") as caught:
+    with pytest.raises(ConfigurationError, match=r"^GET /x: this rule can admit nobody: ") as caught:
         check_possible(rule, issuers, "GET /x")
     for word in words:
         assert word in str(caught.value)

@@ -48,7 +48,7 @@ from callerid.rules import (
     without_public,
 )
 
-from .made import NOW, about, person, robot, user
+from .made import NOW, about, odd, person, robot, user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,8 +251,8 @@ NO: list[tuple[Rule, Facts]] = [
     (Where("is Ada", is_ada), about()),
     (Where("is Ada", is_ada), about(person("eve@example.com"))),
     (Where("raises", raises), about(person())),
-    (Where("is truthy", lambda _: 1), about(person())),  # type: ignore[arg-type, return-value]
-    (Where("is text", lambda _: "yes"), about(person())),  # type: ignore[arg-type, return-value]
+    (Where("is truthy", odd(lambda _: 1)), about(person())),
+    (Where("is text", odd(lambda _: "yes")), about(person())),
     (Via(ServiceAccount(ROBOT)), about()),
     (Via(ServiceAccount(ROBOT)), about(robot())),
     (Via(ServiceAccount(ROBOT)), about(person(), via=robot("other@shop-prod.iam.gserviceaccount.com"))),
@@ -390,14 +390,14 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: User("ad\u0430@example.com"), "User names one account"),
         (lambda: User("\u0661\u0662"), "User names one account"),
         (lambda: User("1" * 256), "User names one account"),
-        (lambda: User(7), "User names one account"),
-        (lambda: User(None), "User names one account"),
+        (lambda: User(odd(7)), "User names one account"),
+        (lambda: User(odd(None)), "User names one account"),
         (lambda: User("*"), "User names one account"),
         (lambda: User(ROBOT), "write ServiceAccount"),
         (lambda: User("7", hosted=False), "hosted is True, or False beside an e-mail"),
         (lambda: User(PathParam("x"), hosted=False), "hosted is True, or False beside an e-mail"),
-        (lambda: User("ada@example.com", hosted=0), "hosted is True, or False beside an e-mail"),
-        (lambda: User("ada@example.com", hosted=1), "hosted is True, or False beside an e-mail"),
+        (lambda: User("ada@example.com", hosted=odd(0)), "hosted is True, or False beside an e-mail"),
+        (lambda: User("ada@example.com", hosted=odd(1)), "hosted is True, or False beside an e-mail"),
         (lambda: ServiceAccount("ada@example.com"), "write User('ada@example.com')"),
         (lambda: ServiceAccount("robot@gserviceaccount.com.example.net"), "write User"),
         (lambda: ServiceAccount("robot@notgserviceaccount.com"), "write User"),
@@ -411,31 +411,31 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: Domain("https://example.com"), "Domain names a domain"),
         (lambda: Domain("b\u00fccher.example"), "its ASCII form"),
         (lambda: Domain("a." * 127 + "com"), "Domain names a domain"),
-        (lambda: Domain(None), "Domain names a domain"),
+        (lambda: Domain(odd(None)), "Domain names a domain"),
         (lambda: Domain("gmail.com"), "admits nobody"),
         (lambda: Domain("GoogleMail.com"), "admits nobody"),
         (lambda: FirebaseUser(""), "FirebaseUser names a uid"),
         (lambda: FirebaseUser(" "), "FirebaseUser names a uid"),
         (lambda: FirebaseUser("u1 "), "FirebaseUser names a uid"),
         (lambda: FirebaseUser("u\n1"), "FirebaseUser names a uid"),
-        (lambda: FirebaseUser(1), "FirebaseUser names a uid"),
+        (lambda: FirebaseUser(odd(1)), "FirebaseUser names a uid"),
         (lambda: FirebaseUser("u" * 129), "at most 128"),
-        (lambda: FirebaseUser("u1", anonymous=1), "anonymous is True or False"),
+        (lambda: FirebaseUser("u1", anonymous=odd(1)), "anonymous is True or False"),
         (lambda: Tenant(""), "Tenant names"),
-        (lambda: Tenant(None), "Tenant names"),
+        (lambda: Tenant(odd(None)), "Tenant names"),
         (lambda: SignInProvider(""), "SignInProvider names"),
         (lambda: SignedInWithin(0), "at least 1"),
         (lambda: SignedInWithin(-1), "at least 1"),
-        (lambda: SignedInWithin(1.5), "whole number"),
+        (lambda: SignedInWithin(odd(1.5)), "whole number"),
         (lambda: SignedInWithin(True), "whole number"),
-        (lambda: SignedInWithin("300"), "whole number"),
+        (lambda: SignedInWithin(odd("300")), "whole number"),
         (lambda: CustomClaim("", "x"), "names a claim"),
         (lambda: CustomClaim("role"), "not both"),
         (lambda: CustomClaim("role", None), "not both"),
         (lambda: CustomClaim("role", "x", contains="x"), "not both"),
         (lambda: CustomClaim("role", ""), "compared with"),
-        (lambda: CustomClaim("role", ["x"]), "compared with"),
-        (lambda: CustomClaim("role", contains={}), "compared with"),
+        (lambda: CustomClaim("role", odd(["x"])), "compared with"),
+        (lambda: CustomClaim("role", contains=odd({})), "compared with"),
         (lambda: CustomClaim("role", math.nan), "compared with"),
         (lambda: CustomClaim("role", math.inf), "compared with"),
         (lambda: CustomClaim("role", contains=-math.inf), "compared with"),
@@ -447,26 +447,26 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: EmailDomain("ada@example.com"), "EmailDomain names a domain"),
         (lambda: IssuedBy(""), "IssuedBy names"),
         (lambda: Where("", is_ada), "needs a description"),
-        (lambda: Where("x", None), "takes a function"),
-        (lambda: Where("x", _asynchronous), "does no I/O"),
-        (lambda: Via("serviceAccount:x"), "Via takes a rule"),
+        (lambda: Where("x", odd(None)), "takes a function"),
+        (lambda: Where("x", odd(_asynchronous)), "does no I/O"),
+        (lambda: Via(odd("serviceAccount:x")), "Via takes a rule"),
         (lambda: Via(Public()), "cannot"),
         (lambda: Via(Via(AnyGoogleAccount())), "cannot"),
         (lambda: Via(FirebaseUser()), "admits nobody"),
         (lambda: Via(ServiceAccount("1") | FirebaseUser()), "admits nobody"),
         (lambda: PathParam(""), "names a path parameter"),
         (lambda: PathParam("{user_id}"), "names a path parameter"),
-        (lambda: PathParam(None), "names a path parameter"),
+        (lambda: PathParam(odd(None)), "names a path parameter"),
         (AllOf, "says nothing"),
         (AnyOf, "says nothing"),
-        (lambda: AllOf("user:ada@example.com"), "joins rules"),
-        (lambda: AnyOf(Public(), True), "joins rules"),
+        (lambda: AllOf(odd("user:ada@example.com")), "joins rules"),
+        (lambda: AnyOf(Public(), odd(True)), "joins rules"),
         (lambda: all_of(()), "everybody"),
         (lambda: any_of(()), "says nothing"),
     ],
 )
 def test_a_rule_that_says_nothing_clear_is_an_error(make: Callable[[], object], words: str) -> None:
-    with pytest.raises(ConfigurationError, match="^[^\n]+$") as caught:
+    with pytest.raises(ConfigurationError, match=r"^[^\n]+$") as caught:
         make()
     assert words in str(caught.value)
 
@@ -483,9 +483,9 @@ A, B, C = Domain("a.com"), Domain("b.com"), Domain("c.com")
 def test_joining_flattens_and_keeps_each_rule_once() -> None:
     assert (A & B) & C == A & (B & C) == AllOf(A, B, C)
     assert (A | B) | C == A | (B | C) == AnyOf(A, B, C)
-    assert A & B & A == AllOf(A, B)
-    assert A | A == AnyOf(A)
-    assert (A & B) | C == AnyOf(AllOf(A, B), C)
+    assert AllOf(A, B) == A & B & A
+    assert AnyOf(A) == A | A
+    assert AnyOf(AllOf(A, B), C) == (A & B) | C
     assert AllOf(AllOf(A), A).rules == (A,)
     assert A & B != A | B
     assert len({A & B, AllOf(A, B), A | B}) == 2
@@ -501,7 +501,7 @@ def test_values_of_different_types_are_different_rules() -> None:
 
 @pytest.mark.parametrize("rule", [Public(), Nobody(), A & B, A | B, Where("x", is_ada)])
 def test_a_rule_is_neither_true_nor_false(rule: Rule) -> None:
-    with pytest.raises(TypeError, match="join rules with & and |"):
+    with pytest.raises(TypeError, match=r"join rules with & and \|"):
         bool(rule)
     with pytest.raises(TypeError, match="join rules"):
         _ = rule and A
@@ -521,9 +521,10 @@ def test_a_rule_is_joined_with_rules_only(other: Any) -> None:
 
 def test_a_rule_cannot_be_changed() -> None:
     rule = Domain("example.com")
-    for change in (lambda: setattr(rule, "domain", "evil.example.net"), lambda: setattr(A & B, "rules", ())):
-        with pytest.raises((AttributeError, TypeError)):
-            change()
+    with pytest.raises((AttributeError, TypeError)):
+        rule.domain = "evil.example.net"  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        odd(A & B).rules = ()
 
 
 def test_a_rule_without_an_answer_of_its_own_is_no_rule() -> None:
@@ -543,8 +544,8 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         "  - all of\n"
         "    - domain:example.com: the caller is user:ada@example.com, of no Workspace domain\n"
         "    - secondFactor: the caller is user:ada@example.com\n"
-        "  - user:ada@example.com: the caller is user:ada@example.com (an address that Google does not host is no proof "
-        "of who holds it today; name the account's unique id, or write hosted=False)\n"
+        "  - user:ada@example.com: the caller is user:ada@example.com (an address that Google does not host is no "
+        "proof of who holds it today; name the account's unique id, or write hosted=False)\n"
         f"  + via serviceAccount:{ROBOT}: the call was carried by serviceAccount:{ROBOT}\n"
         f"    + serviceAccount:{ROBOT}: the caller is serviceAccount:{ROBOT}"
     )
@@ -564,8 +565,10 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         (
             ServiceAccount(ROBOT),
             about(robot(None)),
-            f"- serviceAccount:{ROBOT}: the caller is serviceAccount:117000000000000000001 (its token carries no e-mail: "
-            "mint it with includeEmail, or name the id in the rule)",
+            (
+                f"- serviceAccount:{ROBOT}: the caller is serviceAccount:117000000000000000001 (its token carries no "
+                "e-mail: mint it with includeEmail, or name the id in the rule)"
+            ),
         ),
         (
             FirebaseUser(PathParam("uid")),
@@ -595,8 +598,10 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         (
             EmailDomain("example.com"),
             about(tenant()),
-            "- emailDomain:example.com: the caller is firebase:shop-prod/u1, of tenant acme (join the rule with & "
-            "Tenant('acme'))",
+            (
+                "- emailDomain:example.com: the caller is firebase:shop-prod/u1, of tenant acme (join the rule with & "
+                "Tenant('acme'))"
+            ),
         ),
         (
             EmailDomain("example.com"),
@@ -624,7 +629,7 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
             "- where fails: the caller is user:ada@example.com; it raised ZeroDivisionError",
         ),
         (
-            Where("counts", lambda _: 1),  # type: ignore[arg-type, return-value]
+            Where("counts", odd(lambda _: 1)),
             about(person()),
             "- where counts: the caller is user:ada@example.com; it answered a int, not True",
         ),
@@ -641,7 +646,9 @@ def test_nothing_carried_the_call() -> None:
 @pytest.mark.parametrize("letter", ["\n", "\r", "\x1b", "\x85", "\u2028", "\0", "\x7f", "\u202e"])
 def test_nobody_writes_a_line_into_an_explanation(letter: str) -> None:
     uid = f"u1{letter}  + allUsers"
-    rule = FirebaseUser("u2") | CustomClaim("role", "x") | Tenant("a") | SignInProvider("p") | EmailDomain("example.com")
+    rule = (
+        FirebaseUser("u2") | CustomClaim("role", "x") | Tenant("a") | SignInProvider("p") | EmailDomain("example.com")
+    )
     caller = user(uid, f"a{letter}@b", provider=letter, tenant=letter, claims={"role": f"x{letter}"})
     lines = str(rule.explain(about(caller))).split("\n")
     assert len(lines) == 6
@@ -776,7 +783,8 @@ def test_the_facts_tell_families_apart() -> None:
     assert about(person()).firebase is None
     assert about(user()).google is None
     assert about(user()).firebase is not None
-    assert about().google is about().firebase is None
+    assert about().google is None
+    assert about().firebase is None
     assert Facts(caller=Caller(Kind.FIREBASE, "i", "s", "a", 0, 0)).firebase is None
 
 
@@ -791,11 +799,7 @@ def test_facts_have_a_hash_whatever_the_path_holds() -> None:
 LEAVES: list[Rule] = sorted({leaf for rule, _ in YES + NO for leaf in leaves(rule)}, key=repr)
 CALLERS = [
     None,
-    *(
-        caller
-        for caller in dict.fromkeys(facts.caller for _, facts in YES + NO)
-        if caller is not None
-    ),
+    *(caller for caller in dict.fromkeys(facts.caller for _, facts in YES + NO) if caller is not None),
 ]
 RULES = st.recursive(
     st.sampled_from(LEAVES),

@@ -73,7 +73,7 @@ def odd_part(data: str) -> str:
 
 ODD_CLAIMS = odd_part(json.dumps(google_claims()))
 ODD_HEADER = odd_part(json.dumps({"alg": "RS256", "kid": ISSUER.key_set("google").current.kid}))
-DASHED = segment('{"a":"??>>~~"}'.encode() + b" ")
+DASHED = segment(b'{"a":"??>>~~"}' + b" ")
 
 MALFORMED: list[Row] = [
     ("nothing", lambda: ""),

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,7 +130,11 @@ SIGNATURES: list[Row] = [
         lambda: hmac_with(ISSUER.key_set("google").current.certificate_pem.encode()),
         Reason.WRONG_ALGORITHM,
     ),
-    ("HS256 with the JWK set as its secret", lambda: hmac_with(ISSUER.jwks_document().encode()), Reason.WRONG_ALGORITHM),
+    (
+        "HS256 with the JWK set as its secret",
+        lambda: hmac_with(ISSUER.jwks_document().encode()),
+        Reason.WRONG_ALGORITHM,
+    ),
     ("HS256 with an empty secret", lambda: hmac_with(b""), Reason.WRONG_ALGORITHM),
     ("HS384", lambda: hmac_with(public_pem(), "HS384"), Reason.WRONG_ALGORITHM),
     ("HS512", lambda: hmac_with(public_pem(), "HS512"), Reason.WRONG_ALGORITHM),
@@ -333,37 +337,36 @@ CLAIMS: list[Row] = [
     ("a custom token's audience, Google", lambda: google_token(aud=CUSTOM_TOKEN), Reason.WRONG_AUDIENCE),
 ]
 
+GOOGLES_AUDIENCES = (
+    "https://elsewhere.example.net",
+    f"{URL}/",
+    f"{URL}/tasks",
+    URL.upper(),
+    URL.removeprefix("https://"),
+    URL.replace("https", "http"),
+    f" {URL}",
+    f"{URL},{CLIENT}",
+    f"{URL} {CLIENT}",
+    "https://orders.example.com.evil.example.net",
+    "https://orders.ex\u0430mple.com",
+    "*",
+    PROJECT,
+    "32555940559.apps.googleusercontent.com",
+    "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
+)
+FIREBASES_AUDIENCES = (
+    "other",
+    URL,
+    CLIENT,
+    "SHOP-PROD",
+    "shop-prod ",
+    "projects/shop-prod",
+    "https://europe-west1-shop-prod.cloudfunctions.net/beforeCreate",
+    CUSTOM_TOKEN,
+)
 AUDIENCES: list[Row] = [
-    (f"Google, {audience!a}", lambda audience=audience: google_token(aud=audience), Reason.WRONG_AUDIENCE)
-    for audience in (
-        "https://elsewhere.example.net",
-        f"{URL}/",
-        f"{URL}/tasks",
-        URL.upper(),
-        URL.removeprefix("https://"),
-        URL.replace("https", "http"),
-        f" {URL}",
-        f"{URL},{CLIENT}",
-        f"{URL} {CLIENT}",
-        "https://orders.example.com.evil.example.net",
-        "https://orders.ex\u0430mple.com",
-        "*",
-        PROJECT,
-        "32555940559.apps.googleusercontent.com",
-        "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
-    )
-] + [
-    (f"Firebase, {audience!a}", lambda audience=audience: firebase_token(aud=audience), Reason.WRONG_AUDIENCE)
-    for audience in (
-        "other",
-        URL,
-        CLIENT,
-        "SHOP-PROD",
-        "shop-prod ",
-        "projects/shop-prod",
-        "https://europe-west1-shop-prod.cloudfunctions.net/beforeCreate",
-        CUSTOM_TOKEN,
-    )
+    *((f"Google, {aud!a}", partial(google_token, aud=aud), Reason.WRONG_AUDIENCE) for aud in GOOGLES_AUDIENCES),
+    *((f"Firebase, {aud!a}", partial(firebase_token, aud=aud), Reason.WRONG_AUDIENCE) for aud in FIREBASES_AUDIENCES),
 ]
 
 HOSTILE = SIGNATURES + ISSUERS + CLAIMS + AUDIENCES
@@ -475,7 +478,9 @@ def test_a_machines_facts_come_with_its_service_account_only() -> None:
         instance_name="worker-1",
     )
     assert caller_of(service_token(google={})).compute_engine is None
-    assert caller_of(service_token(google={"compute_engine": {"project_number": True}})).compute_engine == ComputeEngine()
+    assert (
+        caller_of(service_token(google={"compute_engine": {"project_number": True}})).compute_engine == ComputeEngine()
+    )
     assert caller_of(google_token(google=machine)).compute_engine is None
 
 
@@ -519,7 +524,9 @@ def test_names_that_firebase_fills_are_no_custom_claims() -> None:
     assert dict(caller.firebase.claims) == {"role": "editor"}
 
 
-@pytest.mark.parametrize("claims", [{"firebase": {"sign_in_provider": "anonymous"}}, {"firebase": {}, "provider_id": "anonymous"}])
+@pytest.mark.parametrize(
+    "claims", [{"firebase": {"sign_in_provider": "anonymous"}}, {"firebase": {}, "provider_id": "anonymous"}]
+)
 def test_an_anonymous_user_is_seen_as_one(claims: dict[str, Any]) -> None:
     caller = caller_of(firebase_token(email=ABSENT, email_verified=ABSENT, **claims))
     assert caller.firebase is not None

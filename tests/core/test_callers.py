@@ -1,0 +1,72 @@
+"""The verified identity: frozen, and without the token."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+from pydantic import BaseModel
+
+from callerid import Caller, ComputeEngine, FirebaseFacts, Kind
+from callerid.callers import Claims
+
+from .made import caller_of, firebase_token, google_token, person, robot, user
+
+
+def test_a_caller_is_named_as_iam_names_it() -> None:
+    assert str(person()) == "user:ada@example.com"
+    assert str(person(None)) == "user:110000000000000000001"
+    assert str(robot()) == "serviceAccount:robot@shop-prod.iam.gserviceaccount.com"
+    assert str(robot(None)) == "serviceAccount:117000000000000000001"
+    assert str(user("admin")) == "firebase:shop-prod/admin"
+    assert (person().name, person(None).name) == ("ada@example.com", "110000000000000000001")
+
+
+@pytest.mark.parametrize(
+    "caller", [person(), user(claims={"a": [1, {"b": "c"}]}), robot(compute_engine=ComputeEngine())]
+)
+def test_a_caller_is_a_value_that_cannot_change(caller: Caller) -> None:
+    assert caller == copy.deepcopy(caller) == pickle.loads(pickle.dumps(caller))
+    assert hash(caller) == hash(copy.deepcopy(caller))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        caller.email = "eve@example.com"  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        caller.token = "x"  # type: ignore[attr-defined]
+
+
+def test_a_caller_never_holds_its_token() -> None:
+    for token in (google_token(), firebase_token()):
+        assert all(part not in repr(caller_of(token)) for part in token.split("."))
+
+
+def test_claims_cannot_change_all_the_way_down() -> None:
+    given = {"roles": ["a", {"b": [1]}], "x": None}
+    claims = Claims(given)
+    given["roles"].append("admin")  # type: ignore[union-attr]
+    assert dict(claims) == {"roles": ("a", Claims({"b": (1,)})), "x": None}
+    assert claims["roles"][1]["b"] == (1,)
+    assert (len(claims), list(claims)) == (2, ["roles", "x"])
+    assert repr(Claims({"a": {"b": 1}})) == "Claims({'a': Claims({'b': 1})})"
+    assert Claims() == {}
+    assert hash(Claims({"a": []})) == hash(Claims({"a": []}))
+    with pytest.raises(TypeError):
+        claims["x"] = 1  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        claims.extra = 1  # type: ignore[attr-defined]
+
+
+def test_an_anonymous_user_is_known_by_the_provider() -> None:
+    assert FirebaseFacts("p", "u", provider="anonymous").anonymous
+    assert not FirebaseFacts("p", "u", provider="password").anonymous
+    assert not FirebaseFacts("p", "u").anonymous
+
+
+def test_a_caller_is_never_read_from_a_request() -> None:
+    with pytest.raises(TypeError, match=r"Annotated\[Caller, guard\.allow"):
+        type("Body", (BaseModel,), {"__annotations__": {"caller": Caller}})
+
+
+def test_kinds_are_their_own_words() -> None:
+    assert [str(kind) for kind in Kind] == ["google", "firebase"]

@@ -1,0 +1,146 @@
+"""The staircase: each module imports only what stands before it, and the core needs no framework."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import callerid
+import callerid.rules
+
+ROOT = Path(callerid.__file__).parent
+
+STAIRCASE = {
+    "errors": (),
+    "callers": (),
+    "rules": ("errors", "callers"),
+    "keys": ("errors",),
+    "tokens": ("errors",),
+    "issuers": ("errors", "callers", "keys"),
+    "verify": ("errors", "callers", "keys", "tokens", "issuers"),
+    "algebra": ("errors", "callers", "rules", "issuers"),
+    "answers": ("errors",),
+    "guard": ("errors", "callers", "rules", "keys", "tokens", "issuers", "verify", "algebra", "answers", "memory"),
+}
+"""For each room of the core, the rooms it may import. The order is the order of the docstring in `callerid`."""
+
+STEPS = {
+    "facts": (),
+    "text": (),
+    "accounts": ("facts", "text"),
+    "base": ("facts",),
+    "google": ("facts", "text", "accounts", "base"),
+    "firebase": ("facts", "text", "accounts", "base"),
+    "anyone": ("facts", "text", "base"),
+    "reading": ("facts", "base", "google", "firebase", "anyone"),
+}
+"""The same inside `callerid.rules`."""
+
+HEAVY = {"anyio", "cryptography", "fastapi", "flask", "httpx", "pydantic", "requests", "starlette", "trio", "urllib3"}
+
+
+def files(room: str) -> list[Path]:
+    package = ROOT / room
+    return sorted(package.rglob("*.py")) if package.is_dir() else [ROOT / f"{room}.py"]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file names in an import statement, wherever it stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found.add(node.module or "")
+    return found
+
+
+def ours(path: Path, package: str) -> set[str]:
+    inside = {name.removeprefix(f"{package}.") for name in imported(path) if name.startswith(f"{package}.")}
+    return {name.partition(".")[0] for name in inside} | ({""} if package in imported(path) else set())
+
+
+@pytest.mark.parametrize("room", STAIRCASE)
+def test_a_room_imports_only_what_stands_before_it(room: str) -> None:
+    for path in files(room):
+        assert ours(path, "callerid") <= {*STAIRCASE[room], room}, path
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_the_rules_imports_only_what_stands_before_it(step: str) -> None:
+    assert ours(ROOT / "rules" / f"{step}.py", "callerid.rules") <= set(STEPS[step])
+
+
+def test_the_staircase_has_every_step() -> None:
+    assert {path.stem for path in (ROOT / "rules").glob("*.py")} == {"__init__", *STEPS}
+    seen: set[str] = set()
+    for room, below in STAIRCASE.items():
+        assert set(below) <= {*seen, "memory"}, room
+        seen.add(room)
+
+
+@pytest.mark.parametrize("room", [room for room in STAIRCASE if room != "keys"])
+def test_the_core_imports_the_standard_library_alone(room: str) -> None:
+    for path in files(room):
+        roots = {name.partition(".")[0] for name in imported(path)}
+        assert roots - {"callerid"} <= sys.stdlib_module_names, path
+
+
+def test_importing_callerid_imports_no_framework_and_no_client() -> None:
+    code = "import sys, callerid; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT.parent)},
+    )
+    loaded = set(done.stdout.split())
+    assert "callerid" in loaded
+    assert not loaded & HEAVY
+    assert not {name for name in loaded if name.startswith("google")}
+
+
+MODULES = [
+    "callerid",
+    *(f"callerid.{room}" for room in STAIRCASE if room != "keys"),
+    *(f"callerid.rules.{step}" for step in STEPS),
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_says_what_is_there_and_everything_public_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert (module.__doc__ or "").strip().endswith((".", "::", ")")) or name in ("callerid", "callerid.rules")
+    for public in module.__all__:
+        thing = getattr(module, public)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert thing.__doc__, public
+            assert not thing.__doc__.startswith(f"{public}("), f"{public} has a generated docstring only"
+
+
+@pytest.mark.parametrize("name", callerid.__all__)
+def test_what_the_package_shows_explains_its_methods(name: str) -> None:
+    thing = getattr(callerid, name)
+    for method, function in vars(thing).items() if inspect.isclass(thing) else ():
+        if inspect.isfunction(function) and not method.startswith("_"):
+            inherited = [vars(base).get(method) for base in thing.__mro__]
+            assert any(getattr(each, "__doc__", None) for each in inherited), f"{name}.{method}"
+
+
+def test_the_rules_of_the_package_are_those_of_its_room() -> None:
+    shown = {name for name in callerid.__all__ if name in callerid.rules.__all__}
+    rules = {
+        name
+        for name in callerid.rules.__all__
+        if inspect.isclass(rule := getattr(callerid.rules, name)) and issubclass(rule, callerid.Rule)
+    }
+    assert rules <= shown
