@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,12 @@ def test_a_room_imports_only_what_stands_before_it(room: str) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_of_the_rules_imports_only_what_stands_before_it(step: str) -> None:
     assert ours(ROOT / "rules" / f"{step}.py", "callerid.rules") <= set(STEPS[step])
+
+
+def test_the_staircase_stands_as_the_docstring_draws_it() -> None:
+    _, _, drawn = (callerid.__doc__ or "").partition("::")
+    words = re.findall(r"[a-z]+", drawn)
+    assert sorted(STAIRCASE, key=words.index) == list(STAIRCASE)
 
 
 def test_the_staircase_has_every_step() -> None:
