@@ -51,6 +51,7 @@ class Decided(Protocol):
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether the mark was judged for the request that runs now."""
+        ...
 
 
 DECIDED: Final[ContextVar[Decided | None]] = ContextVar("callerid_decided", default=None)
@@ -67,9 +68,10 @@ def claim(mark: Mark, name: str) -> None:
 def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
     """The error for a marked endpoint that runs undecided: logged with the mend, answered with 500."""
     error = UnguardedEndpointError(
-        f"{name} is marked with {mark.requirement.rule!r}, but no guard decided about this call. Either its guard is not "
-        "installed in the app that serves it (call guard.protect(app, default=...)), or the function was called by "
-        "other code or in a context that was not copied (as run_in_executor does; use anyio.to_thread or asyncio.to_thread)"
+        f"{name} is marked with {mark.requirement.rule!r}, but no guard decided about this call. Either its guard is "
+        "not installed in the app that serves it (call guard.protect(app, default=...)), or what serves does not show "
+        "the mark (a decorator above it without functools.wraps), or the function was called by other code or in a "
+        "context that was not copied (as run_in_executor does; use anyio.to_thread or asyncio.to_thread)"
     )
     log.warning("%s", error, extra={"callerid": {"outcome": "unguarded", "rule": str(mark.requirement.rule)}})
     return error
@@ -85,7 +87,7 @@ def marks_on(target: Any) -> tuple[Mark, ...]:
 
 def unwrapped(target: Any) -> Any:
     """The innermost function behind partials and decorators."""
-    return tuple(_layers(target))[-1]
+    return (target, *_layers(target))[-1]
 
 
 def _layers(target: Any) -> Iterator[Any]:
@@ -102,7 +104,7 @@ def _layers(target: Any) -> Iterator[Any]:
 def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any]:
     """The function behind a claim, with the same signature, annotations and globals; coroutine functions stay such.
 
-    Everything else, generators too, is wrapped in a plain function: a failed claim is then a 500 and not a broken stream.
+    Everything else, generators too, is wrapped in a plain function: a failed claim is then a 500 and no broken stream.
     """
     innermost = unwrapped(function)
     wrapper = _async_claim if inspect.iscoroutinefunction(innermost) else _claim

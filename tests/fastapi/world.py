@@ -122,7 +122,8 @@ def ask(
     async def run() -> None:
         try:
             with anyio.fail_after(10):
-                await app(scope_of(method, path, {**bearer(who), **(headers or {})}), receive, send)
+                kind = {"content-type": "application/json"} if body else {}
+                await app(scope_of(method, path, {**kind, **bearer(who), **(headers or {})}), receive, send)
         except Exception as error:  # noqa: BLE001 - servers turn them into 500, and tests look at them
             reply.error = error
 

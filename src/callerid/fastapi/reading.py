@@ -161,14 +161,12 @@ class FastAPIReader(RouteReader):
         return place
 
     def _may_be_a_copy(self, route: Any) -> bool:
-        if not isinstance(route, Route | WebSocketRoute):
+        if not isinstance(route, Route | WebSocketRoute) or _is_made_by_fastapi(route):
             return False
         return any(route is own for router in tuple(self._api_routers.values()) for own in router.routes)
 
     def _is_documentation(self, route: Any) -> bool:
-        endpoint = getattr(route, "endpoint", None)
-        made_by_fastapi = getattr(endpoint, "__module__", "") == "fastapi.applications"
-        return made_by_fastapi and any(route is own for own in self._app.router.routes)
+        return _is_made_by_fastapi(route) and any(route is own for own in self._app.router.routes)
 
     def check(self, place: Place, ruling: Ruling) -> None:
         """Raise `ConfigurationError` where a parameter is given what its type does not take, or a rule may be unseen."""
@@ -222,6 +220,10 @@ def _is_included(route: Any) -> bool:
         return False
     router: Any = route.original_router
     return all(getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle"))
+
+
+def _is_made_by_fastapi(route: Any) -> bool:
+    return getattr(getattr(route, "endpoint", None), "__module__", "") == "fastapi.applications"
 
 
 def _is_of_an_unknown_kind(route: Any) -> bool:
