@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -145,11 +146,11 @@ def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any
     return {name: _canonical(value) if name in place.integers else value for name, value in path.items()}
 
 
+_DECIMAL = re.compile("0|-?[1-9][0-9]*")
+
+
 def _canonical(value: Any) -> Any:
-    if isinstance(value, str):
-        digits = value.removeprefix("-")
-        return value if digits.isascii() and digits.isdigit() and str(int(digits[:4000])) == digits else None
-    return value
+    return value if not isinstance(value, str) or _DECIMAL.fullmatch(value) else None
 
 
 def _introduce(passage: Passage, scope: Scope) -> None:
