@@ -1,0 +1,146 @@
+"""An orders service: who may call what stands at each route, and everything else is closed.
+
+Run it as it would run in production, believing Google and the shop's own Firebase project::
+
+    uvicorn app:app --app-dir examples/fastapi_app
+
+or beside ``callerid issuer``, which prints the two addresses to set (see README.md in this folder).
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import FastAPI, UploadFile, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
+from pydantic import BaseModel
+
+from callerid import Caller, Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, firebase, google
+from callerid.fastapi import Guard
+from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
+
+# --- whom we believe ---
+
+SERVICE = "https://orders.example.com"  # services mint tokens for the URL they call,
+WEBSITE = "1234-abc.apps.googleusercontent.com"  # people get theirs for an OAuth client id
+TASKS = f"{SERVICE}/tasks"
+
+guard = Guard(
+    google(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
+    firebase("shop-prod", keys=os.environ.get("FIREBASE_KEYS_URL", FIREBASE_KEYS)),
+)
+
+# --- who may: each of these is a parameter's type ---
+
+Staff = Annotated[Caller, guard.allow(Domain("example.com"))]
+Owner = Annotated[Caller, guard.allow(FirebaseUser(PathParam("user_id")))]
+Shopper = Annotated[Caller, guard.allow(FirebaseUser(PathParam("user_id"), anonymous=True))]
+Visitor = Annotated[Caller | None, guard.allow(Public() | FirebaseUser())]
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Fetch the keys before the first request, not during it."""
+    await guard.awarm()
+    yield
+
+
+app = FastAPI(title="Orders", lifespan=lifespan)
+app.add_middleware(
+    CORSMiddleware, allow_origins=["https://shop.example.com"], allow_methods=["*"], allow_headers=["Authorization"]
+)
+guard.protect(app, default=Domain("example.com"))  # the documentation, unknown paths and wrong methods, too
+
+
+class Order(BaseModel):
+    """What somebody bought."""
+
+    article: str
+    count: int = 1
+
+
+ORDERS: dict[str, list[Order]] = {"ada": [Order(article="analytical engine")], "ben": [Order(article="kite", count=2)]}
+
+
+# --- everybody ---
+
+
+@app.get("/healthz")
+@guard.allow(Public())
+def health() -> str:
+    """Reads no credential at all, and answers while Google's keys cannot be had."""
+    return "ok"
+
+
+@app.get("/products")
+def products(visitor: Visitor) -> dict[str, str]:
+    """Open to strangers; those who are signed in see their own prices."""
+    return {"analytical engine": "17000.00" if visitor is None else "16500.00"}
+
+
+# --- the shop's customers: Firebase users, each for themselves ---
+
+
+@app.get("/users/{user_id}/orders")
+def orders(user_id: str, caller: Owner) -> list[Order]:
+    """One's own orders, nobody else's."""
+    return ORDERS.get(user_id, [])
+
+
+@app.post("/users/{user_id}/orders", status_code=201)
+def place_order(user_id: str, order: Order, caller: Owner) -> Order:
+    """The body is read after the caller was let in."""
+    return order
+
+
+@app.get("/users/{user_id}/basket")
+def basket(user_id: str, caller: Shopper) -> list[Order]:
+    """A basket can be filled before signing up: Firebase's anonymous users have one, too."""
+    return []
+
+
+# --- the shop's staff: the people of one Google Workspace ---
+
+
+@app.get("/reports/daily")
+async def daily_report(caller: Staff) -> dict[str, str | int]:
+    """How many orders there are."""
+    return {"prepared_for": str(caller), "orders": sum(map(len, ORDERS.values()))}
+
+
+@app.websocket("/reports/live")
+async def live_report(socket: WebSocket, caller: Staff) -> None:
+    """Judged before the handshake is accepted."""
+    await socket.accept()
+    await socket.send_json({"watching": caller.email})
+    await socket.close()
+
+
+@app.post("/catalogue")
+async def upload_catalogue(file: UploadFile, caller: Staff) -> dict[str, int]:
+    """A refused upload is refused unread."""
+    return {"articles": len((await file.read()).splitlines())}
+
+
+# --- machines ---
+
+
+@app.post("/tasks/reindex", status_code=204)
+@guard.allow(ServiceAccount("scheduler@shop-prod.iam.gserviceaccount.com"), audience=TASKS)
+def reindex() -> None:
+    """For Cloud Scheduler alone, with a token that opens nothing else."""
+
+
+# --- one person: a whole application of its own, behind one rule ---
+
+admin = FastAPI(title="Orders, behind the counter")
+
+
+@admin.get("/settings")
+def settings() -> dict[str, str]:
+    """Knows nothing of callers: the rule stands where it is mounted."""
+    return {"currency": "EUR"}
+
+
+app.mount("/admin", guard.allow(User("grace@example.com"))(admin))

@@ -1,0 +1,241 @@
+"""``callerid demo``: a real application, real tokens, real HTTP, and a table of who got in and why not."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import logging
+import os
+import shlex
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+
+from callerid.cli.places import example_application, serving
+from callerid.cli.scenes import CALLERS, ROUTES, SPOILT, Outcome, Route, credential, expected
+from callerid.cli.table import WORDS, Style, names, outcomes
+from callerid.testing import LocalIssuer
+
+__all__ = ["demo"]
+
+Fetch = Callable[[str, str], str]
+
+
+def demo(out: TextIO, *, stay: Callable[[], None] | None = None) -> int:
+    """Make every call of the demo and show what came of it; returns the exit code.
+
+    With ``stay``, the issuer and the application are up until it returns or is interrupted. Raises `CommandError`
+    where something that the demo needs is missing.
+    """
+    style = _style(out)
+    with LocalIssuer() as issuer, _hearing() as heard:
+        keys = {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
+        with serving(example_application(keys)) as address, _client() as client:
+            fetch = _as_google_does(issuer, client)
+            seen = _Seen()
+            for route in ROUTES:
+                for caller in (*CALLERS, *SPOILT):
+                    token = credential(issuer, caller, route, fetch)
+                    seen.note(route, caller, _call(client, address, route, token), heard)
+            wrong = seen.differing()
+            _print(out, _report(seen, wrong, address, issuer.url, style))
+            if stay is not None:
+                with suppress(KeyboardInterrupt):
+                    _print(out, _to_try(address, issuer, fetch))
+                    stay()
+    return 1 if wrong else 0
+
+
+@dataclass
+class _Seen:
+    """What came of the calls, and which rules were asked."""
+
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict[tuple[str, str], Outcome])
+    rules: dict[str, str] = field(default_factory=dict[str, str])
+    why: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+
+    def note(self, route: Route, caller: str, outcome: Outcome, heard: list[dict[str, Any]]) -> None:
+        """Note a call, and what the decision log said of it."""
+        self.outcomes[str(route), caller] = outcome
+        for decision in heard:
+            self.rules[str(route)] = str(decision["rule"])
+            self.why[str(route), caller] = str(decision["why"] or decision["detail"] or "").splitlines()
+        heard.clear()
+
+    def differing(self) -> dict[tuple[str, str], tuple[Outcome, Outcome]]:
+        """What was expected and what came, where the two are not the same."""
+        return {
+            call: (outcome, self.outcomes[call])
+            for call, outcome in expected().items()
+            if self.outcomes[call] != outcome
+        }
+
+
+def _report(
+    seen: _Seen,
+    wrong: Mapping[tuple[str, str], tuple[Outcome, Outcome]],
+    address: str,
+    issuer_url: str,
+    style: Style,
+) -> list[str]:
+    routes = [str(route) for route in ROUTES]
+    calls = len(seen.outcomes)
+    return [
+        f"An orders service at {address} (examples/fastapi_app/app.py), guarded by callerid.",
+        f"A local issuer at {issuer_url} signs tokens in Google's formats; the service fetches its keys over HTTP.",
+        "",
+        style.paint("What stands at each route", "head"),
+        *names({route: seen.rules[route] for route in routes}, Style()),
+        "",
+        style.paint("Who calls", "head"),
+        *names(CALLERS, style),
+        "",
+        style.paint("Who gets in", "head"),
+        *outcomes(routes, tuple(CALLERS), seen.outcomes, wrong, style),
+        "",
+        *names(_legend(style), style),
+        "",
+        style.paint("What is no good to anybody", "head"),
+        *names(SPOILT, style),
+        "",
+        *outcomes(routes, tuple(SPOILT), seen.outcomes, wrong, style),
+        "",
+        style.paint("Why not? The decision log says it: Firebase user ben, at ada's orders", "head"),
+        *(f"  {line}" for line in seen.why["GET /users/ada/orders", "ben"]),
+        "",
+        *(f"NOT AS EXPECTED: {' as '.join(call)}: expected {must}, got {came}" for call, (must, came) in wrong.items()),
+        f"demo: {calls} calls, {calls - len(wrong)} as expected",
+    ]
+
+
+def _legend(style: Style) -> dict[str, str]:
+    return {
+        style.tick: "let in; 404 and 405: to where nothing is",
+        f"401 {WORDS['no_credential']}": "nothing was sent that says who is calling",
+        f"401 {WORDS['wrong_audience']}": "the token was minted for another place",
+        f"403 {WORDS['not_allowed']}": "we know who is calling, and no rule lets them in",
+    }
+
+
+def _to_try(address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
+    by_name = {str(route): route for route in ROUTES}
+    lines = ["", "Both stay up until Ctrl-C. To try (tokens are good for an hour):"]
+    for caller, name in (
+        ("stranger", "GET /healthz"),
+        ("stranger", "GET /reports/daily"),
+        ("staff", "GET /reports/daily"),
+        ("robot", "GET /reports/daily"),
+        ("ada", "GET /users/ada/orders"),
+        ("ben", "GET /users/ada/orders"),
+        ("scheduler", "POST /tasks/reindex"),
+    ):
+        route, must = by_name[name], expected()[name, caller]
+        token = credential(issuer, caller, route, fetch)
+        command = ["curl", "-i", "-X", route.method, address + route.path]
+        if token is not None:
+            command += ["-H", f"Authorization: Bearer {token}"]
+        lines += ["", f"# {caller}: {must}", shlex.join(command)]
+    return lines
+
+
+def _call(client: requests.Session, address: str, route: Route, token: str | None) -> Outcome:
+    try:
+        return _answered(client, address, route, token)
+    except OSError:  # what requests raises is one, too
+        return Outcome(0, "no_answer")
+
+
+def _answered(client: requests.Session, address: str, route: Route, token: str | None) -> Outcome:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if route.method == "WS":
+        return _handshake(urlsplit(address), route.path, headers)
+    answer = client.request(
+        route.method, address + route.path, headers=headers, allow_redirects=False, timeout=30, **route.sends
+    )
+    return _outcome(answer.status_code, answer.headers.get("Content-Type", ""), answer.content)
+
+
+def _handshake(address: SplitResult, path: str, headers: Mapping[str, str]) -> Outcome:
+    """A WebSocket's opening handshake (RFC 6455 section 4.1) and no more: it is judged before it is accepted."""
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    key = base64.b64encode(os.urandom(16)).decode()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    try:
+        connection.request("GET", path, headers={**upgrade, **headers})
+        answer = connection.getresponse()
+        body = b"" if answer.status == 101 else answer.read()
+        return _outcome(answer.status, answer.getheader("Content-Type", ""), body)
+    finally:
+        connection.close()
+
+
+def _outcome(status: int, content_type: str, body: bytes) -> Outcome:
+    return Outcome(status, json.loads(body)["reason"] if content_type == "application/problem+json" else "")
+
+
+@contextmanager
+def _client() -> Generator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy stands between this machine and itself
+        yield session
+
+
+def _as_google_does(issuer: LocalIssuer, client: requests.Session) -> Fetch:
+    """Google's own client library, unmodified: a key file, and the token endpoint it names."""
+    from google.auth.transport.requests import Request  # noqa: PLC0415 - only the demo needs it
+    from google.oauth2 import service_account  # noqa: PLC0415
+
+    library: Any = service_account.IDTokenCredentials  # not annotated
+    transport: Any = Request
+    tokens: dict[tuple[str, str], str] = {}
+
+    def fetch(email: str, audience: str) -> str:
+        if (email, audience) not in tokens:
+            credentials = library.from_service_account_info(issuer.add_service_account(email), target_audience=audience)
+            credentials.refresh(transport(session=client))
+            tokens[email, audience] = credentials.token
+        return tokens[email, audience]
+
+    return fetch
+
+
+@contextmanager
+def _hearing() -> Generator[list[dict[str, Any]]]:
+    """The decision log, while the demo runs."""
+    heard: list[dict[str, Any]] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            decision = getattr(record, "callerid", {})
+            if "route" in decision:
+                heard.append(decision)
+
+    log, ear = logging.getLogger("callerid"), Ear()
+    level, propagate = log.level, log.propagate
+    log.addHandler(ear)
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    try:
+        yield heard
+    finally:
+        log.removeHandler(ear)
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+def _style(out: TextIO) -> Style:
+    try:
+        "✓".encode(out.encoding or "ascii")
+    except UnicodeEncodeError:
+        return Style(tick="ok")
+    return Style(colours=out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")
+
+
+def _print(out: TextIO, lines: list[str]) -> None:
+    out.write("\n".join([*lines, ""]))
+    out.flush()

@@ -1,0 +1,194 @@
+"""Who calls what in the demo, and what must come of it.
+
+`EXPECTED` is written by hand and knows nothing of the rules: the demo fails where the two differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from callerid.testing import LocalIssuer
+
+__all__ = ["CALLERS", "EXPECTED", "ROUTES", "SPOILT", "Outcome", "Route", "credential", "expected"]
+
+PROJECT = "shop-prod"
+SERVICE = "https://orders.example.com"
+TASKS = f"{SERVICE}/tasks"
+SCHEDULER = "scheduler@shop-prod.iam.gserviceaccount.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call to make: ``audience`` is what services mint their tokens for, ``rightful`` a caller who may."""
+
+    method: str
+    path: str
+    rightful: str = "staff"
+    audience: str = SERVICE
+    sends: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: the HTTP status, and the reason of a refusal."""
+
+    status: int
+    reason: str = ""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the guard refused. What is not found or not allowed as a method was let in."""
+        return self.reason != ""
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}".rstrip()
+
+
+ROUTES = (
+    Route("GET", "/healthz"),
+    Route("GET", "/products", "ada"),
+    Route("GET", "/users/ada/orders", "ada"),
+    Route("POST", "/users/ada/orders", "ada", sends=MappingProxyType({"json": {"article": "kite"}})),
+    Route("GET", "/users/guest/basket", "guest"),
+    Route("GET", "/reports/daily"),
+    Route("WS", "/reports/live"),
+    Route("POST", "/catalogue", sends=MappingProxyType({"files": {"file": ("catalogue.csv", b"kite,9.50\n")}})),
+    Route("POST", "/tasks/reindex", "scheduler", TASKS),
+    Route("GET", "/admin/settings", "boss"),
+    Route("GET", "/admin/nowhere", "boss"),
+    Route("GET", "/docs"),
+    Route("GET", "/nowhere"),
+    Route("DELETE", "/healthz"),
+)
+
+CALLERS: Mapping[str, str] = MappingProxyType(
+    {
+        "stranger": "sends no credential",
+        "staff": "sam@example.com, signed in with the shop's Google Workspace",
+        "boss": "grace@example.com, likewise",
+        "outsider": "eve@example.org, signed in at the same website with another Workspace",
+        "robot": "a service account of just anybody, its audience right: Google signs it a token for any",
+        "scheduler": "the shop's own service account; Google's client library fetches its tokens",
+        "ada": "Firebase user ada",
+        "ben": "Firebase user ben",
+        "guest": "Firebase user guest, anonymous",
+    }
+)
+
+SPOILT: Mapping[str, str] = MappingProxyType(
+    {
+        "expired": "the token of somebody who may, an hour too old",
+        "forged": "the same claims and key id, signed by a key that is not Google's",
+        "audience": "the same, minted for another place (for the task: for the service as a whole)",
+        "unsigned": "the same claims with alg: none",
+        "neighbour": "Firebase user ada of another project: Google's own keys sign it",
+    }
+)
+
+EXPECTED = """
+                         stranger  staff  boss  outsider  robot  scheduler  ada  ben  guest
+GET /healthz                  200    200   200       200    200        200  200  200    200
+GET /products                 200    200   200       200    200        200  200  200    200
+GET /users/ada/orders         401    403   403       403    403        403  200  403    403
+POST /users/ada/orders        401    403   403       403    403        403  201  403    403
+GET /users/guest/basket       401    403   403       403    403        403  403  403    200
+GET /reports/daily            401    200   200       403    403        403  403  403    403
+WS /reports/live              401    101   101       403    403        403  403  403    403
+POST /catalogue               401    200   200       403    403        403  403  403    403
+POST /tasks/reindex           401    401   401       401    403        204  403  403    403
+GET /admin/settings           401    403   200       403    403        403  403  403    403
+GET /admin/nowhere            401    403   404       403    403        403  403  403    403
+GET /docs                     401    200   200       403    403        403  403  403    403
+GET /nowhere                  401    404   404       403    403        403  403  403    403
+DELETE /healthz               401    405   405       403    403        403  403  403    403
+
+                         expired  forged  audience  unsigned  neighbour
+GET /healthz                 200     200       200       200        200
+GET /products                401     401       401       401        401
+GET /users/ada/orders        401     401       401       401        401
+POST /users/ada/orders       401     401       401       401        401
+GET /users/guest/basket      401     401       401       401        401
+GET /reports/daily           401     401       401       401        401
+WS /reports/live             401     401       401       401        401
+POST /catalogue              401     401       401       401        401
+POST /tasks/reindex          401     401       401       401        401
+GET /admin/settings          401     401       401       401        401
+GET /admin/nowhere           401     401       401       401        401
+GET /docs                    401     401       401       401        401
+GET /nowhere                 401     401       401       401        401
+DELETE /healthz              401     401       401       401        401
+"""
+"""The status of every call, by hand."""
+
+# Why a caller gets 401, where they get it. People cannot have a token for a URL, so none of theirs fits the task.
+_UNKNOWN = {
+    "stranger": "no_credential",
+    "staff": "wrong_audience",
+    "boss": "wrong_audience",
+    "outsider": "wrong_audience",
+    "expired": "expired",
+    "forged": "bad_signature",
+    "audience": "wrong_audience",
+    "unsigned": "unsigned",
+    "neighbour": "unknown_issuer",
+}
+
+
+def expected(text: str = EXPECTED) -> dict[tuple[str, str], Outcome]:
+    """What must come of each call, by route and caller."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for table in text.strip().split("\n\n"):
+        header, *lines = table.splitlines()
+        for line in lines:
+            method, path, *statuses = line.split()
+            for caller, status in zip(header.split(), map(int, statuses), strict=True):
+                reason = {401: _UNKNOWN.get(caller, ""), 403: "not_allowed"}.get(status, "")
+                found[f"{method} {path}", caller] = Outcome(status, reason)
+    return found
+
+
+def credential(issuer: LocalIssuer, caller: str, route: Route, fetch: Callable[[str, str], str]) -> str | None:
+    """The token that a caller sends to a route.
+
+    ``fetch(email, audience)`` gets a service account's token as that account would.
+    """
+    if caller in SPOILT:
+        return _spoilt(issuer, caller, credential(issuer, route.rightful, route, fetch) or "", route)
+    match caller:
+        case "stranger":
+            return None
+        case "staff":
+            return issuer.workspace_person("sam@example.com")
+        case "boss":
+            return issuer.workspace_person("grace@example.com")
+        case "outsider":
+            return issuer.workspace_person("eve@example.org")
+        case "robot":
+            return issuer.service_account("robot@anybody.iam.gserviceaccount.com", audience=route.audience)
+        case "scheduler":
+            return fetch(SCHEDULER, route.audience)
+        case "guest":
+            return issuer.firebase_user("guest", project=PROJECT, provider="anonymous")
+        case _:
+            return issuer.firebase_user(caller, project=PROJECT, email=f"{caller}@example.net")
+
+
+def _spoilt(issuer: LocalIssuer, how: str, token: str, route: Route) -> str:
+    match how:
+        case "expired":
+            return issuer.expired(token)
+        case "forged":
+            return issuer.forged(token)
+        case "audience":
+            return issuer.wrong_audience(token, SERVICE if route.audience == TASKS else "https://elsewhere.example.net")
+        case "unsigned":
+            return issuer.unsigned(token)
+        case _:
+            return issuer.firebase_user("ada", project="shop-next-door")

@@ -1,0 +1,164 @@
+"""The command line: one line for a mistake, and a clean end."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+import callerid.cli.command as module
+from callerid.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "callerid: the following arguments are required: COMMAND"),
+        (["dance"], "callerid: argument COMMAND: invalid choice: 'dance'"),
+        (["demo", "--fast"], "callerid: unrecognized arguments: --fast"),
+        (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is no port: 0 to 65535"),
+        (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is no port: 0 to 65535"),
+        (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is no service account"),
+        (["issuer", "--workspace-person", "ada@gmail.com"], "callerid: Google mints no such token: gmail.com belongs"),
+        (["issuer", "--client-id", "https://a.example", "--person", "ada@gmail.com"], "callerid: Google mints no such"),
+        (["issuer", "--firebase-user", ""], "callerid: Google mints no such token: "),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(said)
+    assert told.err.count("\n") == 1
+    assert "hostile" not in told.err
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["issuer", "--port", str(port)]) == 2
+    assert capsys.readouterr().err == f"callerid: cannot listen on port {port}: Address already in use\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["issuer", "--help"]])
+def test_help_tells_the_exit_codes(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert "exit codes: 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("trouble", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 0)])
+def test_an_end_from_outside_is_no_traceback(
+    trouble: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object, **__: object) -> int:
+        raise trouble
+
+    monkeypatch.setattr(module, "demo", ended)
+    with Path(os.devnull).open("w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        assert main(["demo"]) == code
+
+
+def test_it_may_run_in_another_thread() -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(main(["issuer", "--service-account", "x"])))
+    thread.start()
+    thread.join()
+    assert codes == [2]
+
+
+def test_the_demo_stays_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def noted(_: object, *, stay: object) -> int:
+        asked.append(stay)
+        return 0
+
+    monkeypatch.setattr(module, "demo", noted)
+    assert [main(["demo"]), main(["demo", "--serve"])] == [0, 0]
+    assert asked == [None, module._until_interrupted]
+
+
+def test_sigterm_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "demo", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    assert main(["demo"]) == 130
+
+
+def test_sigterm_is_handled_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["issuer", "--service-account", "x"]) == 2
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_issuer_stays_until_it_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], http: requests.Session
+) -> None:
+    def look() -> None:
+        told = capsys.readouterr().out
+        google, firebase = re.findall(r"_KEYS_URL=(\S+)", told)
+        assert http.get(google).json()["keys"]
+        assert http.get(firebase).json()
+        *_, address = re.findall(r"curl -H 'Metadata-Flavor: Google' '(\S+)'", told)
+        assert "robot@shop-prod.iam.gserviceaccount.com" in told
+        assert http.get(address, headers={"Metadata-Flavor": "Google"}).text.count(".") == 2
+        assert re.findall(r"A token of (.*), good for an hour:\n  \S+\.\S+\.\S+\n", told) == [
+            "eve@gmail.com, for 1234-abc.apps.googleusercontent.com",
+            "ada@example.com, for 1234-abc.apps.googleusercontent.com",
+            "Firebase user u1 of shop-test",
+        ]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_until_interrupted", look)
+    wanted = ["--person", "eve@gmail.com", "--workspace-person", "ada@example.com", "--firebase-user", "u1"]
+    account = ["--service-account", "robot@shop-prod.iam.gserviceaccount.com", "--project", "shop-test"]
+    assert main(["issuer", *wanted, *account]) == 0
+
+
+@pytest.fixture
+def http() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("arguments", "up"), [(["demo", "--serve"], "# scheduler: 204"), (["issuer"], "Ctrl-C ends it.")]
+)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(arguments: list[str], up: str, how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "callerid.cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for line in running.stdout:
+            if line.startswith(up):
+                break
+        running.send_signal(how)
+        assert running.wait(30) == 0
+        assert running.stderr.read() == ""
+
+
+def test_python_runs_it_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["callerid", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("callerid.cli", run_name="__main__")
+    assert ended.value.code == 0
+
+
+def test_staying_ends_with_a_signal() -> None:
+    threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        module._until_interrupted()

@@ -1,0 +1,123 @@
+"""The demo, for real: every caller, every route, and nothing left behind."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shlex
+import socket
+import threading
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import requests
+
+from callerid.cli import demo as module
+from callerid.cli import main
+from callerid.cli.demo import demo
+from callerid.cli.scenes import Outcome, Route, expected
+
+LOG = logging.getLogger("callerid")
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    out = io.StringIO()
+    assert demo(out) == 0
+    return out.getvalue()
+
+
+def test_everything_is_as_expected(shown: str) -> None:
+    assert shown.splitlines()[-1] == "demo: 196 calls, 196 as expected"
+    assert "NOT AS EXPECTED" not in shown
+
+
+def test_it_fits_a_terminal_and_is_plain_in_a_file(shown: str) -> None:
+    assert max(map(len, shown.splitlines())) <= 120
+    assert "\033" not in shown
+
+
+def test_it_says_which_rule_stands_at_each_route(shown: str) -> None:
+    assert "  GET /reports/daily       domain:example.com\n" in shown
+    assert "  GET /users/ada/orders    firebaseUser:{user_id}\n" in shown
+
+
+def test_one_refusal_is_explained(shown: str) -> None:
+    assert "the caller is firebase:shop-prod/ben, the path names 'ada'" in shown
+
+
+def test_nothing_is_left_behind(shown: str) -> None:
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("callerid")]
+    assert (LOG.level, LOG.propagate, LOG.handlers) == (logging.NOTSET, True, [])
+    assert "GOOGLE_KEYS_URL" not in os.environ
+
+
+def test_whatever_differs_is_named_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mistaken = expected() | {("GET /reports/daily", "stranger"): Outcome(200)}
+    monkeypatch.setattr(module, "expected", lambda: mistaken)
+    assert main(["demo"]) == 1
+    *_, named, last = capsys.readouterr().out.splitlines()
+    assert named == "NOT AS EXPECTED: GET /reports/daily as stranger: expected 200, got 401 no_credential"
+    assert last == "demo: 196 calls, 195 as expected"
+
+
+def test_what_it_prints_to_try_works() -> None:
+    out, tried = io.StringIO(), dict[str, int]()
+
+    def stay() -> None:
+        lines = out.getvalue().splitlines()
+        with requests.Session() as session:
+            session.trust_env = False
+            for comment, command in pairwise(lines):
+                if comment.startswith("# "):
+                    tried[comment] = curl(session, command)
+
+    assert demo(out, stay=stay) == 0
+    assert len(tried) == 7
+    assert all(comment.split(": ")[1].startswith(str(status)) for comment, status in tried.items())
+
+
+def curl(session: requests.Session, line: str) -> int:
+    program, _, _, method, url, *more = shlex.split(line)
+    assert program == "curl"
+    headers = dict([more[1].split(": ", 1)]) if more else {}
+    return session.request(method, url, headers=headers).status_code
+
+
+def test_no_answer_is_an_outcome_too() -> None:
+    call: Any = module._call
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with requests.Session() as session:
+        session.trust_env = False
+        came = [call(session, address, Route(method, "/healthz"), None) for method in ("GET", "WS")]
+    assert came == [Outcome(0, "no_answer")] * 2
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class OldTerminal(Terminal):
+    encoding = "ascii"
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    style: Any = module._style
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert style(Terminal()).colours
+    assert style(OldTerminal()).tick == "ok"
+    assert not style(io.StringIO()).colours
+    monkeypatch.setenv("TERM", "dumb")
+    assert not style(Terminal()).colours
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not style(Terminal()).colours

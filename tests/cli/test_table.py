@@ -1,0 +1,43 @@
+"""Tables are plain text on plain terminals."""
+
+from __future__ import annotations
+
+from callerid.cli.scenes import Outcome
+from callerid.cli.table import Style, names, outcomes
+
+SEEN = {
+    ("GET /a", "ada"): Outcome(200),
+    ("GET /a", "nobody"): Outcome(401, "no_credential"),
+    ("GET /long", "ada"): Outcome(403, "not_allowed"),
+    ("GET /long", "nobody"): Outcome(401, "expired"),
+}
+
+
+def table(style: Style, *wrong: tuple[str, str]) -> list[str]:
+    return outcomes(["GET /a", "GET /long"], ["ada", "nobody"], SEEN, wrong, style)
+
+
+def test_columns_stand_under_their_callers() -> None:
+    assert table(Style()) == [
+        "             ada     nobody",
+        "  GET /a     ✓ 200   401 who?",
+        "  GET /long  403 no  401 expired",
+    ]
+
+
+def test_a_terminal_without_a_tick_gets_a_word() -> None:
+    assert table(Style(tick="ok"))[1] == "  GET /a     ok 200  401 who?"
+
+
+def test_colours_tell_outcomes_apart_and_move_nothing() -> None:
+    plain, coloured = table(Style()), table(Style(colours=True), ("GET /a", "ada"))
+    assert "\033[1;37;41m✓ 200\033[0m" in coloured[1]
+    assert "\033[33m401 who?\033[0m" in coloured[1]
+    assert "\033[31m403 no\033[0m" in coloured[2]
+    for code in ("\033[1;37;41m", "\033[33m", "\033[31m", "\033[1m", "\033[0m"):
+        coloured = [line.replace(code, "") for line in coloured]
+    assert [line.rstrip() for line in coloured] == plain
+
+
+def test_names_are_one_column() -> None:
+    assert names({"a": "one", "long": "two"}, Style()) == ["  a     one", "  long  two"]
