@@ -127,6 +127,23 @@ class Caller:
         """The caller's e-mail if it is verified, else the account's id."""
         return self.email or self.subject
 
+    # Starlette's protocol for ``request.user``.
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always: where nobody is known there is no caller."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The caller's `name`."""
+        return self.name
+
+    @property
+    def identity(self) -> str:
+        """The issuer-qualified name: ``str()`` of the caller."""
+        return str(self)
+
     def __str__(self) -> str:
         if self.firebase is not None:
             return f"firebase:{self.firebase.project}/{self.firebase.uid}"

@@ -11,7 +11,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
@@ -107,7 +107,7 @@ def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any
     Everything else, generators too, is wrapped in a plain function: a failed claim is then a 500 and no broken stream.
     """
     innermost = unwrapped(function)
-    wrapper = _async_claim if inspect.iscoroutinefunction(innermost) else _claim
+    wrapper = _async_claim if _is_coroutine_function(function) else _claim
     template = wrapper(function, mark, getattr(innermost, "__qualname__", repr(innermost)), claim)
     # Frameworks resolve string annotations in the globals of what they are given: those must be the user's.
     made = types.FunctionType(
@@ -120,6 +120,13 @@ def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any
     functools.update_wrapper(made, function)
     setattr(made, ATTRIBUTE, (*marks_on(function), mark))
     return made
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    # What a call of it gives, as frameworks see it: a decorator may have made one kind of the other.
+    while isinstance(function, functools.partial):
+        function = cast("Any", function.func)
+    return inspect.iscoroutinefunction(function)
 
 
 # Only closure variables below: the code runs under the user's globals.

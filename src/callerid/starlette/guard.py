@@ -28,8 +28,8 @@ class Guard(GuardCore):
         """Mark an endpoint, an endpoint class or a mounted application with a rule.
 
         Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
-        ``Authorization`` must be minted for here. All marks on the way to an endpoint must hold. Put the decorator below
-        the route's own. Raises `ConfigurationError`.
+        ``Authorization`` must be minted for here. All marks on the way to an endpoint must hold. Put the decorator
+        below the route's own. Raises `ConfigurationError`.
         """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 

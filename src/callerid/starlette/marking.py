@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 
 from callerid.marks import ATTRIBUTE, DECIDED, Mark, mark_class, mark_function, marks_on, unguarded
 
@@ -30,8 +30,10 @@ class MarkedApp:
                 raise unguarded(self._mark, repr(self.app))
         await self.app(scope, receive, send)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.app, name)
+    @property
+    def routes(self) -> Any:
+        """The application's routes, for ``url_for``: nothing else of it shows, or it would be used past the mark."""
+        return getattr(self.app, "routes", [])
 
 
 class Allow:
@@ -52,12 +54,14 @@ def marked(target: Any, mark: Mark) -> Any:
     """The target with the mark and its claim. Raises TypeError for what no rule can be tied to."""
     if isinstance(target, type):
         return mark_class(target, mark)
-    if inspect.isroutine(target) or isinstance(target, functools.partial):
-        return mark_function(target, mark)
-    if isinstance(target, Router) and type(target).__module__.startswith("fastapi"):
-        raise TypeError("a router is not marked itself: write APIRouter(dependencies=[guard.allow(rule)])")
-    if isinstance(target, staticmethod | classmethod):
+    if isinstance(target, staticmethod | classmethod | functools.partialmethod):
         raise TypeError("mark the function, then make it a static or class method: put @guard.allow(...) below")
+    if inspect.isroutine(target) or isinstance(target, functools.partial):
+        return mark_function(cast("Any", target), mark)
+    if isinstance(target, Router) and any(kind.__module__.startswith("fastapi.") for kind in type(target).__mro__):
+        raise TypeError("a router is not marked itself: write APIRouter(dependencies=[guard.allow(rule)])")
+    if isinstance(target, BaseRoute):
+        raise TypeError("a route is not marked itself: mark its endpoint, or the application that it mounts")
     if _is_asgi(target):
         return MarkedApp(target, mark)
     raise TypeError(

@@ -7,57 +7,60 @@ while keys were fetched would else be judged for one user and served for another
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["deaf", "narrowed", "pinned", "shallow_copy"]
+__all__ = ["deaf", "is_narrowable", "narrowed", "pinned", "serves", "shallow_copy"]
 
 
 class _Pinned(BaseRoute):
     """Stands in for a route of a kind that cannot be copied."""
 
-    def __init__(self, route: BaseRoute, match: Match, child_scope: Scope) -> None:
+    def __init__(self, route: BaseRoute) -> None:
         self.route = route
-        self.answer = (match, child_scope)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return self.answer
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("route") is self:
-            scope["route"] = self.route
-        await self.route.handle(scope, receive, send)
 
 
 def shallow_copy(original: Any) -> Any:
     """The same class and members, without running any constructor; ``None`` where that cannot be done."""
+    kind: type[Any] = original.__class__
     try:
-        copy = object.__new__(type(original))
+        copy: Any = object.__new__(kind)
         copy.__dict__.update(original.__dict__)
     except (AttributeError, TypeError):
         return None
     return copy
 
 
+def serves(route: Any) -> tuple[Any, Any]:
+    """What a route hands over to."""
+    return getattr(route, "endpoint", None), getattr(route, "app", None)
+
+
 def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
-    """The route, answering only with this match; it stays of its own class, since frameworks ask."""
-    copy = shallow_copy(route)
-    if copy is None:
-        return _Pinned(route, match, child_scope)
+    """The route, answering only with this match; it stays of its own class, since frameworks ask.
+
+    Where it serves something else by then than what was judged, nothing is found.
+    """
+    judged = serves(route)
 
     def matches(scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG001
         return match, child_scope
 
-    def handle(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope.get("route") is copy:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("route") is pin:
             scope["route"] = route
-        return route.handle(scope, receive, send)
+        same = all(now is then for now, then in zip(serves(route), judged, strict=True))
+        await (route.handle if same else scope["router"].not_found)(scope, receive, send)
 
-    copy.__dict__.update(matches=matches, handle=handle)
-    # A class that computes either name by a data descriptor would not look into the instance.
-    return copy if copy.matches is matches and copy.handle is handle else _Pinned(route, match, child_scope)
+    pin: Any = shallow_copy(route) or _Pinned(route)
+    pin.__dict__.update(matches=matches, handle=handle)
+    if pin.matches is not matches or pin.handle is not handle:
+        # Its class computes either name by a data descriptor, which does not look into the instance.
+        pin = _Pinned(route)
+        pin.__dict__.update(matches=matches, handle=handle)
+    return cast("BaseRoute", pin)
 
 
 class _Deaf:
@@ -88,6 +91,12 @@ def narrowed(router: Router, route: BaseRoute) -> Router:
 def deaf(router: Router, routes: tuple[BaseRoute, ...]) -> Router:
     """The router with nothing left to serve: its own redirects and its own default answer."""
     return _copied(router, _Deaf(routes, router.not_found))
+
+
+def is_narrowable(router: Router) -> bool:
+    """Whether a copy of the router keeps to the table it is given; a class may compute its routes."""
+    table: list[BaseRoute] = []
+    return _copied(router, table).routes is table
 
 
 def _copied(router: Router, routes: Any, **members: Any) -> Router:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from callerid.algebra import check_possible
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
-from callerid.guard import GuardCore, Identity, Requirement, combined
+from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.rules import all_of
 from callerid.starlette.reading import Place
@@ -33,24 +34,31 @@ class Exchange(NamedTuple):
     send: Send
 
 
+Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What must hold at one place: a requirement for each guard on the way, outermost first."""
+    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way."""
 
-    parts: tuple[tuple[GuardCore, Requirement], ...]
+    parts: Parts
     marks: tuple[Mark, ...]
 
 
 class Passage:
-    """The state of one request. Only the event loop's task that serves the request touches it."""
+    """How far one request has come: what stands on the way to here, and what was decided here.
+
+    Each router on the way has a passage of its own, so that a second try or a copied scope finds nothing but what is
+    above it. Only the task that serves the request touches it.
+    """
 
     __slots__ = (
         "_callers",
         "_decided",
         "_path",
+        "above",
         "areas",
-        "identities",
-        "introduced",
+        "leads_to",
         "parameters",
         "pending",
         "templates",
@@ -60,20 +68,23 @@ class Passage:
         self.areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
         self.parameters: tuple[tuple[str, str], ...] = ()
         self.templates: tuple[str, ...] = ()
-        self.identities: dict[GuardCore, Identity] = {}
+        self.leads_to: Router | None = None
         self.pending = True
-        self.introduced = False
+        self.above: Passage | None = None
         self._callers: dict[GuardCore, Caller | None] = {}
         self._decided: frozenset[Mark] = frozenset()
         self._path: Mapping[str, Any] = {}
 
+    def onwards(self) -> Passage:
+        """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
+        passage = Passage()
+        passage.above = self
+        passage.areas, passage.parameters, passage.templates = self.areas, self.parameters, self.templates
+        return passage
+
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
         self.areas = (*self.areas, (protection, ()))
-
-    def undecide(self) -> None:
-        """Nothing decided so far holds for what comes now."""
-        self.pending, self._decided, self._callers = True, frozenset(), {}
 
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
@@ -97,8 +108,8 @@ class Passage:
     def ruling(self, *, endpoint: bool) -> Ruling:
         """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
-        Raises `ConfigurationError` for what nobody can meet, `UnguardedEndpointError` for a mark whose guard is not
-        installed on the way.
+        Raises `ConfigurationError` for an endpoint that nobody can reach, `UnguardedEndpointError` for a mark whose
+        guard is not installed on the way.
         """
         asked: dict[GuardCore, list[Requirement]] = {protection.guard: [] for protection, _ in self.areas}
         for protection, marks in self.areas:
@@ -111,31 +122,40 @@ class Passage:
         innermost, marks = self.areas[-1]
         if not marks or not endpoint:
             asked[innermost.guard].append(innermost.default)
-        parts = tuple((guard, combined(requirements)) for guard, requirements in asked.items() if requirements)
         every = tuple(mark for _, found in self.areas for mark in found)
-        ruling = Ruling(parts, every)
-        self._check(ruling, endpoint=endpoint)
-        return ruling
+        if not endpoint:
+            # A route's rule and the default may exclude each other: then a wrong method is refused to everybody.
+            return Ruling(tuple((guard, each) for guard, requirements in asked.items() for each in requirements), every)
+        parts = tuple((guard, combined(requirements)) for guard, requirements in asked.items() if requirements)
+        self._check(parts)
+        return Ruling(parts, every)
 
-    def _check(self, ruling: Ruling, *, endpoint: bool) -> None:
-        where = "".join(self.templates) or "(no route)"
-        for guard, requirement in ruling.parts:
+    def _check(self, parts: Parts) -> None:
+        where = "".join(self.templates)
+        for guard, requirement in parts:
             guard.check_possible(requirement, where)
-            if endpoint:
-                _check_parameters(requirement, self.parameters, where)
-        _check_together(ruling, where)
+            _check_parameters(requirement, self.parameters, where)
+        _check_together(parts, where)
+
+    def refuse(self) -> None:
+        """Remember that a guard has answered, for all who wait for it."""
+        passage: Passage | None = self
+        while passage is not None:
+            passage.pending = False
+            passage = passage.above
 
     def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
         """Remember what was decided, and for which path parameters."""
-        self.pending, self._decided, self._callers, self._path = False, frozenset(ruling.marks), callers, path
+        self.refuse()
+        self._decided, self._callers, self._path = frozenset(ruling.marks), callers, path
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether this mark was judged, and let in."""
         return mark in self._decided
 
     def has_noted(self, mark: Mark) -> bool:
-        """Whether this mark was judged, or will be by the router behind the mount that has it."""
-        return mark in self._decided or (self.pending and any(mark in marks for _, marks in self.areas))
+        """Whether this mark was judged, or will be by the router that this leads to."""
+        return any(mark in marks for _, marks in self.areas)
 
     def caller_under(self, mark: Mark, path: Mapping[str, Any]) -> Caller | None:
         """The caller as decided under a mark.
@@ -149,7 +169,7 @@ class Passage:
     @property
     def caller(self) -> Caller | None:
         """The caller as the innermost guard decided."""
-        return self._callers.get(self.areas[-1][0].guard)
+        return next(reversed(self._callers.values()), None)
 
 
 def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:
@@ -168,8 +188,8 @@ def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str
             )
 
 
-def _check_together(ruling: Ruling, where: str) -> None:
+def _check_together(parts: Parts, where: str) -> None:
     # Two guards may trust different issuers, but their rules must go together all the same.
-    if len(ruling.parts) > 1:
-        issuers = tuple(dict.fromkeys(issuer for guard, _ in ruling.parts for issuer in guard.issuers))
-        check_possible(all_of(tuple(requirement.rule for _, requirement in ruling.parts)), issuers, where)
+    if len(parts) > 1:
+        issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
+        check_possible(all_of(tuple(requirement.rule for _, requirement in parts)), issuers, where)

@@ -55,28 +55,32 @@ class Protection:
         """
         ruling = _ruling(passage, place)
         route = passage.route(exchange.scope)
+        identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
         for guard, requirement in ruling.parts:
-            identity = Identity()
             try:
-                if not requirement.public:
-                    identity = await _identity(passage, guard, exchange.scope)
-                callers[guard] = guard.judge(requirement, identity, _as_judged(path, place))
+                if not requirement.public and guard not in identities:
+                    identities[guard] = await arun(guard.identify(_sent(exchange.scope, guard)))
+                judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
             except Refusal as refusal:
-                instance = guard.record(route, requirement, identity, refusal)
-                passage.pending = False
+                instance = guard.record(route, requirement, identities.get(guard), refusal)
+                passage.refuse()
                 await self._refuse(refusal, guard.answer(refusal, instance), exchange)
                 return False
-            guard.record(route, requirement, identity)
+            callers[guard] = judged or callers.get(guard)
+        for guard, requirement in ruling.parts:
+            guard.record(route, requirement, identities.get(guard))
         passage.settle(ruling, callers, path)
-        _introduce(passage, exchange.scope)
+        _introduce(passage.caller, exchange.scope)
         return True
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
         scope, receive, send = exchange
         response = await self._redressed(refusal, scope)
+        if scope.get("method") == "HEAD":
+            send = _without_body(send)
         if response is None:
-            response = Response(b"" if scope.get("method") == "HEAD" else answer.body, answer.status)
+            response = Response(answer.body, answer.status)
             response.raw_headers = [(name.encode(), value.encode()) for name, value in answer.headers]
         else:
             for name, value in answer.headers:
@@ -84,7 +88,7 @@ class Protection:
                     response.headers.setdefault(name, value)
         if scope["type"] == "http":
             await response(scope, receive, send)
-        elif "websocket.http.response" in scope.get("extensions", {}):
+        elif "websocket.http.response" in (scope.get("extensions") or {}):
             await response({**scope, "type": "http", "method": "GET"}, receive, _as_denial(send))
         else:
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
@@ -109,19 +113,19 @@ def _as_denial(send: Send) -> Send:
     return deny
 
 
-async def _identity(passage: Passage, guard: GuardCore, scope: Scope) -> Identity:
-    identity = passage.identities.get(guard)
-    if identity is None:
-        identity = passage.identities[guard] = await arun(guard.identify(_sent(scope, guard)))
-    return identity
+def _without_body(send: Send) -> Send:
+    async def send_headers(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_headers
 
 
 def _sent(scope: Scope, guard: GuardCore) -> dict[str, list[str]]:
-    slots = guard.slots
+    slots = {name.encode(): name for name in guard.slots}
     sent: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
-        name = raw_name.decode("latin-1").lower()
-        if name in slots:
+        name = slots.get(raw_name.lower())
+        if name is not None:
             sent.setdefault(name, []).append(raw_value.decode("latin-1"))
     return sent
 
@@ -153,14 +157,16 @@ def _canonical(value: Any) -> Any:
     return value if not isinstance(value, str) or _DECIMAL.fullmatch(value) else None
 
 
-def _introduce(passage: Passage, scope: Scope) -> None:
-    caller = passage.caller
+class _Credentials(AuthCredentials):
+    """Ours; what an outer middleware has put into the scope is of another class."""
+
+
+def _introduce(caller: Caller | None, scope: Scope) -> None:
     scope.setdefault("state", {})["caller"] = caller
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
-    if passage.introduced or "user" not in scope:
-        passage.introduced = True
+    if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
-        scope["auth"] = AuthCredentials() if caller is None else AuthCredentials(["authenticated"])
+        scope["auth"] = _Credentials() if caller is None else _Credentials(["authenticated"])
 
 
 class HeldSend:

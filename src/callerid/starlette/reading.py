@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -14,9 +14,9 @@ from starlette.types import Scope
 
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.starlette.marking import MarkedApp
-from callerid.starlette.narrow import narrowed, pinned
+from callerid.starlette.narrow import narrowed, pinned, serves
 
-__all__ = ["Place", "Receiver", "RouteReader", "Step", "end_of_chain", "router_of"]
+__all__ = ["LONGEST_CHAIN", "Place", "Receiver", "RouteReader", "Step", "end_of_chain", "router_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Receiver:
 class Place:
     """One route as it stands in its table: what is the same for every request that comes to it.
 
-    ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those which
-    the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why the
-    endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may stand in.
+    ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
+    which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
+    the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
+    stand in.
     """
 
     template: str
@@ -44,7 +45,7 @@ class Place:
     integers: frozenset[str] = frozenset()
     problem: str = ""
     unseen: str = ""
-    rulings: dict[Any, Any] = field(default_factory=dict)
+    rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class RouteReader:
 
     def __init__(self) -> None:
         # Routes compare by value and cannot be hashed: they are known by identity, while they live.
-        self._places: dict[tuple[int, str], tuple[weakref.ref[Any], Any, Place]] = {}
+        self._known: dict[int, _Known] = {}
 
     def resolve(self, routes: Iterable[BaseRoute], scope: Scope) -> Step | None:
         """The route that serves: the first that matches in full, else the first whose path alone matches."""
@@ -106,30 +107,39 @@ class RouteReader:
         """Raise `ConfigurationError` where an endpoint cannot be given what its parameters say."""
 
     def place(self, route: Any, method: str) -> Place:
-        """What is known of a route, read once."""
-        key = (id(route), method)
-        known = self._places.get(key)
-        serves = getattr(route, "endpoint", None), getattr(route, "app", None)
-        if known is not None and known[0]() is route and known[1] == serves:
-            return known[2]
-        place = self.read(route, method)
-        self._places[key] = (weakref.ref(route, lambda _: self._places.pop(key, None)), serves, place)
+        """What is known of a route where it serves this method, read once."""
+        known = self._knowledge(route)
+        handler = known.handler(method)
+        place = known.places.get(handler)
+        if place is None:
+            place = known.places[handler] = self.read(route, handler)
         return place
 
-    def read(self, route: Any, method: str) -> Place:
-        """Read a route."""
+    def _knowledge(self, route: Any) -> _Known:
+        key, now = id(route), serves(route)
+        known = self._known.get(key)
+        if known is not None and known.route() is route and all(a is b for a, b in zip(now, known.serves, strict=True)):
+            return known
+        kind = _class_of(self.target(route))
+        known = _Known(_reference(route, lambda _: self._known.pop(key, None)), now, kind, {})
+        if known.route() is route:
+            self._known[key] = known
+        return known
+
+    def read(self, route: Any, handler: str) -> Place:
+        """Read a route; ``handler`` names the method of an endpoint class that serves."""
         target = self.target(route)
         return Place(
             template=getattr(route, "path_format", None) or getattr(route, "path", None) or f"({type(route).__name__})",
-            marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, method)))),
+            marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, handler)))),
             parameters=_parameters(route),
         )
 
     def target(self, route: Any) -> Any:
         """What serves the route, as far as marks go."""
-        if isinstance(route, Mount | Host):
-            return route.app
-        return getattr(route, "endpoint", None)
+        if isinstance(route, Mount) and _reaches_base(route):
+            return getattr(route, "_base_app", None)
+        return route.app if isinstance(route, Mount | Host) else getattr(route, "endpoint", None)
 
     def behind(self, route: BaseRoute) -> Router | None:
         """The router that surely stands behind a mount or host; whatever else stands there is opaque."""
@@ -144,34 +154,66 @@ class RouteReader:
         return (((), route) for route in tuple(router.routes))
 
     def methods(self, route: Any) -> tuple[str, ...]:
-        """The methods that a route serves, as far as it says."""
+        """The methods that a route serves, as far as it says; ``*`` for what is mounted."""
         if isinstance(route, WebSocketRoute):
             return ("",)
+        if isinstance(route, Mount | Host):
+            return ("*",)
         return tuple(sorted(getattr(route, "methods", None) or _CLASS_METHODS))
 
 
 _CLASS_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
+
+    route: Callable[[], Any]
+    serves: tuple[Any, Any]
+    kind: type[Any]
+    places: dict[str, Place]
+
+    def handler(self, method: str) -> str:
+        """The method of an endpoint class that serves; a client may invent any, and then there is none."""
+        if not issubclass(self.kind, HTTPEndpoint):
+            return ""
+        name = "get" if method == "HEAD" and not hasattr(self.kind, "head") else method.lower()
+        return name if hasattr(self.kind, name) else ""
+
+
+def _reference(route: Any, forget: Callable[[Any], Any]) -> Callable[[], Any]:
+    try:
+        return weakref.ref(route, forget)
+    except TypeError:
+        return lambda: None
+
+
 def router_of(app: Any) -> Router | None:
     """The router to which this application surely hands every request that its own middleware lets through."""
     if isinstance(app, MarkedApp):
         return router_of(app.app)
-    if isinstance(app, Starlette) and _is_the_frameworks(type(app).__call__):
+    if isinstance(app, Starlette) and _is_called_as_the_framework_calls(app):
         router = end_of_chain(app.middleware_stack) if app.middleware_stack is not None else app.router
         return router_of(router if isinstance(router, Router) else app.router)
-    if isinstance(app, Router) and _is_the_frameworks(type(app).__call__):
+    if isinstance(app, Router) and _is_called_as_the_framework_calls(app):
         return app
     return None
 
 
-def _is_the_frameworks(function: Any) -> bool:
-    return getattr(function, "__module__", "").partition(".")[0] in ("starlette", "fastapi")
+def _is_called_as_the_framework_calls(app: Any) -> bool:
+    # Whose class defines it, not whose function it is: instrumentation replaces functions of the framework's classes.
+    owner = next(kind for kind in type(app).__mro__ if "__call__" in vars(kind))
+    return owner.__module__.partition(".")[0] in ("starlette", "fastapi")
+
+
+LONGEST_CHAIN = 100
+"""Chains of middleware longer than this are taken for endless."""
 
 
 def end_of_chain(app: Any) -> Any:
     """What stands at the end of a chain of middleware; ``None`` for a chain without end."""
-    for _ in range(100):
+    for _ in range(LONGEST_CHAIN):
         inner = getattr(app, "app", None)
         if inner is None or isinstance(app, Router):
             return app
@@ -180,19 +222,18 @@ def end_of_chain(app: Any) -> Any:
 
 
 def _reaches_base(mount: Mount) -> bool:
-    base, app = getattr(mount, "_base_app", None), mount.app
+    base: Any = getattr(mount, "_base_app", None)
+    app: Any = mount.app
     # Only what Mount(middleware=[...]) itself wrapped round its application forwards to it.
-    for _ in range(100):
-        if app is base or app is None:
+    for _ in range(LONGEST_CHAIN):
+        if app is base or app is None or isinstance(app, MarkedApp):
             return app is base
-        if isinstance(app, MarkedApp):
-            return False
-        app = getattr(app, "app", None)  # type: ignore[assignment]
+        app = getattr(app, "app", None)
     return False
 
 
 def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
-    convertors = getattr(route, "param_convertors", None) or {}
+    convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
     kinds = {name: type(convertor).__name__ for name, convertor in convertors.items()}
     if isinstance(route, Mount):
         kinds.pop("path", None)
@@ -201,15 +242,18 @@ def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
     return tuple(kinds.items())
 
 
-def _method_marks(endpoint: Any, method: str) -> tuple[Mark, ...]:
+def _method_marks(endpoint: Any, handler: str) -> Iterator[Mark]:
     """Marks on the methods of an endpoint class which would serve this request."""
-    endpoint = unwrapped(endpoint)
-    if not isinstance(endpoint, type):
-        return ()
-    if issubclass(endpoint, HTTPEndpoint):
-        name = "get" if method == "HEAD" and not hasattr(endpoint, "head") else method.lower()
-        return marks_on(getattr(endpoint, name, None))
-    if issubclass(endpoint, WebSocketEndpoint):
+    kind = _class_of(endpoint)
+    names: tuple[str, ...] = ()
+    if issubclass(kind, HTTPEndpoint):
+        names = ("dispatch", handler)
+    if issubclass(kind, WebSocketEndpoint):
         names = ("dispatch", "on_connect", "on_receive", "on_disconnect")
-        return tuple(mark for name in names for mark in marks_on(getattr(endpoint, name, None)))
-    return ()
+    for name in names:
+        yield from marks_on(getattr(kind, name, None))
+
+
+def _class_of(endpoint: Any) -> type[Any]:
+    endpoint = unwrapped(endpoint)
+    return cast("type[Any]", endpoint) if isinstance(endpoint, type) else type(None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
-from callerid.starlette.narrow import deaf
+from callerid.starlette.narrow import deaf, is_narrowable
 from callerid.starlette.passage import KEY, Exchange, Passage
 from callerid.starlette.protection import HeldSend, Protection
-from callerid.starlette.reading import end_of_chain, router_of
+from callerid.starlette.reading import LONGEST_CHAIN, end_of_chain, router_of
 
 __all__ = ["Seam", "install", "install_in_app"]
 
@@ -37,29 +37,49 @@ class Seam:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
-        if scope["type"] not in ("http", "websocket"):
-            if scope["type"] == "lifespan" and self.start is not None:
-                self.start()
-            await self.serve(self.router, scope, receive, send)
+        exchange = Exchange(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(exchange)
             return
-        passage = self._passage(scope)
+        above = self._above(scope)
+        passage = self._passage(above)
         if passage is None:
-            await self.serve(self.router, scope, receive, send)
+            await self.serve(self.router, *exchange)
             return
+        self._start()
+        scope[KEY] = passage
+        try:
+            await self._pass(passage, exchange)
+        finally:
+            # Whatever uses this scope again starts from where it stood.
+            scope[KEY] = above
+
+    async def _live(self, exchange: Exchange) -> None:
+        try:
+            self._start()
+        except Exception as error:
+            await exchange.receive()
+            await exchange.send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await self.serve(self.router, *exchange)
+
+    def _start(self) -> None:
         if self.start is not None:
             self.start()
-        await self._pass(passage, Exchange(scope, receive, send))
 
-    def _passage(self, scope: Scope) -> Passage | None:
+    def _above(self, scope: Scope) -> Passage | None:
         passage = scope.get(KEY)
+        if isinstance(passage, Passage):
+            return passage
+        # Middleware of a mount may have made a scope of its own.
+        decided = DECIDED.get()
+        return decided if isinstance(decided, Passage) and decided.leads_to is self.router else None
+
+    def _passage(self, above: Passage | None) -> Passage | None:
         if self.protection is None:
-            if isinstance(passage, Passage):
-                passage.undecide()
-                return passage
-            return None
-        # What was decided before is another pass of the same request (a retry) or was judged whole (an opaque mount).
-        if not isinstance(passage, Passage) or not passage.pending:
-            passage = scope[KEY] = Passage()
+            return None if above is None else above.onwards()
+        # What leads to no router was judged whole: this is a request of its own.
+        passage = Passage() if above is None or above.leads_to is None else above.onwards()
         passage.enter(self.protection)
         return passage
 
@@ -68,7 +88,7 @@ class Seam:
         protection, reader = passage.protection, passage.protection.reader
         routes = tuple(self.router.routes)
         passage.note(reader.around(self.router))
-        here = scope.get("path_params") or {}
+        here: Mapping[str, Any] = scope.get("path_params") or {}
         try:
             step = reader.resolve(routes, scope) or reader.last_resort(self.router, scope)
         except Exception:
@@ -81,8 +101,8 @@ class Seam:
                 await self._dispatch(passage, deaf(self.router, routes), exchange)
             return
         passage.note(step.places)
-        if step.behind is not None:
-            install(step.behind)
+        if step.behind is not None and install(step.behind) is not None:
+            passage.leads_to = step.behind
             held = HeldSend(passage, exchange)
             await self._dispatch(passage, step.table(self.router), exchange._replace(send=held))
             return
@@ -99,39 +119,38 @@ class Seam:
             DECIDED.reset(token)
 
 
-def install(router: Router) -> Seam:
+def install(router: Router) -> Seam | None:
     """Put a seam where the router's own dispatch runs; the one that is there already stays.
 
-    Raises `ConfigurationError` where the dispatch cannot be found.
+    ``None`` where the dispatch cannot be found, or would not keep to the table it is given.
     """
+    if isinstance(router.middleware_stack, Seam):
+        return router.middleware_stack
     with _installing:
         holder: Any = router
         name = "middleware_stack"
-        for _ in range(100):
+        for _ in range(LONGEST_CHAIN):
             current = getattr(holder, name, None)
             if isinstance(current, Seam):
                 return current
-            if inspect.ismethod(current) and current.__self__ is router:
+            if inspect.ismethod(current) and current.__self__ is router and is_narrowable(router):
                 seam = Seam(router, current.__func__)
                 setattr(holder, name, seam)
                 return seam
             holder, name = current, "app"
-    raise ConfigurationError(
-        f"the routes of {router!r} cannot be bound to rules: its dispatch is not reached through its middleware. "
-        "Use Starlette's or FastAPI's own router, or guard the application by path with CallerMiddleware"
-    )
+    return None
 
 
 def install_in_app(app: Starlette, protection: Protection, start: Callable[[], None]) -> None:
     """Protect an application's router: the one it has, and any other it may be given before it starts."""
 
     def protect(router: Any) -> None:
-        if not isinstance(router, Router) or router_of(router) is not router:
+        seam = install(router) if isinstance(router, Router) and router_of(router) is router else None
+        if seam is None:
             raise ConfigurationError(
                 f"the routes of {router!r} cannot be bound to rules: it is no router of Starlette's or FastAPI's that "
                 "dispatches by itself; guard the application by path with CallerMiddleware"
             )
-        seam = install(router)
         if seam.protection not in (None, protection):
             raise ConfigurationError("this application is protected already: call protect once, with all its rules")
         seam.protection = protection

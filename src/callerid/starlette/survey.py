@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.routing import Router
 
@@ -13,7 +12,7 @@ from callerid.guard import log
 from callerid.starlette.passage import Passage, Ruling
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place
-from callerid.starlette.seam import Seam
+from callerid.starlette.seam import install
 
 __all__ = ["Found", "check", "survey"]
 
@@ -22,7 +21,10 @@ DEEPEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One route: its path template, its method ("" for a WebSocket), and its ruling or what is wrong with it."""
+    """One route: its path template, its method, and its ruling or what is wrong with it.
+
+    The method is empty for a WebSocket, and ``*`` for whatever is mounted.
+    """
 
     template: str
     method: str
@@ -42,30 +44,22 @@ def _survey(router: Router, passage: Passage, depth: int) -> Iterator[Found]:
     passage.note(reader.around(router))
     for places, route in reader.table(router):
         behind = reader.behind(route) if depth < DEEPEST else None
-        for method in ("",) if behind is not None else reader.methods(route):
+        seam = None if behind is None else install(behind)
+        for method in reader.methods(route):
             place = reader.place(route, method)
             here = _at(passage, (*places, place))
-            if behind is None:
+            if seam is None:
                 yield _found(here, place, method)
                 continue
-            own = _protection_of(behind)
-            if own is not None:
-                here.enter(own)
-            yield from _survey(behind, here, depth + 1)
+            if seam.protection is not None:
+                here.enter(seam.protection)
+            yield from _survey(seam.router, here, depth + 1)
 
 
 def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
-    here = Passage()
-    here.areas, here.parameters, here.templates = passage.areas, passage.parameters, passage.templates
+    here = passage.onwards()
     here.note(places)
     return here
-
-
-def _protection_of(router: Router) -> Protection | None:
-    seam: Any = router.middleware_stack
-    while seam is not None and not isinstance(seam, Seam):
-        seam = getattr(seam, "app", None)
-    return None if seam is None else seam.protection
 
 
 def _found(passage: Passage, place: Place, method: str) -> Found:
