@@ -257,6 +257,8 @@ ACCEPTED: list[Row] = [
     ("two names that differ in case", lambda: claims_with('"X":1,"x":2')),
     ("arrays nested as deep as allowed", lambda: claims_with(f'"x":{nested(31)}')),
     ("objects nested as deep as allowed", lambda: claims_with('"x":' + nested(31, '{"y":', "}"))),
+    ("as deep as allowed, and more beside it", lambda: claims_with(f'"w":[],"x":{nested(31)},"y":[[]]')),
+    ("as deep as allowed, twice", lambda: claims_with(f'"x":{nested(31)},"y":{nested(31)}')),
     ("a hundred arrays side by side", lambda: claims_with(f'"x":[{",".join(["[]"] * 100)}]')),
     ("brackets in a text", lambda: google_token(x="[{" * 500)),
     ("closing brackets in a text", lambda: google_token(x="]}" * 500)),
@@ -333,6 +335,30 @@ def test_what_is_wrong_is_said_without_the_token() -> None:
     assert caught.value.__context__ is None
     with pytest.raises(Unauthenticated, match="OAuth access token"):
         parse("ya29.abc")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: claims_with('"x":1,"x":1'), "expected a claims in strict JSON, got a duplicate member"),
+        (lambda: claims_with('"x":NaN'), "got NaN or Infinity"),
+        (lambda: claims_with('"x":1e999'), "got a number that is not finite"),
+        (lambda: claims_text(b"\xff"), "got bytes that are not UTF-8"),
+        (lambda: claims_text("{"), "got something else"),
+        (lambda: header_text("[]"), "expected a header that is a JSON object, got a list"),
+        (lambda: header_text("[" * 33), "expected a header nested at most 32 deep, got a deeper one"),
+        (lambda: claims_with('"x":"\\u0000"'), "got a NUL or a lone surrogate"),
+        (lambda: header_with('"crit":[]'), "expected a header without extensions, got crit or b64"),
+        (lambda: header_text('{"alg":"RS256"}'), "expected a header whose kid is text, got none"),
+        (lambda: google_token({"kid": 1}), "expected a header whose kid is text, got a int"),
+        (lambda: "x" * 8193, "expected a token of at most 8192 bytes, got 8193 characters"),
+        (lambda: GOOD + "=", "got letters that canonical base64url does not have"),
+    ],
+)
+def test_the_log_learns_what_was_wrong(make: Callable[[], str], words: str) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        parse(make())
+    assert words in caught.value.detail
 
 
 @pytest.mark.parametrize(

@@ -458,10 +458,45 @@ def test_the_issuers_name_is_one_for_both_spellings() -> None:
         ({"email": "ada@notgserviceaccount.com", "azp": CLIENT}, False),
         ({"email": "robot@x.gserviceaccount.\u212aom", "azp": CLIENT}, False),
         ({"email": "gserviceaccount.com", "azp": CLIENT}, False),
+        ({"email": "x.gserviceaccount.com", "azp": CLIENT}, False),
     ],
 )
 def test_who_is_a_service_account(changes: dict[str, Any], is_service: bool) -> None:
     assert caller_of(service_token(**changes)).is_service_account is is_service
+
+
+def test_an_empty_text_is_no_fact() -> None:
+    caller = caller_of(google_token(email="", hd=""))
+    assert (caller.email, caller.domain) == (None, None)
+    about = {"sign_in_provider": "", "tenant": "", "sign_in_second_factor": ""}
+    user = caller_of(firebase_token(email="", phone_number="", firebase=about))
+    assert user.email is None
+    assert user.firebase is not None
+    assert (user.firebase.provider, user.firebase.tenant) == (None, None)
+    assert (user.firebase.second_factor, user.firebase.phone) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exp": ABSENT}, "expected exp to be a date, got none"),
+        ({"iat": ABSENT}, "expected iat to be a date, got none"),
+        ({"exp": "1"}, "expected exp to be a number of seconds, got a str"),
+        ({"exp": -1}, "expected exp to be a date before the year 10000, got another"),
+        ({"sub": ABSENT}, "expected sub to be text, got none"),
+        ({"sub": None}, "expected sub to be text, got a NoneType"),
+        ({"sub": "1" * 256}, "expected sub to be 1 to 255 characters, got 256"),
+        ({"exp": NOW - 90}, "expired 90 s ago, leeway 30 s"),
+        ({"nbf": NOW + 90}, "nbf is 90 s from now, leeway 30 s"),
+        ({"aud": "x"}, f"expected {CLIENT}, {URL}, got 'x'"),
+        ({"iss": "x"}, "expected accounts.google.com or https://accounts.google.com or https://securetoken"),
+        ({"google": 1, "email": "a@b.gserviceaccount.com"}, "expected google to be an object, got a int"),
+    ],
+)
+def test_the_log_learns_what_was_expected(guard: Guard, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        guard.verify(google_token(**changes))
+    assert words in caught.value.detail
 
 
 def test_a_service_account_belongs_to_no_domain() -> None:
