@@ -582,7 +582,7 @@ class Computing(Foreign):
     """Answers by data descriptors, which do not look into the instance."""
 
     @property
-    def matches(self) -> Any:  # type: ignore[override]
+    def matches(self) -> Any:
         return functools.partial(Foreign.matches, self)
 
     @matches.setter

@@ -253,7 +253,14 @@ def statuses(app: Any, path: str, *callers: str | None, **options: Any) -> list[
     return [status(app, path, who, **options) for who in callers]
 
 
-def during_fetch(source: LocalIssuer, call: Callable[[], Any], change: Callable[[], Any], *, backend: str) -> Reply:
+def during_fetch(
+    source: LocalIssuer,
+    call: Callable[[], Any],
+    change: Callable[[], Any],
+    *,
+    backend: str,
+    which: str = "google",
+) -> Reply:
     """The reply to a request for which ``change`` happens while its key is being fetched."""
     replies: list[Reply] = []
 
@@ -261,11 +268,11 @@ def during_fetch(source: LocalIssuer, call: Callable[[], Any], change: Callable[
         replies.append(await call())
 
     async def run() -> None:
-        before = source.fetches["google"]
+        before = source.fetches[which]
         async with anyio.create_task_group() as tasks:
             with source.hold():
                 tasks.start_soon(request)
-                await anyio.to_thread.run_sync(source.wait_for_fetches, "google", before + 1)
+                await anyio.to_thread.run_sync(source.wait_for_fetches, which, before + 1)
                 change()
 
     anyio.run(run, backend=backend)

@@ -130,7 +130,7 @@ class RouteReader:
         """Read a route; ``handler`` names the method of an endpoint class that serves."""
         target = self.target(route)
         return Place(
-            template=getattr(route, "path_format", None) or getattr(route, "path", None) or f"({type(route).__name__})",
+            template=_template(route),
             marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, handler)))),
             parameters=_parameters(route),
         )
@@ -230,6 +230,14 @@ def _reaches_base(mount: Mount) -> bool:
             return app is base
         app = getattr(app, "app", None)
     return False
+
+
+def _template(route: Any) -> str:
+    if isinstance(route, Mount):
+        return route.path_format.removesuffix("/{path}")
+    if isinstance(route, Host):
+        return route.host_format
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or f"({type(route).__name__})"
 
 
 def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
