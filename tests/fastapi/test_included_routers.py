@@ -175,6 +175,19 @@ if KEEPS_INCLUDES:
         start(app)
         assert statuses(app, "/plain", *STRANGERS, "staff") == [401, 403, 403, 200]
 
+    @pytest.mark.parametrize("make", OPAQUE)
+    def test_rules_of_routers_inside_such_a_router_are_a_start_up_error(make: Any) -> None:
+        app, guard = closed(OTHERS)
+        innermost = APIRouter(dependencies=[guard.allow(STAFF)])
+        innermost.add_route("/plain", page)
+        between, outer = APIRouter(), make()
+        between.include_router(innermost)
+        outer.include_router(between)
+        app.include_router(outer)
+        with pytest.raises(ConfigurationError, match="routers in it have rules of their own"):
+            start(app)
+        assert statuses(app, "/plain", None, "outsider", "staff") == [500, 500, 500]
+
     def test_a_router_that_takes_its_match_back_ends_in_404_under_the_default() -> None:
         app, guard = closed(STAFF)
         answers = [(Match.FULL, {}), (Match.NONE, {}), (Match.FULL, {}), (Match.NONE, {})]

@@ -32,10 +32,15 @@ _RESPONSES = {"401": "Who is calling is not known", "403": "The caller may not"}
 def describe_rules(app: FastAPI, protection: Protection) -> None:
     """Let ``app.openapi()`` tell which operations need a caller, and what the others get."""
     original = app.openapi
+    described: dict[str, Any] | None = None
 
     def openapi() -> dict[str, Any]:
+        nonlocal described
         document = original()
-        _describe(document, app, protection)
+        # FastAPI keeps its document, and gives the same one every time.
+        if document is not described:
+            _describe(document, app, protection)
+            described = document
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -43,8 +48,14 @@ def describe_rules(app: FastAPI, protection: Protection) -> None:
 
 def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) -> None:
     guarded = False
+    operations: dict[tuple[str, str], Any] = {
+        (path, method): operation
+        for path, methods in document.get("paths", {}).items()
+        for method, operation in methods.items()
+    }
     for found in survey(app.router, protection):
-        operation = document.get("paths", {}).get(found.template, {}).get(found.method.lower())
+        # Of several routes with one path and method the first serves.
+        operation = operations.pop((found.template, found.method.lower()), None)
         if operation is None or found.ruling is None:
             continue
         requirements = dict(found.ruling.parts)

@@ -31,10 +31,15 @@ __all__ = ["FastAPIReader"]
 # FastAPI 0.137 and newer keep an included router as one route; before, they copied its routes.
 _INCLUDED: Any = getattr(fastapi.routing, "_IncludedRouter", None)
 _INCLUDED_NAMES = ("_match", "_handle_selected", "effective_candidates", "matches", "handle")
+_MATCH_FRONTEND = "_match_low_priority"
 
 _UNSEEN_ROUTES = (
     "the routes of this included router cannot be seen (its class, or this release of FastAPI, has a matching of its own), "
     "and an open default= would open them all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
+)
+_RULES_INSIDE = (
+    "the routes of this included router cannot be seen (its class, or this release of FastAPI, has a matching of its own), "
+    "and routers in it have rules of their own: include those directly, or give them the framework's own class"
 )
 _UNSEEN_RULES = (
     "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one against "
@@ -50,7 +55,7 @@ class _Frontend(Step):
 
     def table(self, router: Router) -> Router:
         copy = narrowed(router, self.pinned)
-        copy.__dict__.update(routes=[], _match_low_priority=_always(self.found))
+        copy.__dict__.update({"routes": [], _MATCH_FRONTEND: _always(self.found)})
         return copy
 
 
@@ -93,7 +98,7 @@ class FastAPIReader(RouteReader):
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
         """A frontend, unless the router would redirect to a path with or without a slash: the default judges that."""
-        find = getattr(router, "_match_low_priority", None)
+        find = getattr(router, _MATCH_FRONTEND, None)
         if find is None or _would_redirect(router, scope):
             return None
         found = find(scope)
@@ -153,9 +158,16 @@ class FastAPIReader(RouteReader):
     def _read_unseen(self, route: Any, place: Place) -> Place:
         """What FastAPI tells nothing about: there may be rules that are not seen."""
         if hasattr(route, "original_router"):
-            return replace(place, marks=self._around_included(route).marks, unseen=_UNSEEN_ROUTES)
-        if _is_of_an_unknown_kind(route):
-            return replace(place, unseen=_UNSEEN_ROUTES)
+            inside = any(self._around_included(each).marks for each in _included_within(route))
+            return replace(
+                place,
+                marks=self._around_included(route).marks,
+                unseen=_UNSEEN_ROUTES,
+                problem=_RULES_INSIDE if inside else "",
+            )
+        if isinstance(route, APIRoute | APIWebSocketRoute) or type(route).__module__.startswith("fastapi."):
+            unknown = tuple((name, "what is not known") for name, _ in place.parameters)
+            return replace(place, parameters=unknown, unseen=_UNSEEN_ROUTES)
         if _INCLUDED is None and not place.marks and self._may_be_a_copy(route):
             return replace(place, unseen=_UNSEEN_RULES)
         return place
@@ -222,12 +234,15 @@ def _is_included(route: Any) -> bool:
     return all(getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle"))
 
 
+def _included_within(included: Any) -> Iterator[Any]:
+    for route in included.original_router.routes:
+        if hasattr(route, "original_router"):
+            yield route
+            yield from _included_within(route)
+
+
 def _is_made_by_fastapi(route: Any) -> bool:
     return getattr(getattr(route, "endpoint", None), "__module__", "") == "fastapi.applications"
-
-
-def _is_of_an_unknown_kind(route: Any) -> bool:
-    return type(route).__module__.startswith("fastapi.") and not isinstance(route, APIRoute | APIWebSocketRoute)
 
 
 def _subject(route: Any, context: Any) -> Any:

@@ -1,0 +1,196 @@
+"""Frontends (FastAPI 0.139 and newer): files that are served where no route matches."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+
+from callerid import Caller, Domain, Public
+
+from .world import HAS_FRONTENDS, OTHERS, STAFF, Seen, ask, closed, dial, start, status, statuses
+
+STRANGERS = (None, "outsider", "robot")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name in ("index.html", "secret.html", "assets/app.js", "admin/secret.html"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"file {name}")
+    return tmp_path
+
+
+if HAS_FRONTENDS:
+
+    def test_a_frontend_without_a_rule_gets_the_default(files: Path) -> None:
+        app, _ = closed()
+        app.router.frontend("/", directory=files)
+        start(app)
+        for path in ("/", "/secret.html", "/assets/app.js"):
+            assert statuses(app, path, *STRANGERS, "staff") == [401, 403, 403, 200], path
+        assert ask(app, "/secret.html", "staff").body == b"file secret.html"
+        assert statuses(app, "/missing.js", None, "staff") == [401, 404]
+        assert statuses(app, "/secret.html", None, "staff", method="POST") == [401, 405]
+        assert statuses(app, "/secret.html", None, "staff", method="HEAD") == [401, 200]
+
+    @pytest.mark.parametrize("default", [Public(), OTHERS], ids=str)
+    def test_a_frontends_own_rule_holds_whatever_the_default(files: Path, default: Any) -> None:
+        app, guard = closed(default)
+        router = APIRouter(dependencies=[guard.allow(STAFF)])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        start(app)
+        for path in ("/", "/secret.html", "/assets/app.js"):
+            assert statuses(app, path, *STRANGERS, "staff") == [401, 403, 403, 200], path
+
+    def test_a_public_frontend_in_a_closed_application(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(Public())])
+        router.frontend("/ui", directory=files)
+        app.include_router(router)
+        app.add_api_route("/api", lambda: "api")
+        start(app)
+        assert statuses(app, "/ui/index.html", None, "outsider") == [200, 200]
+        assert statuses(app, "/api", None, "outsider", "staff") == [401, 403, 200]
+        assert status(app, "/nowhere") == 401
+
+    @pytest.mark.parametrize("level", ["inner", "inner include", "outer", "outer include", "app"])
+    def test_a_rule_at_any_level_of_a_nested_frontend_holds(files: Path, level: str) -> None:
+        app, guard = closed(Public(), app=FastAPI())
+        allow = {level: [guard.allow(STAFF)]}
+        inner, outer = APIRouter(dependencies=allow.get("inner")), APIRouter(dependencies=allow.get("outer"))
+        app.router.dependencies.extend(allow.get("app", []))
+        inner.frontend("/ui", directory=files)
+        outer.include_router(inner, prefix="/inner", dependencies=allow.get("inner include"))
+        app.include_router(outer, prefix="/outer", dependencies=allow.get("outer include"))
+        start(app)
+        path = "/outer/inner/ui/secret.html"
+        assert statuses(app, path, *STRANGERS, "staff") == [401, 403, 403, 200]
+        assert ask(app, path, "staff").body == b"file secret.html"
+
+    def test_the_more_specific_of_two_frontends_is_judged_by_its_own_rule(files: Path) -> None:
+        app, guard = closed()
+        for prefix, rule in (("/", Public()), ("/admin", STAFF)):
+            router = APIRouter(dependencies=[guard.allow(rule)])
+            router.frontend(prefix, directory=files / prefix.strip("/"))
+            app.include_router(router)
+        start(app)
+        assert status(app, "/secret.html") == 200
+        assert statuses(app, "/admin/secret.html", *STRANGERS, "staff") == [401, 403, 403, 200]
+
+    def test_the_same_frontend_under_two_rules_is_judged_by_where_it_is(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter()
+        router.frontend("/ui", directory=files)
+        app.include_router(router, prefix="/staff", dependencies=[guard.allow(STAFF)])
+        app.include_router(router, prefix="/others", dependencies=[guard.allow(OTHERS)])
+        start(app)
+        assert statuses(app, "/staff/ui/index.html", None, "staff", "outsider") == [401, 200, 403]
+        assert statuses(app, "/others/ui/index.html", None, "staff", "outsider") == [401, 403, 200]
+
+    def test_a_route_goes_before_a_frontend_with_its_own_rule(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(Public())])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        app.add_api_route("/secret.html", lambda: "route", dependencies=[guard.allow(STAFF)])
+        assert statuses(app, "/secret.html", *STRANGERS, "staff") == [401, 403, 403, 200]
+        # A method that the route does not have is its 405, and not the frontend's file.
+        assert statuses(app, "/secret.html", None, "staff", method="HEAD") == [401, 405]
+
+    def test_where_the_router_would_redirect_the_default_is_asked_and_no_file_is_served(files: Path) -> None:
+        app, guard = closed()
+        (files / "api").write_text("file api")
+        router = APIRouter(dependencies=[guard.allow(Public())])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        app.add_api_route("/api/", lambda: "api", dependencies=[guard.allow(OTHERS)])
+        assert statuses(app, "/api", None, "outsider", "staff") == [401, 403, 307]
+        assert ask(app, "/api", "staff").body == b""
+        assert status(app, "/index.html") == 200
+
+    def test_no_redirect_is_expected_where_the_router_makes_none(files: Path) -> None:
+        app, guard = closed(app=FastAPI(redirect_slashes=False))
+        (files / "api").write_text("file api")
+        app.add_api_route("/api/", lambda: "api", dependencies=[guard.allow(OTHERS)])
+        router = APIRouter(dependencies=[guard.allow(Public())])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        assert ask(app, "/api").body == b"file api"
+
+    def test_the_frontend_of_a_mounted_application_is_served_at_its_root(files: Path) -> None:
+        app, guard = closed()
+        sub = FastAPI()
+        sub.router.frontend("/", directory=files)
+        app.mount("/sub", guard.allow(OTHERS)(sub))
+        start(app)
+        for path in ("/sub/", "/sub/secret.html"):
+            assert statuses(app, path, None, "staff", "outsider") == [401, 403, 200], path
+
+    def test_a_frontends_dependencies_do_not_run_on_a_refusal(files: Path) -> None:
+        app, guard = closed(Public())
+        seen = Seen()
+
+        def rule(caller: Annotated[Caller, guard.allow(STAFF)]) -> None:
+            seen.append("rule")
+
+        router = APIRouter(dependencies=[Depends(seen.dependency("first")), Depends(rule)])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        assert (statuses(app, "/secret.html", *STRANGERS), seen) == ([401, 403, 403], [])
+        assert (status(app, "/secret.html", "staff"), seen) == (200, ["first", "rule"])
+
+    def test_a_frontend_added_after_the_start_is_judged(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(STAFF)])
+        app.include_router(router)
+        start(app)
+        router.frontend("/late", directory=files)
+        assert statuses(app, "/late/index.html", *STRANGERS, "staff") == [401, 403, 403, 200]
+
+    def test_an_impossible_rule_of_a_frontend_is_a_start_up_error(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(Domain("a.example.com"))])
+        router.frontend("/", directory=files)
+        app.include_router(router, dependencies=[guard.allow(Domain("b.example.com"))])
+        with pytest.raises(ValueError, match="exclude each other"):
+            start(app)
+        assert status(app, "/index.html", "staff") == 500
+
+    def test_a_websocket_to_a_frontends_path_gets_the_default(files: Path) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(Public())])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        assert dial(app, "/secret.html")[0]["status"] == 401
+
+    def test_a_path_that_changes_while_it_is_judged_serves_no_other_frontend(
+        files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app, guard = closed()
+        for prefix, rule in (("/open", Public() | STAFF), ("/admin", OTHERS)):
+            router = APIRouter(dependencies=[guard.allow(rule)])
+            router.frontend(prefix, directory=files)
+            app.include_router(router)
+        scopes: list[Any] = []
+        judge = guard.judge
+
+        def rewrite(*args: Any) -> Any:
+            for scope in scopes:
+                scope["path"] = "/admin/secret.html"
+            return judge(*args)
+
+        monkeypatch.setattr(guard, "judge", rewrite)
+
+        class Keeping:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                scopes.append(scope)
+                await self.app(scope, receive, send)
+
+        app.add_middleware(Keeping)
+        assert ask(app, "/open/index.html").body != b"file secret.html"
