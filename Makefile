@@ -1,0 +1,69 @@
+# Two commands are enough: `make demo` and `make test`. Each makes its own virtual environment and installs what it needs.
+
+PYTHON ?= python3
+PIP_INSTALL = pip install --quiet --disable-pip-version-check
+VERSIONS = 0.121.0 0.136.0 0.137.0
+SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
+
+.PHONY: help demo test test-lowest test-versions lint types clean
+
+help:
+	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
+	@echo 'make test           the tests, with coverage'
+	@echo 'make test-lowest    the tests with the lowest supported versions'
+	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
+	@echo 'make lint types     ruff; mypy and pyright'
+	@echo 'make clean          remove all that was made'
+
+demo: .venv/installed
+	.venv/bin/callerid demo
+
+test: .venv/installed
+	.venv/bin/python -m pytest -n 2 --cov --cov-report=term-missing --cov-fail-under=100
+
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -n 2
+
+test-versions: $(VERSIONS:%=test-fastapi-%)
+
+test-fastapi-%: .venv-fastapi-%/installed
+	.venv-fastapi-$*/bin/python -m pytest -n 2 tests/starlette tests/fastapi tests/examples
+
+lint: .venv/ready
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: .venv/ready
+	.venv/bin/mypy
+	.venv/bin/pyright --pythonpath .venv/bin/python
+
+# An environment with what the tests need, but for callerid itself.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[dev]'
+	@touch $@
+
+.venv-lowest/ready: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/$(PIP_INSTALL) -c constraints-lowest.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c constraints-lowest.txt --no-build-isolation '.[test]'
+	@touch $@
+
+.venv-fastapi-%/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	grep -vE '^(fastapi|starlette)==' constraints.txt > $(@D)/constraints.txt
+	$(@D)/bin/$(PIP_INSTALL) -c $(@D)/constraints.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c $(@D)/constraints.txt --no-build-isolation fastapi==$* '.[test]'
+	@touch $@
+
+# What is tested is the wheel, installed as any user would have it.
+%/installed: %/ready $(SOURCES)
+	$(@D)/bin/$(PIP_INSTALL) --no-build-isolation --no-deps --no-index --force-reinstall .
+	@touch $@
+
+.PRECIOUS: %/ready %/installed
+
+clean:
+	rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

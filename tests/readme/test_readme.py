@@ -1,0 +1,41 @@
+"""What the README shows runs, and what it counts is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callerid import Reason
+from callerid.testing import HOSTILE_VARIANTS
+
+README = Path(__file__).parents[2] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+ERRORS = ("invalid_token", "invalid_request", "insufficient_scope", "insufficient_user_authentication")
+REFUSED = TEXT.split("## What is refused")[1].split("\n## ")[0]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_its_blocks_run_one_after_the_other() -> None:
+    blocks = [(TEXT.count("\n", 0, found.start(1)), found[1]) for found in BLOCK.finditer(TEXT)]
+    assert len(blocks) == TEXT.count("```python") == 3
+    # A module of their own: FastAPI looks annotations up there.
+    names: dict[str, Any] = {"__name__": "readme"}
+    for line, block in blocks:
+        exec(compile("\n" * line + block, str(README), "exec", dont_inherit=True), names)
+
+
+def test_it_is_short() -> None:
+    assert TEXT.count("\n") <= 150
+    assert max(map(len, TEXT.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("reason", re.findall(r"`([a-z]+_[a-z_]+|expired)`", REFUSED))
+def test_the_reasons_it_names_exist(reason: str) -> None:
+    assert reason in {*Reason, *ERRORS}
+
+
+def test_the_variants_it_counts_are_there() -> None:
+    assert len(HOSTILE_VARIANTS) == 12
