@@ -381,7 +381,7 @@ def _credential(slot: Slot, values: list[str]) -> str | None:
     if scheme != "bearer" or value[6:7] in _SCHEME_LETTERS:
         return None
     token = value[7:]
-    if value[6:7] != " " or not token or any(letter in ", \t\r\n\v\f\0" for letter in token):
+    if value[6:7] != " " or any(letter in ", \t\r\n\v\f\0" for letter in token):
         raise BadRequest(Reason.MALFORMED_HEADER, f"expected {slot.header} to be Bearer, one space and one token")
     if slot.carrier and is_stripped(token):
         return None

@@ -562,6 +562,11 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         (User("ada@example.com"), about(), "- user:ada@example.com: the caller is nobody"),
         (User("7"), about(person()), "- user:7: the caller is user:ada@example.com"),
         (ServiceAccount(ROBOT), about(), f"- serviceAccount:{ROBOT}: the caller is nobody"),
+        (ServiceAccount("7"), about(robot(None, subject="7")), "+ serviceAccount:7: the caller is serviceAccount:7"),
+        (ServiceAccount("7"), about(person(None, subject="8")), "- serviceAccount:7: the caller is user:8"),
+        (ServiceAccount("7"), about(robot()), f"- serviceAccount:7: the caller is serviceAccount:{ROBOT}"),
+        (User("ada@example.com"), about(person()), "+ user:ada@example.com: the caller is user:ada@example.com"),
+        (User("ada@example.com"), about(user()), "- user:ada@example.com: the caller is firebase:shop-prod/u1"),
         (
             ServiceAccount(ROBOT),
             about(robot(None)),
