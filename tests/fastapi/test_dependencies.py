@@ -153,9 +153,7 @@ def test_no_dependency_and_no_body_is_touched_on_a_refusal() -> None:
     router = APIRouter(dependencies=[Depends(sync_yield), Depends(reads_the_body)])
 
     @router.post("/x", dependencies=[Depends(async_yield)])
-    def endpoint(
-        body: dict[str, int], first: Annotated[str, Depends(seen.dependency("parameter"))]
-    ) -> None:
+    def endpoint(body: dict[str, int], first: Annotated[str, Depends(seen.dependency("parameter"))]) -> None:
         seen.append("endpoint")
 
     app.include_router(router, dependencies=[Depends(seen.dependency("include"))])
@@ -190,6 +188,7 @@ def test_an_override_gives_another_value_and_never_lifts_the_rule() -> None:
     def below(name: Annotated[str, Depends(needs)]) -> str:
         return name
 
+    assert allow.dependency is not None
     app.dependency_overrides[allow.dependency] = lambda: "forged"
     app.dependency_overrides[needs] = lambda: "forged"
     for path in ("/direct", "/below"):

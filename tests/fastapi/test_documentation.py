@@ -24,14 +24,18 @@ def test_the_documentation_is_closed_by_default(path: str) -> None:
 
 @pytest.mark.parametrize("path", DOCS)
 def test_docs_names_their_rule(path: str) -> None:
-    for rule, expected in ((Public(), [200, 200, 200]), (OTHERS, [401, 200, 403]), ("user:eve@other.com", [401, 200, 403])):
+    for rule, expected in (
+        (Public(), [200, 200, 200]),
+        (OTHERS, [401, 200, 403]),
+        ("user:eve@other.com", [401, 200, 403]),
+    ):
         app, _ = closed(docs=rule)
         start(app)
         assert statuses(app, path, None, "outsider", "staff") == expected
 
 
 def test_docs_opens_nothing_else() -> None:
-    app, guard = closed(docs=Public())
+    app, _guard = closed(docs=Public())
     app.add_api_route("/x", lambda: "x")
     app.add_route("/plain", lambda _: PlainTextResponse("plain"))
     sub = FastAPI()

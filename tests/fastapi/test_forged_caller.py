@@ -1,14 +1,17 @@
 """Nobody may write a Caller into a request: every spelling that would let them fails, with the mend."""
 
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.exceptions import FastAPIError
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from callerid import Caller, CalleridError, ConfigurationError, Public
 from callerid.fastapi import Guard
+from callerid.fastapi.parameters import problem_with
 
 from .world import KEEPS_INCLUDES, OTHERS, STAFF, ask, closed, new_guard, start, status
 
@@ -56,7 +59,7 @@ def test_a_caller_in_a_websocket_fails_at_registration() -> None:
         FastAPI().add_api_websocket_route("/x", plain)
 
 
-def by_class(c: Caller = Depends()) -> str:
+def by_class(c: Caller = Depends()) -> str:  # noqa: B008 - FastAPI's older way
     return str(c)
 
 
@@ -75,6 +78,10 @@ def test_a_caller_built_from_query_parameters_never_reaches_a_handler(endpoint: 
         start(app)
     query = "kind=google&issuer=i&subject=boss&audience=a&issued_at=1&expires_at=9&email=boss@example.com"
     assert status(app, f"/x?{query}") == 500
+
+
+def test_a_caller_that_is_depended_on_by_its_class_is_explained() -> None:
+    assert "Annotated[Caller, guard.allow(rule)]" in problem_with(SimpleNamespace(call=Caller, dependencies=[]))
 
 
 @pytest.mark.parametrize("wrap", [Depends, Security])
@@ -108,8 +115,9 @@ def test_an_uncalled_allow_among_a_routers_dependencies_never_serves(where: str)
     own = new_guard()
     own.protect(app, default=OTHERS)
 
-    async def endpoint(request: Any) -> None:
+    def endpoint(request: Any) -> Response:
         ran.append("endpoint")
+        return Response()
 
     router = APIRouter(dependencies=uncalled_allow if where == "router" else None)
     (app if where == "app" else router).add_route("/plain", endpoint)
@@ -127,7 +135,9 @@ def test_a_called_allow_gives_the_verified_caller_and_reads_no_body() -> None:
     def endpoint(c: Annotated[Caller, own.allow(STAFF)]) -> str:
         return str(c)
 
-    reply = ask(app, "/x", "staff", method="POST", body=b'{"email": "boss@example.com", "c": {"email": "boss@example.com"}}')
+    reply = ask(
+        app, "/x", "staff", method="POST", body=b'{"email": "boss@example.com", "c": {"email": "boss@example.com"}}'
+    )
     assert (reply.status, reply.json) == (200, "user:ada@example.com")
     assert ask(app, "/x", method="POST", body=b"{}").status == 401
 

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Host, Match, Mount, Route, WebSocketRoute
 
 from callerid import Caller, ConfigurationError, Nobody, Public
+from callerid.fastapi import reading
 
 from .world import KEEPS_INCLUDES, OTHERS, STAFF, Seen, ask, closed, dial, start, status, statuses
 
@@ -50,9 +51,7 @@ if KEEPS_INCLUDES:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("default", [Public(), OTHERS], ids=str)
     @pytest.mark.parametrize("nested", [False, True])
-    def test_plain_routes_mounts_and_hosts_get_the_rules_of_their_router(
-        kind: str, default: Any, nested: bool
-    ) -> None:
+    def test_plain_routes_mounts_and_hosts_get_the_rules_of_their_router(kind: str, default: Any, nested: bool) -> None:
         app, guard = closed(default)
         of_router, of_include = rules(kind, guard.allow(STAFF))
         router = APIRouter(dependencies=of_router)
@@ -131,7 +130,7 @@ if KEEPS_INCLUDES:
     def by_instance(**options: Any) -> APIRouter:
         router = APIRouter(**options)
         own = router.matches
-        router.matches = lambda scope: own(scope)  # type: ignore[method-assign]
+        router.matches = lambda *args: own(*args)  # type: ignore[method-assign] # noqa: PLW0108
         return router
 
     OPAQUE = [Opaque, OpaqueHandle, by_instance]
@@ -143,7 +142,12 @@ if KEEPS_INCLUDES:
         router = make(dependencies=[guard.allow(STAFF)])
         router.add_api_route("/api", lambda: seen.append("api"))
         router.add_api_route("/marked", guard.allow("user:ada@example.com")(lambda: seen.append("marked")))
-        router.add_route("/plain", lambda _: seen.append("plain") or page(_))
+
+        def plain(request: Any) -> PlainTextResponse:
+            seen.append("plain")
+            return page(request)
+
+        router.add_route("/plain", plain)
         app.include_router(router)
         start(app)
         for path in ("/api", "/plain"):
@@ -156,7 +160,7 @@ if KEEPS_INCLUDES:
 
     @pytest.mark.parametrize("make", OPAQUE)
     def test_an_open_default_may_not_stand_in_for_the_rules_of_such_a_router(make: Any) -> None:
-        app, guard = closed(Public())
+        app, _ = closed(Public())
         router = make()
         router.add_route("/plain", page)
         app.include_router(router)
@@ -190,7 +194,12 @@ if KEEPS_INCLUDES:
 
     def test_a_router_that_takes_its_match_back_ends_in_404_under_the_default() -> None:
         app, guard = closed(STAFF)
-        answers = [(Match.FULL, {}), (Match.NONE, {}), (Match.FULL, {}), (Match.NONE, {})]
+        answers: list[tuple[Match, dict[str, Any]]] = [
+            (Match.FULL, {}),
+            (Match.NONE, {}),
+            (Match.FULL, {}),
+            (Match.NONE, {}),
+        ]
 
         class Flipping(APIRoute):
             def matches(self, scope: Any) -> Any:
@@ -230,7 +239,7 @@ else:
         router.add_route("/x", page)
         sub.include_router(router)
         app.mount("/sub", guard.allow(Public())(sub))
-        with pytest.raises(ConfigurationError, match="/x: before FastAPI 0.137"):
+        with pytest.raises(ConfigurationError, match=r"/x: before FastAPI 0\.137"):
             start(app)
         assert status(app, "/sub/x") == 500
 
@@ -243,16 +252,6 @@ else:
         start(app)
         assert statuses(app, "/x", None, "outsider", "staff") == [401, 403, 200]
         assert status(app, "/open") == 200
-
-    def test_what_cannot_have_been_included_may_stay_open_by_default() -> None:
-        app, _ = closed(Public())
-        app.mount("/files", bare)
-        app.mount("/starlette", Starlette(routes=[Route("/y", page)]))
-        app.mount("/sub", FastAPI())
-        app.add_api_route("/api", lambda: None)
-        start(app)
-        for path in ("/files/z", "/starlette/y", "/sub/docs", "/api", "/docs", "/openapi.json"):
-            assert status(app, path) == 200, path
 
     def test_a_closed_default_holds_for_plain_routes_of_an_included_router() -> None:
         app, guard = closed(STAFF)
@@ -278,6 +277,32 @@ else:
         router.add_route("/x", page)
         app.include_router(router)
         assert (status(app, "/x"), status(app, "/api")) == (500, 200)
+
+
+def test_without_included_routers_what_cannot_be_a_copy_may_stay_open_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "_INCLUDED", None)
+    app, _ = closed(Public())
+    app.mount("/files", bare)
+    app.mount("/starlette", Starlette(routes=[Route("/y", page)]))
+    app.mount("/sub", FastAPI())
+    app.add_api_route("/api", lambda: None)
+    start(app)
+    for path in ("/files/z", "/starlette/y", "/sub/docs", "/api", "/docs", "/openapi.json"):
+        assert status(app, path) == 200, path
+
+
+def test_without_included_routers_a_plain_route_may_be_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_INCLUDED", None)
+    app, guard = closed(Public())
+    app.add_route("/plain", page)
+    app.add_route("/marked", guard.allow(Public())(page))
+    with pytest.raises(ConfigurationError, match=r"^/plain: before FastAPI 0\.137"):
+        start(app)
+    app.router.routes.pop(-2)
+    start(app)
+    assert status(app, "/marked") == 200
 
 
 def test_routes_of_included_routers_are_closed_by_default_with_their_404_and_405() -> None:
@@ -317,9 +342,9 @@ def test_methods_of_one_path_in_two_routers_have_their_own_rules() -> None:
 
 def test_the_first_of_two_equal_paths_is_judged_and_served() -> None:
     app, guard = closed(Public())
-    for allow, answer in ((guard.allow(STAFF), "first"), (guard.allow(Public()), "second")):
+    for allow, endpoint in ((guard.allow(STAFF), lambda: "first"), (guard.allow(Public()), lambda: "second")):
         router = APIRouter(dependencies=[allow])
-        router.add_api_route("/x", (lambda answer: lambda: answer)(answer))
+        router.add_api_route("/x", endpoint)
         app.include_router(router)
     assert statuses(app, "/x", None, "outsider") == [401, 403]
     assert ask(app, "/x", "staff").json == "first"

@@ -11,7 +11,7 @@ from callerid import Caller, Public
 
 from .world import OTHERS, STAFF, ask, closed, new_guard, start
 
-NEEDED = [{"callerid": []}]
+NEEDED: list[dict[str, list[str]]] = [{"callerid": []}]
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_responses_and_schemes_of_the_applications_own_stay() -> None:
 
 
 def test_plain_routes_hidden_operations_and_mounts_do_not_appear() -> None:
-    app, guard = closed()
+    app, _guard = closed()
     app.add_api_route("/hidden", lambda: None, include_in_schema=False)
     app.add_route("/plain", lambda _: PlainTextResponse("plain"))
     sub = FastAPI()

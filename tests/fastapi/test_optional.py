@@ -86,6 +86,16 @@ def test_a_caller_alone_under_an_optional_rule_is_a_start_up_error(where: Any, b
     assert statuses(app, "/x", None, "staff") == [500, 500]
 
 
+def unreadable(caller: Annotated[Caller | None, either]) -> "Nowhere":  # type: ignore[name-defined] # noqa: F821
+    return str(caller)
+
+
+def test_types_that_cannot_be_read_are_not_judged() -> None:
+    app = serving(unreadable, response_model=None)
+    start(app)
+    assert [ask(app, "/x", who).json for who in (None, "staff")] == ["None", "user:ada@example.com"]
+
+
 def test_a_caller_under_a_rule_of_the_carrier_alone_may_be_none() -> None:
     app = FastAPI()
     guard.protect(app, default=OTHERS)

@@ -149,7 +149,7 @@ def test_an_endpoint_whose_parameters_are_not_seen_is_never_served_against_its_r
 
 
 def test_an_endpoint_whose_parameters_are_not_seen_is_not_open_by_default() -> None:
-    app, guard = closed(Public())
+    app, _guard = closed(Public())
     app.add_api_route("/x", lambda: None)
     (route,) = (route for route in app.routes if isinstance(route, APIRoute))
     del route.dependant

@@ -139,7 +139,18 @@ def test_the_lifespan_runs_untouched_and_checks_the_routes_first() -> None:
 
 HANDLERS: dict[Any, Any] = {
     kind: lambda request, error: JSONResponse({"handled": True}, 200)
-    for kind in (401, 403, 404, 405, 500, HTTPException, StarletteHTTPException, RequestValidationError, Refusal, Exception)
+    for kind in (
+        401,
+        403,
+        404,
+        405,
+        500,
+        HTTPException,
+        StarletteHTTPException,
+        RequestValidationError,
+        Refusal,
+        Exception,
+    )
 }
 
 
@@ -170,7 +181,10 @@ def test_cors_in_the_ordinary_set_up_stands_outside(first: str) -> None:
     steps = {
         "protect": lambda: guard.protect(app, default=STAFF),
         "middleware": lambda: app.add_middleware(
-            CORSMiddleware, allow_origins=["https://ui.example.com"], allow_headers=["authorization"], allow_methods=["PUT"]
+            CORSMiddleware,
+            allow_origins=["https://ui.example.com"],
+            allow_headers=["authorization"],
+            allow_methods=["PUT"],
         ),
     }
     for name in sorted(steps, key=lambda name: name != first):
@@ -191,7 +205,7 @@ def test_on_refusal_re_dresses_and_never_lets_in() -> None:
     def redirect(connection: Any, refusal: Refusal) -> Any:
         return RedirectResponse("/login", 303) if refusal.status == 401 else PlainTextResponse("welcome", 200)
 
-    app, guard = closed(on_refusal=redirect)
+    app, _guard = closed(on_refusal=redirect)
     app.add_api_route("/x", lambda: seen.append("ran"))
     reply = ask(app, "/x")
     assert (reply.status, reply.headers["location"], reply.headers["cache-control"]) == (303, "/login", "no-store")
@@ -271,14 +285,23 @@ def test_an_unknown_websocket_path_gets_the_default() -> None:
 def test_odd_paths_and_headers_are_no_500() -> None:
     app, guard = closed()
     app.add_api_route("/x/{name}", lambda name: name, dependencies=[guard.allow(STAFF)])
-    for path in ("", "//", "/x/", "/x//", "/x/a\x00", "/x/%2e%2e", "/x/\udcff".encode("utf-8", "replace").decode(), "*"):
+    for path in (
+        "",
+        "//",
+        "/x/",
+        "/x//",
+        "/x/a\x00",
+        "/x/%2e%2e",
+        "/x/\udcff".encode("utf-8", "replace").decode(),
+        "*",
+    ):
         assert status(app, path) == 401, path
     for value in ("Bearer", "Bearer  x", "bearer a b", "Bearer " + "x" * 10_000, "Bearer \t"):
         assert status(app, "/x/a", headers={"authorization": value}) in (400, 401), value
 
 
 def test_the_routes_of_requests_have_their_urls() -> None:
-    app, guard = closed()
+    app, _guard = closed()
 
     @app.get("/x/{number}", name="x")
     def endpoint(number: int, request: Request) -> str:

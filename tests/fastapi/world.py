@@ -23,7 +23,7 @@ OTHERS = Domain("other.com")
 issuer = LocalIssuer()
 
 KEEPS_INCLUDES = hasattr(fastapi.routing, "_IncludedRouter")
-"""FastAPI 0.137 and newer: an included router stays one; before, its routes are copied, and plain ones lose its rules."""
+"""FastAPI 0.137 and newer: an included router stays one; before, its routes were copied, plain ones without rules."""
 
 HAS_FRONTENDS = hasattr(fastapi.APIRouter, "frontend")
 """FastAPI 0.139 and newer."""

@@ -1,7 +1,7 @@
-"""``guard.allow(...)`` as FastAPI takes it: a dependency, in ``Annotated`` or in ``dependencies=[...]``, and a decorator.
+"""``guard.allow(...)`` as FastAPI takes it: in ``Annotated``, in ``dependencies=[...]``, and as a decorator.
 
-This module is not under ``from __future__ import annotations``: FastAPI up to 0.121 resolves the annotations of a callable
-object in an empty namespace.
+This module is not under ``from __future__ import annotations``: FastAPI up to 0.121 resolves the annotations of a
+callable object in an empty namespace.
 """
 
 import inspect
@@ -46,9 +46,10 @@ class CallerDependency(SecurityBase):
 
 
 class Allow(params.Depends):
-    """What ``guard.allow(...)`` gives: a parameter's type, an entry of ``dependencies=[...]``, a decorator. Equal only to
-    itself, since ``Annotated`` and FastAPI keep equal ones once.
-    """  # noqa: D205
+    """What ``guard.allow(...)`` gives: a parameter's type, an entry of ``dependencies=[...]``, a decorator.
+
+    Equal only to itself, since ``Annotated`` and FastAPI keep equal ones once.
+    """
 
     def __init__(self, mark: Mark) -> None:
         super().__init__(dependency=CallerDependency(mark))

@@ -24,13 +24,13 @@ class Guard(StarletteGuard):
     """The guard of a FastAPI application: the rule is the parameter's type, and the app is closed around it."""
 
     def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Allow:  # type: ignore[override]
-        """A rule for a place: ``Annotated[Caller, guard.allow(rule)]``, ``dependencies=[guard.allow(rule)]``, a decorator
-        below the route's own, or round a mounted application.
+        """A rule for a place.
 
-        Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
-        ``Authorization`` must be minted for here. All rules on the way to an endpoint must hold. Raises
-        `ConfigurationError`.
-        """  # noqa: D205
+        It is written ``Annotated[Caller, guard.allow(rule)]``, ``dependencies=[guard.allow(rule)]``, as a decorator
+        below the route's own, or round a mounted application. Takes one rule, or IAM member strings any of which
+        suffices. ``audience`` names what a Google ID token in ``Authorization`` must be minted for here. All rules on
+        the way to an endpoint must hold. Raises `ConfigurationError`.
+        """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 
     def protect(

@@ -40,7 +40,9 @@ def marks_of(dependant: Any) -> tuple[Mark, ...]:
     """All marks on the way: rules as parameters, in ``dependencies=[...]``, and on functions that are depended on."""
     found: dict[Mark, None] = {}
     for each in dependants(dependant):
-        found.update(dict.fromkeys([each.call.mark] if isinstance(each.call, CallerDependency) else marks_on(each.call)))
+        found.update(
+            dict.fromkeys([each.call.mark] if isinstance(each.call, CallerDependency) else marks_on(each.call))
+        )
     return tuple(found)
 
 
@@ -84,8 +86,8 @@ def _converted_by(field: Any) -> Any:
     """``str`` or ``int`` where the endpoint gets just that; else what makes something else of the path's text."""
     for step in field.metadata:
         if not isinstance(step, _CONSTRAINTS) and not set(getattr(step, "__dict__", {"?": ""})) <= _CONSTRAINT_NAMES:
-            return type(step)
-    kind = field.annotation
+            return type(step)  # pyright: ignore[reportUnknownVariableType]
+    kind: Any = field.annotation
     while hasattr(kind, "__supertype__"):
         kind = kind.__supertype__
     return str if kind is Any else kind

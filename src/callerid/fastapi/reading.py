@@ -1,7 +1,7 @@
 """What stands at FastAPI's routes: rules in parameters, dependencies, included routers and frontends.
 
-FastAPI's private names are used here and nowhere else. Where one is not recognised, what it would have told is taken for
-opaque and ends stricter: the default judges (and may not be an open one), and marked endpoints behind it raise.
+FastAPI's private names are used here and nowhere else. Where one is not recognised, what it would have told is taken
+for opaque and ends stricter: the default judges (and may not be an open one), and marked endpoints behind it raise.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _INCLUDED_NAMES = ("_match", "_handle_selected", "effective_candidates", "matche
 _MATCH_FRONTEND = "_match_low_priority"
 
 _UNSEEN_ROUTES = (
-    "the routes of this included router cannot be seen (its class, or this release of FastAPI, has a matching of its own), "
-    "and an open default= would open them all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
+    "what stands here cannot be seen (its class, or this release of FastAPI, has a matching of its own), and an open "
+    "default= would open it all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
 )
 _RULES_INSIDE = (
-    "the routes of this included router cannot be seen (its class, or this release of FastAPI, has a matching of its own), "
-    "and routers in it have rules of their own: include those directly, or give them the framework's own class"
+    "what stands here cannot be seen (its class, or this release of FastAPI, has a matching of its own), and routers "
+    "in it have rules of their own: include those in the application itself"
 )
 _UNSEEN_RULES = (
-    "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one against "
-    "them: mark the endpoint itself, with @guard.allow(Public()) if it is open to everybody"
+    "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one "
+    "against them: mark the endpoint itself, with @guard.allow(Public()) if it is open to everybody"
 )
 
 
@@ -137,9 +137,9 @@ class FastAPIReader(RouteReader):
             self._declared[id(depends)] = (depends, marks)
         return self._declared[id(depends)][1]
 
-    def read(self, route: Any, method: str) -> Place:
+    def read(self, route: Any, handler: str) -> Place:
         """Read a route, an included route's context, or a group of frontends."""
-        place = super().read(route, method)
+        place = super().read(route, handler)
         if self._is_documentation(route):
             return place if self._docs is None else replace(place, marks=(*place.marks, self._docs))
         dependant = getattr(route, "dependant", None)
@@ -181,7 +181,7 @@ class FastAPIReader(RouteReader):
         return _is_made_by_fastapi(route) and any(route is own for own in self._app.router.routes)
 
     def check(self, place: Place, ruling: Ruling) -> None:
-        """Raise `ConfigurationError` where a parameter is given what its type does not take, or a rule may be unseen."""
+        """Raise `ConfigurationError` where a parameter is given what it does not take, or a rule may be unseen."""
         if place.problem:
             raise ConfigurationError(f"{place.template}: {place.problem}")
         if place.unseen and all(requirement.optional for _, requirement in ruling.parts):
@@ -191,9 +191,9 @@ class FastAPIReader(RouteReader):
             requirement = requirements[receiver.mark.guard]
             if requirement.public:
                 raise ConfigurationError(
-                    f"{place.template}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), where "
-                    "no credential is read: write Public() | rule for an optional identity, or move allow(Public()) to "
-                    "the decorator"
+                    f"{place.template}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), "
+                    "where no credential is read: write Public() | rule for an optional identity, or move "
+                    "allow(Public()) to the decorator"
                 )
             if requirement.optional and not receiver.takes_none:
                 raise ConfigurationError(
@@ -231,7 +231,9 @@ def _is_included(route: Any) -> bool:
     ):
         return False
     router: Any = route.original_router
-    return all(getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle"))
+    return all(
+        getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle")
+    )
 
 
 def _included_within(included: Any) -> Iterator[Any]:
