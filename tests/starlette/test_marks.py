@@ -629,3 +629,14 @@ def test_a_guard_of_another_module_is_no_mark() -> None:
     assert marks_on(None) == ()
     assert marks_on(Router()) == ()
     assert marks_on(new_guard()) == ()
+
+
+def test_a_router_of_fastapis_is_not_marked_itself(guard: Guard) -> None:
+    fastapi = pytest.importorskip("fastapi")
+
+    class Own(fastapi.APIRouter):  # type: ignore[misc, name-defined]
+        pass
+
+    for router in (fastapi.APIRouter(), Own()):
+        with pytest.raises(TypeError, match=r"APIRouter\(dependencies=\[guard.allow\(rule\)\]\)"):
+            guard.allow(STAFF)(router)

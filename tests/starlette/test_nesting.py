@@ -617,3 +617,71 @@ def test_cors_of_a_sub_application_works_as_without_a_guard(ran: Diary, guard: G
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, "https://shop.example")
     refused = ask(app, "/sub/x", headers={"origin": "https://shop.example"})
     assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, "https://shop.example")
+
+
+# --- where we are ---
+
+
+def test_a_root_path_of_the_servers_changes_nothing(ran: Diary, guard: Guard) -> None:
+    app = closed(
+        ran.route("/x", mark=guard.allow(OTHERS)),
+        Mount("/m", routes=[ran.route("/y", mark=guard.allow(OTHERS))]),
+        guard=guard,
+    )
+    for path in ("/api/x", "/api/m/y"):
+        assert statuses(app, path, None, "staff", "outsider", root_path="/api") == [401, 403, 200]
+    assert statuses(app, "/x", None, "staff", root_path="/other") == [401, 403]
+
+
+def test_slash_redirects_inside_a_mount_are_closed(ran: Diary, guard: Guard) -> None:
+    app = closed(Mount("/m", routes=[ran.route("/slashed/"), ran.route("/plain")]), guard=guard)
+    for path in ("/m/slashed", "/m/plain/"):
+        assert statuses(app, path, None, "outsider", "staff") == [401, 403, 307]
+    assert ran == []
+
+
+def test_a_mount_at_the_root_takes_everything(ran: Diary, guard: Guard) -> None:
+    app = closed(
+        ran.route("/first"),
+        Mount("", guard.allow(OTHERS)(Router(routes=[ran.route("/x")]))),
+        ran.route("/x", "late"),
+        guard=guard,
+    )
+    assert statuses(app, "/x", None, "staff", "outsider") == [401, 403, 200]
+    assert statuses(app, "/unknown", None, "staff", "outsider") == [401, 403, 403]
+    assert ran == ["/x"]
+
+
+def test_body_limits_stand_where_they_stood(ran: Diary, guard: Guard) -> None:
+    try:
+        mount = Mount("/m", routes=[ran.route("/x", methods=["POST"])], max_body_size=10)
+    except TypeError:
+        pytest.skip("this Starlette has no body limits")
+    app = closed(mount, guard=guard)
+    small, large = {"content-length": "5"}, {"content-length": "5000"}
+    assert statuses(app, "/m/x", None, "outsider", "staff", method="POST", headers=small, body=b"hello") == [
+        401,
+        403,
+        200,
+    ]
+    ran.clear()
+    reply = ask(app, "/m/x", method="POST", headers=large, body=b"x" * 5000)
+    assert (reply.status, reply.reads, ran) == (413, 0, [])
+
+
+def test_a_sub_application_whose_router_was_replaced_is_judged_by_the_one_that_serves(ran: Diary, guard: Guard) -> None:
+    inner = Starlette(routes=[ran.route("/x", "old", guard.allow(Public()))])
+    app = closed(Mount("/m", inner), guard=guard)
+    inner.router = Router(routes=[ran.route("/x", "new", guard.allow(OTHERS))])
+    assert statuses(app, "/m/x", None, "staff", "outsider") == [401, 403, 200]
+    inner.router = Router(routes=[ran.route("/x", "idle", guard.allow(Public()))])
+    assert statuses(app, "/m/x", None, "staff", "outsider") == [401, 403, 200]
+    assert ran == ["new", "new"]
+
+
+def test_deep_towers_of_mounts_are_judged_to_the_top(ran: Diary, guard: Guard) -> None:
+    tower: Any = ran.route("/x", mark=guard.allow(OTHERS))
+    for _ in range(40):
+        tower = Mount("/m", routes=[tower])
+    app = closed(tower, guard=guard)
+    assert statuses(app, "/m" * 40 + "/x", None, "staff", "outsider") == [401, 403, 200]

@@ -327,3 +327,32 @@ def test_the_floor_holds_whatever_a_route_says(ran: Diary, guard: Guard) -> None
         assert statuses(app, path, None, "outsider") == [401, 403]
     assert ran == []
     assert status(app, "/", "staff") == 200
+
+
+# --- the decision log ---
+
+
+def test_each_decision_is_logged_once_with_the_route_and_never_the_path(
+    ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "callerid")
+    app = closed(Mount("/m", routes=[ran.route("/{user}", mark=guard.allow(OTHERS))]), guard=guard)
+    for who in (None, "staff", "outsider"):
+        status(app, "/m/sec%0aret", who)
+    status(app, "/secret", "staff")
+    status(app, "/m/secret", "outsider", method="DELETE")
+    app.routes.append(ran.route("/open", mark=guard.allow(Public())))
+    status(app, "/open", "staff", method="DELETE")
+    dial(app, "/secret")
+    fields = [record.__dict__["callerid"] for record in caplog.records]
+    assert [(each["outcome"], each["status"], each["route"], each["caller"]) for each in fields] == [
+        ("refused", "401", "GET /m/{user}", None),
+        ("refused", "403", "GET /m/{user}", "user:ada@example.com"),
+        ("allowed", None, "GET /m/{user}", "user:eve@other.com"),
+        ("allowed", None, "GET (no route)", "user:ada@example.com"),
+        ("refused", "403", "DELETE /m/{user}", "user:eve@other.com"),
+        ("allowed", None, "DELETE /open", "user:ada@example.com"),
+        ("refused", "401", "WS (no route)", None),
+    ]
+    assert "secret" not in caplog.text
+    assert fields[1]["rule"] == "domain:other.com"

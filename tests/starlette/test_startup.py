@@ -23,6 +23,8 @@ from callerid import (
     ServiceAccount,
     Tenant,
     UnguardedEndpointError,
+    User,
+    Via,
 )
 from callerid.starlette import Guard
 
@@ -162,6 +164,12 @@ def test_the_rules_of_two_guards_must_go_together(ran: Diary) -> None:
     inner = closed(ran.route("/x", mark=inner_guard.allow(OTHERS)), guard=inner_guard, default=Nobody())
     app = closed(Mount("/m", outer_guard.allow(STAFF)(inner)), guard=outer_guard)
     assert "/m/x" in trouble(app)
+
+
+def test_path_parameters_are_found_inside_any_rule(ran: Diary, guard: Guard) -> None:
+    for rule in (Via(ServiceAccount(PathParam("other"))) & STAFF, OWNER | STAFF, STAFF & User(PathParam("other"))):
+        assert "has no such parameter" in trouble(closed(ran.route("/x", mark=guard.allow(rule)), guard=guard))
+        guard = new_guard()
 
 
 def test_audiences_without_a_common_one_are_told(ran: Diary, guard: Guard) -> None:

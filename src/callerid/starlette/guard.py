@@ -84,14 +84,13 @@ class Guard(GuardCore):
 
 def _once(app: Starlette, protection: Protection) -> Any:
     """The check at start-up, or before the first request where no lifespan runs; a failed one is made again."""
-    lock, done = threading.Lock(), threading.Event()
+    lock, done = threading.Lock(), False
 
     def start() -> None:
-        if done.is_set():
-            return
+        nonlocal done
         with lock:
-            if not done.is_set():
+            if not done:
                 check(app.router, protection)
-                done.set()
+                done = True
 
     return start

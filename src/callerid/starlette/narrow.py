@@ -18,9 +18,6 @@ __all__ = ["deaf", "is_narrowable", "narrowed", "pinned", "serves", "shallow_cop
 class _Pinned(BaseRoute):
     """Stands in for a route of a kind that cannot be copied."""
 
-    def __init__(self, route: BaseRoute) -> None:
-        self.route = route
-
 
 def shallow_copy(original: Any) -> Any:
     """The same class and members, without running any constructor; ``None`` where that cannot be done."""
@@ -54,11 +51,11 @@ def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
         same = all(now is then for now, then in zip(serves(route), judged, strict=True))
         await (route.handle if same else scope["router"].not_found)(scope, receive, send)
 
-    pin: Any = shallow_copy(route) or _Pinned(route)
+    pin: Any = shallow_copy(route) or _Pinned()
     pin.__dict__.update(matches=matches, handle=handle)
     if pin.matches is not matches or pin.handle is not handle:
         # Its class computes either name by a data descriptor, which does not look into the instance.
-        pin = _Pinned(route)
+        pin = _Pinned()
         pin.__dict__.update(matches=matches, handle=handle)
     return cast("BaseRoute", pin)
 
@@ -72,9 +69,6 @@ class _Deaf:
 
     def __iter__(self) -> Iterator[BaseRoute]:
         return (_Mute(route, self._not_found) for route in self._routes)
-
-    def __len__(self) -> int:
-        return len(self._routes)
 
 
 class _Mute(BaseRoute):

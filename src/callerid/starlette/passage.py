@@ -137,7 +137,7 @@ class Passage:
             _check_parameters(requirement, self.parameters, where)
         _check_together(parts, where)
 
-    def refuse(self) -> None:
+    def answered(self) -> None:
         """Remember that a guard has answered, for all who wait for it."""
         passage: Passage | None = self
         while passage is not None:
@@ -146,7 +146,7 @@ class Passage:
 
     def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
         """Remember what was decided, and for which path parameters."""
-        self.refuse()
+        self.answered()
         self._decided, self._callers, self._path = frozenset(ruling.marks), callers, path
 
     def has_decided(self, mark: Mark) -> bool:

@@ -64,11 +64,11 @@ class Protection:
                 judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
             except Refusal as refusal:
                 instance = guard.record(route, requirement, identities.get(guard), refusal)
-                passage.refuse()
+                passage.answered()
                 await self._refuse(refusal, guard.answer(refusal, instance), exchange)
                 return False
             callers[guard] = judged or callers.get(guard)
-        for guard, requirement in ruling.parts:
+        for guard, requirement in dict(ruling.parts).items():
             guard.record(route, requirement, identities.get(guard))
         passage.settle(ruling, callers, path)
         _introduce(passage.caller, exchange.scope)
