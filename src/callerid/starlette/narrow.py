@@ -12,7 +12,7 @@ from typing import Any, cast
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["deaf", "is_narrowable", "narrowed", "pinned", "serves", "shallow_copy"]
+__all__ = ["deaf", "is_narrowable", "is_same", "narrowed", "pinned", "serves", "shallow_copy"]
 
 
 class _Pinned(BaseRoute):
@@ -35,6 +35,11 @@ def serves(route: Any) -> tuple[Any, Any]:
     return getattr(route, "endpoint", None), getattr(route, "app", None)
 
 
+def is_same(now: tuple[Any, Any], then: tuple[Any, Any]) -> bool:
+    """Whether a route hands over to the very same as before; what looks equal may be marked otherwise."""
+    return now[0] is then[0] and now[1] is then[1]
+
+
 def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
     """The route, answering only with this match; it stays of its own class, since frameworks ask.
 
@@ -48,8 +53,8 @@ def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("route") is pin:
             scope["route"] = route
-        same = all(now is then for now, then in zip(serves(route), judged, strict=True))
-        await (route.handle if same else scope["router"].not_found)(scope, receive, send)
+        serve = route.handle if is_same(serves(route), judged) else scope["router"].not_found
+        await serve(scope, receive, send)
 
     pin: Any = shallow_copy(route) or _Pinned()
     pin.__dict__.update(matches=matches, handle=handle)

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.starlette.marking import MarkedApp
-from callerid.starlette.narrow import narrowed, pinned, serves
+from callerid.starlette.narrow import is_same, narrowed, pinned, serves
 
 __all__ = ["LONGEST_CHAIN", "Place", "Receiver", "RouteReader", "Step", "end_of_chain", "router_of"]
 
@@ -118,7 +118,7 @@ class RouteReader:
     def _knowledge(self, route: Any) -> _Known:
         key, now = id(route), serves(route)
         known = self._known.get(key)
-        if known is not None and known.route() is route and all(a is b for a, b in zip(now, known.serves, strict=True)):
+        if known is not None and known.route() is route and is_same(now, known.serves):
             return known
         kind = _class_of(self.target(route))
         known = _Known(_reference(route, lambda _: self._known.pop(key, None)), now, kind, {})
