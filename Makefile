@@ -62,7 +62,7 @@ types: .venv/ready
 	$(@D)/bin/$(PIP_INSTALL) --no-build-isolation --no-deps --no-index --force-reinstall .
 	@touch $@
 
-.PRECIOUS: %/ready %/installed
+.SECONDARY:
 
 clean:
 	rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -78,6 +78,8 @@ def test_what_it_prints_to_try_works() -> None:
 
     assert demo(out, stay=stay) == 0
     assert len(tried) == 7
+    assert "\nrefused GET /reports/daily: 401 no_credential: " in out.getvalue()
+    assert LOG.handlers == []
     assert all(comment.split(": ")[1].startswith(str(status)) for comment, status in tried.items())
 
 

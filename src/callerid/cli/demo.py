@@ -45,7 +45,7 @@ def demo(out: TextIO, *, stay: Callable[[], None] | None = None) -> int:
             wrong = seen.differing()
             _print(out, _report(seen, wrong, address, issuer.url, style))
             if stay is not None:
-                with suppress(KeyboardInterrupt):
+                with _telling(out), suppress(KeyboardInterrupt):
                     _print(out, _to_try(address, issuer, fetch))
                     stay()
     return 1 if wrong else 0
@@ -124,7 +124,7 @@ def _legend(style: Style) -> dict[str, str]:
 
 def _to_try(address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
     by_name = {str(route): route for route in ROUTES}
-    lines = ["", "Both stay up until Ctrl-C. To try (tokens are good for an hour):"]
+    lines = ["", "Both stay up until Ctrl-C, and refusals are explained here. To try (tokens are good for an hour):"]
     for caller, name in (
         ("stranger", "GET /healthz"),
         ("stranger", "GET /reports/daily"),
@@ -226,6 +226,18 @@ def _hearing() -> Generator[list[dict[str, Any]]]:
         log.removeHandler(ear)
         log.setLevel(level)
         log.propagate = propagate
+
+
+@contextmanager
+def _telling(out: TextIO) -> Generator[None]:
+    """The decision log, for people: refusals, and the guard's own trouble."""
+    log, handler = logging.getLogger("callerid"), logging.StreamHandler(out)
+    handler.setLevel(logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _style(out: TextIO) -> Style:
