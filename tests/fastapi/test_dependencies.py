@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Path, Request, Security, WebSocket
 from fastapi.responses import PlainTextResponse
+from fastapi.security import SecurityScopes
 
 from callerid import Caller, ConfigurationError, Domain, Public, ServiceAccount
 
-from .world import OTHERS, ROBOT, STAFF, Seen, ask, closed, dial, new_guard, start, status, statuses
+from .world import KEEPS_INCLUDES, OTHERS, ROBOT, STAFF, Seen, ask, closed, dial, new_guard, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 
@@ -131,6 +132,51 @@ def test_a_rule_in_a_class_or_a_callable_object_that_is_depended_on_is_found() -
     for path in ("/class", "/object"):
         assert statuses(app, path, *STRANGERS) == [401, 403, 403]
         assert ask(app, path, "staff").json == "user:ada@example.com"
+
+
+def test_a_marked_class_that_is_depended_on_is_judged() -> None:
+    app, guard = closed(Public())
+
+    @guard.allow(STAFF)
+    class Service:
+        def __init__(self, q: int = 1) -> None:
+            self.q = q
+
+    class Special(Service):
+        pass
+
+    @app.get("/x")
+    def endpoint(service: Annotated[Service, Depends()]) -> int:
+        return service.q
+
+    @app.get("/special")
+    def special(service: Annotated[Special, Depends()]) -> int:
+        return service.q
+
+    for path in ("/x", "/special"):
+        assert statuses(app, path, *STRANGERS) == [401, 403, 403], path
+        assert ask(app, f"{path}?q=2", "staff").json == 2
+
+
+def test_dependencies_of_a_router_may_be_of_any_kind() -> None:
+    app, guard = closed(Public())
+
+    def rule(
+        user_id: Annotated[str, Path()],
+        request: Request,
+        tasks: BackgroundTasks,
+        scopes: SecurityScopes,
+        caller: Annotated[Caller, guard.allow(STAFF)],
+    ) -> None: ...
+
+    router = APIRouter(dependencies=[Security(rule, scopes=["a"])])
+    router.add_api_route("/users/{user_id}", lambda: None)
+    if KEEPS_INCLUDES:
+        router.add_route("/plain/{user_id}", lambda _: PlainTextResponse("plain"))
+    app.include_router(router)
+    start(app)
+    for path in ("/users/u1", "/plain/u1") if KEEPS_INCLUDES else ("/users/u1",):
+        assert statuses(app, path, *STRANGERS, "staff") == [401, 403, 403, 200], path
 
 
 def test_no_dependency_and_no_body_is_touched_on_a_refusal() -> None:

@@ -89,8 +89,10 @@ class FastAPIReader(RouteReader):
             step = self._descend(route, inner_match, inner_scope, scope)
             serves = step.pinned
         else:
-            step = super().settle(_subject(route, context), inner_match, inner_scope, scope)
-            serves = route
+            subject = _subject(route, context)
+            step = super().settle(subject, inner_match, inner_scope, scope)
+            # An API route is handled with its context, of which the copy stays as it was judged.
+            serves, context = (step.pinned, context) if subject is route else (route, shallow_copy(context))
         found = (inner_match, inner_scope, serves, context)
         return replace(
             step, places=(around, *step.places), pinned=_pinned_included(included, match, child_scope, found)
@@ -101,11 +103,11 @@ class FastAPIReader(RouteReader):
         find = getattr(router, _MATCH_FRONTEND, None)
         if find is None or _would_redirect(router, scope):
             return None
-        found = find(scope)
-        match, child_scope, route, context = found
+        match, child_scope, route, context = find(scope)
         if match is Match.NONE or route is None:
             return None
         step = super().settle(_subject(route, context), match, child_scope, scope)
+        found = (match, child_scope, route, shallow_copy(context))
         return _Frontend(step.places, step.pinned, step.path, step.endpoint, None, found)
 
     # --- what stands there ---
