@@ -11,6 +11,8 @@ The staircase of rooms, each importing only what stands before it::
     answers                                     what a refused client is told
     guard                                       the flow and its two drivers
     marks                                       what allow() leaves on an endpoint
+    paths                                       rules by path, for what has no routes to ask
+    asgi · wsgi                                 any application, guarded by path
     starlette ← fastapi                         rules tied to routes
     testing · cli
 """

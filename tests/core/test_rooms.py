@@ -28,6 +28,8 @@ STAIRCASE = {
     "algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),
     "guard": ("errors", "callers", "rules", "keys", "tokens", "issuers", "verify", "algebra", "answers", "memory"),
+    "marks": ("errors", "rules", "guard"),
+    "paths": ("errors", "callers", "rules", "answers", "guard", "marks"),
 }
 """For each room of the core, the rooms it may import. The order is the order of the docstring in `callerid`."""
 

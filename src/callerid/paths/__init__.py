@@ -1,0 +1,12 @@
+"""Rules by path, for what has no routes to ask: the path table, and the decision by it. Pure.
+
+The staircase inside: ``ambiguity`` (what two parsers could read differently) ← ``pattern`` (one entry's method and
+segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table, default and floor as one decision).
+"""
+
+from callerid.paths.ambiguity import ambiguous
+from callerid.paths.gate import Admitted, Gate, Refused
+from callerid.paths.pattern import METHODS, WEBSOCKET
+from callerid.paths.table import Entry, PathTable, required
+
+__all__ = ["METHODS", "WEBSOCKET", "Admitted", "Entry", "Gate", "PathTable", "Refused", "ambiguous", "required"]

@@ -1,0 +1,90 @@
+"""One key of a path table: ``"/healthz"``, ``"POST /tasks/*"``, ``"/users/{uid}/orders"``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from callerid.errors import ConfigurationError
+from callerid.paths.ambiguity import ambiguous
+
+__all__ = ["ANY_METHOD", "METHODS", "REST", "WEBSOCKET", "Pattern", "segments_of"]
+
+ANY_METHOD: Final = ""
+"""The method of an entry that names none."""
+
+WEBSOCKET: Final = "WEBSOCKET handshake"
+"""What a WebSocket handshake is looked up as. No HTTP method has a space in it, so that no client can send this one."""
+
+METHODS: Final = {
+    **{
+        word: word for word in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT")
+    },
+    "WEBSOCKET": WEBSOCKET,
+}
+"""The methods that an entry may name; one without a method covers these and every other."""
+
+REST: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A key taken apart: segments are literal, ``{name}``, or a last ``*``."""
+
+    text: str
+    method: str
+    path: str
+    segments: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: object) -> Pattern:
+        """Take a key apart. Raises `ConfigurationError` with the mend."""
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigurationError(f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}")
+        word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
+        if word and word not in METHODS:
+            raise ConfigurationError(
+                f"{text!r}: {word!r} is no method: write one of {', '.join(METHODS)} and one space, or the path alone"
+            )
+        if not path.startswith("/") or path != path.rstrip() or text.startswith(" "):
+            raise ConfigurationError(f"{text!r}: a path begins with a slash, and has no spaces around it")
+        pattern = cls(text, METHODS.get(word, ANY_METHOD), path, segments_of(path))
+        pattern._check()
+        return pattern
+
+    @property
+    def names(self) -> tuple[tuple[int, str], ...]:
+        """The path parameters, each with the place of its segment."""
+        return tuple((place, each[1:-1]) for place, each in enumerate(self.segments) if each.startswith("{"))
+
+    def _check(self) -> None:
+        for segment in self.segments[:-1]:
+            if segment == REST:
+                raise ConfigurationError(f"{self.text!r}: * stands last only; for one segment write a {{name}}")
+        for segment in self.segments:
+            if segment != REST and not _is_parameter(segment):
+                self._check_literal(segment)
+        names = [name for _, name in self.names]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"{self.text!r} has a parameter twice: give each a name of its own")
+
+    def _check_literal(self, segment: str) -> None:
+        if set(segment) & set("{}<>*") or segment.startswith(":"):
+            raise ConfigurationError(
+                f"{self.text!r}: {segment!r} is not a whole segment: write /a, or /{{name}} (no converter), "
+                "or /* at the end"
+            )
+        if ambiguous(f"/{segment}") or not segment:
+            raise ConfigurationError(
+                f"{self.text!r}: no request is let through to such a path: write it decoded, without query, fragment, "
+                "dot segments, doubled slashes, backslashes or semicolons"
+            )
+
+
+def segments_of(path: str) -> tuple[str, ...]:
+    """The segments of a path; with a slash at the end it is the same path."""
+    return tuple(path.removesuffix("/").split("/")[1:])
+
+
+def _is_parameter(segment: str) -> bool:
+    return segment.startswith("{") and segment.endswith("}") and segment[1:-1].isidentifier()

@@ -1,0 +1,130 @@
+"""The path table: for a method and a path, the most specific entry that covers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from callerid.errors import ConfigurationError
+from callerid.guard import GuardCore, Requirement
+from callerid.marks import path_parameters
+from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
+from callerid.rules import Rule
+
+__all__ = ["Entry", "PathTable", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What holds at a path: its ``pattern`` as it was written, and the path parameters as text."""
+
+    pattern: str
+    requirement: Requirement
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class PathTable:
+    """Rules by path. ``routes`` maps patterns to rules, IAM member strings or ``guard.allow(rule, audience=...)``.
+
+    A pattern is a path of whole segments: literal ones, ``{name}`` for exactly one, and ``*``, last only, for one or
+    more: ``/a/*`` does not cover ``/a`` itself, which needs an entry of its own. With or without a slash at the end it
+    is the same path. A method before it (``"POST /tasks/*"``) limits the entry to that method, ``GET`` covers ``HEAD``,
+    ``WEBSOCKET`` means handshakes; an entry without a method covers all of these. The most specific entry that covers
+    the request wins: segment by segment from the left a literal goes before ``{name}`` before ``*``, then an entry
+    naming the method before one that does not.
+
+    A look-up walks the segments, however many entries there are. Raises `ConfigurationError` for what cannot be
+    meant: see `Pattern.parse`; two entries for one place; a rule that names a path parameter which its path does not
+    have; a rule that can admit nobody.
+    """
+
+    def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore) -> None:
+        if not isinstance(routes, Mapping):
+            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+        self._root = _Node()
+        requirements: dict[str, Requirement] = {}
+        for text, asked in routes.items():
+            pattern = Pattern.parse(text)
+            requirements[text] = required(guard, asked, f"routes[{text!r}]", dict(pattern.names).values())
+            self._root.grow(pattern, requirements[text])
+        self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
+        """Every pattern with what it asks, as written."""
+
+    def find(self, method: str, path: str) -> Entry | None:
+        """The entry for this request, or ``None``; a handshake's method is `WEBSOCKET`."""
+        segments = segments_of(path)
+        methods = (method, "GET", ANY_METHOD) if method == "HEAD" else (method, ANY_METHOD)
+        leaf = self._root.find(segments, 0, methods)
+        if leaf is None:
+            return None
+        return Entry(leaf.pattern, leaf.requirement, {name: segments[place] for place, name in leaf.names})
+
+
+def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[str] = ()) -> Requirement:
+    """What ``default=``, ``floor=`` or an entry was given, checked as far as it can be alone.
+
+    ``where`` names it in messages, ``parameters`` are those of its path. Raises `ConfigurationError`.
+    """
+    if not isinstance(asked, Rule | str | Requirement):
+        raise ConfigurationError(
+            f"{where} takes a rule, an IAM member string, or callerid.Guard's allow(rule, audience=...), not {asked!r}"
+        )
+    requirement = asked if isinstance(asked, Requirement) else guard.requirement(asked)
+    for name in sorted(path_parameters(requirement.rule).difference(parameters)):
+        raise ConfigurationError(
+            f"{where}: PathParam({name!r}) names whoever the path names, and there is no {{{name}}} in it"
+        )
+    guard.check_possible(requirement, where)
+    return requirement
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    pattern: str
+    requirement: Requirement
+    names: tuple[tuple[int, str], ...]
+
+
+class _Node:
+    """One place in the tree of segments. ``here`` and ``rest`` map methods to the entries that end here or in ``*``."""
+
+    __slots__ = ("here", "literals", "parameter", "rest")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.here: dict[str, _Leaf] = {}
+        self.rest: dict[str, _Leaf] = {}
+
+    def grow(self, pattern: Pattern, requirement: Requirement) -> None:
+        node = self
+        for segment in pattern.segments:
+            if segment != REST:
+                node = node._onwards(segment)
+        ends = node.rest if REST in pattern.segments else node.here
+        rival = ends.setdefault(pattern.method, _Leaf(pattern.text, requirement, pattern.names))
+        if rival.pattern != pattern.text:
+            raise ConfigurationError(
+                f"{rival.pattern!r} and {pattern.text!r} are the same place for the same method: write one of them"
+            )
+
+    def _onwards(self, segment: str) -> _Node:
+        if not segment.startswith("{"):
+            return self.literals.setdefault(segment, _Node())
+        self.parameter = self.parameter or _Node()
+        return self.parameter
+
+    def find(self, segments: tuple[str, ...], depth: int, methods: tuple[str, ...]) -> _Leaf | None:
+        # Each node is one way to its place, so that none is visited twice, and no deeper than the deepest entry.
+        if depth == len(segments):
+            return _first(self.here, methods)
+        segment = segments[depth]
+        for node in (self.literals.get(segment), self.parameter if segment else None):
+            if node is not None and (leaf := node.find(segments, depth + 1, methods)) is not None:
+                return leaf
+        return _first(self.rest, methods)
+
+
+def _first(ends: Mapping[str, _Leaf], methods: tuple[str, ...]) -> _Leaf | None:
+    return next((ends[method] for method in methods if method in ends), None)
