@@ -377,3 +377,27 @@ def test_requests_of_an_unknown_type_reach_nothing(ran: Diary) -> None:
     assert ask(app, "/m/x", type="webtransport").types == ["websocket.close"]
     assert isinstance(ask(app, "/m/x", "staff", type="webtransport").error, AssertionError)
     assert ran == []
+
+
+def test_a_dispatch_that_turns_from_the_judged_route_to_the_default_finds_nothing(ran: Diary, guard: Guard) -> None:
+    class Turning(Router):
+        async def app(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and scope["path"] == "/x":
+                await self.default(scope, receive, send)
+            else:
+                await super().app(scope, receive, send)
+
+    class Blind(Router):
+        async def app(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                scope = {**scope, "path": "/turned"}
+                self.routes = [route for route in self.routes if route.matches(scope)[1].get("turned")]
+            await super().app(scope, receive, send)
+
+    for kind in (Turning, Blind):
+        app = Starlette()
+        app.router = kind(routes=[ran.route("/x", mark=guard.allow(Public()))], default=ran.asgi("default"))
+        guard.protect(app, default=STAFF)
+        assert statuses(app, "/x", None, "outsider", "staff") == [404, 404, 404]
+        assert statuses(app, "/other", None, "outsider") == [401, 403]
+    assert ran == []

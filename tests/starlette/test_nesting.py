@@ -685,3 +685,9 @@ def test_deep_towers_of_mounts_are_judged_to_the_top(ran: Diary, guard: Guard) -
         tower = Mount("/m", routes=[tower])
     app = closed(tower, guard=guard)
     assert statuses(app, "/m" * 40 + "/x", None, "staff", "outsider") == [401, 403, 200]
+
+
+def test_a_rule_that_a_wrapper_hides_is_never_taken_for_judged(ran: Diary, guard: Guard) -> None:
+    app = closed(Mount("/m", ByHand(guard.allow(OTHERS)(ran.asgi()), ran)), guard=guard)
+    assert statuses(app, "/m/x", None, "outsider", "staff") == [401, 403, 500]
+    assert "asgi" not in ran
