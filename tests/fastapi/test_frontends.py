@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
 
 from callerid import Caller, Domain, Public
 
@@ -128,6 +130,35 @@ if HAS_FRONTENDS:
         start(app)
         for path in ("/sub/", "/sub/secret.html"):
             assert statuses(app, path, None, "staff", "outsider") == [401, 403, 200], path
+
+    def test_at_the_root_of_a_mounted_application_no_redirect_is_expected(files: Path) -> None:
+        app, guard = closed()
+        sub = FastAPI()
+        sub.router.frontend("/", directory=files)
+        sub.router.routes.append(APIRoute("", lambda: "no slash"))
+        app.mount("/sub", guard.allow(Public())(sub))
+        assert ask(app, "/sub/").body == b"file index.html"
+
+    def test_a_frontend_swapped_in_place_while_it_is_judged_is_not_served(
+        files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app, guard = closed()
+        router = APIRouter(dependencies=[guard.allow(STAFF)])
+        router.frontend("/", directory=files)
+        app.include_router(router)
+        judge = guard.judge
+
+        async def unjudged(scope: Any, receive: Any, send: Any) -> None:
+            await PlainTextResponse("unjudged")(scope, receive, send)
+
+        def swap(*args: Any) -> Any:
+            included: Any = app.router.routes[-1]
+            for context in included.effective_low_priority_routes():
+                context.app = unjudged
+            return judge(*args)
+
+        monkeypatch.setattr(guard, "judge", swap)
+        assert ask(app, "/index.html", "staff").body == b"file index.html"
 
     def test_a_frontends_dependencies_do_not_run_on_a_refusal(files: Path) -> None:
         app, guard = closed(Public())
