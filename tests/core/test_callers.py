@@ -24,6 +24,12 @@ def test_a_caller_is_named_as_iam_names_it() -> None:
     assert (person().name, person(None).name) == ("ada@example.com", "110000000000000000001")
 
 
+def test_a_caller_is_starlettes_user_too() -> None:
+    caller = user("admin")
+    assert caller.is_authenticated
+    assert (caller.display_name, caller.identity) == ("ada@example.com", "firebase:shop-prod/admin")
+
+
 @pytest.mark.parametrize(
     "caller", [person(), user(claims={"a": [1, {"b": "c"}]}), robot(compute_engine=ComputeEngine())]
 )
