@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from callerid.errors import ConfigurationError, CrossSite, Reason, Refusal, StepUpRequired, Unavailable
 
-__all__ = ["Answer", "Challenge", "answer"]
+__all__ = ["Answer", "Challenge", "answer", "dressed", "is_needed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,20 @@ def answer(refusal: Refusal, challenge: Challenge, instance: str) -> Answer:
     if isinstance(refusal, Unavailable):
         headers.append(("retry-after", str(refusal.retry_after)))
     return Answer(refusal.status, tuple(headers), body)
+
+
+def dressed(answer: Answer, usual: Answer) -> Answer:
+    """A re-dressed answer, with what no refusal goes without: never stored, and a challenge where one is due."""
+    length = ("content-length", str(len(answer.body)))
+    needed = [header for header in usual.headers if is_needed(header[0], answer.status)]
+    given = {name.lower() for name, _ in answer.headers}
+    added = [header for header in (length, *needed) if header[0] not in given]
+    return Answer(answer.status, (*answer.headers, *added), answer.body)
+
+
+def is_needed(header: str, status: int) -> bool:
+    """Whether a refusal's header goes with a re-dressed answer of this status, too."""
+    return header == "cache-control" or (header == "www-authenticate" and status in (400, 401, 403))
 
 
 _FILLED = frozenset({"error", "error_description", "error_uri", "max_age", "realm"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 
 from callerid.algebra import check_possible
 from callerid.callers import Caller
@@ -20,18 +20,10 @@ from callerid.starlette.reading import Place
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "Exchange", "Passage", "Ruling"]
+__all__ = ["KEY", "Passage", "Ruling"]
 
 KEY: Final = "callerid"
 """Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
-
-
-class Exchange(NamedTuple):
-    """What an ASGI application is called with."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
 
 
 Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]

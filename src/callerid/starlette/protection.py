@@ -9,13 +9,15 @@ from typing import Any
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Scope
 
-from callerid.answers import Answer
+from callerid.answers import Answer, is_needed
+from callerid.asgi.answering import deliver, redressed, response_of
+from callerid.asgi.exchange import Exchange, values_of
 from callerid.callers import Caller
 from callerid.errors import Refusal
-from callerid.guard import GuardCore, Identity, Requirement, arun, log
-from callerid.starlette.passage import Exchange, Passage, Ruling
+from callerid.guard import GuardCore, Identity, Requirement, arun
+from callerid.starlette.passage import Passage, Ruling
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
@@ -60,7 +62,7 @@ class Protection:
         for guard, requirement in ruling.parts:
             try:
                 if not requirement.public and guard not in identities:
-                    identities[guard] = await arun(guard.identify(_sent(exchange.scope, guard)))
+                    identities[guard] = await arun(guard.identify(values_of(exchange.scope, guard.slots)))
                 judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
             except Refusal as refusal:
                 instance = guard.record(route, requirement, identities.get(guard), refusal)
@@ -75,59 +77,16 @@ class Protection:
         return True
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
-        scope, receive, send = exchange
-        response = await self._redressed(refusal, scope)
-        if scope.get("method") == "HEAD":
-            send = _without_body(send)
+        hook, response = self.on_refusal, None
+        if hook is not None:
+            response = await redressed(lambda: hook(HTTPConnection(exchange.scope), refusal), Response)
         if response is None:
-            response = Response(answer.body, answer.status)
-            response.raw_headers = [(name.encode(), value.encode()) for name, value in answer.headers]
-        else:
-            for name, value in answer.headers:
-                if name == "cache-control" or (name == "www-authenticate" and response.status_code in (400, 401, 403)):
-                    response.headers.setdefault(name, value)
-        if scope["type"] == "http":
-            await response(scope, receive, send)
-        elif "websocket.http.response" in (scope.get("extensions") or {}):
-            await response({**scope, "type": "http", "method": "GET"}, receive, _as_denial(send))
-        else:
-            await send({"type": "websocket.close", "code": 1008, "reason": ""})
-
-    async def _redressed(self, refusal: Refusal, scope: Scope) -> Response | None:
-        if self.on_refusal is None:
-            return None
-        try:
-            response = self.on_refusal(HTTPConnection(scope), refusal)
-            if isinstance(response, Awaitable):
-                response = await response
-        except Exception:  # noqa: BLE001 - a failing hook must not change who is let in
-            log.exception("on_refusal failed; the usual answer is sent")
-            return None
-        return response if isinstance(response, Response) else None
-
-
-def _as_denial(send: Send) -> Send:
-    async def deny(message: Message) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    return deny
-
-
-def _without_body(send: Send) -> Send:
-    async def send_headers(message: Message) -> None:
-        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
-
-    return send_headers
-
-
-def _sent(scope: Scope, guard: GuardCore) -> dict[str, list[str]]:
-    slots = {name.encode(): name for name in guard.slots}
-    sent: dict[str, list[str]] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name = slots.get(raw_name.lower())
-        if name is not None:
-            sent.setdefault(name, []).append(raw_value.decode("latin-1"))
-    return sent
+            await deliver(response_of(answer), exchange)
+            return
+        for name, value in answer.headers:
+            if is_needed(name, response.status_code):
+                response.headers.setdefault(name, value)
+        await deliver(response, exchange)
 
 
 def _ruling(passage: Passage, place: Place | None) -> Ruling:

@@ -14,10 +14,11 @@ from starlette.applications import Starlette
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from callerid.asgi.exchange import Exchange
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
 from callerid.starlette.narrow import deaf, is_narrowable
-from callerid.starlette.passage import KEY, Exchange, Passage
+from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import LONGEST_CHAIN, end_of_chain, router_of
 

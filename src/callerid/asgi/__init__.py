@@ -1,0 +1,10 @@
+"""Any ASGI application, guarded by path; and what every ASGI adapter needs.
+
+The staircase inside: ``exchange`` (what an application is called with) ← ``answering`` (how a refusal is sent) ·
+``websockets`` (a token among the subprotocols; a socket's end) ← ``middleware``.
+"""
+
+from callerid.asgi.middleware import CallerMiddleware, OnRefusal
+from callerid.asgi.websockets import WebSockets
+
+__all__ = ["CallerMiddleware", "OnRefusal", "WebSockets"]

@@ -1,0 +1,134 @@
+"""``CallerMiddleware``: an ASGI application of any framework, guarded by path.
+
+It has no routes to ask, so that it must read the path as the application will. Whatever rewrites a path or a method
+stands outside of it; CORS middleware, too, so that refusals carry its headers; nothing that answers from a cache does.
+It reads no marks: an endpoint marked with ``guard.allow`` behind it alone answers 500.
+
+A request is judged before the application is called and before its body is read. A response that streams for longer
+than the token lives is sent to its end: who may ask was decided when they asked. A WebSocket is not, see `WebSockets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from callerid.answers import Answer, dressed
+from callerid.asgi.answering import deliver, redressed, response_of
+from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send, values_of
+from callerid.asgi.websockets import WebSockets
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError, Refusal
+from callerid.guard import GuardCore, Requirement, arun
+from callerid.issuers import AUTHORIZATION
+from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
+from callerid.rules import Rule
+
+__all__ = ["CallerMiddleware", "OnRefusal", "place"]
+
+OnRefusal: TypeAlias = Callable[[Scope, Refusal], Awaitable[Answer | None] | Answer | None]
+"""Re-dresses a refusal: the answer to send instead, or ``None`` for the usual one. It can never let a request in."""
+
+
+class CallerMiddleware:
+    """An ASGI application in which every request is judged by its path, HTTP and WebSocket alike.
+
+    ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
+    everywhere, whatever an entry says. ``on_refusal(scope, refusal)`` may re-dress an answer. Paths are relative to
+    ``root_path``, where the application is mounted.
+
+    The caller is in ``scope["state"]["caller"]``, ``None`` for nobody, and in ``scope["user"]``, which is absent for
+    nobody; a user whom an outer middleware has put there stays. Raises `ConfigurationError`.
+    """
+
+    def __init__(  # noqa: PLR0913 - plain settings, each with a name
+        self,
+        app: App,
+        *,
+        guard: GuardCore,
+        default: Rule | str | Requirement,
+        routes: Mapping[str, Rule | str | Requirement] = MappingProxyType({}),
+        floor: Rule | str | Requirement | None = None,
+        on_refusal: OnRefusal | None = None,
+        websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+    ) -> None:
+        if on_refusal is not None and not callable(on_refusal):
+            raise ConfigurationError("on_refusal is a function of the scope and the refusal")
+        if not isinstance(websockets, WebSockets):
+            raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+        self.app = app
+        self._gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self._on_refusal = on_refusal
+        self._websockets = websockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, if it may."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] not in ("http", "websocket"):
+            raise RuntimeError(f"callerid knows no connections of type {scope['type']!r}, and lets none in")
+        exchange = Exchange(scope, receive, send)
+        verdict = await self._decide(scope)
+        if isinstance(verdict, Refused):
+            await self._refuse(verdict, exchange)
+        else:
+            await self._admit(verdict, exchange)
+
+    async def _decide(self, scope: Scope) -> Admitted | Refused:
+        path, trouble = place(scope)
+        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        return await arun(self._gate.decide(method, path, trouble, lambda: self._sent(scope)))
+
+    def _sent(self, scope: Scope) -> Mapping[str, list[str]]:
+        sent = values_of(scope, self._gate.guard.slots)
+        if scope["type"] == "websocket" and (offered := self._websockets.credentials(scope)):
+            sent[AUTHORIZATION.header] = [*sent.get(AUTHORIZATION.header, ()), *offered]
+        return sent
+
+    async def _refuse(self, verdict: Refused, exchange: Exchange) -> None:
+        hook, answer = self._on_refusal, verdict.answer
+        if hook is not None:
+            instead = await redressed(lambda: hook(exchange.scope, verdict.refusal), Answer)
+            answer = answer if instead is None else dressed(instead, answer)
+        await deliver(response_of(answer), exchange)
+
+    async def _admit(self, verdict: Admitted, exchange: Exchange) -> None:
+        exchange = exchange._replace(scope=_introducing(verdict.caller, exchange.scope))
+        if exchange.scope["type"] == "http":
+            await self.app(*exchange)
+            return
+        exchange = self._websockets.without_credentials(exchange)
+        await self._websockets.serve(self.app, exchange, self._gate.guard, verdict.expires_at)
+
+
+def place(scope: Scope) -> tuple[str, str | None]:
+    """The path inside the application, and why others could read it differently, if they could.
+
+    By the specification ``path`` includes ``root_path``. Where a server or framework leaves it out, ``path`` is the
+    place; but some frameworks cut at ``root_path`` wherever it stands in the path, so it may stand nowhere else.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path") or ""
+    method = scope["method"] if scope["type"] == "http" else "GET"
+    trouble = ambiguous(path, scope.get("raw_path"), method=method)
+    if root in ("", "/"):
+        return path, trouble
+    if not root.startswith("/") or root.endswith("/"):
+        return path, "root_path does not begin with a slash, or ends with one: set it as in '/api'"
+    inside = path.removeprefix(root)
+    if path.startswith(root) and inside[:1] in ("", "/"):
+        return inside, trouble
+    return path, "root_path stands inside the path" if root in path else trouble
+
+
+def _introducing(caller: Caller | None, scope: Scope) -> Scope:
+    # Copies: whatever is outside of us, and every other request, keeps what it has.
+    state: dict[str, Any] = {**(scope.get("state") or {}), "caller": caller}
+    introduced: Scope = {**scope, "state": state}
+    if isinstance(scope.get("user"), Caller | None):
+        introduced.pop("user", None)
+        if caller is not None:
+            introduced["user"] = caller
+    return introduced

@@ -1,0 +1,135 @@
+"""``CallerMiddleware``: a WSGI application of any framework, guarded by path.
+
+It has no routes to ask, so that it must read the path as the application will. Whatever rewrites a path or a method
+(a prefix, a method override) stands outside of it, and CORS middleware, too; nothing that answers from a cache does. It
+reads no marks: an endpoint marked with ``guard.allow`` behind it alone answers 500.
+
+A request is judged before the application is called and before its body is read. Keys that have to be fetched are
+waited for in the request's own thread. Source: PEP 3333, and RFC 3875 for ``REMOTE_USER``.
+
+WSGI folds header names: ``X-Serverless-Authorization`` and ``X_Serverless_Authorization`` are one key, which cannot be
+seen from inside. It opens nothing: whatever arrives there is verified, two of them arrive joined with a comma and are
+refused, and identities that are no credentials (``REMOTE_USER``, in any spelling of a header) are removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from callerid.answers import Answer, dressed
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError, Refusal
+from callerid.guard import GuardCore, Requirement, log, run
+from callerid.paths import Gate, Refused, ambiguous
+from callerid.rules import Rule
+
+__all__ = ["CALLER", "CallerMiddleware", "OnRefusal", "introduce", "path_of", "respond", "sent"]
+
+CALLER = "callerid.caller"
+"""Where the caller is in ``environ``: ``None`` for nobody."""
+
+Environ: TypeAlias = dict[str, Any]
+StartResponse: TypeAlias = Callable[..., Any]
+App: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+OnRefusal: TypeAlias = Callable[[Environ, Refusal], Answer | None]
+"""Re-dresses a refusal: the answer to send instead, or ``None`` for the usual one. It can never let a request in."""
+
+
+class CallerMiddleware:
+    """A WSGI application in which every request is judged by its path.
+
+    ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
+    everywhere, whatever an entry says. ``on_refusal(environ, refusal)`` may re-dress an answer. Paths are those of
+    ``PATH_INFO``, relative to ``SCRIPT_NAME``.
+
+    The caller is in ``environ["callerid.caller"]``, and ``REMOTE_USER`` names them with their issuer (``user:EMAIL``,
+    ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is removed. Raises `ConfigurationError`.
+    """
+
+    def __init__(  # noqa: PLR0913 - plain settings, each with a name
+        self,
+        app: App,
+        *,
+        guard: GuardCore,
+        default: Rule | str | Requirement,
+        routes: Mapping[str, Rule | str | Requirement] = MappingProxyType({}),
+        floor: Rule | str | Requirement | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        if on_refusal is not None and not callable(on_refusal):
+            raise ConfigurationError("on_refusal is a function of the environ and the refusal")
+        self.app = app
+        self._gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self._on_refusal = on_refusal
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request, if it may."""
+        path, trouble = path_of(environ)
+        guard = self._gate.guard
+        verdict = run(
+            self._gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.slots)),
+        )
+        if isinstance(verdict, Refused):
+            return respond(self._answer(verdict, environ), environ, start_response)
+        introduce(verdict.caller, environ)
+        return self.app(environ, start_response)
+
+    def _answer(self, verdict: Refused, environ: Environ) -> Answer:
+        if self._on_refusal is None:
+            return verdict.answer
+        try:
+            instead = self._on_refusal(environ, verdict.refusal)
+        except Exception:  # noqa: BLE001 - a failing hook must not change who is let in
+            log.exception("on_refusal failed; the usual answer is sent")
+            return verdict.answer
+        return dressed(instead, verdict.answer) if isinstance(instead, Answer) else verdict.answer
+
+
+def path_of(environ: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The path inside the application, and why others could read it differently, if they could.
+
+    ``PATH_INFO`` is UTF-8 in the clothes of latin-1 (PEP 3333, "Unicode Issues").
+    """
+    path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
+    # Gunicorn's name, and the name that all others use.
+    shown = [environ[name] for name in ("RAW_URI", "REQUEST_URI") if name in environ]
+    readings = (ambiguous(path, raw, method=environ["REQUEST_METHOD"]) for raw in (*shown, None))
+    return path, next((trouble for trouble in readings if trouble is not None), None)
+
+
+def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[str]]:
+    """All values sent in these headers (names in lower case); servers join several of one header with commas."""
+    found: dict[str, list[str]] = {}
+    for name in headers:
+        value = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        if value is not None:
+            found[name] = _JOINT.split(value)
+    return found
+
+
+# A comma, then a scheme and a space (or Bearer alone): a second credential. Parameters of one have no space after them.
+_JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|\Z))", re.IGNORECASE)
+
+
+def introduce(caller: Caller | None, environ: Environ) -> None:
+    """Tell the application who is calling, and nothing else that looks like an identity."""
+    environ[CALLER] = caller
+    for name in ("REMOTE_USER", "HTTP_REMOTE_USER"):
+        environ.pop(name, None)
+    if caller is not None:
+        environ["REMOTE_USER"] = str(caller).encode().decode("latin-1")
+
+
+def respond(answer: Answer, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
+    """Send an answer in the application's stead."""
+    phrase = HTTPStatus(answer.status).phrase if answer.status in _KNOWN else "Unknown"
+    start_response(f"{answer.status} {phrase}", list(answer.headers))
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+
+_KNOWN = frozenset(map(int, HTTPStatus))
