@@ -7,6 +7,7 @@ The staircase of rooms, each importing only what stands before it::
     errors ← callers ← rules                    pure
     errors ← keys                               Google's keys: fetched, kept, chosen
     errors ← tokens · keys ← issuers ← verify   pure
+    callers, issuers ← memory                   verified tokens, remembered
     rules, issuers ← algebra                    what rules mean together
     answers                                     what a refused client is told
     guard                                       the flow and its two drivers

@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -30,6 +30,7 @@ from callerid.errors import (
 )
 from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
 from callerid.keys import KeyStatus, KeyStore, Wait
+from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
 from callerid.rules import (
     Facts,
     Public,
@@ -46,7 +47,7 @@ from callerid.rules import (
     without_public,
 )
 from callerid.tokens import Token, is_stripped, parse
-from callerid.verify import check_audience, check_claims, check_signature, verified
+from callerid.verify import check_audience, check_claims, check_signature, valid_from, verified
 
 __all__ = ["Guard", "GuardCore", "Identity", "Requirement", "arun", "combined", "run"]
 
@@ -62,16 +63,15 @@ class Requirement:
 
     rule: Rule
     audiences: frozenset[str] | None = None
+    public: bool = field(init=False, repr=False, compare=False)
+    """Whether no credential is read at all."""
+    optional: bool = field(init=False, repr=False, compare=False)
+    """Whether a handler behind it may be given no caller."""
 
-    @property
-    def public(self) -> bool:
-        """Whether no credential is read at all."""
-        return is_public(self.rule)
-
-    @property
-    def optional(self) -> bool:
-        """Whether a handler behind it may be given no caller."""
-        return needs_no_caller(self.rule)
+    # Asked at every request, and the same at each.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "public", is_public(self.rule))
+        object.__setattr__(self, "optional", needs_no_caller(self.rule))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:
@@ -101,8 +101,9 @@ class GuardCore:
 
     ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
     9728) and ``challenge`` are what refusals say in ``WWW-Authenticate``. ``clock`` gives seconds since the epoch,
-    ``timer`` monotonic seconds. Issuers may be given later, by `trust`; a guard without any protects nothing: that is
-    an error. Raises `ConfigurationError`.
+    ``timer`` monotonic seconds. ``memory`` is how many verified tokens are remembered (0: none): one seen before costs
+    a look-up, not a signature check. Issuers may be given later, by `trust`; a guard without any protects nothing: that
+    is an error. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a default
@@ -112,6 +113,7 @@ class GuardCore:
         realm: str = "callerid",
         resource_metadata: str | None = None,
         challenge: Mapping[str, str] = MappingProxyType({}),
+        memory: int = DEFAULT_SIZE,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -122,19 +124,22 @@ class GuardCore:
         self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
         self.clock = clock
         self._keys = KeyStore(timer=timer)
+        self._memory = Memory(memory)
         self._issuers: tuple[Issuer, ...] = ()
         self._slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        self._trusted: frozenset[int] = frozenset()
+        self._accepted: dict[str, frozenset[str]] = {}
         if issuers:
             self.trust(*issuers)
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, clock and leeway: what is fetched for one serves both."""
+        """A guard with the other's issuers, keys, memory, clock and leeway: what serves one serves both."""
         settings: dict[str, Any] = {"leeway": other.leeway, "clock": other.clock, **options}
         made = cls(*other.issuers, **settings)
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
-        made._keys = other._keys
+        made._keys, made._memory = other._keys, other._memory
         return made
 
     @property
@@ -165,6 +170,11 @@ class GuardCore:
                         )
                     slots[slot][spelling] = (*rivals, issuer)
         self._issuers, self._slots = together, slots
+        self._trusted = frozenset(map(id, together))
+        self._accepted = {
+            issuer.name: frozenset[str]().union(*(each.audiences for each in together if each.name == issuer.name))
+            for issuer in together
+        }
         return self
 
     def requirement(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
@@ -232,7 +242,8 @@ class GuardCore:
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
         self.check_ready()
         audiences = _audiences(audience)
-        caller = yield from self._read(token, AUTHORIZATION)
+        mark = fingerprint(AUTHORIZATION, token)
+        caller = self._remembered(mark) or (yield from self._read(token, AUTHORIZATION, mark))
         self._check_audience(caller, audiences)
         return caller
 
@@ -244,36 +255,33 @@ class GuardCore:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
-        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header, [])))]
-        found: dict[bool, Caller] = {}
+        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
+        caller: Caller | None = None
+        via: Caller | None = None
         for slot, text in credentials:
-            found[slot.carrier] = yield from self._read(text, slot)
-        caller, via = found.get(False), found.get(True)
+            mark = fingerprint(slot, text)
+            found = self._remembered(mark) or (yield from self._read(text, slot, mark))
+            caller, via = (caller, found) if slot.carrier else (found, via)
         if caller is not None and via is not None:
             caller = replace(caller, via=via)
         return Identity(caller, via)
 
     def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
         """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
-        rule = requirement.rule
         if requirement.public:
             return None
-        facts = Facts(identity.caller, identity.via, path, self.clock())
-        if identity.caller is not None:
-            self._check_audience(identity.caller, requirement.audiences)
+        rule, caller = requirement.rule, identity.caller
+        if caller is not None:
+            self._check_audience(caller, requirement.audiences)
+        facts = Facts(caller, identity.via, path, self.clock())
         if rule.admits(facts):
-            return self._exposed(requirement, facts)
-        if identity.caller is None:
+            # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
+            known = not requirement.optional or without_public(rule).admits(facts)
+            return caller if known else None
+        if caller is None:
             sent = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
             raise Unauthenticated(Reason.NO_CREDENTIAL, f"expected {rule}, got {sent}")
         raise _refusal(rule, facts)
-
-    @staticmethod
-    def _exposed(requirement: Requirement, facts: Facts) -> Caller | None:
-        # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
-        if not requirement.optional or without_public(requirement.rule).admits(facts):
-            return facts.caller
-        return None
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""
@@ -302,7 +310,17 @@ class GuardCore:
 
     # --- the flow's parts ---
 
-    def _read(self, text: str, slot: Slot) -> Flow[Caller]:
+    def _remembered(self, mark: bytes) -> Caller | None:
+        """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
+        known = self._memory.recall(mark)
+        if known is None or not known.ring.holds(known.key):
+            return None
+        # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
+        now = self.clock()
+        in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
+        return known.caller if in_time and id(known.issuer) in self._trusted else None
+
+    def _read(self, text: str, slot: Slot, mark: bytes) -> Flow[Caller]:
         token = parse(text)
         issuer = self._issuer(token, slot)
         check_claims(token, issuer, self.clock(), self.leeway)
@@ -315,6 +333,8 @@ class GuardCore:
         caller = verified(token, issuer)
         if slot.carrier:
             self._check_audience(caller, None)
+        ring = self._keys.ring(issuer.keys, issuer.algorithm)
+        self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
         return caller
 
     def _issuer(self, token: Token, slot: Slot) -> Issuer:
@@ -328,10 +348,8 @@ class GuardCore:
         return next(named, candidates[0])
 
     def _check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
-        if caller.kind is not Kind.GOOGLE:
-            return
-        trusted = [issuer.audiences for issuer in self._issuers if issuer.name == caller.issuer]
-        check_audience(caller.audience, audiences or frozenset[str]().union(*trusted))
+        if caller.kind is Kind.GOOGLE:
+            check_audience(caller.audience, audiences or self._accepted.get(caller.issuer, frozenset()))
 
 
 class Guard(GuardCore):
@@ -372,16 +390,18 @@ def _may_be_google(leaf: Rule) -> bool:
     return leaf.family is Kind.GOOGLE or (leaf.family is None and not isinstance(leaf, Public | Via))
 
 
-def _credential(slot: Slot, values: list[str]) -> str | None:
+def _credential(slot: Slot, values: list[str] | None) -> str | None:
     """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
+    if not values:
+        return None
     if len(values) > 1:
         raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one {slot.header}, got {len(values)}")
-    value = values[0].strip(" \t") if values else ""
+    value = values[0].strip(" \t")
     scheme = value[:6].lower()
     if scheme != "bearer" or value[6:7] in _SCHEME_LETTERS:
         return None
     token = value[7:]
-    if value[6:7] != " " or any(letter in ", \t\r\n\v\f\0" for letter in token):
+    if value[6:7] != " " or token.split() != [token] or "," in token or "\0" in token:
         raise BadRequest(Reason.MALFORMED_HEADER, f"expected {slot.header} to be Bearer, one space and one token")
     if slot.carrier and is_stripped(token):
         return None

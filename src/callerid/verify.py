@@ -13,7 +13,9 @@ from callerid.issuers import Issuer
 from callerid.keys import Key
 from callerid.tokens import Token
 
-__all__ = ["check_audience", "check_claims", "check_signature", "check_time", "verified"]
+__all__ = ["check_audience", "check_claims", "check_signature", "check_time", "valid_from", "verified"]
+
+_BEGINNINGS = ("iat", "nbf", "auth_time")
 
 LATEST_DATE = 253_402_300_799
 """The last second of the year 9999: a date past it is a mistake or a trick, and may not fit other programs' clocks."""
@@ -45,18 +47,23 @@ def check_time(claims: dict[str, Any], now: float, leeway: float) -> None:
     A token holds while ``now < exp + leeway``. Raises `Unauthenticated`.
     """
     expires_at = _date(claims, "exp")
-    issued_at = _date(claims, "iat")
-    if expires_at is None or issued_at is None:
+    if expires_at is None or "iat" not in claims:
         raise _bad_claim("exp" if expires_at is None else "iat", "a date", "none")
     if now >= expires_at + leeway:
         raise Unauthenticated(Reason.EXPIRED, f"expired {now - expires_at:.0f} s ago, leeway {leeway:g} s")
-    for name, date in (("iat", issued_at), ("nbf", _date(claims, "nbf")), ("auth_time", _date(claims, "auth_time"))):
+    for name in _BEGINNINGS:
+        date = _date(claims, name)
         if date is not None and date > now + leeway:
             raise Unauthenticated(
                 Reason.NOT_YET_VALID,
                 f"{name} is {date - now:.0f} s from now, leeway {leeway:g} s",
                 mend="if the caller is honest, one of the two clocks is wrong",
             )
+
+
+def valid_from(claims: dict[str, Any]) -> float:
+    """The latest of the dates before which a token does not hold, in seconds since the epoch, once checked."""
+    return max(float(claims[name]) for name in _BEGINNINGS if name in claims)
 
 
 def check_signature(token: Token, key: Key) -> None:

@@ -297,7 +297,6 @@ def test_nothing_sent_where_a_rule_needs_it_is_a_401_without_an_error(rule: Rule
         (SecondFactor(), ADA),
         (Where("fails", lambda caller: len(str(caller)) < 1 / 0), ADA),
     ],
-    ids=str,
 )
 def test_a_caller_whom_no_rule_admits_is_a_403_and_the_log_learns_why(rule: Rule, token: str) -> None:
     with pytest.raises(Forbidden) as caught:
@@ -318,7 +317,6 @@ def test_a_caller_whom_no_rule_admits_is_a_403_and_the_log_learns_why(rule: Rule
         (SignedInWithin(300) & SecondFactor(), 300),
         (SignedInWithin(300) | Domain("example.com"), 300),
     ],
-    ids=str,
 )
 def test_a_better_sign_in_is_asked_for_where_only_that_is_missing(rule: Rule, max_age: int | None) -> None:
     with pytest.raises(StepUpRequired) as caught:
@@ -350,7 +348,6 @@ OPTIONAL = Public() | Domain("example.com")
         (OPTIONAL & (Public() | User("7")), ADA, None),
         (OPTIONAL & User("110000000000000000001"), ADA, "user:ada@example.com"),
     ],
-    ids=str,
 )
 def test_an_optional_identity_is_the_rules_to_give(rule: Rule, token: str | None, name: str | None) -> None:
     caller = judged(rule, token)

@@ -15,7 +15,7 @@ Importing this package imports neither an HTTP client nor cryptography: both com
 from callerid.keys.flight import Wait
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, key_source
-from callerid.keys.store import KeyStatus, KeyStore
+from callerid.keys.store import KeyRing, KeyStatus, KeyStore
 
 __all__ = [
     "Algorithm",
@@ -24,6 +24,7 @@ __all__ = [
     "KeyDocument",
     "KeyFile",
     "KeyPolicy",
+    "KeyRing",
     "KeySource",
     "KeyStatus",
     "KeyStore",

@@ -64,6 +64,10 @@ class KeySet:
         """The end of the lifetime."""
         return self.fetched_at + self.lifetime
 
+    def refresh_at(self, policy: KeyPolicy) -> float:
+        """When the last part of the lifetime begins, in which a refresh is due."""
+        return self.fetched_at + self.lifetime * (1 - policy.refresh_fraction)
+
     def is_fresh(self, now: float) -> bool:
         """Whether there are keys within their lifetime."""
         return bool(self.keys) and now < self.expires_at
@@ -123,8 +127,7 @@ def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool
 
 
 def _plan_known(policy: KeyPolicy, state: KeySet, key: Key, now: float) -> Decision:
-    refresh_at = state.fetched_at + state.lifetime * (1 - policy.refresh_fraction)
-    if now < refresh_at or now < state.retry_at:
+    if now < state.refresh_at(policy) or now < state.retry_at:
         return Use(key)
     waited_already = 0.0 if state.begun_at is None else now - state.begun_at
     seconds = 0.0 if state.is_fresh(now) else max(0.0, policy.stale_wait - waited_already)

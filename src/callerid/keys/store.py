@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from callerid.keys.key import Algorithm, Key
 
-__all__ = ["KeyStatus", "KeyStore"]
+__all__ = ["KeyRing", "KeyStatus", "KeyStore"]
 
 logger = logging.getLogger("callerid")
 
@@ -54,15 +54,24 @@ class KeyStatus:
     """Fetches begun so far."""
 
 
-class _Entry:
+class KeyRing:
     """One source's keys of one algorithm. There is one for each issuer's key source, never one for a key id."""
 
-    def __init__(self, source: AnySource, algorithm: Algorithm) -> None:
+    def __init__(self, source: AnySource, algorithm: Algorithm, timer: Callable[[], float]) -> None:
         self.source = source
         self.algorithm: Algorithm = algorithm
         self.policy = policy_of(source)
         self.state = plan.KeySet()
         self.flight: Flight | None = None
+        self._timer = timer
+
+    def holds(self, key: Key) -> bool:
+        """Whether this very key is published still, as far as anybody need look: no fetch is due.
+
+        Where it is false, `KeyStore.find` tells.
+        """
+        state = self.state
+        return state.keys.get(key.kid) is key and self._timer() < state.refresh_at(self.policy)
 
 
 class KeyStore:
@@ -77,7 +86,7 @@ class KeyStore:
     def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
         self._lock = threading.Lock()
-        self._entries: dict[tuple[AnySource, Algorithm], _Entry] = {}
+        self._entries: dict[tuple[AnySource, Algorithm], KeyRing] = {}
         STORES.add(self)
 
     def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
@@ -86,7 +95,7 @@ class KeyStore:
         Raises Unauthenticated if the source has no such key, and Unavailable, with the seconds after which to come
         back, if nobody can say now: there are no usable keys, or the id may be a new one while fetching fails.
         """
-        entry = self._entry(source, algorithm)
+        entry = self.ring(source, algorithm)
         decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
         if isinstance(decision, plan.Use):
             return decision.key
@@ -97,7 +106,7 @@ class KeyStore:
 
         None if there is nothing to wait for: the keys are fresh, or a fetch failed just now and the back-off runs.
         """
-        entry = self._entry(source, algorithm)
+        entry = self.ring(source, algorithm)
         with self._lock:
             if not plan.wants_warming(entry.state, self._timer()):
                 return None
@@ -111,11 +120,12 @@ class KeyStore:
         now = self._timer()
         return [_status(entry, now) for entry in list(self._entries.values())]
 
-    def _entry(self, source: AnySource, algorithm: Algorithm) -> _Entry:
+    def ring(self, source: AnySource, algorithm: Algorithm) -> KeyRing:
+        """The keys of one source, as they are and as they will be."""
         entry = self._entries.get((source, algorithm))
-        return entry or self._entries.setdefault((source, algorithm), _Entry(source, algorithm))
+        return entry or self._entries.setdefault((source, algorithm), KeyRing(source, algorithm, self._timer))
 
-    def _find_locked(self, entry: _Entry, kid: str, waited: Wait | None) -> Key | Wait:
+    def _find_locked(self, entry: KeyRing, kid: str, waited: Wait | None) -> Key | Wait:
         with self._lock:
             if waited is not None and waited.flight.succeeded_at is not None:
                 entry.state = plan.missed(entry.policy, entry.state, kid, waited.flight.succeeded_at)
@@ -130,7 +140,7 @@ class KeyStore:
         wait = Wait(flight, decision.seconds)
         return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
 
-    def _join(self, entry: _Entry, *, because_unknown: bool) -> tuple[Flight, bool]:
+    def _join(self, entry: KeyRing, *, because_unknown: bool) -> tuple[Flight, bool]:
         """The flight under way, or a new one that is still to depart. Under the lock."""
         if entry.flight is not None:
             return entry.flight, False
@@ -139,7 +149,7 @@ class KeyStore:
         entry.flight = Flight(now)
         return entry.flight, True
 
-    def _depart(self, entry: _Entry, flight: Flight) -> None:
+    def _depart(self, entry: KeyRing, flight: Flight) -> None:
         if isinstance(entry.source, KeyDocument):
             self._fly(entry, flight)  # nothing to wait for
             return
@@ -148,7 +158,7 @@ class KeyStore:
         except RuntimeError as error:  # no more threads, or the interpreter is ending
             self._fail(entry, flight, error)
 
-    def _fly(self, entry: _Entry, flight: Flight) -> None:
+    def _fly(self, entry: KeyRing, flight: Flight) -> None:
         try:
             from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
 
@@ -157,7 +167,7 @@ class KeyStore:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
             self._fail(entry, flight, error)
 
-    def _fetch_in_time(self, entry: _Entry, flight: Flight) -> Fetched:
+    def _fetch_in_time(self, entry: KeyRing, flight: Flight) -> Fetched:
         fetch, cord = fetcher(entry.source), Cord()
         if isinstance(entry.source, KeyDocument):
             return fetch(cord)
@@ -170,12 +180,12 @@ class KeyStore:
             watchdog.cancel()
             cord.let_go()
 
-    def _end(self, entry: _Entry, flight: Flight, cord: Cord) -> None:
+    def _end(self, entry: KeyRing, flight: Flight, cord: Cord) -> None:
         """The time is up: the flight has failed, and the thread that flies it is brought to an end."""
         self._fail(entry, flight, FetchError(f"not done within {entry.policy.fetch_seconds:g} s"))
         cord.cut()
 
-    def _succeed(self, entry: _Entry, flight: Flight, fetched: Fetched, keys: Mapping[str, Key]) -> None:
+    def _succeed(self, entry: KeyRing, flight: Flight, fetched: Fetched, keys: Mapping[str, Key]) -> None:
         with self._lock:
             if entry.flight is not flight:
                 return  # too late: it was declared failed
@@ -186,7 +196,7 @@ class KeyStore:
         if failures:
             logger.info("The keys of %s are fetched again, after %d failures.", entry.source, failures)
 
-    def _fail(self, entry: _Entry, flight: Flight, error: Exception) -> None:
+    def _fail(self, entry: KeyRing, flight: Flight, error: Exception) -> None:
         cause = short_cause(error)
         with self._lock:
             if entry.flight is not flight:
@@ -207,7 +217,7 @@ class KeyStore:
             entry.state = replace(entry.state, begun_at=None)
 
 
-def _answer(entry: _Entry, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable) -> Key:
+def _answer(entry: KeyRing, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable) -> Key:
     if isinstance(decision, plan.Use):
         return decision.key
     if isinstance(decision, plan.Reject):
@@ -219,7 +229,7 @@ def _answer(entry: _Entry, kid: str, decision: plan.Use | plan.Reject | plan.Una
     )
 
 
-def _status(entry: _Entry, now: float) -> KeyStatus:
+def _status(entry: KeyRing, now: float) -> KeyStatus:
     state = entry.state
     return KeyStatus(
         source=str(entry.source),
