@@ -9,11 +9,13 @@ import shlex
 import socket
 import threading
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+import callerid
 from callerid.cli import demo as module
 from callerid.cli import main
 from callerid.cli.demo import demo
@@ -63,6 +65,37 @@ def test_whatever_differs_is_named_and_fails(
     *_, named, last = capsys.readouterr().out.splitlines()
     assert named == "NOT AS EXPECTED: GET /reports/daily as stranger: expected 200, got 401 no_credential"
     assert last == "demo: 196 calls, 195 as expected"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "differing"),
+    [
+        (
+            'guard.allow(User("grace@example.com"))(admin)',
+            "admin",
+            ["GET /admin/settings as staff", "GET /admin/nowhere as staff"],
+        ),
+        (
+            'FirebaseUser(PathParam("user_id")))]',
+            "FirebaseUser())]",
+            ["GET /users/ada/orders as ben", "POST /users/ada/orders as ben"],
+        ),
+        (", audience=TASKS)", ")", ["POST /tasks/reindex as scheduler"]),
+        ("guard.protect(app", "dict(app=app", ["GET /reports/daily as stranger"]),
+    ],
+)
+def test_a_weakened_application_is_found_out(
+    right: str, wrong: str, differing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (Path(__file__).parents[2] / "examples" / "fastapi_app" / "app.py").read_text()
+    assert right in source
+    folder = tmp_path / "_examples" / "fastapi_app"
+    folder.mkdir(parents=True)
+    (folder / "app.py").write_text(source.replace(right, wrong))
+    monkeypatch.setattr(callerid, "__file__", str(tmp_path / "__init__.py"))
+    out = io.StringIO()
+    assert demo(out) == 1
+    assert all(f"NOT AS EXPECTED: {call}: expected" in out.getvalue() for call in differing)
 
 
 def test_what_it_prints_to_try_works() -> None:
