@@ -69,8 +69,9 @@ class CallerMiddleware:
             return
         if scope["type"] not in ("http", "websocket"):
             raise RuntimeError(f"callerid knows no connections of type {scope['type']!r}, and lets none in")
-        exchange = Exchange(scope, receive, send)
-        verdict = await self._decide(scope)
+        # A copy: what is judged is what is served, whatever others do to theirs while a key is fetched.
+        exchange = Exchange({**scope}, receive, send)
+        verdict = await self._decide(exchange.scope)
         if isinstance(verdict, Refused):
             await self._refuse(verdict, exchange)
         else:

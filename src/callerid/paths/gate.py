@@ -55,9 +55,17 @@ class Gate:
         self._default = required(guard, default, "default=")
         if floor is not None:
             beneath = required(guard, floor, "floor=")
-            raised = {text: _raised(each, beneath, text) for text, each in self._table.requirements.items()}
-            self._table = PathTable(raised, guard)
-            self._default = required(guard, _raised(self._default, beneath, "default="), "default= and floor=")
+            asked = self._table.requirements.items()
+            self._table = PathTable({text: self._on(beneath, each, f"routes[{text!r}]") for text, each in asked}, guard)
+            self._default = self._on(beneath, self._default, "default=")
+
+    def _on(self, floor: Requirement, requirement: Requirement, where: str) -> Requirement:
+        try:
+            both = combined((floor, requirement))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where} and floor=: {error}") from None
+        self.guard.check_possible(both, f"{where} and floor=")
+        return both
 
     def decide(
         self,
@@ -87,13 +95,6 @@ class Gate:
             return Refused(refusal, guard.answer(refusal, instance))
         guard.record(route, requirement, identity)
         return Admitted(caller, _first_expiry(caller, identity.via))
-
-
-def _raised(requirement: Requirement, floor: Requirement, where: str) -> Requirement:
-    try:
-        return combined((floor, requirement))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where} and floor=: {error}") from None
 
 
 def _route(method: str, entry: Entry | None) -> str:
