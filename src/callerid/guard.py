@@ -127,6 +127,8 @@ class GuardCore:
         self._memory = Memory(memory)
         self._issuers: tuple[Issuer, ...] = ()
         self._slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        self.headers: Mapping[bytes, str] = {}
+        """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
         self._trusted: frozenset[int] = frozenset()
         self._accepted: dict[str, frozenset[str]] = {}
         if issuers:
@@ -170,6 +172,7 @@ class GuardCore:
                         )
                     slots[slot][spelling] = (*rivals, issuer)
         self._issuers, self._slots = together, slots
+        self.headers = {slot.header.encode(): slot.header for slot in slots}
         self._trusted = frozenset(map(id, together))
         self._accepted = {
             issuer.name: frozenset[str]().union(*(each.audiences for each in together if each.name == issuer.name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
 
 __all__ = ["App", "Exchange", "Message", "Receive", "Scope", "Send", "values_of"]
@@ -22,12 +22,11 @@ class Exchange(NamedTuple):
     send: Send
 
 
-def values_of(scope: Scope, headers: Iterable[str]) -> dict[str, list[str]]:
-    """All values sent in these headers (names in lower case), in order."""
-    wanted = {name.encode(): name for name in headers}
+def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]]:
+    """All values sent in these headers (their names in lower case, as sent and as text), in order."""
     sent: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
-        name = wanted.get(raw_name.lower())
+        name = headers.get(raw_name.lower())
         if name is not None:
             sent.setdefault(name, []).append(raw_value.decode("latin-1"))
     return sent

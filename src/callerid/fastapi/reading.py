@@ -47,7 +47,7 @@ _UNSEEN_RULES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Frontend(Step):
     """A step into the second table that FastAPI tries when no route matches."""
 
@@ -84,7 +84,8 @@ class FastAPIReader(RouteReader):
         around = self._around_included(included)
         if inner_match is Match.NONE or route is None:
             nothing: Any = (Match.NONE, {}, None, None)
-            return Step((around,), _pinned_included(included, match, child_scope, nothing), {}, endpoint=False)
+            pin = _pinned_included(included, match, child_scope, nothing)
+            return Step((around,), pin, (match, child_scope), {}, endpoint=False)
         if _is_included(route):
             step = self._descend(route, inner_match, inner_scope, scope)
             serves = step.pinned
@@ -95,7 +96,10 @@ class FastAPIReader(RouteReader):
             serves, context = (step.pinned, context) if subject is route else (route, shallow_copy(context))
         found = (inner_match, inner_scope, serves, context)
         return replace(
-            step, places=(around, *step.places), pinned=_pinned_included(included, match, child_scope, found)
+            step,
+            places=(around, *step.places),
+            pinned=_pinned_included(included, match, child_scope, found),
+            judged=(match, child_scope),
         )
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
@@ -108,16 +112,16 @@ class FastAPIReader(RouteReader):
             return None
         step = super().settle(_subject(route, context), match, child_scope, scope)
         found = (match, child_scope, route, shallow_copy(context))
-        return _Frontend(step.places, step.pinned, step.path, step.endpoint, None, found)
+        return _Frontend(step.places, step.pinned, step.judged, step.path, step.endpoint, None, route, found)
 
     # --- what stands there ---
 
     def around(self, router: Router) -> tuple[Place, ...]:
         """A router's own dependencies: FastAPI gives them to API routes only, and here they hold for all."""
-        if isinstance(router, APIRouter):
+        if _INCLUDED is None and isinstance(router, APIRouter):
             self._api_routers[id(router)] = router
-        marks = self._marks_in(getattr(router, "dependencies", ()))
-        return (Place("", marks),) if marks else ()
+        declared = getattr(router, "dependencies", ())
+        return (Place("", self._marks_in(declared)),) if declared else ()
 
     def _around_included(self, included: Any) -> Place:
         return Place(

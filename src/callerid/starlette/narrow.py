@@ -6,13 +6,18 @@ while keys were fetched would else be judged for one user and served for another
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["deaf", "is_narrowable", "is_same", "narrowed", "pinned", "serves", "shallow_copy"]
+__all__ = ["KEY", "deaf", "is_narrowable", "is_same", "narrowed", "pinned", "serves", "shallow_copy"]
+
+
+KEY: Final = "callerid"
+"""Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
 
 
 class _Pinned(BaseRoute):
@@ -40,21 +45,24 @@ def is_same(now: tuple[Any, Any], then: tuple[Any, Any]) -> bool:
     return now[0] is then[0] and now[1] is then[1]
 
 
-def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
-    """The route, answering only with this match; it stays of its own class, since frameworks ask.
+def pinned(route: BaseRoute) -> BaseRoute:
+    """The route, answering only with the match that a request's passage holds, which is the one it was judged by.
 
-    Where it serves something else by then than what was judged, nothing is found.
+    It stays of its own class, since frameworks ask. Where it serves something else by then, nothing is found. The pin
+    may be kept as long as one likes: it does not keep the route.
     """
-    judged = serves(route)
+    judged, reference = serves(route), _reference(route)
 
-    def matches(scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG001
-        return match, child_scope
+    def matches(scope: Scope) -> tuple[Match, Scope]:
+        found: tuple[Match, Scope] = scope[KEY].judged
+        return found
 
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+    def handle(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        real = reference()
         if scope.get("route") is pin:
-            scope["route"] = route
-        serve = route.handle if is_same(serves(route), judged) else scope["router"].not_found
-        await serve(scope, receive, send)
+            scope["route"] = real
+        serve = scope["router"].not_found if real is None or not is_same(serves(real), judged) else real.handle
+        return serve(scope, receive, send)
 
     pin: Any = shallow_copy(route) or _Pinned()
     pin.__dict__.update(matches=matches, handle=handle)
@@ -63,6 +71,13 @@ def pinned(route: BaseRoute, match: Match, child_scope: Scope) -> BaseRoute:
         pin = _Pinned()
         pin.__dict__.update(matches=matches, handle=handle)
     return cast("BaseRoute", pin)
+
+
+def _reference(route: BaseRoute) -> Callable[[], BaseRoute | None]:
+    try:
+        return weakref.ref(route)
+    except TypeError:  # its class has slots, and none for this
+        return lambda: route
 
 
 class _Deaf:

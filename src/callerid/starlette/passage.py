@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from starlette.routing import Router
+from starlette.routing import Match, Router
 from starlette.types import Scope
 
 from callerid.algebra import check_possible
@@ -15,16 +16,13 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.rules import all_of
+from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
 __all__ = ["KEY", "Passage", "Ruling"]
-
-KEY: Final = "callerid"
-"""Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
-
 
 Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
 
@@ -34,7 +32,7 @@ class Ruling:
     """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way."""
 
     parts: Parts
-    marks: tuple[Mark, ...]
+    marks: frozenset[Mark]
 
 
 class Passage:
@@ -44,28 +42,18 @@ class Passage:
     above it. Only the task that serves the request touches it.
     """
 
-    __slots__ = (
-        "_callers",
-        "_decided",
-        "_path",
-        "above",
-        "areas",
-        "leads_to",
-        "parameters",
-        "pending",
-        "templates",
-    )
-
-    def __init__(self) -> None:
-        self.areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
-        self.parameters: tuple[tuple[str, str], ...] = ()
-        self.templates: tuple[str, ...] = ()
-        self.leads_to: Router | None = None
-        self.pending = True
-        self.above: Passage | None = None
-        self._callers: dict[GuardCore, Caller | None] = {}
-        self._decided: frozenset[Mark] = frozenset()
-        self._path: Mapping[str, Any] = {}
+    # Made for every request, and most of it stays as it begins: so the class holds the beginnings, all immutable.
+    areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    templates: tuple[str, ...] = ()
+    leads_to: Router | None = None
+    pending: bool = True
+    above: Passage | None = None
+    judged: tuple[Match, Scope] = (Match.NONE, MappingProxyType[str, Any]({}))  # type: ignore[assignment]
+    """The match by which the route that serves was chosen: what its pin answers with."""
+    _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
+    _decided: frozenset[Mark] = frozenset()
+    _path: Mapping[str, Any] = MappingProxyType({})
 
     def onwards(self) -> Passage:
         """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
@@ -84,7 +72,8 @@ class Passage:
             protection, marks = self.areas[-1]
             if place.marks:
                 self.areas = (*self.areas[:-1], (protection, (*marks, *place.marks)))
-            self.parameters += place.parameters
+            if place.parameters:
+                self.parameters += place.parameters
             self.templates += (place.template,)
 
     @property
@@ -114,7 +103,7 @@ class Passage:
         innermost, marks = self.areas[-1]
         if not marks or not endpoint:
             asked[innermost.guard].append(innermost.default)
-        every = tuple(mark for _, found in self.areas for mark in found)
+        every = frozenset(mark for _, found in self.areas for mark in found)
         if not endpoint:
             # A route's rule and the default may exclude each other: then a wrong method is refused to everybody.
             return Ruling(tuple((guard, each) for guard, requirements in asked.items() for each in requirements), every)
@@ -139,7 +128,7 @@ class Passage:
     def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
         """Remember what was decided, and for which path parameters."""
         self.answered()
-        self._decided, self._callers, self._path = frozenset(ruling.marks), callers, path
+        self._decided, self._callers, self._path = ruling.marks, callers, path
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether this mark was judged, and let in."""
@@ -154,14 +143,14 @@ class Passage:
 
         Raises `UnguardedEndpointError` for what was not decided, or not for this path.
         """
-        if mark not in self._decided or dict(path) != dict(self._path):
+        if mark not in self._decided or (path is not self._path and dict(path) != dict(self._path)):
             raise unguarded(mark, "".join(self.templates) or "the endpoint")
         return self._callers[mark.guard]
 
     @property
     def caller(self) -> Caller | None:
         """The caller as the innermost guard decided."""
-        return next(reversed(self._callers.values()), None)
+        return next(reversed(tuple(self._callers.values())), None)
 
 
 def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import Exchange, values_of
 from callerid.callers import Caller
 from callerid.errors import Refusal
-from callerid.guard import GuardCore, Identity, Requirement, arun
+from callerid.guard import GuardCore, Identity, Requirement, arun, log
 from callerid.starlette.passage import Passage, Ruling
 from callerid.starlette.reading import Place, RouteReader
 
@@ -56,22 +57,22 @@ class Protection:
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
         ruling = _ruling(passage, place)
-        route = passage.route(exchange.scope)
         identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
         for guard, requirement in ruling.parts:
             try:
                 if not requirement.public and guard not in identities:
-                    identities[guard] = await arun(guard.identify(values_of(exchange.scope, guard.slots)))
+                    identities[guard] = await arun(guard.identify(values_of(exchange.scope, guard.headers)))
                 judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
             except Refusal as refusal:
-                instance = guard.record(route, requirement, identities.get(guard), refusal)
+                instance = guard.record(passage.route(exchange.scope), requirement, identities.get(guard), refusal)
                 passage.answered()
                 await self._refuse(refusal, guard.answer(refusal, instance), exchange)
                 return False
             callers[guard] = judged or callers.get(guard)
-        for guard, requirement in dict(ruling.parts).items():
-            guard.record(route, requirement, identities.get(guard))
+        if log.isEnabledFor(logging.DEBUG):
+            for guard, requirement in dict(ruling.parts).items():
+                guard.record(passage.route(exchange.scope), requirement, identities.get(guard))
         passage.settle(ruling, callers, path)
         _introduce(passage.caller, exchange.scope)
         return True

@@ -48,19 +48,22 @@ class Place:
     rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Step:
-    """Where one router's table leads this request: through ``places`` to a route, pinned to what was judged.
+    """Where one router's table leads this request: through ``places`` to a route, pinned to what was ``judged``.
 
     ``behind`` is the router that surely stands behind it and will judge for itself, ``endpoint`` whether one is meant
-    (a wrong method, 405, means none). ``path`` are the path parameters that an endpoint will get.
+    (a wrong method, 405, means none). ``path`` are the path parameters that an endpoint will get, and ``route`` is here
+    to live as long as the request: its pin does not keep it, and the table may not, either.
     """
 
     places: tuple[Place, ...]
     pinned: BaseRoute
+    judged: tuple[Match, Scope]
     path: Mapping[str, Any]
     endpoint: bool
     behind: Router | None = None
+    route: Any = None
 
     def table(self, router: Router) -> Router:
         """The router with nothing but this route to serve."""
@@ -87,12 +90,15 @@ class RouteReader:
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
         """The step that a matching route is."""
+        known = self._knowledge(route)
         return Step(
-            places=(self.place(route, scope["method"] if scope["type"] == "http" else ""),),
-            pinned=pinned(route, match, child_scope),
-            path=child_scope.get("path_params") or scope.get("path_params") or {},
-            endpoint=match is Match.FULL,
-            behind=self.behind(route) if match is Match.FULL else None,
+            (self._place(known, scope["method"] if scope["type"] == "http" else ""),),
+            known.pin,
+            (match, child_scope),
+            child_scope.get("path_params") or scope.get("path_params") or {},
+            match is Match.FULL,
+            self.behind(route) if match is Match.FULL and isinstance(route, Mount | Host) else None,
+            route,
         )
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
@@ -108,11 +114,13 @@ class RouteReader:
 
     def place(self, route: Any, method: str) -> Place:
         """What is known of a route where it serves this method, read once."""
-        known = self._knowledge(route)
+        return self._place(self._knowledge(route), method)
+
+    def _place(self, known: _Known, method: str) -> Place:
         handler = known.handler(method)
         place = known.places.get(handler)
         if place is None:
-            place = known.places[handler] = self.read(route, handler)
+            place = known.places[handler] = self.read(known.route(), handler)
         return place
 
     def _knowledge(self, route: Any) -> _Known:
@@ -121,9 +129,10 @@ class RouteReader:
         if known is not None and known.route() is route and is_same(now, known.serves):
             return known
         kind = _class_of(self.target(route))
-        known = _Known(_reference(route, lambda _: self._known.pop(key, None)), now, kind, {})
-        if known.route() is route:
-            self._known[key] = known
+        reference = _reference(route, lambda _: self._known.pop(key, None))
+        if reference is None:
+            return _Known(lambda: route, now, kind, pinned(route), {})
+        known = self._known[key] = _Known(reference, now, kind, pinned(route), {})
         return known
 
     def read(self, route: Any, handler: str) -> Place:
@@ -172,6 +181,7 @@ class _Known:
     route: Callable[[], Any]
     serves: tuple[Any, Any]
     kind: type[Any]
+    pin: BaseRoute
     places: dict[str, Place]
 
     def handler(self, method: str) -> str:
@@ -182,11 +192,11 @@ class _Known:
         return name if hasattr(self.kind, name) else ""
 
 
-def _reference(route: Any, forget: Callable[[Any], Any]) -> Callable[[], Any]:
+def _reference(route: Any, forget: Callable[[Any], Any]) -> Callable[[], Any] | None:
     try:
         return weakref.ref(route, forget)
     except TypeError:
-        return lambda: None
+        return None
 
 
 def router_of(app: Any) -> Router | None:

@@ -47,7 +47,8 @@ class Seam:
         if passage is None:
             await self.serve(self.router, *exchange)
             return
-        self._start()
+        if self.start is not None:
+            self._start()
         scope[KEY] = passage
         try:
             await self._pass(passage, exchange)
@@ -67,6 +68,7 @@ class Seam:
     def _start(self) -> None:
         if self.start is not None:
             self.start()
+            self.start = None
 
     def _above(self, scope: Scope) -> Passage | None:
         passage = scope.get(KEY)
@@ -87,21 +89,22 @@ class Seam:
     async def _pass(self, passage: Passage, exchange: Exchange) -> None:
         scope = exchange.scope
         protection, reader = passage.protection, passage.protection.reader
-        routes = tuple(self.router.routes)
         passage.note(reader.around(self.router))
         here: Mapping[str, Any] = scope.get("path_params") or {}
         try:
-            step = reader.resolve(routes, scope) or reader.last_resort(self.router, scope)
+            step = reader.resolve(self.router.routes, scope) or reader.last_resort(self.router, scope)
         except Exception:
             # What a route's own matching raises is shown to those alone whom the default admits.
             if await protection.admit(passage, None, here, exchange):
                 raise
             return
         if step is None:
+            routes = tuple(self.router.routes)
             if await protection.admit(passage, None, here, exchange):
                 await self._dispatch(passage, deaf(self.router, routes), exchange)
             return
         passage.note(step.places)
+        passage.judged = step.judged
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
             held = HeldSend(passage, exchange)
