@@ -83,7 +83,7 @@ class CallerMiddleware:
         return await arun(self._gate.decide(method, path, trouble, lambda: self._sent(scope)))
 
     def _sent(self, scope: Scope) -> Mapping[str, list[str]]:
-        sent = values_of(scope, self._gate.guard.slots)
+        sent = values_of(scope, self._gate.guard.headers)
         if scope["type"] == "websocket" and (offered := self._websockets.credentials(scope)):
             sent[AUTHORIZATION.header] = [*sent.get(AUTHORIZATION.header, ()), *offered]
         return sent

@@ -1,0 +1,96 @@
+"""Real servers in threads, on free loopback ports, and requests as they are, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import hypercorn.asyncio
+import hypercorn.config
+import uvicorn
+
+__all__ = ["ASGI_SERVERS", "Address", "listening", "raw", "serving"]
+
+Address = tuple[str, int]
+
+ASGI_SERVERS = ("uvicorn", "hypercorn")
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def serving(server: str, app: Any, **options: Any) -> Iterator[Address]:
+    """The address where the application is served."""
+    with listening() as listener, _SERVERS[server](app, listener, **options):
+        # A listening socket queues: the first answer comes once the application runs.
+        raw(listener.getsockname(), b"GET /__up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        yield listener.getsockname()
+
+
+@contextlib.contextmanager
+def _uvicorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@contextlib.contextmanager
+def _hypercorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[None]:
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{socket.dup(listener.fileno())}"]
+    config.graceful_timeout = 1
+    for name, value in options.items():
+        setattr(config, name, value)
+    stop = threading.Event()
+
+    async def stopped() -> None:
+        while not stop.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.02)
+
+    def run() -> None:
+        asyncio.run(hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+_SERVERS = {"uvicorn": _uvicorn, "hypercorn": _hypercorn}
+
+
+def raw(address: Address, data: bytes) -> bytes:
+    """Send bytes as they are, and read until the server closes or is silent."""
+    received = b""
+    with socket.create_connection(address, timeout=3) as connection:
+        connection.sendall(data)
+        with contextlib.suppress(TimeoutError, ConnectionResetError):
+            while chunk := connection.recv(65536):
+                received += chunk
+    return received
+
+
+def request(target: str, *headers: str, method: str = "GET") -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: orders.example.com", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def status(address: Address, target: str, *headers: str, method: str = "GET") -> int:
+    answer = raw(address, request(target, *headers, method=method))
+    return int(answer.split(b" ", 2)[1]) if answer else 0
