@@ -5,7 +5,7 @@ PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
 
-.PHONY: help demo test test-lowest test-versions lint types clean
+.PHONY: help demo test test-lowest test-versions lint types bench bench-check clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
+	@echo 'make bench          what it costs, peers beside it: bench/RESULTS.md (make bench-check: only whether it holds)'
 	@echo 'make clean          remove all that was made'
 
 demo: .venv/installed
@@ -37,11 +38,27 @@ types: .venv/ready
 	.venv/bin/mypy
 	.venv/bin/pyright --pythonpath .venv/bin/python
 
+bench: .venv-bench/installed wrk
+	.venv-bench/bin/python -m bench
+
+bench-check: .venv-bench/installed wrk
+	.venv-bench/bin/python -m bench --check
+
+.PHONY: wrk
+wrk:
+	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }
+
 # An environment with what the tests need, but for callerid itself.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
 	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[dev]'
+	@touch $@
+
+.venv-bench/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[bench]'
 	@touch $@
 
 .venv-lowest/ready: pyproject.toml constraints-lowest.txt

@@ -1,0 +1,254 @@
+"""The applications under load: each framework's hello, without authentication, with callerid, and with its peers.
+
+``python -m bench.apps NAME PORT`` serves one under uvicorn; what it needs comes in ``BENCH_SETUP`` as JSON.
+"""
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.applications import Starlette
+from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, SimpleUser, requires
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+SETUP: dict[str, Any] = json.loads(os.environ.get("BENCH_SETUP", "{}"))
+
+
+# --- Starlette ---
+
+
+async def _hello(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+def starlette_bare() -> Starlette:
+    return Starlette(routes=[Route("/", _hello)])
+
+
+def starlette_callerid(*, memory: int = 4096, public: bool = False) -> Starlette:
+    from callerid import Domain, KeyDocument, Public, google
+    from callerid.starlette import Guard
+
+    guard = Guard(google(SETUP["audience"], keys=KeyDocument(SETUP["google_jwks"])), memory=memory)
+    app = Starlette(routes=[Route("/", _hello)])
+    guard.protect(app, default=Public() if public else Domain("example.com"))
+    return app
+
+
+def starlette_callerid_unremembered() -> Starlette:
+    return starlette_callerid(memory=0)
+
+
+def starlette_callerid_public() -> Starlette:
+    return starlette_callerid(public=True)
+
+
+class _Backend(AuthenticationBackend):
+    def claims(self, token: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
+        header = conn.headers.get("authorization")
+        if header is None:
+            return None
+        try:
+            claims = self.claims(header.partition(" ")[2])
+        except Exception as error:
+            raise AuthenticationError("invalid token") from error
+        if claims.get("hd") != "example.com":
+            raise AuthenticationError("not allowed")
+        return AuthCredentials(["authenticated"]), SimpleUser(claims["email"])
+
+
+class _PyJWT(_Backend):
+    def __init__(self) -> None:
+        import jwt
+
+        self.decode = jwt.decode
+        self.key = jwt.PyJWK(json.loads(SETUP["google_jwks"])["keys"][0])
+
+    def claims(self, token: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.decode(token, self.key, algorithms=["RS256"], audience=SETUP["audience"])
+        return found
+
+
+class _GoogleAuth(_Backend):
+    def __init__(self) -> None:
+        import google.auth.jwt
+
+        self.decode: Any = google.auth.jwt.decode
+        self.certificates = json.loads(SETUP["google_pem"])
+
+    def claims(self, token: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.decode(token, self.certificates, audience=SETUP["audience"])
+        return found
+
+
+def _behind(backend: AuthenticationBackend) -> Starlette:
+    app = Starlette(routes=[Route("/", requires("authenticated")(_hello))])
+    app.add_middleware(AuthenticationMiddleware, backend=backend)
+    return app
+
+
+def starlette_pyjwt() -> Starlette:
+    return _behind(_PyJWT())
+
+
+def starlette_google_auth() -> Starlette:
+    return _behind(_GoogleAuth())
+
+
+# --- FastAPI ---
+
+
+def fastapi_bare() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    async def hello() -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def fastapi_callerid() -> FastAPI:
+    from callerid import Caller, Domain, KeyDocument, Nobody, google
+    from callerid.fastapi import Guard
+
+    guard = Guard(google(SETUP["audience"], keys=KeyDocument(SETUP["google_jwks"])))
+    app = FastAPI()
+    guard.protect(app, default=Nobody())
+
+    @app.get("/")
+    async def hello(caller: Annotated[Caller, guard.allow(Domain("example.com"))]) -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def fastapi_callerid_public() -> FastAPI:
+    from callerid import KeyDocument, Nobody, Public, google
+    from callerid.fastapi import Guard
+
+    guard = Guard(google(SETUP["audience"], keys=KeyDocument(SETUP["google_jwks"])))
+    app = FastAPI()
+    guard.protect(app, default=Nobody())
+
+    @app.get("/")
+    @guard.allow(Public())
+    async def hello() -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def fastapi_pyjwt() -> FastAPI:
+    import jwt
+
+    bearer, key = HTTPBearer(), jwt.PyJWK(json.loads(SETUP["google_jwks"])["keys"][0])
+    app = FastAPI()
+
+    async def claims(credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> dict[str, Any]:
+        try:
+            token = credentials.credentials
+            found: dict[str, Any] = jwt.decode(token, key, algorithms=["RS256"], audience=SETUP["audience"])
+        except jwt.PyJWTError as error:
+            raise HTTPException(401) from error
+        if found.get("hd") != "example.com":
+            raise HTTPException(403)
+        return found
+
+    @app.get("/")
+    async def hello(found: Annotated[dict[str, Any], Depends(claims)]) -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def fastapi_firebase_admin() -> FastAPI:
+    import firebase_admin
+    from firebase_admin import _token_gen, auth
+
+    _token_gen.ID_TOKEN_CERT_URI = SETUP["firebase_keys"]
+    firebase_admin.initialize_app(_no_credential(), {"projectId": "shop-prod"})
+    bearer = HTTPBearer()
+    app = FastAPI()
+
+    async def claims(credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = auth.verify_id_token(credentials.credentials)
+        except auth.InvalidIdTokenError as error:
+            raise HTTPException(401) from error
+        return found
+
+    @app.get("/")
+    async def hello(found: Annotated[dict[str, Any], Depends(claims)]) -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def _no_credential() -> Any:
+    from firebase_admin import credentials
+    from google.auth.credentials import AnonymousCredentials
+
+    base: Any = credentials.Base
+    anonymous: Any = AnonymousCredentials
+    return type("Anonymous", (base,), {"get_credential": lambda _: anonymous()})()
+
+
+# --- many routes ---
+
+
+def _table(routes: int, guard: Any = None) -> FastAPI:
+    """Routes with parameters, a third each in the app, in an included router and behind a mount; the last is asked."""
+    app, router, mounted = FastAPI(), APIRouter(), Starlette()
+    if guard is not None:
+        from callerid import Domain
+
+        guard.protect(app, default=Domain("example.com"))
+
+    async def item(item_id: str) -> dict[str, str]:
+        return {"item": item_id}
+
+    for number in range(routes // 3):
+        app.get(f"/own{number}/{{item_id}}")(item)
+        router.get(f"/included{number}/{{item_id}}")(item)
+        mounted.router.routes.append(Route(f"/mounted{number}/{{item_id}}", _hello))
+    app.include_router(router, prefix="/router")
+    app.router.routes.append(Mount("/mount", app=mounted))
+    return app
+
+
+def _table_guard() -> Any:
+    from callerid import KeyDocument, google
+    from callerid.fastapi import Guard
+
+    return Guard(google(SETUP["audience"], keys=KeyDocument(SETUP["google_jwks"])))
+
+
+def routes_30_bare() -> FastAPI:
+    return _table(30)
+
+
+def routes_30_callerid() -> FastAPI:
+    return _table(30, _table_guard())
+
+
+def routes_300_bare() -> FastAPI:
+    return _table(300)
+
+
+def routes_300_callerid() -> FastAPI:
+    return _table(300, _table_guard())
+
+
+if __name__ == "__main__":
+    uvicorn.run(globals()[sys.argv[1]](), port=int(sys.argv[2]), log_level="critical", access_log=False)

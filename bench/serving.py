@@ -1,0 +1,221 @@
+"""Requests per second and latency under load: real uvicorn, one process each, asked by wrk in turns."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.measure import Row
+from bench.verifying import AUDIENCE, token_of_900_bytes
+from callerid.testing import LocalIssuer
+
+__all__ = ["rows"]
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
+CONNECTIONS = 16
+STEADY_USERS = 100
+ROTATED_TOKENS = 10_000
+
+_ROTATE = """
+local tokens = {}
+for line in io.lines(os.getenv("BENCH_TOKENS")) do tokens[#tokens + 1] = line end
+local paths = {}
+for path in string.gmatch(os.getenv("BENCH_PATHS"), "%S+") do paths[#paths + 1] = path end
+local turn = 0
+request = function()
+  turn = turn + 1
+  return wrk.format("GET", paths[turn % #paths + 1], {["Authorization"] = "Bearer " .. tokens[turn % #tokens + 1]})
+end
+done = function(summary, latency, requests)
+  local bad = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
+  io.write(string.format("RESULT %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(99), bad))
+end
+"""
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Which applications are compared, on which paths and with which tokens; the first is the baseline."""
+
+    section: str
+    apps: Mapping[str, str]
+    tokens: str
+    paths: str = "/"
+    reach: float | None = None
+    bound: str = "≥"
+
+
+def rows() -> Iterator[Row]:
+    """All rows about applications under load."""
+    with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder:
+        files = _token_files(issuer, Path(folder))
+        setup = {
+            "audience": AUDIENCE,
+            "google_jwks": issuer.jwks_document("google"),
+            "google_pem": issuer.pem_document("google"),
+            "firebase_keys": issuer.pem_url("firebase"),
+        }
+        for load in _loads():
+            yield from _measured(load, setup, files, Path(folder))
+
+
+def _loads() -> Iterator[_Load]:
+    yield _Load(
+        "requests/s, Starlette hello under uvicorn, seen tokens (no auth = 1.0)",
+        {
+            "no auth": "starlette_bare",
+            "callerid": "starlette_callerid",
+            "PyJWT in AuthenticationMiddleware": "starlette_pyjwt",
+            "google-auth in AuthenticationMiddleware": "starlette_google_auth",
+        },
+        "steady",
+        reach=0.85,
+    )
+    yield _Load(
+        "requests/s, Starlette hello, 10,000 tokens in rotation, memory off (no auth = 1.0)",
+        {"no auth": "starlette_bare", "callerid": "starlette_callerid_unremembered"},
+        "rotated",
+        reach=0.45,
+    )
+    yield _Load(
+        "requests/s, FastAPI hello under uvicorn, seen tokens (no auth = 1.0)",
+        {
+            "no auth": "fastapi_bare",
+            "callerid": "fastapi_callerid",
+            "HTTPBearer + PyJWT dependency": "fastapi_pyjwt",
+        },
+        "steady",
+        reach=0.92,
+    )
+    yield _Load(
+        "requests/s, FastAPI hello, Firebase users (no auth = 1.0)",
+        {"no auth": "fastapi_bare", "firebase-admin dependency": "fastapi_firebase_admin"},
+        "firebase",
+    )
+    yield _Load(
+        "requests/s, public route, Starlette (no auth = 1.0)",
+        {"no auth": "starlette_bare", "callerid": "starlette_callerid_public"},
+        "steady",
+        reach=0.97,
+    )
+    yield _Load(
+        "requests/s, public route, FastAPI (no auth = 1.0)",
+        {"no auth": "fastapi_bare", "callerid": "fastapi_callerid_public"},
+        "steady",
+        reach=0.97,
+    )
+    for count in (30, 300):
+        last = count // 3 - 1
+        yield _Load(
+            f"requests/s, FastAPI of {count} routes: parameters, included routers, mounts (same app without = 1.0)",
+            {"no auth": f"routes_{count}_bare", "callerid": f"routes_{count}_callerid"},
+            "steady",
+            f"/own{last // 2}/a /router/included{last // 2}/b /mount/mounted{last // 2}/c",
+            reach=0.95,
+        )
+
+
+def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Iterator[Row]:
+    script = folder / "rotate.lua"
+    script.write_text(_ROTATE)
+    rates: dict[str, list[float]] = {name: [] for name in load.apps}
+    slowest: dict[str, list[float]] = {name: [] for name in load.apps}
+    with _serving(load.apps.values(), setup) as ports:
+        for round_number in range(ROUNDS + 1):
+            for name, app in load.apps.items():
+                rate, p99 = _asked(ports[app], load, files[load.tokens], script)
+                if round_number:  # the first round only warms up
+                    rates[name].append(rate)
+                    slowest[name].append(p99)
+    baseline = next(iter(load.apps))
+    for name in list(load.apps)[1:]:
+        ours = name == "callerid"
+        ratio = median(one / base for one, base in zip(rates[name], rates[baseline], strict=True))
+        yield Row(load.section, name, ratio, load.bound if ours else "", load.reach if ours else None)
+        if ours and load.tokens == "steady" and "hello" in load.section:
+            late = median(one / base for one, base in zip(slowest[name], slowest[baseline], strict=True))
+            section = load.section.replace("requests/s", f"p99 latency, {CONNECTIONS} connections")
+            yield Row(section, name, late, "≤", 1.25)
+
+
+@contextmanager
+def _serving(apps: Iterable[str], setup: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    environment = {**os.environ, "BENCH_SETUP": json.dumps(setup)}
+    running: list[subprocess.Popen[bytes]] = []
+    ports: dict[str, int] = {}
+    try:
+        for app in apps:
+            ports[app] = _free_port()
+            command = [*_on_core(0), sys.executable, "-m", "bench.apps", app, str(ports[app])]
+            running.append(subprocess.Popen(command, env=environment))
+        for port in ports.values():
+            _wait_for(port)
+        yield ports
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(10)
+
+
+def _asked(port: int, load: _Load, tokens: Path, script: Path) -> tuple[float, float]:
+    command = [*_on_core(1), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script)]
+    environment = {**os.environ, "BENCH_TOKENS": str(tokens), "BENCH_PATHS": load.paths}
+    printed = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    result = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+)", printed)
+    if result is None or int(result[4]):
+        raise RuntimeError(f"wrk saw errors at {load.section}:\n{printed}")
+    return int(result[1]) / int(result[2]) * 1e6, float(result[3])
+
+
+def _token_files(issuer: LocalIssuer, folder: Path) -> dict[str, Path]:
+    def written(name: str, tokens: list[str]) -> Path:
+        path = folder / name
+        path.write_text("\n".join(tokens))
+        return path
+
+    one = token_of_900_bytes(issuer)
+    people = [issuer.altered(one, sub=str(10**20 + number)) for number in range(ROTATED_TOKENS)]
+    users = [issuer.firebase_user(f"user{number}", project="shop-prod") for number in range(STEADY_USERS)]
+    return {
+        "steady": written("steady", people[:STEADY_USERS]),
+        "rotated": written("rotated", people),
+        "firebase": written("firebase", users),
+    }
+
+
+def _on_core(core: int) -> list[str]:
+    return ["taskset", "-c", str(core)] if (os.cpu_count() or 1) > 1 and sys.platform == "linux" else []
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"nothing answers at port {port}")

@@ -1,0 +1,161 @@
+"""One token at a time: unseen, seen, refused, on RSA and on P-256."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import google.auth.jwt
+import joserfc.jwk
+import joserfc.jwt
+import jwt as pyjwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bench.measure import Row, ratios, turns
+from callerid import Domain, Guard, KeyDocument, Kind
+from callerid.guard import run
+from callerid.issuers import Issuer
+from callerid.testing import LocalIssuer
+
+__all__ = ["rows"]
+
+AUDIENCE = "1234-abc.apps.googleusercontent.com"
+RULE = Domain("example.com")
+
+
+def rows() -> Iterator[Row]:
+    """All rows about single tokens."""
+    yield from _rsa()
+    yield from _p256()
+    yield from _refusing()
+
+
+def _guard(issuer: Issuer, memory: int) -> Callable[[str], object]:
+    guard = Guard(issuer, memory=memory)
+    requirement = guard.requirement(RULE)
+
+    def judged(token: str) -> object:
+        return guard.judge(requirement, run(guard.identify({"authorization": ["Bearer " + token]})), {})
+
+    return judged
+
+
+def token_of_900_bytes(issuer: LocalIssuer) -> str:
+    """A Workspace person's token, with a picture and a name as Google sends them."""
+    claims = {"name": "Ada Example", "picture": "https://lh3.example.com/a/" + "p" * 60, "at_hash": "h" * 22}
+    return issuer.workspace_person("ada@example.com", audience=AUDIENCE, claims=claims)
+
+
+def _rsa() -> Iterator[Row]:
+    issuer = LocalIssuer()
+    token = token_of_900_bytes(issuer)
+    unseen, seen = _guard(issuer.google(AUDIENCE), 0), _guard(issuer.google(AUDIENCE), 4096)
+    pem = next(iter(json.loads(issuer.pem_document("google")).values()))
+    public = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise TypeError("Google's keys are RSA keys")
+    decode: Any = google.auth.jwt.decode
+    signed, signature = token.rpartition(".")[0].encode(), _decoded(token.rpartition(".")[2])
+    scheme, digest = padding.PKCS1v15(), hashes.SHA256()
+    certificates = json.loads(issuer.pem_document("google"))
+    text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    jose = joserfc.jwk.RSAKey.import_key(text)
+    pyjwt_key = pyjwt.PyJWK(json.loads(issuer.jwks_document("google"))["keys"][0])
+    registry = joserfc.jwt.JWTClaimsRegistry(aud={"essential": True, "value": AUDIENCE})
+
+    def with_joserfc() -> None:
+        registry.validate(joserfc.jwt.decode(token, jose, algorithms=["RS256"]).claims)
+
+    found = turns(
+        {
+            "raw RSA-2048 verify (cryptography)": lambda: public.verify(signature, signed, scheme, digest),
+            "callerid, unseen": lambda: unseen(token),
+            "callerid, seen": lambda: seen(token),
+            "google-auth, certificates in hand": lambda: decode(token, certificates, audience=AUDIENCE),
+            "PyJWT": lambda: pyjwt.decode(token, pyjwt_key, algorithms=["RS256"], audience=AUDIENCE),
+            "joserfc": with_joserfc,
+        }
+    )
+    shown = ratios(found, "raw RSA-2048 verify (cryptography)")
+    section = f"verify a token of {len(token)} bytes, RS256 (raw RSA-2048 verify = 1.0)"
+    yield Row(section, "callerid, unseen token", shown.pop("callerid, unseen"), "≤", 1.5)
+    yield Row(section, "callerid, token seen before", shown.pop("callerid, seen"), "≤", 0.15)
+    for name, ratio in shown.items():
+        yield Row(section, name, ratio)
+
+
+def _p256() -> Iterator[Row]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    members = {name: _encoded(getattr(numbers, name).to_bytes(32, "big")) for name in ("x", "y")}
+    document = json.dumps(
+        {"keys": [{"kty": "EC", "crv": "P-256", "kid": "p256", "alg": "ES256", "use": "sig", **members}]}
+    )
+    template = LocalIssuer()
+    claims = json.loads(_decoded(token_of_900_bytes(template).split(".")[1]))
+    signed = f"{_encoded(json.dumps({'alg': 'ES256', 'kid': 'p256'}).encode())}.{_encoded(json.dumps(claims).encode())}"
+    der = key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+    token = f"{signed}.{_encoded(_raw(der))}"
+    issuer = Issuer(
+        name="https://accounts.google.com",
+        kind=Kind.GOOGLE,
+        spellings=frozenset({"https://accounts.google.com"}),
+        audiences=frozenset({AUDIENCE}),
+        keys=KeyDocument(document),
+        algorithm="ES256",
+        fixed_audience=False,
+    )
+    judged, public, algorithm = _guard(issuer, 0), key.public_key(), ec.ECDSA(hashes.SHA256())
+    data = signed.encode()
+    found = turns({"raw": lambda: public.verify(der, data, algorithm), "callerid": lambda: judged(token)})
+    section = "verify a token, ES256 (raw P-256 verify = 1.0)"
+    yield Row(section, "callerid, unseen token", ratios(found, "raw")["callerid"], "≤", 1.2)
+
+
+def _refusing() -> Iterator[Row]:
+    issuer = LocalIssuer()
+    token = token_of_900_bytes(issuer)
+    judged = _guard(issuer.google(AUDIENCE), 0)
+    bad = {
+        "malformed": token[:-1] + "=",
+        "unknown kid": issuer.wrong_kid(token),
+        "expired": issuer.expired(token),
+        "forged": issuer.forged(token),
+    }
+    calls: dict[str, Callable[[], object]] = {"accepted": lambda: judged(token)}
+    calls |= {name: _refused(judged, text) for name, text in bad.items()}
+    shown = ratios(turns(calls), "accepted")
+    for name in bad:
+        # A forged signature costs a signature check by its nature, and then the refusal itself.
+        yield Row("refuse a token (accepting one of that size = 1.0)", name, shown[name], "≤", 1.0)
+
+
+def _refused(judged: Callable[[str], object], token: str) -> Callable[[], object]:
+    from callerid import Refusal
+
+    def call() -> object:
+        try:
+            return judged(token)
+        except Refusal as refusal:
+            return refusal
+
+    return call
+
+
+def _raw(der: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(der))
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
