@@ -12,10 +12,9 @@ from callerid import ConfigurationError, Guard, Public
 from callerid.asgi import WebSockets
 from callerid.asgi.exchange import Exchange
 from callerid.asgi.websockets import serve_until
-from callerid.tokens import parse
-from tests.starlette.world import AT_HAND, ask, dial, issuer, scope_of, token
+from tests.starlette.world import AT_HAND, ask, dial, token
 
-from .world import Plain, guarded
+from .world import Conversation, Plain, converse, guarded
 
 NAME = "callerid.bearer"
 TOLD = WebSockets(protocol=NAME)
@@ -137,45 +136,10 @@ def test_a_mistake_is_an_error_at_construction(options: dict[str, Any]) -> None:
 # --- the end ---
 
 
-class Conversation:
-    """A server whose client says nothing."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.greeted = self.blocked = False
-        self.gone = anyio.Event()
-
-    async def receive(self) -> Any:
-        if not self.greeted:
-            self.greeted = True
-            return {"type": "websocket.connect"}
-        await self.gone.wait()
-        return {"type": "websocket.disconnect", "code": 1006}
-
-    async def send(self, message: Any) -> None:
-        if self.blocked and message["type"] == "websocket.send":
-            await anyio.sleep_forever()
-        self.sent.append(dict(message))
-
-    @property
-    def types(self) -> list[str]:
-        return [message["type"] for message in self.sent]
-
-
 def meet(app: Any, conversation: Conversation, backend: str, **options: Any) -> None:
-    """A socket whose token, the leeway added, expires in a moment by the guard's clock."""
-    fresh = issuer.workspace_person("ada@example.com")
-    ahead = parse(fresh).claims["exp"] + 5 - 0.2 - time.time()
-    scope = scope_of(
-        "GET", "/live", [(b"authorization", f"Bearer {fresh}".encode())], type="websocket", subprotocols=[]
-    )
-    shut = guarded(app, guard=Guard(*AT_HAND, leeway=5, clock=lambda: time.time() + ahead), **options)
-
-    async def run() -> None:
-        with anyio.fail_after(10):
-            await shut(scope, conversation.receive, conversation.send)
-
-    anyio.run(run, backend=backend)
+    """A socket whose token expires in a moment."""
+    guard = Guard(*AT_HAND, leeway=5)
+    converse(guarded(app, guard=guard, **options), guard, conversation, backend)
 
 
 CLOSED = {"type": "websocket.close", "code": 4401, "reason": "token expired"}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import anyio
+
 from callerid import Caller, Guard
 from callerid.asgi import CallerMiddleware
-from tests.starlette.world import AT_HAND, STAFF
+from callerid.guard import GuardCore
+from callerid.tokens import parse
+from tests.starlette.world import AT_HAND, STAFF, issuer, scope_of
 
-__all__ = ["GUARD", "Plain", "guarded"]
+__all__ = ["GUARD", "Conversation", "Plain", "converse", "guarded"]
 
 GUARD = Guard(*AT_HAND)
 
@@ -45,3 +50,44 @@ class Plain:
 
 def guarded(app: Any, **options: Any) -> CallerMiddleware:
     return CallerMiddleware(app, **{"guard": GUARD, "default": STAFF, **options})
+
+
+class Conversation:
+    """A server whose client says nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.greeted = self.blocked = False
+        self.gone = anyio.Event()
+
+    async def receive(self) -> Any:
+        if not self.greeted:
+            self.greeted = True
+            return {"type": "websocket.connect"}
+        await self.gone.wait()
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(self, message: Any) -> None:
+        if self.blocked and message["type"] == "websocket.send":
+            await anyio.sleep_forever()
+        self.sent.append(dict(message))
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.sent]
+
+
+def converse(app: Any, guard: GuardCore, conversation: Conversation, backend: str, path: str = "/live") -> None:
+    """A socket whose token, the leeway added, expires in a moment by the guard's clock."""
+    fresh = issuer.workspace_person("ada@example.com")
+    ahead = parse(fresh).claims["exp"] + guard.leeway - 0.2 - time.time()
+    guard.clock = lambda: time.time() + ahead
+    bearer = [(b"authorization", f"Bearer {fresh}".encode())]
+    scope = scope_of("GET", path, bearer, type="websocket", scheme="ws", subprotocols=[])
+    del scope["method"]
+
+    async def run() -> None:
+        with anyio.fail_after(10):
+            await app(scope, conversation.receive, conversation.send)
+
+    anyio.run(run, backend=backend)

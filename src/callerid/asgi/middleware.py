@@ -11,17 +11,17 @@ than the token lives is sent to its end: who may ask was decided when they asked
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from callerid.answers import Answer, dressed
 from callerid.asgi.answering import deliver, redressed, response_of
-from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send, values_of
+from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
 from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, arun
-from callerid.issuers import AUTHORIZATION
 from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
 from callerid.rules import Rule
 
@@ -80,13 +80,8 @@ class CallerMiddleware:
     async def _decide(self, scope: Scope) -> Admitted | Refused:
         path, trouble = place(scope)
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
-        return await arun(self._gate.decide(method, path, trouble, lambda: self._sent(scope)))
-
-    def _sent(self, scope: Scope) -> Mapping[str, list[str]]:
-        sent = values_of(scope, self._gate.guard.headers)
-        if scope["type"] == "websocket" and (offered := self._websockets.credentials(scope)):
-            sent[AUTHORIZATION.header] = [*sent.get(AUTHORIZATION.header, ()), *offered]
-        return sent
+        sent = partial(self._websockets.values_of, scope, self._gate.guard)
+        return await arun(self._gate.decide(method, path, trouble, sent))
 
     async def _refuse(self, verdict: Refused, exchange: Exchange) -> None:
         hook, answer = self._on_refusal, verdict.answer
@@ -100,8 +95,8 @@ class CallerMiddleware:
         if exchange.scope["type"] == "http":
             await self.app(*exchange)
             return
-        exchange = self._websockets.without_credentials(exchange)
-        await self._websockets.serve(self.app, exchange, self._gate.guard, verdict.expires_at)
+        ends = () if verdict.expires_at is None else ((self._gate.guard, verdict.expires_at),)
+        await self._websockets.serve(self.app, exchange, ends)
 
 
 def place(scope: Scope) -> tuple[str, str | None]:

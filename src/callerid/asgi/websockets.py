@@ -13,15 +13,16 @@ the token. A token in the query is not read: it would stand in every access log.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import anyio
 
-from callerid.asgi.exchange import App, Exchange, Message, Scope, Send
+from callerid.asgi.exchange import App, Exchange, Message, Scope, Send, values_of
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, log
+from callerid.issuers import AUTHORIZATION
 
 __all__ = ["WebSockets", "serve_until"]
 
@@ -58,6 +59,13 @@ class WebSockets:
         if type(self.outlive_tokens) is not bool:
             raise ConfigurationError(f"outlive_tokens= is True or False, not {self.outlive_tokens!r}")
 
+    def values_of(self, scope: Scope, guard: GuardCore) -> Mapping[str, list[str]]:
+        """All that was sent in the headers which the guard reads, a token among the subprotocols as if it had been."""
+        sent = values_of(scope, guard.headers)
+        if scope["type"] == "websocket" and (offered := self.credentials(scope)):
+            sent[AUTHORIZATION.header] = [*sent.get(AUTHORIZATION.header, ()), *offered]
+        return sent
+
     def credentials(self, scope: Scope) -> list[str]:
         """What was offered as a token, as values of ``Authorization``: the name alone is a scheme without a token."""
         offered: list[str] = scope.get("subprotocols") or []
@@ -84,12 +92,17 @@ class WebSockets:
 
         return echo
 
-    async def serve(self, app: App, exchange: Exchange, guard: GuardCore, expires_at: float | None) -> None:
-        """Serve a socket, for as long as its tokens hold."""
-        if expires_at is None or self.outlive_tokens:
+    async def serve(self, app: App, exchange: Exchange, ends: Sequence[tuple[GuardCore, float]]) -> None:
+        """Serve a socket until the first end: when a guard's tokens expire, in seconds since the epoch."""
+        exchange = self.without_credentials(exchange)
+        if not ends or self.outlive_tokens:
             await app(*exchange)
             return
-        await serve_until(app, exchange, lambda: expires_at + guard.leeway - guard.clock(), self.expiry_code)
+
+        def left() -> float:
+            return min(at + guard.leeway - guard.clock() for guard, at in ends)
+
+        await serve_until(app, exchange, left, self.expiry_code)
 
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

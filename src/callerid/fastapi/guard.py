@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
+from callerid.asgi import WebSockets
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import Allow
 from callerid.fastapi.openapi import describe_rules
@@ -33,7 +34,7 @@ class Guard(StarletteGuard):
         """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 
-    def protect(
+    def protect(  # noqa: PLR0913 - plain settings, each with a name
         self,
         app: Starlette,
         *,
@@ -41,20 +42,24 @@ class Guard(StarletteGuard):
         floor: Rule | str | Requirement | None = None,
         docs: Rule | str | None = None,
         on_refusal: OnRefusal | None = None,
+        websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
         ``default`` holds for every path without a rule of its own: unknown ones, wrong methods, slash redirects and the
         documentation, too, unless ``docs`` names a rule for the latter. ``floor`` holds everywhere, whatever a route
-        says. ``on_refusal(connection, refusal)`` may re-dress an answer. The routes are checked when the application
-        starts, before its first request. Raises `ConfigurationError`.
+        says. ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
+        The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
         """
         if not isinstance(app, FastAPI):
             raise ConfigurationError(
                 f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too"
             )
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
-        protection = self._protect(app, default, floor, on_refusal, FastAPIReader(app, mark))
+        reader = FastAPIReader(app, mark)
+        protection = self._protect(
+            app, reader, default=default, floor=floor, on_refusal=on_refusal, websockets=websockets
+        )
         describe_rules(app, protection)
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:

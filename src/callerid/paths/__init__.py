@@ -5,8 +5,19 @@ segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table
 """
 
 from callerid.paths.ambiguity import ambiguous
-from callerid.paths.gate import Admitted, Gate, Refused
+from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
 from callerid.paths.pattern import METHODS, WEBSOCKET
 from callerid.paths.table import Entry, PathTable, required
 
-__all__ = ["METHODS", "WEBSOCKET", "Admitted", "Entry", "Gate", "PathTable", "Refused", "ambiguous", "required"]
+__all__ = [
+    "METHODS",
+    "WEBSOCKET",
+    "Admitted",
+    "Entry",
+    "Gate",
+    "PathTable",
+    "Refused",
+    "ambiguous",
+    "first_expiry",
+    "required",
+]

@@ -14,7 +14,7 @@ from callerid.paths.pattern import WEBSOCKET
 from callerid.paths.table import Entry, PathTable, required
 from callerid.rules import Rule
 
-__all__ = ["Admitted", "Gate", "Refused"]
+__all__ = ["Admitted", "Gate", "Refused", "first_expiry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Gate:
             instance = guard.record(route, requirement, identity, refusal)
             return Refused(refusal, guard.answer(refusal, instance))
         guard.record(route, requirement, identity)
-        return Admitted(caller, _first_expiry(caller, identity.via))
+        return Admitted(caller, first_expiry(caller, identity.via))
 
 
 def _route(method: str, entry: Entry | None) -> str:
@@ -103,5 +103,6 @@ def _route(method: str, entry: Entry | None) -> str:
     return f"{'WS' if method == WEBSOCKET else method} {place}"
 
 
-def _first_expiry(*callers: Caller | None) -> float | None:
+def first_expiry(*callers: Caller | None) -> float | None:
+    """When the first of these tokens expires, in seconds since the epoch; ``None`` where there are none."""
     return min((caller.expires_at for caller in callers if caller is not None), default=None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from callerid.asgi import WebSockets
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
@@ -40,34 +41,41 @@ class Guard(GuardCore):
         default: Rule | str | Requirement,
         floor: Rule | str | Requirement | None = None,
         on_refusal: OnRefusal | None = None,
+        websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
         ``default`` holds for every path without a mark: unknown ones, wrong methods and slash redirects, too. ``floor``
-        holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer. The routes
-        are checked when the application starts, before its first request. Raises `ConfigurationError`.
+        holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
+        ``websockets`` says how sockets are treated. The routes are checked when the application starts, before its
+        first request. Raises `ConfigurationError`.
         """
-        self._protect(app, default, floor, on_refusal, RouteReader())
+        self._protect(app, RouteReader(), default=default, floor=floor, on_refusal=on_refusal, websockets=websockets)
 
-    def _protect(
+    def _protect(  # noqa: PLR0913 - what protect was given
         self,
         app: Any,
+        reader: RouteReader,
+        *,
         default: Rule | str | Requirement,
         floor: Rule | str | Requirement | None,
         on_refusal: OnRefusal | None,
-        reader: RouteReader,
+        websockets: WebSockets,
     ) -> Protection:
         self.check_ready()
         if not isinstance(app, Starlette):
             raise ConfigurationError(f"protect takes a Starlette application, not {app!r}")
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the connection and the refusal")
+        if not isinstance(websockets, WebSockets):
+            raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
         protection = Protection(
             self,
             default=self._asked(default, "default"),
             floor=None if floor is None else self._asked(floor, "floor"),
             reader=reader,
             on_refusal=on_refusal,
+            websockets=websockets,
         )
         install_in_app(app, protection, _once(app, protection))
         return protection

@@ -48,6 +48,8 @@ class Passage:
     templates: tuple[str, ...] = ()
     leads_to: Router | None = None
     pending: bool = True
+    ends: tuple[tuple[GuardCore, float], ...] = ()
+    """When the tokens that speak for this request expire, by each guard's clock: what a socket must not outlive."""
     above: Passage | None = None
     judged: tuple[Match, Scope] = (Match.NONE, MappingProxyType[str, Any]({}))  # type: ignore[assignment]
     """The match by which the route that serves was chosen: what its pin answers with."""

@@ -14,10 +14,12 @@ from starlette.types import Message, Scope
 
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
-from callerid.asgi.exchange import Exchange, values_of
+from callerid.asgi.exchange import Exchange
+from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
 from callerid.errors import Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
+from callerid.paths import first_expiry
 from callerid.starlette.passage import Passage, Ruling
 from callerid.starlette.reading import Place, RouteReader
 
@@ -30,7 +32,7 @@ OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Res
 class Protection:
     """One ``guard.protect(app, ...)``: the guard, and the rules that hold where no route says more."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what protect was given
         self,
         guard: GuardCore,
         *,
@@ -38,12 +40,14 @@ class Protection:
         floor: Requirement | None,
         reader: RouteReader,
         on_refusal: OnRefusal | None,
+        websockets: WebSockets,
     ) -> None:
         self.guard = guard
         self.default = default
         self.floor = floor
         self.reader = reader
         self.on_refusal = on_refusal
+        self.websockets = websockets
 
     async def admit(
         self,
@@ -62,7 +66,7 @@ class Protection:
         for guard, requirement in ruling.parts:
             try:
                 if not requirement.public and guard not in identities:
-                    identities[guard] = await arun(guard.identify(values_of(exchange.scope, guard.headers)))
+                    identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
                 judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
             except Refusal as refusal:
                 instance = guard.record(passage.route(exchange.scope), requirement, identities.get(guard), refusal)
@@ -74,6 +78,9 @@ class Protection:
             for guard, requirement in dict(ruling.parts).items():
                 guard.record(passage.route(exchange.scope), requirement, identities.get(guard))
         passage.settle(ruling, callers, path)
+        if exchange.scope["type"] == "websocket":
+            expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
+            passage.ends = tuple((guard, at) for guard, at in expiries if at is not None)
         _introduce(passage.caller, exchange.scope)
         return True
 

@@ -5,6 +5,7 @@ Resolve once, decide, let the framework serve from a table of one.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 from collections.abc import Callable, Mapping
@@ -117,8 +118,12 @@ class Seam:
     async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
         exchange.scope.setdefault("router", self.router)
         token = DECIDED.set(passage)
+        serve = functools.partial(self.serve, router)
         try:
-            await self.serve(router, *exchange)
+            if exchange.scope["type"] == "websocket" and not passage.pending:
+                await passage.protection.websockets.serve(serve, exchange, passage.ends)
+            else:
+                await serve(*exchange)
         finally:
             DECIDED.reset(token)
 
