@@ -18,7 +18,9 @@ A refusal never holds the token or any part of its signature.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeAlias
 
 __all__ = [
     "BadRequest",
@@ -60,6 +62,10 @@ class Reason(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
 
 
+Told: TypeAlias = str | Callable[[], str]
+"""A text, or what makes it when it is asked for."""
+
+
 def one_line(text: str) -> str:
     """The text on one line, whatever a caller put into it: nobody writes lines into a log but us."""
     return text if text.isprintable() else "".join(map(_printable, text))
@@ -88,20 +94,36 @@ class Refusal(CalleridError):
     """A request that is not let in.
 
     ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
-    is sent), ``reason`` the stable cause. ``detail`` (what was expected, what came), ``why`` (the rule
-    explained, as a tree) and ``mend`` are for the log alone; the client never sees them.
+    is sent), ``reason`` the stable cause. ``detail``, ``why`` and ``mend`` are for the log alone; the client never sees
+    them.
     """
 
     status: int = 500
     error: str | None = None
     title: str = "Refused"
 
-    def __init__(self, reason: Reason, detail: str = "", *, why: str = "", mend: str = "") -> None:
+    def __init__(self, reason: Reason, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
+        super().__init__(reason)
         self.reason = reason
-        self.detail = one_line(detail)
-        super().__init__(f"{reason}: {self.detail}" if detail else str(reason))
-        self.why = why
         self.mend = mend
+        self._detail = detail
+        self._why = why
+
+    # Long rules make long texts, and most refusals are never read: so they are put into words when somebody asks.
+    @property
+    def detail(self) -> str:
+        """What was expected and what came, on one line."""
+        self._detail = one_line(self._detail if isinstance(self._detail, str) else self._detail())
+        return self._detail
+
+    @property
+    def why(self) -> str:
+        """The rule explained, as a tree of + and -; empty where no rule was asked."""
+        self._why = self._why if isinstance(self._why, str) else self._why()
+        return self._why
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
 
 
 class BadRequest(Refusal):
@@ -137,7 +159,7 @@ class StepUpRequired(Refusal):
     error = "insufficient_user_authentication"
     title = "Unauthorized"
 
-    def __init__(self, detail: str = "", *, max_age: int | None = None, why: str = "", mend: str = "") -> None:
+    def __init__(self, detail: Told = "", *, max_age: int | None = None, why: Told = "", mend: str = "") -> None:
         super().__init__(Reason.STEP_UP, detail, why=why, mend=mend)
         self.max_age = max_age
 
@@ -149,7 +171,7 @@ class Forbidden(Refusal):
     error = "insufficient_scope"
     title = "Forbidden"
 
-    def __init__(self, detail: str = "", *, why: str = "", mend: str = "") -> None:
+    def __init__(self, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
         super().__init__(Reason.NOT_ALLOWED, detail, why=why, mend=mend)
 
 

@@ -32,6 +32,7 @@ from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
 from callerid.keys import KeyStatus, KeyStore, Wait
 from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
 from callerid.rules import (
+    STEPS,
     Facts,
     Public,
     Rule,
@@ -67,11 +68,17 @@ class Requirement:
     """Whether no credential is read at all."""
     optional: bool = field(init=False, repr=False, compare=False)
     """Whether a handler behind it may be given no caller."""
+    telling: Rule = field(init=False, repr=False, compare=False)
+    """The rule with nobody let in for nothing: whom it admits is shown to the handler."""
+    has_steps: bool = field(init=False, repr=False, compare=False)
+    """Whether a fresher or stronger sign-in may turn a no into a yes."""
 
     # Asked at every request, and the same at each.
     def __post_init__(self) -> None:
         object.__setattr__(self, "public", is_public(self.rule))
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
+        object.__setattr__(self, "telling", without_public(self.rule))
+        object.__setattr__(self, "has_steps", any(isinstance(leaf, STEPS) for leaf in leaves(self.rule)))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:
@@ -279,12 +286,12 @@ class GuardCore:
         facts = Facts(caller, identity.via, path, self.clock())
         if rule.admits(facts):
             # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
-            known = not requirement.optional or without_public(rule).admits(facts)
+            known = not requirement.optional or requirement.telling.admits(facts)
             return caller if known else None
         if caller is None:
             sent = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
-            raise Unauthenticated(Reason.NO_CREDENTIAL, f"expected {rule}, got {sent}")
-        raise _refusal(rule, facts)
+            raise Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {sent}")
+        raise _refusal(requirement, facts)
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""
@@ -427,10 +434,16 @@ def _described(token: Token) -> str:
 _CUSTOM_TOKEN_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105
 
 
-def _refusal(rule: Rule, facts: Facts) -> Refusal:
-    why = str(rule.explain(facts))
-    expected = f"expected {rule}, got {facts.caller}"
-    steps = missing_steps(rule, facts)
+def _refusal(requirement: Requirement, facts: Facts) -> Refusal:
+    rule = requirement.rule
+
+    def expected() -> str:
+        return f"expected {rule}, got {facts.caller}"
+
+    def why() -> str:
+        return str(rule.explain(facts))
+
+    steps = missing_steps(rule, facts) if requirement.has_steps else None
     if steps is None:
         return Forbidden(expected, why=why)
     ages = [step.seconds for step in steps if isinstance(step, SignedInWithin)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 import callerid.errors
@@ -56,7 +58,22 @@ def test_a_refusal_says_its_reason_and_detail() -> None:
     assert str(refusal) == "expired: expired 5 s ago"
     assert (refusal.detail, refusal.why, refusal.mend) == ("expired 5 s ago", "because", "wait")
     assert str(Unauthenticated(Reason.EXPIRED)) == "expired"
-    assert refusal.args == (str(refusal),)
+
+
+def test_a_refusal_is_put_into_words_when_somebody_asks_and_once() -> None:
+    asked: list[str] = []
+
+    def told(text: str) -> Callable[[], str]:
+        def tell() -> str:
+            asked.append(text)
+            return text
+
+        return tell
+
+    refusal = Forbidden(told("expected\nsomebody"), why=told("- nobody"))
+    assert asked == []
+    assert [refusal.detail, refusal.detail, refusal.why, refusal.why] == [r"expected\nsomebody"] * 2 + ["- nobody"] * 2
+    assert asked == ["expected\nsomebody", "- nobody"]
 
 
 def test_only_nothing_sent_has_no_error_code() -> None:

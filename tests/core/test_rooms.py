@@ -30,12 +30,13 @@ STAIRCASE = {
     "guard": ("errors", "callers", "rules", "keys", "tokens", "issuers", "verify", "algebra", "answers", "memory"),
     "marks": ("errors", "rules", "guard"),
     "paths": ("errors", "callers", "rules", "answers", "guard", "marks"),
+    "wsgi": ("errors", "callers", "rules", "answers", "guard", "paths"),
 }
 """For each room of the core, the rooms it may import. The order is the order of the docstring in `callerid`."""
 
 STEPS = {
-    "facts": (),
     "text": (),
+    "facts": ("text",),
     "accounts": ("facts", "text"),
     "base": ("facts",),
     "google": ("facts", "text", "accounts", "base"),

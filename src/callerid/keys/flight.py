@@ -6,7 +6,6 @@ A waiting task costs no thread. The fetch wakes it through the one door each loo
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from contextlib import suppress
@@ -87,6 +86,8 @@ class Wait:
             await self._pause_asyncio()
 
     async def _pause_asyncio(self) -> None:
+        import asyncio  # noqa: PLC0415 - who waits here has loaded it; threads need not
+
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         wake = partial(loop.call_soon_threadsafe, event.set)

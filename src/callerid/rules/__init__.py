@@ -10,8 +10,8 @@ Firebase users. A leaf says no to every caller of another family.
 
 The staircase inside, each importing only what stands before it::
 
-    facts           all that a rule may look at
     text            how names are read and compared
+    facts           all that a rule may look at
     accounts        an account written out, or the one that the path names
     base            what every rule is; AllOf, AnyOf, explanations
     google          rules about Google identities
@@ -35,6 +35,7 @@ from callerid.rules.firebase import (
 )
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
 from callerid.rules.reading import (
+    STEPS,
     all_of,
     any_of,
     is_public,
@@ -45,6 +46,7 @@ from callerid.rules.reading import (
 )
 
 __all__ = [
+    "STEPS",
     "AllOf",
     "AnyGoogleAccount",
     "AnyOf",

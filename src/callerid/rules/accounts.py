@@ -10,7 +10,7 @@ from callerid.errors import ConfigurationError
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name
 
-__all__ = ["PathParam", "account_name", "is_email", "is_service_account", "names"]
+__all__ = ["PathParam", "account_name", "is_email", "is_service_account", "names", "wanted_of"]
 
 _LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
 
@@ -64,6 +64,13 @@ def is_email(account: str | PathParam) -> TypeGuard[str]:
 def is_service_account(account: str | PathParam) -> bool:
     """Whether the account is named by a service account's address."""
     return is_email(account) and account.endswith(".gserviceaccount.com")
+
+
+def wanted_of(account: str | PathParam | None) -> str | None:
+    """What a caller must have to be this account (see `Facts.has`); ``None`` for whoever the path names."""
+    if not isinstance(account, str):
+        return None
+    return f"email {account}" if is_email(account) else f"id {account}"
 
 
 def names(wanted: str | PathParam, identifier: str, facts: Facts) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, NoReturn, cast
 
 from callerid.callers import Kind
@@ -42,6 +42,11 @@ class Rule:
 
     family: ClassVar[Kind | None] = None
     """The one kind of caller the rule speaks of, or ``None`` where it does not matter."""
+
+    @property
+    def wants(self) -> str | None:
+        """What every caller whom the rule admits has among `Facts.has`; ``None`` for nothing in particular."""
+        return None
 
     @property
     def names_tenant(self) -> bool:
@@ -127,6 +132,10 @@ class AllOf(Joined):
         self._take(rules)
 
     @property
+    def wants(self) -> str | None:
+        return next((rule.wants for rule in self.rules if rule.wants is not None), None)
+
+    @property
     def names_tenant(self) -> bool:
         return any(rule.names_tenant for rule in self.rules)
 
@@ -143,19 +152,35 @@ class AnyOf(Joined):
     """Whoever at least one of these rules admits: ``a | b``."""
 
     rules: tuple[Rule, ...]
+    _wanting: Mapping[str | None, tuple[Rule, ...]] = field(compare=False)
 
     joint: ClassVar[str] = "any of"
     sign: ClassVar[str] = "or"
 
     def __init__(self, *rules: Rule) -> None:
         self._take(rules)
+        self._set(_wanting=_by_want(self.rules) if len(self.rules) > FEW else {})
 
     @property
     def names_tenant(self) -> bool:
         return all(rule.names_tenant for rule in self.rules)
 
     def admits(self, facts: Facts) -> bool:
-        return any(rule.admits(facts) for rule in self.rules)
+        if not self._wanting:
+            return any(rule.admits(facts) for rule in self.rules)
+        # Lists of accounts grow long: only those that want what this caller has, or nothing in particular, are asked.
+        return any(rule.admits(facts) for want in (None, *facts.has) for rule in self._wanting.get(want, ()))
+
+
+FEW = 16
+"""So many alternatives are asked one by one."""
+
+
+def _by_want(rules: tuple[Rule, ...]) -> dict[str | None, tuple[Rule, ...]]:
+    found: dict[str | None, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.wants, []).append(rule)
+    return {want: tuple(wanting) for want, wanting in found.items()}
 
 
 def the_caller(facts: Facts) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
+from callerid.rules.text import lower
 
 __all__ = ["Facts"]
 
@@ -27,6 +28,14 @@ class Facts:
     path: Mapping[str, Any] = field(default=_NO_PATH, hash=False)
     now: float = 0.0
     tenant_named: bool = False
+
+    @property
+    def has(self) -> tuple[str, ...]:
+        """What long lists of rules are looked up by: the caller's id, address and domain."""
+        caller = self.caller
+        if caller is None:
+            return ()
+        return (f"id {caller.subject}", f"email {lower(caller.email)}", f"domain {lower(caller.domain)}")
 
     @property
     def google(self) -> Caller | None:

@@ -47,6 +47,10 @@ class FirebaseUser(_FirebaseRule):
         if type(self.anonymous) is not bool:
             raise ConfigurationError("anonymous is True or False")
 
+    @property
+    def wants(self) -> str | None:
+        return f"id {self.uid}" if isinstance(self.uid, str) else None
+
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
         if user.anonymous and not self.anonymous:
             return False

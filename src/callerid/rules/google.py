@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
-from callerid.rules.accounts import PathParam, account_name, is_email, is_service_account, names
+from callerid.rules.accounts import PathParam, account_name, is_email, is_service_account, names, wanted_of
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, lower, same_email
@@ -56,6 +56,10 @@ class User(Rule):
         if self.hosted is not True and not (self.hosted is False and is_email(self.account)):
             raise ConfigurationError("hosted is True, or False beside an e-mail address")
 
+    @property
+    def wants(self) -> str | None:
+        return wanted_of(self.account)
+
     def admits(self, facts: Facts) -> bool:
         caller = facts.google
         if caller is None or caller.is_service_account:
@@ -98,6 +102,10 @@ class ServiceAccount(Rule):
                 f"write User({self.account!r}) for a person"
             )
 
+    @property
+    def wants(self) -> str | None:
+        return wanted_of(self.account)
+
     def admits(self, facts: Facts) -> bool:
         caller = facts.google
         if caller is None or not caller.is_service_account:
@@ -129,6 +137,10 @@ class Domain(Rule):
         self._set(domain=domain_name(self.domain, "Domain"))
         if self.domain in ("gmail.com", "googlemail.com"):
             raise ConfigurationError(f"Domain({self.domain!r}) admits nobody: Gmail accounts belong to no domain")
+
+    @property
+    def wants(self) -> str | None:
+        return f"domain {self.domain}"
 
     def admits(self, facts: Facts) -> bool:
         caller = facts.google

@@ -11,7 +11,7 @@ from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
 
-__all__ = ["all_of", "any_of", "is_public", "member", "missing_steps", "needs_no_caller", "without_public"]
+__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "needs_no_caller", "without_public"]
 
 
 def member(text: str) -> Rule:
@@ -76,6 +76,10 @@ def without_public(rule: Rule) -> Rule:
     return Nobody() if isinstance(rule, Public) else rule
 
 
+STEPS = (SignedInWithin, SecondFactor)
+"""The rules that a fresher or stronger sign-in of the same user can meet."""
+
+
 def missing_steps(rule: Rule, facts: Facts) -> frozenset[Rule] | None:
     """The `SignedInWithin` and `SecondFactor` leaves that alone stand between this caller and a yes.
 
@@ -91,6 +95,6 @@ def missing_steps(rule: Rule, facts: Facts) -> frozenset[Rule] | None:
         return min(ways, key=len, default=None)
     if rule.admits(facts):
         return frozenset()
-    if isinstance(rule, SignedInWithin | SecondFactor) and facts.firebase is not None:
+    if isinstance(rule, STEPS) and facts.firebase is not None:
         return frozenset({rule})
     return None
