@@ -5,7 +5,8 @@ from importlib.util import find_spec
 import pytest
 
 # Installed by the extra `dev` only, and not for the lowest versions.
-collect_ignore = [] if all(map(find_spec, ("hypercorn", "litestar", "quart"))) else ["test_servers.py"]
+NEEDED = {"test_servers.py": ("hypercorn", "litestar", "quart"), "test_mcp.py": ("httpx2", "hypercorn", "mcp")}
+collect_ignore = [name for name, modules in NEEDED.items() if not all(map(find_spec, modules))]
 
 
 @pytest.fixture(params=["asyncio", "trio"])
