@@ -54,7 +54,7 @@ def pinned(route: BaseRoute) -> BaseRoute:
     judged, reference = serves(route), _reference(route)
 
     def matches(scope: Scope) -> tuple[Match, Scope]:
-        found: tuple[Match, Scope] = scope[KEY].judged
+        found: tuple[Match, Scope] = scope[KEY].step.judged
         return found
 
     def handle(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

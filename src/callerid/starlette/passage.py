@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from starlette.routing import Match, Router
+from starlette.routing import Router
 from starlette.types import Scope
 
 from callerid.algebra import check_possible
@@ -17,7 +17,7 @@ from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
-from callerid.starlette.reading import Place
+from callerid.starlette.reading import Place, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
@@ -51,8 +51,8 @@ class Passage:
     ends: tuple[tuple[GuardCore, float], ...] = ()
     """When the tokens that speak for this request expire, by each guard's clock: what a socket must not outlive."""
     above: Passage | None = None
-    judged: tuple[Match, Scope] = (Match.NONE, MappingProxyType[str, Any]({}))  # type: ignore[assignment]
-    """The match by which the route that serves was chosen: what its pin answers with."""
+    step: Step | None = None
+    """Where the router's table leads: its pin answers with the match by which it was chosen."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
     _decided: frozenset[Mark] = frozenset()
     _path: Mapping[str, Any] = MappingProxyType({})

@@ -64,10 +64,13 @@ class Protection:
         identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
         for guard, requirement in ruling.parts:
+            if requirement.public:
+                callers.setdefault(guard, None)
+                continue
             try:
-                if not requirement.public and guard not in identities:
+                if guard not in identities:
                     identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
-                judged = guard.judge(requirement, identities.get(guard, Identity()), _as_judged(path, place))
+                judged = guard.judge(requirement, identities[guard], _as_judged(path, place))
             except Refusal as refusal:
                 instance = guard.record(passage.route(exchange.scope), requirement, identities.get(guard), refusal)
                 passage.answered()

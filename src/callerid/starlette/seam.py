@@ -52,7 +52,9 @@ class Seam:
             self._start()
         scope[KEY] = passage
         try:
-            await self._pass(passage, exchange)
+            router = await self._decided(passage, exchange)
+            if router is not None:
+                await self._dispatch(passage, router, exchange)
         finally:
             # Whatever uses this scope again starts from where it stood.
             scope[KEY] = above
@@ -87,43 +89,42 @@ class Seam:
         passage.enter(self.protection)
         return passage
 
-    async def _pass(self, passage: Passage, exchange: Exchange) -> None:
+    async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:
+        """The router with what may be served; ``None`` where the request was refused, and answered."""
         scope = exchange.scope
         protection, reader = passage.protection, passage.protection.reader
         passage.note(reader.around(self.router))
-        here: Mapping[str, Any] = scope.get("path_params") or {}
         try:
             step = reader.resolve(self.router.routes, scope) or reader.last_resort(self.router, scope)
         except Exception:
             # What a route's own matching raises is shown to those alone whom the default admits.
-            if await protection.admit(passage, None, here, exchange):
+            if await protection.admit(passage, None, scope.get("path_params") or {}, exchange):
                 raise
-            return
+            return None
         if step is None:
             routes = tuple(self.router.routes)
-            if await protection.admit(passage, None, here, exchange):
-                await self._dispatch(passage, deaf(self.router, routes), exchange)
-            return
+            admitted = await protection.admit(passage, None, scope.get("path_params") or {}, exchange)
+            return deaf(self.router, routes) if admitted else None
         passage.note(step.places)
-        passage.judged = step.judged
+        passage.step = step
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
-            held = HeldSend(passage, exchange)
-            await self._dispatch(passage, step.table(self.router), exchange._replace(send=held))
-            return
+            return step.table(self.router)
         place = step.places[-1] if step.endpoint else None
-        if await protection.admit(passage, place, step.path, exchange):
-            await self._dispatch(passage, step.table(self.router), exchange)
+        return step.table(self.router) if await protection.admit(passage, place, step.path, exchange) else None
 
     async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
-        exchange.scope.setdefault("router", self.router)
+        scope, receive, send = exchange
+        scope.setdefault("router", self.router)
         token = DECIDED.set(passage)
-        serve = functools.partial(self.serve, router)
         try:
-            if exchange.scope["type"] == "websocket" and not passage.pending:
+            if passage.leads_to is not None:
+                await self.serve(router, scope, receive, HeldSend(passage, exchange))
+            elif scope["type"] == "websocket":
+                serve = functools.partial(self.serve, router)
                 await passage.protection.websockets.serve(serve, exchange, passage.ends)
             else:
-                await serve(*exchange)
+                await self.serve(router, scope, receive, send)
         finally:
             DECIDED.reset(token)
 
