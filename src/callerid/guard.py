@@ -252,8 +252,7 @@ class GuardCore:
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
         self.check_ready()
         audiences = _audiences(audience)
-        mark = fingerprint(AUTHORIZATION, token)
-        caller = self._remembered(mark) or (yield from self._read(token, AUTHORIZATION, mark))
+        caller = self._remembered(AUTHORIZATION, token) or (yield from self._read(token, AUTHORIZATION))
         self._check_audience(caller, audiences)
         return caller
 
@@ -265,16 +264,28 @@ class GuardCore:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
+        known = self._recognised(sent)
+        if known is not None:
+            return known
         credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
-        caller: Caller | None = None
-        via: Caller | None = None
+        found: dict[bool, Caller] = {}
         for slot, text in credentials:
-            mark = fingerprint(slot, text)
-            found = self._remembered(mark) or (yield from self._read(text, slot, mark))
-            caller, via = (caller, found) if slot.carrier else (found, via)
-        if caller is not None and via is not None:
-            caller = replace(caller, via=via)
-        return Identity(caller, via)
+            found[slot.carrier] = yield from self._read(text, slot)
+        return _identity(found)
+
+    def _recognised(self, sent: Mapping[str, list[str]]) -> Identity | None:
+        """The identity, if all that was sent was verified before and still holds; ``None``: it must be looked at."""
+        found: dict[bool, Caller] = {}
+        for slot in self._slots:
+            values = sent.get(slot.header)
+            if not values:
+                continue
+            # Whatever is remembered has passed every check of its form; anything else is looked at from the start.
+            caller = self._remembered(slot, values[0][7:]) if len(values) == 1 and values[0][:7] == "Bearer " else None
+            if caller is None:
+                return None
+            found[slot.carrier] = caller
+        return _identity(found)
 
     def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
         """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
@@ -320,9 +331,9 @@ class GuardCore:
 
     # --- the flow's parts ---
 
-    def _remembered(self, mark: bytes) -> Caller | None:
+    def _remembered(self, slot: Slot, text: str) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
-        known = self._memory.recall(mark)
+        known = self._memory.recall(fingerprint(slot, text))
         if known is None or not known.ring.holds(known.key):
             return None
         # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
@@ -330,7 +341,7 @@ class GuardCore:
         in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
         return known.caller if in_time and id(known.issuer) in self._trusted else None
 
-    def _read(self, text: str, slot: Slot, mark: bytes) -> Flow[Caller]:
+    def _read(self, text: str, slot: Slot) -> Flow[Caller]:
         token = parse(text)
         issuer = self._issuer(token, slot)
         check_claims(token, issuer, self.clock(), self.leeway)
@@ -344,6 +355,7 @@ class GuardCore:
         if slot.carrier:
             self._check_audience(caller, None)
         ring = self._keys.ring(issuer.keys, issuer.algorithm)
+        mark = fingerprint(slot, text)
         self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
         return caller
 
@@ -386,6 +398,11 @@ async def arun(flow: Flow[T]) -> T:
             await next(flow).pause()
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+
+
+def _identity(found: Mapping[bool, Caller]) -> Identity:
+    caller, via = found.get(False), found.get(True)
+    return Identity(caller if caller is None or via is None else replace(caller, via=via), via)
 
 
 def _audiences(audience: str | Iterable[str] | None) -> frozenset[str] | None:
