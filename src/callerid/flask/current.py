@@ -1,0 +1,159 @@
+"""What was decided about the request that runs now, and who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from flask import Flask, Request, has_request_context, request
+from werkzeug.local import LocalProxy
+
+from callerid.callers import Caller
+from callerid.errors import CalleridError, ConfigurationError, UnguardedEndpointError
+from callerid.guard import log
+from callerid.marks import Mark
+
+__all__ = [
+    "Decision",
+    "NoCallerError",
+    "Serving",
+    "caller",
+    "current_caller",
+    "decision_now",
+    "forget",
+    "remember",
+    "request_now",
+    "undecided_dispatch",
+]
+
+ATTRIBUTE: Final = "_callerid_decision"
+"""Where the decision rides: on the request itself, since an application context outlives requests made inside it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """What Flask is about to serve: a view of a rule for a method, or an exception in their place."""
+
+    rule: Any
+    exception: Any
+    view: Any
+    method: str
+
+    @classmethod
+    def of(cls, app: Flask, asked: Request) -> Serving:
+        """As Flask would serve this request now."""
+        rule = asked.url_rule
+        view = None if rule is None else app.view_functions.get(rule.endpoint)
+        return cls(rule, asked.routing_exception, view, asked.method)
+
+    def is_same(self, other: Serving) -> bool:
+        """Whether nothing else would be served."""
+        return (
+            self.rule is other.rule
+            and self.exception is other.exception
+            and self.view is other.view
+            and self.method == other.method
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """That a request was let in: to what, under which marks and as whom.
+
+    ``arguments`` are the path parameters that were looked at. Where the place is ``public`` nobody's identity was read.
+    """
+
+    serving: Serving
+    arguments: Mapping[str, Any]
+    marks: frozenset[Mark]
+    route: str
+    public: bool
+    caller: Caller | None
+
+    def has_decided(self, mark: Mark) -> bool:
+        """Whether this mark was judged for the request that runs now, and let in."""
+        return mark in self.marks and decision_now() is self
+
+    def check(self, app: Flask, asked: Request) -> None:
+        """Raise `UnguardedEndpointError` where something else than what was judged is about to be served."""
+        if not self.serving.is_same(Serving.of(app, asked)):
+            raise _undecided(f"{self.route}: the rule, the view or the method was changed after the guard had decided")
+        given = asked.view_args or {}
+        for name, judged in self.arguments.items():
+            # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
+            if name in given and given[name] != judged:
+                raise _undecided(f"{self.route}: the path parameter {name!r} was changed after the guard had decided")
+
+
+def decision_now() -> Decision | None:
+    """What was decided about the request that runs now; ``None`` if nobody was let in, or there is no request."""
+    return vars(request_now()).get(ATTRIBUTE) if has_request_context() else None
+
+
+def remember(asked: Request, decision: Decision) -> None:
+    """Put a decision where it is found."""
+    setattr(asked, ATTRIBUTE, decision)
+
+
+def forget(asked: Request) -> None:
+    """Nothing is decided about this request."""
+    vars(asked).pop(ATTRIBUTE, None)
+
+
+def undecided_dispatch() -> UnguardedEndpointError:
+    """The error for a dispatch that the guard was not asked about."""
+    return _undecided(
+        "this request is dispatched although the guard did not let it in: app.preprocess_request() was not called, "
+        "or its answer was not given"
+    )
+
+
+def _undecided(message: str) -> UnguardedEndpointError:
+    log.warning("%s", message, extra={"callerid": {"outcome": "unguarded"}})
+    return UnguardedEndpointError(message)
+
+
+def request_now() -> Request:
+    """The request itself, without its proxy."""
+    found: Request = cast("Any", request)._get_current_object()  # noqa: SLF001 - werkzeug's documented way
+    return found
+
+
+class NoCallerError(CalleridError, RuntimeError):
+    """``caller`` was used where no guard has let anybody in: outside a request, or in an application without one.
+
+    As with Flask's own proxies this is a `RuntimeError`.
+    """
+
+
+def _the_caller() -> Caller | None:
+    decision = decision_now()
+    if decision is None:
+        where = "for this request no guard has let anybody in" if has_request_context() else "there is no request here"
+        raise NoCallerError(
+            f"there is no caller: {where}. Use caller in a view of an application that a guard protects "
+            "(guard.protect(app, default=...)), or current_caller(), which is None where nobody is known; in tests, "
+            "send a request with app.test_client(), or call app.preprocess_request() in a test_request_context"
+        )
+    if decision.public:
+        raise ConfigurationError(
+            f"{decision.route} is Public(): no credential is read there, so there is no caller. For a caller who may "
+            "be nobody write guard.allow(Public() | rule); current_caller() is None here"
+        )
+    return decision.caller
+
+
+caller: Caller = LocalProxy(_the_caller)  # type: ignore[assignment]
+"""Who is calling, as ``flask.request`` is the request: a proxy to the verified `callerid.Caller`.
+
+Under a rule that can hold for nobody, such as ``Public() | FirebaseUser()``, ``if caller:`` tells whether somebody is
+known. Where there is none to give, it raises: `NoCallerError` outside a request that was let in, `ConfigurationError`
+where the whole rule is `Public`. Give ``str(caller)`` or `current_caller()` to whatever keeps it longer than a request.
+"""
+
+
+def current_caller() -> Caller | None:
+    """The caller itself, or ``None`` wherever nobody is known; it never raises."""
+    decision = decision_now()
+    return None if decision is None else decision.caller

@@ -1,0 +1,87 @@
+"""The guard of Flask applications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+
+from flask import Flask
+
+from callerid.errors import ConfigurationError
+from callerid.flask.marking import Allow, Marks
+from callerid.flask.protection import OnRefusal, Protection
+from callerid.flask.reading import Reader
+from callerid.flask.ruling import Rules
+from callerid.flask.seam import install
+from callerid.guard import GuardCore, Requirement
+from callerid.marks import Mark
+from callerid.paths import PathTable, required
+from callerid.rules import Rule
+
+__all__ = ["Guard"]
+
+
+class Guard(GuardCore):
+    """The guard of a Flask application: rules tied to the views that serve."""
+
+    @cached_property
+    def _marks(self) -> Marks:
+        return Marks()
+
+    def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Allow:
+        """Mark a view function, a view class, a method of one, or a blueprint with a rule.
+
+        Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
+        ``Authorization`` must be minted for here. All marks on the way to a view must hold: those of every blueprint
+        that it is in, of its class and of the method. Put the decorator below the route's own, or call it:
+        ``guard.allow(rule)(blueprint)`` before the blueprint is registered. Raises `ConfigurationError`.
+        """
+        return Allow(Mark(self, self.requirement(*rules, audience=audience)), self._marks)
+
+    def protect(
+        self,
+        app: Flask,
+        *,
+        default: Rule | str | Requirement,
+        floor: Rule | str | Requirement | None = None,
+        routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        """Close an application around its rules: from now on every request is judged before anything of it runs.
+
+        ``default`` holds for every path without a mark or an entry in ``routes``: static files, unknown paths, wrong
+        methods and slash redirects, too. ``routes`` is a path table (see `callerid.paths.PathTable`); an entry holds
+        beside the marks of the view that it leads to. ``floor`` holds everywhere, whatever a view says.
+        ``on_refusal(request, refusal)`` may re-dress an answer: what it returns is made a response of as for a view.
+
+        Views are checked before the first request, since they come after ``protect``. A browser's preflight to a rule
+        whose ``OPTIONS`` is Flask's own passes, and runs neither a view nor a ``before_request``. Raises
+        `ConfigurationError`.
+        """
+        self.check_ready()
+        if not isinstance(app, Flask):
+            raise ConfigurationError(f"protect takes a Flask application, not {app!r}")
+        if on_refusal is not None and not callable(on_refusal):
+            raise ConfigurationError("on_refusal is a function of the request and the refusal")
+        rules = Rules(
+            self,
+            default=self._asked(default, "default="),
+            floor=None if floor is None else self._asked(floor, "floor="),
+            table=self._table(routes),
+        )
+        install(Protection(app, rules, Reader(app, self._marks), on_refusal))
+
+    init_app = protect
+    """The same, by the name that Flask's extensions have for it."""
+
+    def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
+        if isinstance(asked, Allow):
+            raise ConfigurationError(f"{name} is a rule by itself, not guard.allow(rule)")
+        return required(self, asked, name)
+
+    def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow]) -> PathTable | None:
+        if not isinstance(routes, Mapping):
+            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+        asked = {path: rule.mark.requirement if isinstance(rule, Allow) else rule for path, rule in routes.items()}
+        return PathTable(asked, self) if asked else None

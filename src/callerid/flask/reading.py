@@ -1,0 +1,128 @@
+"""What stands at a rule of the URL map: its marks, its template and its path parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flask import Flask
+from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
+
+from callerid.errors import ConfigurationError
+from callerid.flask.current import Serving
+from callerid.flask.marking import Marks
+from callerid.marks import ATTRIBUTE, Mark, marks_on
+
+__all__ = ["Place", "Reader", "named"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """What is known of a view where it serves a method.
+
+    ``late`` are marks that stand above the route's decorator; ``rulings`` are those of the one application.
+    """
+
+    template: str
+    marks: tuple[Mark, ...] = ()
+    late: tuple[Mark, ...] = ()
+    rule: Rule | None = None
+    rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    def check_parameter(self, name: str) -> None:
+        """Raise `ConfigurationError` unless the path names somebody under this name, as it is written there."""
+        trouble = "has no such parameter" if self.rule is None else _trouble_with(name, self.rule)
+        if trouble:
+            raise ConfigurationError(
+                f"{self.template}: PathParam({name!r}) names whoever the path names, and the path {trouble}"
+            )
+
+
+class Reader:
+    """Reads the views of an application. Each is read once, and again if something else is served or marked since."""
+
+    def __init__(self, app: Flask, marks: Marks) -> None:
+        self._app = app
+        self._marks = marks
+        self.nowhere = Place("(no route)")
+        """Where Flask knows no route: nothing of the path, or not for this method."""
+        self._known: dict[tuple[int, int], tuple[_Read, Place]] = {}
+
+    def place(self, serving: Serving) -> Place:
+        """What stands where this is served."""
+        if serving.rule is None or serving.exception is not None:
+            return self.nowhere
+        view_class = getattr(serving.view, "view_class", None)
+        handler = _handler(view_class, serving.method)
+        # All that the answer depends on is kept with it, so that no identity is given to another meanwhile.
+        now = _Read(Marks.count, serving.rule, serving.view, view_class, handler)
+        key = id(serving.rule), id(handler)
+        known = self._known.get(key)
+        if known is None or not known[0].is_same(now):
+            known = self._known[key] = now, self._read(serving, view_class, handler)
+        return known[1]
+
+    def _read(self, serving: Serving, view_class: Any, handler: Any) -> Place:
+        view = serving.view
+        of_class = (*getattr(view_class, ATTRIBUTE, ()), *marks_on(getattr(view_class, "dispatch_request", None)))
+        late = self._marks.meant_for(view, lambda: iter(tuple(self._app.view_functions.values())))
+        blueprints = self._on_blueprints(serving.rule.endpoint)
+        every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler), *late))
+        return Place(serving.rule.rule, tuple(every), late, serving.rule)
+
+    def _on_blueprints(self, endpoint: str) -> tuple[Mark, ...]:
+        """Of every blueprint on the way to an endpoint, outermost first: as `flask.Request.blueprints` has them."""
+        parts = endpoint.split(".")[:-1]
+        names = (".".join(parts[: length + 1]) for length in range(len(parts)))
+        return tuple(mark for name in names for mark in getattr(self._app.blueprints.get(name), ATTRIBUTE, ()))
+
+
+def _handler(view_class: Any, method: str) -> Any:
+    """The method of a view class that serves, as `flask.views.MethodView.dispatch_request` finds it."""
+    found = getattr(view_class, method.lower(), None)
+    return getattr(view_class, "get", None) if found is None and method == "HEAD" else found
+
+
+class _Read(NamedTuple):
+    """What was read, and how many marks there were."""
+
+    marks: int
+    rule: Any
+    view: Any
+    view_class: Any
+    handler: Any
+
+    def is_same(self, other: _Read) -> bool:
+        return (
+            self.marks == other.marks
+            and self.rule is other.rule
+            and self.view is other.view
+            and self.view_class is other.view_class
+            and self.handler is other.handler
+        )
+
+
+# As werkzeug reads a rule: <name>, <converter:name>, <converter(arguments):name>.
+_PARAMETER = re.compile(r"<(?:[a-zA-Z_][a-zA-Z0-9_]*(?:\(.*?\))?:)?([a-zA-Z_][a-zA-Z0-9_]*)>")
+
+
+def named(rule: str, instead: Callable[[str], str]) -> str:
+    """A rule's text with something else in place of each parameter, by its name."""
+    return _PARAMETER.sub(lambda parameter: instead(parameter[1]), rule)
+
+
+def _trouble_with(name: str, rule: Rule) -> str:
+    # What a rule reads from the host does not count: a client writes there what it likes.
+    if name not in _PARAMETER.findall(rule.rule):
+        return "has no such parameter"
+    if name in (rule.defaults or {}):
+        return "does not: the rule's defaults= put another value in its place"
+    converter: Any = getattr(rule, "_converters", {}).get(name)
+    if type(converter) not in (UnicodeConverter, IntegerConverter):
+        return (
+            f"converts it by {type(converter).__name__}: only text and whole numbers can be compared, so write "
+            f"<{name}> or <int:{name}>"
+        )
+    return ""

@@ -1,0 +1,98 @@
+"""What must hold at a place: its marks, the path table, the floor, or the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callerid.errors import BadRequest, Reason
+from callerid.flask.reading import Place
+from callerid.guard import GuardCore, Requirement, combined
+from callerid.marks import Mark, path_parameters, unguarded
+from callerid.paths import Entry, PathTable
+from callerid.rules import all_of
+
+__all__ = ["Rules", "Ruling"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruling:
+    """What must hold, each part by itself: ``own`` of the place, and ``tabled`` by the path table.
+
+    The two name path parameters of their own. ``whole`` is both as one, for the log.
+    """
+
+    own: tuple[Requirement, ...]
+    tabled: tuple[Requirement, ...]
+    whole: Requirement
+    marks: frozenset[Mark]
+    names: frozenset[str]
+
+    def parts(
+        self, arguments: Mapping[str, Any], entry: Entry | None
+    ) -> Iterator[tuple[Requirement, Mapping[str, Any]]]:
+        """Each part with the path parameters that it is judged by."""
+        yield from ((part, arguments) for part in self.own)
+        yield from ((part, entry.parameters) for part in self.tabled if entry is not None)
+
+
+class Rules:
+    """The rules of one protected application: those at the places, and those for the rest."""
+
+    def __init__(
+        self, guard: GuardCore, *, default: Requirement, floor: Requirement | None, table: PathTable | None
+    ) -> None:
+        self.guard = guard
+        self.table = table
+        self.default = default
+        self._floor = () if floor is None else (floor,)
+
+    def ruling(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Ruling:
+        """What must hold at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default counts, too.
+
+        Raises `ConfigurationError` for an endpoint that nobody can reach, `UnguardedEndpointError` for a mark of a
+        guard that does not protect this application.
+        """
+        key = "" if entry is None else entry.pattern, endpoint
+        ruling: Ruling | None = place.rulings.get(key)
+        if ruling is None:
+            ruling = place.rulings[key] = self._ruling(place, entry, endpoint=endpoint)
+        return ruling
+
+    def _ruling(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Ruling:
+        for mark in place.marks:
+            if mark.guard is not self.guard:
+                raise unguarded(mark, place.template)
+        own = (*self._floor, *(mark.requirement for mark in place.marks))
+        tabled = () if entry is None else (entry.requirement,)
+        if not endpoint or not (place.marks or tabled):
+            own = (*own, self.default)
+        names = frozenset[str]().union(*(path_parameters(part.rule) for part in own))
+        for name in names:
+            place.check_parameter(name)
+        marks = frozenset(place.marks)
+        if not endpoint:
+            # The rules of a view and the default may exclude each other: then this is refused to everybody.
+            return Ruling(own, tabled, Requirement(all_of(tuple(part.rule for part in own + tabled))), marks, names)
+        whole = combined((*own, *tabled))
+        self.guard.check_possible(whole, place.template)
+        # The token's audience must be in every set that any of them names.
+        return Ruling(_joined(own, whole), _joined(tabled, whole), whole, marks, names)
+
+    def find(self, place: Place, method: str, path_of: Callable[[], tuple[str, str | None]]) -> Entry | None:
+        """The entry of the path table. Raises `BadRequest` where others could read the path in another way.
+
+        Where marks stand it does not matter how a path is written: they hold by Flask's own reading of it.
+        """
+        table = self.table
+        if table is None:
+            return None
+        path, trouble = path_of()
+        if trouble is not None and not place.marks:
+            raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+        return table.find(method, path)
+
+
+def _joined(parts: tuple[Requirement, ...], whole: Requirement) -> tuple[Requirement, ...]:
+    return (Requirement(all_of(tuple(part.rule for part in parts)), whole.audiences),) if parts else ()
