@@ -214,6 +214,9 @@ ROOTED = {"/admin": Nobody(), "/admin/*": Nobody()}
         ("/api", "/public/api/admin", 400),  # Litestar and Quart cut at the first root_path, wherever it stands
         ("/api", "/public/apiadmin", 400),
         ("/api", "/api/api/admin", 200),
+        ("/api", "/api//admin", 400),
+        ("/api", "/api/x/../admin", 400),
+        ("/api", "/api/public;/admin", 400),
         ("/", "/admin", 401),
         ("/", "//admin", 400),
         ("/api/", "/api/admin", 400),
@@ -370,6 +373,7 @@ def test_a_decision_is_logged_once_by_the_pattern_and_not_by_the_path(caplog: py
     "options",
     [
         {"guard": Guard()},
+        {"guard": Guard(), "default": Public()},
         {"guard": None},
         {"default": None},
         {"default": FirebaseUser(PathParam("uid"))},

@@ -8,11 +8,13 @@ from typing import Any
 import anyio
 import pytest
 
-from callerid import ConfigurationError, Guard, Public
+from callerid import ConfigurationError, Guard, Public, Rule, Via
 from callerid.asgi import WebSockets
 from callerid.asgi.exchange import Exchange
 from callerid.asgi.websockets import serve_until
-from tests.starlette.world import AT_HAND, ask, dial, token
+from callerid.testing import LocalIssuer
+from callerid.tokens import parse
+from tests.starlette.world import AT_HAND, ROBOT, ROBOTS, URL, ask, dial, scope_of, token
 
 from .world import Conversation, Plain, converse, guarded
 
@@ -260,6 +262,52 @@ def test_a_server_that_cannot_close_any_more_is_no_trouble(backend: str) -> None
 
     conversation.send = send  # type: ignore[method-assign]
     meet(listener, conversation, backend)
+
+
+def test_an_application_that_leaves_at_once_leaves_no_socket_open(backend: str) -> None:
+    conversation = Conversation()
+
+    async def listener(scope: Any, receive: Any, send: Any) -> None:
+        await accepted(receive, send)
+        assert await receive() == DISCONNECT
+
+    async def slowly(message: Any) -> None:
+        await anyio.sleep(0.1)
+        conversation.sent.append(dict(message))
+
+    conversation.send = slowly  # type: ignore[method-assign]
+    meet(listener, conversation, backend)
+    assert conversation.sent[-1] == CLOSED
+
+
+SLOTS = (b"authorization", b"x-serverless-authorization")
+
+
+@pytest.mark.parametrize(("sent", "rule"), [(SLOTS, ROBOTS), (SLOTS[1:], Via(ROBOTS))])
+def test_the_token_that_expires_first_is_the_end(sent: tuple[bytes, ...], rule: Rule, backend: str) -> None:
+    now = time.time()
+    clock = [now, now - 600]
+    ours = LocalIssuer(clock=lambda: clock[0])
+    callers = ours.service_account(ROBOT, audience=URL)
+    clock.pop(0)
+    carriers = ours.service_account(ROBOT, audience=URL)
+    tokens = dict(zip(SLOTS, (callers, carriers), strict=True))
+    ahead = parse(carriers).claims["exp"] + 30 - 0.2 - time.time()
+    guard = Guard(ours.google(URL), clock=lambda: time.time() + ahead)
+
+    async def listener(scope: Any, receive: Any, send: Any) -> None:
+        await accepted(receive, send)
+        assert await receive() == DISCONNECT
+
+    async def run() -> None:
+        headers = [(slot, f"Bearer {tokens[slot]}".encode()) for slot in sent]
+        scope = scope_of("GET", "/live", headers, type="websocket", subprotocols=[])
+        with anyio.fail_after(5):
+            await guarded(listener, guard=guard, default=rule)(scope, conversation.receive, conversation.send)
+
+    conversation = Conversation()
+    anyio.run(run, backend=backend)
+    assert conversation.sent[-1] == CLOSED
 
 
 def test_an_error_of_the_application_arrives_as_it_was_raised(backend: str) -> None:
