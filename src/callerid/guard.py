@@ -7,6 +7,7 @@ fetched, and it has two short drivers: `run` for threads, `arun` for tasks. When
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -29,7 +30,7 @@ from callerid.errors import (
     one_line,
 )
 from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
-from callerid.keys import KeyStatus, KeyStore, Wait
+from callerid.keys import Key, KeyStatus, KeyStore, Wait
 from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
 from callerid.rules import (
     STEPS,
@@ -252,7 +253,8 @@ class GuardCore:
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
         self.check_ready()
         audiences = _audiences(audience)
-        caller = self._remembered(AUTHORIZATION, token) or (yield from self._read(token, AUTHORIZATION))
+        mark = fingerprint(AUTHORIZATION, token) if self._memory else b""
+        caller = self._remembered(mark) or (yield from self._read(token, AUTHORIZATION, mark))
         self._check_audience(caller, audiences)
         return caller
 
@@ -264,27 +266,22 @@ class GuardCore:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
-        known = self._recognised(sent)
-        if known is not None:
-            return known
-        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
-        found: dict[bool, Caller] = {}
-        for slot, text in credentials:
-            found[slot.carrier] = yield from self._read(text, slot)
-        return _identity(found)
-
-    def _recognised(self, sent: Mapping[str, list[str]]) -> Identity | None:
-        """The identity, if all that was sent was verified before and still holds; ``None``: it must be looked at."""
         found: dict[bool, Caller] = {}
         for slot in self._slots:
             values = sent.get(slot.header)
-            if not values:
-                continue
-            # Whatever is remembered has passed every check of its form; anything else is looked at from the start.
-            caller = self._remembered(slot, values[0][7:]) if len(values) == 1 and values[0][:7] == "Bearer " else None
-            if caller is None:
-                return None
-            found[slot.carrier] = caller
+            if values:
+                # Whatever is remembered has passed every check of its form.
+                caller = self._remembered(self._mark(slot, values))
+                if caller is None:
+                    return (yield from self._examine(sent))
+                found[slot.carrier] = caller
+        return _identity(found)
+
+    def _examine(self, sent: Mapping[str, list[str]]) -> Flow[Identity]:
+        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
+        found: dict[bool, Caller] = {}
+        for slot, text in credentials:
+            found[slot.carrier] = yield from self._read(text, slot, self._mark(slot, sent[slot.header]))
         return _identity(found)
 
     def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
@@ -331,21 +328,30 @@ class GuardCore:
 
     # --- the flow's parts ---
 
-    def _remembered(self, slot: Slot, text: str) -> Caller | None:
+    def _mark(self, slot: Slot, values: list[str]) -> bytes:
+        """What a credential is remembered by; empty where nothing is, or it is not written as most are."""
+        if not self._memory or len(values) > 1 or values[0][:7] != "Bearer ":
+            return b""
+        return fingerprint(slot, values[0][7:])
+
+    def _remembered(self, mark: bytes) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
-        known = self._memory.recall(fingerprint(slot, text))
-        if known is None or not known.ring.holds(known.key):
+        known = self._memory.recall(mark) if mark else None
+        if known is None or known.ring.at_hand(known.key.kid) is not known.key:
             return None
         # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
         now = self.clock()
         in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
         return known.caller if in_time and id(known.issuer) in self._trusted else None
 
-    def _read(self, text: str, slot: Slot) -> Flow[Caller]:
+    def _read(self, text: str, slot: Slot, mark: bytes) -> Flow[Caller]:
         token = parse(text)
         issuer = self._issuer(token, slot)
         check_claims(token, issuer, self.clock(), self.leeway)
-        key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
+        ring = self._keys.ring(issuer.keys, issuer.algorithm)
+        key: Key | Wait | None = ring.at_hand(token.kid)
+        if key is None:
+            key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
         if isinstance(key, Wait):
             yield key
             key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
@@ -354,9 +360,8 @@ class GuardCore:
         caller = verified(token, issuer)
         if slot.carrier:
             self._check_audience(caller, None)
-        ring = self._keys.ring(issuer.keys, issuer.algorithm)
-        mark = fingerprint(slot, text)
-        self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
+        if mark:
+            self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
         return caller
 
     def _issuer(self, token: Token, slot: Slot) -> Issuer:
@@ -421,19 +426,24 @@ def _credential(slot: Slot, values: list[str] | None) -> str | None:
     """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
     if not values:
         return None
-    if len(values) > 1:
-        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one {slot.header}, got {len(values)}")
-    value = values[0].strip(" \t")
-    scheme = value[:6].lower()
-    if scheme != "bearer" or value[6:7] in _SCHEME_LETTERS:
+    # Several headers of one name may arrive as one, joined with commas (RFC 9110 section 5.3): it makes no difference.
+    parts = [part for value in values for part in _JOINT.split(value)]
+    value = parts[0].strip(" \t")
+    is_bearer = value[:6].lower() == "bearer" and value[6:7] not in _SCHEME_LETTERS
+    if len(parts) > 1 or (is_bearer and "," in value):
+        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {slot.header}")
+    if not is_bearer:
         return None
     token = value[7:]
-    if value[6:7] != " " or token.split() != [token] or "," in token or "\0" in token:
+    if value[6:7] != " " or token.split() != [token] or "\0" in token:
         raise BadRequest(Reason.MALFORMED_HEADER, f"expected {slot.header} to be Bearer, one space and one token")
     if slot.carrier and is_stripped(token):
         return None
     return token
 
+
+# A comma, then a scheme and a space (or Bearer alone): a second credential. Parameters of one have no space after them.
+_JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|\Z))", re.IGNORECASE)
 
 # tchar of RFC 9110 section 5.6.2: one of these goes on with the scheme's name. The empty text (no letter) is none.
 _SCHEME_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -44,7 +44,7 @@ class Remembered:
 
 def fingerprint(slot: Slot, token: str) -> bytes:
     """What a token in a slot is remembered by: its SHA-256, so that the memory holds no credential."""
-    return slot.header.encode() + sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest() + slot.header.encode()
 
 
 class Memory:
@@ -68,6 +68,9 @@ class Memory:
         self._newcomers: LRUCache[bytes, Remembered] = LRUCache(self._size)
         self._regulars: LRUCache[bytes, Remembered] = LRUCache(self._size)
         self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return self._size > 0
 
     def __len__(self) -> int:
         return len(self._newcomers) + len(self._regulars)

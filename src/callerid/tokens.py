@@ -10,7 +10,8 @@ import math
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 from callerid.errors import Reason, Unauthenticated
@@ -32,15 +33,14 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class Token:
     """The parts of a token: what it says, and the bytes its signature must be over. Never printed."""
 
     kid: str
     algorithm: str
     issuer: str
-    header: dict[str, Any] = field(hash=False)
-    claims: dict[str, Any] = field(hash=False)
+    claims: dict[str, Any]
     signed: bytes
     signature: bytes
 
@@ -70,29 +70,32 @@ def parse(text: str) -> Token:
             mend="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a token "
             "of a service account minted for this service's audience, or send the user's own token in Authorization",
         )
-    parts = _parts_of(text)
-    if parts is None:
+    if not text.isascii():
         raise _malformed("three parts of canonical base64url", _shape(text))
-    header_data, claims_data, signature = parts
-    header = _object(header_data, "header")
-    if not signature:
+    raw = text.encode("ascii")
+    parts = raw.split(b".")
+    if len(parts) != 3:
+        raise _malformed("three parts of canonical base64url", _shape(text))
+    if not parts[2] and _object(_decoded(parts[0]), "header"):
         raise Unauthenticated(
             Reason.UNSIGNED,
             "expected a signed token, got one without a signature",
             mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; in tests sign with LocalIssuer",
         )
-    claims = _object(claims_data, "claims")
+    kid, algorithm = _header(parts[0])
+    claims = _object(_decoded(parts[1]), "claims")
+    issuer = _text(claims, "iss", "claims")
+    return Token(kid, algorithm, issuer, claims, raw[: raw.rindex(b".")], _decoded(parts[2]))
+
+
+# An issuer writes the same header on all tokens of a key: it is read once. (Not by cachetools, whose lock a fork could
+# leave held for ever.)
+@lru_cache(maxsize=256)
+def _header(part: bytes) -> tuple[str, str]:
+    header = _object(_decoded(part), "header")
     if "crit" in header or "b64" in header:
         raise _malformed("a header without extensions", "crit or b64")
-    return Token(
-        kid=_text(header, "kid", "header"),
-        algorithm=_text(header, "alg", "header"),
-        issuer=_text(claims, "iss", "claims"),
-        header=header,
-        claims=claims,
-        signed=text[: text.rindex(".")].encode("ascii"),
-        signature=signature,
-    )
+    return _text(header, "kid", "header"), _text(header, "alg", "header")
 
 
 def _malformed(expected: str, actual: str) -> Unauthenticated:
@@ -106,28 +109,21 @@ def _shape(text: str) -> str:
     return f"{dots + 1} part(s)" if dots != 2 else "letters that canonical base64url does not have"
 
 
-def _parts_of(text: str) -> list[bytes] | None:
-    """The three parts of a compact JWS, or ``None`` for anything but canonical unpadded base64url.
+def _decoded(part: bytes) -> bytes:
+    """The bytes behind canonical unpadded base64url; anything else is malformed.
 
     Python's decoder passes over what it does not know; canonical is what encodes to the same letters again (RFC 7515
     section 2, RFC 4648 sections 3.5 and 5).
     """
-    if not text.isascii() or "+" in text or "/" in text or "=" in text:
-        return None
-    parts = text.encode("ascii").translate(_TO_STANDARD).split(b".")
-    if len(parts) != 3:
-        return None
-    decoded: list[bytes] = []
-    for part in parts:
-        padded = part + b"=="[: -len(part) % 4]
+    if b"+" not in part and b"/" not in part and b"=" not in part:
+        padded = part.translate(_TO_STANDARD) + b"=="[: -len(part) % 4]
         try:
             data = a2b_base64(padded)
         except ValueError:
-            return None
-        if b2a_base64(data, newline=False) != padded:
-            return None
-        decoded.append(data)
-    return decoded
+            data = b""
+        if b2a_base64(data, newline=False) == padded:
+            return data
+    raise _malformed("three parts of canonical base64url", "letters that canonical base64url does not have")
 
 
 def _object(data: bytes, part: str) -> dict[str, Any]:

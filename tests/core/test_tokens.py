@@ -319,7 +319,6 @@ def test_a_token_is_taken_apart() -> None:
         "https://accounts.google.com",
     )
     assert token.claims["iat"] == NOW
-    assert token.header["alg"] == "RS256"
     assert token.signed == GOOD.rpartition(".")[0].encode()
     assert segment(token.signature) == SIGNATURE
     assert not is_stripped(GOOD)

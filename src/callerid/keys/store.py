@@ -65,13 +65,11 @@ class KeyRing:
         self.flight: Flight | None = None
         self._timer = timer
 
-    def holds(self, key: Key) -> bool:
-        """Whether this very key is published still, as far as anybody need look: no fetch is due.
-
-        Where it is false, `KeyStore.find` tells.
-        """
+    def at_hand(self, kid: str) -> Key | None:
+        """The key of this id, if there is one and no fetch is due; else ask `KeyStore.find`."""
         state = self.state
-        return state.keys.get(key.kid) is key and self._timer() < state.refresh_at(self.policy)
+        key = state.keys.get(kid)
+        return key if key is not None and self._timer() < state.refresh_at(self.policy) else None
 
 
 class KeyStore:
