@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
@@ -8,6 +9,10 @@ from callerid.flask import Guard
 from callerid.testing import LocalIssuer
 
 from .world import Diary, issuer, new_guard
+
+# Installed by the extra `dev` only, and not for the lowest versions.
+NEEDED = ("gunicorn", "hypercorn", "waitress")
+collect_ignore = [] if all(map(find_spec, NEEDED)) else ["test_servers.py"]
 
 
 @pytest.fixture(scope="session")
