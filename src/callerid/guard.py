@@ -427,7 +427,7 @@ def _credential(slot: Slot, values: list[str] | None) -> str | None:
     if not values:
         return None
     # Several headers of one name may arrive as one, joined with commas (RFC 9110 section 5.3): it makes no difference.
-    parts = [part for value in values for part in _JOINT.split(value)]
+    parts = [part for value in values for part in (_JOINT.split(value) if "," in value else (value,))]
     value = parts[0].strip(" \t")
     is_bearer = value[:6].lower() == "bearer" and value[6:7] not in _SCHEME_LETTERS
     if len(parts) > 1 or (is_bearer and "," in value):
