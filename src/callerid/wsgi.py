@@ -14,7 +14,6 @@ refused, and identities that are no credentials (``REMOTE_USER``, in any spellin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -103,17 +102,13 @@ def path_of(environ: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[str]]:
-    """All values sent in these headers (names in lower case); servers join several of one header with commas."""
+    """What was sent in these headers (names in lower case); servers join several of one header with commas."""
     found: dict[str, list[str]] = {}
     for name in headers:
         value = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
         if value is not None:
-            found[name] = _JOINT.split(value)
+            found[name] = [value]
     return found
-
-
-# A comma, then a scheme and a space (or Bearer alone): a second credential. Parameters of one have no space after them.
-_JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|\Z))", re.IGNORECASE)
 
 
 def introduce(caller: Caller | None, environ: Environ) -> None:
