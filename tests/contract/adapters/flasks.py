@@ -1,0 +1,52 @@
+"""Flask: marks on views; one area is a marked blueprint, the other a blueprint within a marked one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, request
+
+from callerid.flask import Guard, current_caller
+from tests.contract.application import AREAS, PLACES, Place, allowed, guard_of
+
+from .driving import WSGI, closing
+
+__all__ = ["InFlask"]
+
+
+class InFlask(WSGI):
+    name = "flask"
+    kinds = frozenset({"flask", "routes", "folding"})
+
+    def application(self, setting: str) -> Any:
+        guard = guard_of(Guard, setting)
+        app = Flask(__name__)
+        for place in PLACES:
+            self._add(app, guard, place)
+        marked, nested = AREAS
+        alone = Blueprint("alone", __name__, url_prefix=marked.prefix)
+        for place in marked.places:
+            self._add(alone, guard, place)
+        app.register_blueprint(guard.allow(marked.rule)(alone))
+        outer, inner = Blueprint("outer", __name__, url_prefix=nested.prefix), Blueprint("inner", __name__)
+        for place in nested.places:
+            self._add(inner, guard, place)
+        outer.register_blueprint(inner)
+        app.register_blueprint(guard.allow(nested.rule)(outer))
+        guard.protect(app, **closing(setting))
+        return app
+
+    def _add(self, to: Flask | Blueprint, guard: Guard, place: Place) -> None:
+        def view(**_: str) -> Response:
+            caller = current_caller()
+            assert request.environ["callerid.caller"] is caller
+            assert request.environ.get("REMOTE_USER") == (
+                None if caller is None else str(caller).encode().decode("latin-1")
+            )
+            if place.method == "POST":
+                request.get_data()
+            return Response(self.diary.wrote(place.name, caller), content_type="text/plain")
+
+        marked = view if place.rule is None else allowed(guard, place)(view)
+        path = place.path.replace("{", "<").replace("}", ">")
+        to.add_url_rule(path, place.name, marked, methods=[place.method])

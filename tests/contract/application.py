@@ -1,0 +1,232 @@
+"""The one application that every adapter serves in its own way: its places, their rules, and whom its guard trusts."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from callerid import (
+    AnyGoogleAccount,
+    Caller,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Issuer,
+    KeyDocument,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+    firebase,
+    google,
+)
+from callerid.guard import GuardCore
+from callerid.testing import LocalIssuer
+
+URL = "https://orders.example.com"
+CLIENT = "1234-abc.apps.googleusercontent.com"
+TASKS = f"{URL}/tasks"
+PROJECT = "shop-prod"
+ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
+CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
+ACCOUNT_ID = "123456789012345678901"
+
+STAFF = Domain("example.com")
+ROBOTS = ServiceAccount(ROBOT)
+CARRIED = Via(ServiceAccount(CARRIER))
+
+Rules = Rule | tuple[str, ...]
+"""One rule, or IAM member strings any of which suffices."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One endpoint. Without a rule of its own it has its area's."""
+
+    name: str
+    path: str
+    rule: Rules | None
+    method: str = "GET"
+    audience: str | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+@dataclass(frozen=True)
+class Area:
+    """A part of the application with a rule on the way to it: a mount, a router, a blueprint."""
+
+    prefix: str
+    rule: Rule
+    places: tuple[Place, ...]
+
+
+PLACES = (
+    Place("open", "/open", Public()),
+    Place("optional", "/optional", Public() | STAFF),
+    Place("optional customer", "/optional-customer", Public() | FirebaseUser()),
+    Place("domain", "/domain", STAFF),
+    Place("user", "/user", User("ada@gmail.com")),
+    Place("hosted user", "/hosted-user", User("ada@example.com")),
+    Place("account", "/account", User(ACCOUNT_ID)),
+    Place("members", "/members", ("user:ada@gmail.com", "domain:example.com", f"serviceAccount:{ROBOT}")),
+    Place("anyone", "/anyone", AnyGoogleAccount()),
+    Place("robot", "/robot", ROBOTS),
+    Place("tasks", "/tasks", ROBOTS, "POST", audience=TASKS),
+    Place("owner", "/users/{user}", FirebaseUser(PathParam("user"))),
+    Place("own account", "/accounts/{account}", User(PathParam("account"))),
+    Place("customer", "/customer", FirebaseUser()),
+    Place("guest", "/guest", FirebaseUser(anonymous=True)),
+    Place("second factor", "/second-factor", FirebaseUser() & SecondFactor()),
+    Place("recent", "/recent", FirebaseUser() & SignedInWithin(300)),
+    Place("fresh", "/fresh", FirebaseUser() & SecondFactor() & SignedInWithin(300)),
+    Place("tenant", "/tenant", FirebaseUser() & Tenant("acme-x1")),
+    Place("provider", "/provider", SignInProvider("google.com")),
+    Place("admin", "/admin", CustomClaim("admin", value=True)),
+    Place("editor", "/editor", CustomClaim("roles", contains="editor")),
+    Place("mail", "/mail", EmailDomain("example.com")),
+    Place("issued", "/issued", IssuedBy("https://accounts.google.com")),
+    Place("where", "/where", Where("the e-mail begins with a", lambda caller: (caller.email or "")[0] == "a")),
+    Place("carried", "/carried", FirebaseUser() & CARRIED),
+    Place("carried alone", "/carried-alone", CARRIED),
+    Place("either", "/either", STAFF | FirebaseUser()),
+    Place("nobody", "/nobody", Nobody()),
+    Place("upload", "/upload", STAFF, "POST"),
+    Place("slash", "/slash/", STAFF),
+    Place("robot slash", "/robot-slash/", ROBOTS),
+)
+
+
+def _within(prefix: str) -> Area:
+    name = prefix[1:]
+    places = (
+        Place(f"{name} plain", "/plain", None),
+        Place(f"{name} staff", "/staff", STAFF),
+        Place(f"{name} robot", "/robot", ROBOTS),
+        Place(f"{name} open", "/open", Public()),
+    )
+    return Area(prefix, STAFF | ROBOTS, places)
+
+
+AREAS = (_within("/inner"), _within("/sub"))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way in which the application is closed."""
+
+    default: Rule = STAFF
+    floor: Rule | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "usual": Setting(),
+    "open": Setting(default=Public()),
+    "shut": Setting(default=Nobody()),
+    "floored": Setting(floor=CARRIED),
+    "described": Setting(
+        options={"realm": "orders", "resource_metadata": f"{URL}/.well-known/oauth-protected-resource"}
+    ),
+    "dark": Setting(),
+}
+
+issuer = LocalIssuer()
+
+KEYS = "CALLERID_CONTRACT_KEYS"
+"""The variable through which a served application is told the public keys of whoever mints."""
+
+
+def public_keys() -> str:
+    """What stands in `KEYS`."""
+    return json.dumps({which: issuer.jwks_document(which) for which in ("google", "firebase")})
+
+
+@functools.cache
+def _issuers() -> tuple[Issuer, ...]:
+    told = os.environ.get(KEYS)
+    if told is None:
+        return issuer.google(URL, CLIENT), issuer.firebase(PROJECT)
+    keys = {which: KeyDocument(document) for which, document in json.loads(told).items()}
+    return google(URL, CLIENT, keys=keys["google"]), firebase(PROJECT, keys=keys["firebase"])
+
+
+_NOBODY_LISTENS = "http://127.0.0.1:1/keys"
+
+G = TypeVar("G", bound=GuardCore)
+
+
+def guard_of(kind: type[G], setting: str) -> G:
+    """The adapter's own kind of guard. In the dark, Google's keys cannot be had."""
+    options = SETTINGS[setting].options
+    if setting != "dark":
+        return kind(*_issuers(), **options)
+    # No time passes between attempts, so that Retry-After is always the same.
+    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), _issuers()[1], timer=lambda: 0.0, **options)
+
+
+def allowed(guard: Any, place: Place) -> Any:
+    """``guard.allow(...)`` as the place has it."""
+    rules = place.rule if isinstance(place.rule, tuple) else (place.rule,)
+    return guard.allow(*rules, audience=place.audience)
+
+
+def path_table(guard: Any) -> dict[str, Any]:
+    """The same rules by path, for what has no routes to ask."""
+    table = {f"{place.method} {place.path}": allowed(guard, place) for place in PLACES}
+    for area in AREAS:
+        for place in area.places:
+            own = place.rule
+            assert own is None or isinstance(own, Rule)
+            table[f"{place.method} {area.prefix}{place.path}"] = area.rule if own is None else area.rule & own
+    return table
+
+
+def found(method: str, path: str) -> Place | int:
+    """The routing of the plain applications, which have no framework: a place, or the status they answer with."""
+    wrong_method = False
+    for prefix, places in (("", PLACES), *((area.prefix, area.places) for area in AREAS)):
+        for place in places:
+            template = prefix + place.path
+            if _covers(template, path):
+                if method in place.methods:
+                    return place
+                wrong_method = True
+            if template == f"{path}/":
+                return 307
+    return 405 if wrong_method else 404
+
+
+def _covers(template: str, path: str) -> bool:
+    wanted, given = template.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        (each == part) if not each.startswith("{") else bool(part) for each, part in zip(wanted, given, strict=True)
+    )
+
+
+class Diary(list[tuple[str, str]]):
+    """Which handlers ran, and as whom."""
+
+    def wrote(self, place: str, caller: Caller | None) -> str:
+        """Write down that a handler runs; gives its answer's text."""
+        who = "nobody" if caller is None else str(caller)
+        if caller is not None and caller.via is not None:
+            who += f" via {caller.via}"
+        self.append((place, who))
+        return f"{place}: {who}"

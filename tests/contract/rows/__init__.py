@@ -1,0 +1,10 @@
+"""The table: requests, and the answer that each must get from every adapter."""
+
+from __future__ import annotations
+
+from . import callers, credentials, places
+from .row import Row
+
+__all__ = ["ROWS", "Row"]
+
+ROWS = (*callers.ROWS, *credentials.ROWS, *places.ROWS)

@@ -1,0 +1,180 @@
+"""What is sent, with tokens by name; and the tokens."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from urllib.parse import unquote_to_bytes
+
+from callerid.testing import COMPUTE_ENGINE
+from callerid.testing.compact import header_and_claims
+
+from .application import ACCOUNT_ID, CARRIER, ROBOT, TASKS, issuer
+
+__all__ = ["CALLERS", "Sent", "token"]
+
+_PERSON = issuer.workspace_person
+_ROBOT = functools.partial(issuer.service_account, ROBOT)
+_USER = issuer.firebase_user
+
+
+def _now() -> int:
+    return int(issuer.clock())
+
+
+@functools.cache
+def token(name: str) -> str:
+    """The token of this name."""
+    who, _, variant = name.partition(".")
+    made: str = getattr(issuer, variant)(token(who)) if variant else CALLERS[who]()
+    return made
+
+
+CALLERS: Mapping[str, Callable[[], str]] = {
+    # Google accounts
+    "staff": lambda: _PERSON("ada@example.com"),
+    "outsider": lambda: _PERSON("eve@other.com"),
+    "subdomain": lambda: _PERSON("eve@hr.example.com"),
+    "person": lambda: issuer.person("ada@gmail.com"),
+    "stranger": lambda: issuer.person("eve@gmail.com"),
+    "consumer": lambda: issuer.person("ada@example.com"),  # a consumer account under an address that is not Google's
+    "unverified": lambda: issuer.person("ada@gmail.com", email_verified=False),
+    "numbered": lambda: issuer.person("grace@gmail.com", subject=ACCOUNT_ID),
+    "without mail": lambda: issuer.person(None, subject="1" * 21),
+    "robot": _ROBOT,
+    "robot for tasks": lambda: _ROBOT(audience=TASKS),
+    "robot without mail": lambda: _ROBOT(include_email=False),
+    "robot on a machine": lambda: _ROBOT(compute_engine=COMPUTE_ENGINE),
+    "other robot": lambda: issuer.service_account("else@shop-prod.iam.gserviceaccount.com"),
+    "other robot for tasks": lambda: issuer.service_account("else@shop-prod.iam.gserviceaccount.com", audience=TASKS),
+    "foreign robot": lambda: issuer.service_account("scheduler@evil-corp.iam.gserviceaccount.com"),
+    "robot in domain": lambda: _ROBOT(claims={"hd": "example.com"}, hostile=True),
+    "carrier": lambda: issuer.service_account(CARRIER),
+    "carrier for tasks": lambda: issuer.service_account(CARRIER, audience=TASKS),
+    # Firebase users
+    "u1": lambda: _USER("u1"),
+    "u2": lambda: _USER("u2"),
+    "admin uid": lambda: _USER("admin"),
+    "accented uid": lambda: _USER("z\xfcrich"),
+    "odd uid": lambda: _USER("a b:c@d"),
+    "mailed": lambda: _USER("u1", email="u1@example.com"),
+    "unverified mail": lambda: _USER("u1", email="u1@example.com", email_verified=False),
+    "anonymous": lambda: _USER("a1", provider="anonymous"),
+    "by google": lambda: _USER("u1", provider="google.com", email="u1@gmail.com"),
+    "with factor": lambda: _USER("u1", email="u1@example.com", second_factor="totp"),
+    "long ago": lambda: _USER("u1", signed_in_at=_now() - 3000),
+    "long ago with factor": lambda: _USER("u1", email="u1@x.org", second_factor="phone", signed_in_at=_now() - 3000),
+    "tenant": lambda: _USER("u1", tenant="acme-x1", provider="saml.acme"),
+    "tenant mail": lambda: _USER("u1", tenant="acme-x1", provider="saml.acme", email="u1@example.com"),
+    "other tenant": lambda: _USER("u1", tenant="acme-x2"),
+    "admin": lambda: _USER("u1", claims={"admin": True}),
+    "one for true": lambda: _USER("u1", claims={"admin": 1}),
+    "text for true": lambda: _USER("u1", claims={"admin": "true"}),
+    "editor": lambda: _USER("u1", claims={"roles": ["viewer", "editor"]}),
+    "editor in text": lambda: _USER("u1", claims={"roles": "editor"}),
+    "claims hd": lambda: _USER("u1", claims={"hd": "example.com"}),
+    "claims google": lambda: _USER("u1", email="ada@gmail.com", claims={"hd": "example.com", "azp": "x"}, hostile=True),
+    "other project": lambda: _USER("u1", project="shop-test"),
+    "google for project": lambda: issuer.service_account(ROBOT, audience="shop-prod"),
+    # sizes
+    "largest": lambda: _padded(8192),
+    "too large": lambda: _padded(8193),
+    # what is no token of ours, or not written as one
+    "without exp": lambda: issuer.without(token("staff"), "exp"),
+    "without iat": lambda: issuer.without(token("staff"), "iat"),
+    "event": lambda: issuer.altered(issuer.without(token("staff"), "exp"), events={"urn:x": {}}),
+    "text exp": lambda: issuer.altered(token("staff"), exp=str(_now() + 60)),
+    "true iat": lambda: issuer.altered(token("staff"), iat=True),
+    "not before": lambda: issuer.altered(token("staff"), nbf=_now() + 600),
+    "listed audience": lambda: issuer.altered(token("staff"), aud=["1234-abc.apps.googleusercontent.com"]),
+    "no audience": lambda: issuer.without(token("staff"), "aud"),
+    "nan": lambda: issuer.sign('{"iss":"https://accounts.google.com","exp":NaN}'),
+    "twice exp": lambda: issuer.sign('{"iss":"https://accounts.google.com","exp":1,"exp":9999999999}'),
+    "deep": lambda: issuer.sign('{"iss":' + "[" * 40 + "]" * 40 + "}"),
+    "list": lambda: issuer.sign("[]"),
+    "crit": lambda: issuer.sign(_claims("staff"), {"crit": ["exp"]}),
+    "b64": lambda: issuer.sign(_claims("staff"), {"b64": False}),
+    "numeric kid": lambda: issuer.sign(_claims("staff"), {"kid": 7}),
+    "es256": lambda: issuer.sign(_claims("staff"), {"alg": "ES256"}),
+    "small rs256": lambda: issuer.sign(_claims("staff"), {"alg": "rs256"}),
+    "jku": lambda: issuer.sign(_claims("staff"), {"jku": "https://evil.example/keys", "typ": "whatever"}),
+    "padded": lambda: token("staff") + "=",
+    "four parts": lambda: token("staff") + ".e30",
+    "two parts": lambda: token("staff").rpartition(".")[0],
+    "junk after": lambda: token("staff") + "!",
+    "access token": lambda: "ya29.a0AfH6SMBx-not-an-id-token",
+    "word": lambda: "admin",
+    "session cookie": lambda: issuer.altered(token("u1"), iss="https://session.firebase.google.com/shop-prod"),
+    "short issuer": lambda: issuer.altered(token("staff"), iss="accounts.google.com"),
+    "http issuer": lambda: issuer.altered(token("staff"), iss="http://accounts.google.com"),
+    "slash issuer": lambda: issuer.altered(token("staff"), iss="https://accounts.google.com/"),
+    "project of another": lambda: issuer.altered(token("u1"), iss="https://securetoken.google.com/shop-test"),
+}
+"""The tokens by name; ``staff.expired`` is the variant ``expired`` of ``staff``, made by `LocalIssuer`."""
+
+
+def _claims(name: str) -> dict[str, Any]:
+    return header_and_claims(token(name))[1]
+
+
+def _padded(size: int) -> str:
+    """A good token of exactly this many bytes."""
+    # Three letters more in a part make it four longer, and one or two make it two or three: one of these fits.
+    for letters in range(3):
+        header = {"x": "x" * letters}
+        rest = size - len(issuer.sign({**_claims("staff"), "pad": ""}, header))
+        for length in range(rest * 3 // 4 - 3, rest * 3 // 4 + 4):
+            made = issuer.sign({**_claims("staff"), "pad": "p" * length}, header)
+            if len(made) == size:
+                return made
+    raise AssertionError(f"no token has {size} bytes")
+
+
+_NAMED = re.compile("<([^<>]+)>")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request, as it stands on the wire: ``<staff>`` in a header, target or body is that token.
+
+    ``root`` is where the application is mounted, ``setting`` how it is closed.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    root: str = ""
+    setting: str = "usual"
+
+    @property
+    def filled(self) -> Self:
+        """With the tokens in place of their names."""
+        return replace(
+            self,
+            target=_filled(self.target),
+            headers=tuple((name, _filled(value)) for name, value in self.headers),
+            body=_filled(self.body),
+        )
+
+    @property
+    def raw_path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """What stands after the question mark."""
+        return self.target.partition("?")[2]
+
+    @property
+    def path(self) -> bytes:
+        """The path, decoded once."""
+        return unquote_to_bytes(self.raw_path.encode("latin-1"))
+
+
+def _filled(text: str) -> str:
+    return _NAMED.sub(lambda named: token(named[1]), text)

@@ -1,0 +1,64 @@
+"""One table against every adapter: the same verdict, status, headers and body, and the same proof of what ran."""
+
+from __future__ import annotations
+
+import pytest
+
+from callerid import Reason
+
+from .adapters import ADAPTERS, Adapter
+from .answers import LetIn, Refused, trouble
+from .application import AREAS, PLACES, SETTINGS
+from .rows import ROWS, Row
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=lambda adapter: adapter.name)
+def test_every_adapter_gives_the_same_answer(adapter: Adapter, row: Row) -> None:
+    got = adapter.ask(row.sent)
+    assert not trouble(row.expected_of(adapter.name, adapter.kinds), got, row.sent.method), row.why
+    shown = [*got.headers, got.body, got.decisions]
+    assert "eyJ" not in repr(shown), "a token is shown"
+
+
+# Not the detail, which names the rule: where no route is known, one adapter has more of them to ask than another.
+LOGGED = ("outcome", "status", "reason", "caller", "subject", "issuer", "via", "mend")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_adapter_logs_the_same(row: Row) -> None:
+    records: dict[str, list[list[str | None]]] = {}
+    for adapter in ADAPTERS.values():
+        if row.expected_of(adapter.name, adapter.kinds) == row.expected:
+            records[adapter.name] = [[each[name] for name in LOGGED] for each in adapter.ask(row.sent).decisions]
+    assert all(each == next(iter(records.values())) for each in records.values()), records
+
+
+# --- the table itself ---
+
+
+def test_there_are_as_many_rows_as_anyone_could_wish_and_each_is_another() -> None:
+    assert len({row.name for row in ROWS}) == len({(row.sent.filled, row.name) for row in ROWS}) == len(ROWS) >= 200
+
+
+def test_every_place_is_shown_open_to_somebody_and_every_other_setting_is_asked() -> None:
+    let_in = {each.place for row in ROWS for each in (row.expected, *row.differs.values()) if isinstance(each, LetIn)}
+    places = {place.name for place in (*PLACES, *(place for area in AREAS for place in area.places))}
+    assert let_in == places - {"nobody"}
+    assert {row.sent.setting for row in ROWS} == set(SETTINGS)
+
+
+def test_every_reason_is_given() -> None:
+    reasons = {
+        each.reason for row in ROWS for each in (row.expected, *row.differs.values()) if isinstance(each, Refused)
+    }
+    # No issuer whose credential browsers send unasked is in this application.
+    assert reasons == {str(reason) for reason in Reason} - {"cross_site"}
+
+
+def test_whoever_differs_says_why_and_is_somebody() -> None:
+    kinds = {kind for adapter in ADAPTERS.values() for kind in adapter.kinds}
+    for row in ROWS:
+        assert bool(row.differs) == bool(row.why), row.name
+        assert set(row.differs) <= kinds, row.name
+        assert not row.why or row.why.partition(":")[0] in ("routing", "paths", "folding", "preflight"), row.name
