@@ -1,41 +1,20 @@
-"""What rules mean together: whether a rule can admit anybody at all.
+"""Whether a rule can admit anybody at all, and what its author is told if not.
 
-Rules have no negation, so every rule is a disjunction of conjunctions of leaves, and a conjunction admits nobody as
-soon as two of its leaves exclude each other.
+A conjunction of leaves admits nobody as soon as two of them exclude each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, product
-from typing import Any
 
+from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import (
-    AllOf,
-    AnyOf,
-    CustomClaim,
-    Domain,
-    EmailDomain,
-    FirebaseUser,
-    IssuedBy,
-    Nobody,
-    Rule,
-    ServiceAccount,
-    SignInProvider,
-    Tenant,
-    User,
-    Via,
-    leaves,
-)
-from callerid.rules.accounts import is_email
+from callerid.rules import AllOf, AnyOf, IssuedBy, Nobody, Rule, Via, leaves
 
-__all__ = ["alternatives", "check_possible", "exclude"]
-
-MOST_ALTERNATIVES = 10_000
-"""So many are looked at; a rule with more of them is taken to admit somebody."""
+__all__ = ["alternatives", "check_possible"]
 
 
 def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
@@ -50,55 +29,6 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
         yield (rule,)
 
 
-def exclude(one: Rule, other: Rule) -> bool:
-    """Whether no caller can satisfy both leaves. Where that cannot be told, they are taken to go together."""
-    if one.family is not None and other.family is not None and one.family is not other.family:
-        return True
-    for first, second in ((one, other), (other, one)):
-        if isinstance(first, ServiceAccount) and isinstance(second, User | Domain):
-            return True
-        if isinstance(first, User) and isinstance(second, Domain) and _is_hosted_elsewhere(first, second):
-            return True
-        if first == SignInProvider("anonymous") and isinstance(second, FirebaseUser) and not second.anonymous:
-            return True
-    if isinstance(one, Via) and isinstance(other, Via):
-        looked_at = tuple(islice(alternatives(one.rule & other.rule), MOST_ALTERNATIVES + 1))
-        return len(looked_at) <= MOST_ALTERNATIVES and all(_clash(part) is not None for part in looked_at)
-    return type(one) is type(other) and _names_another(one, other)
-
-
-def _is_hosted_elsewhere(user: User, domain: Domain) -> bool:
-    return is_email(user.account) and user.hosted and not user.account.endswith(f"@{domain.domain}")
-
-
-_VALUE: dict[type[Rule], Callable[[Any], Any]] = {
-    Domain: lambda rule: rule.domain,
-    EmailDomain: lambda rule: rule.domain,
-    Tenant: lambda rule: rule.tenant,
-    SignInProvider: lambda rule: rule.provider,
-    IssuedBy: lambda rule: rule.issuer,
-    FirebaseUser: lambda rule: rule.uid,
-    User: lambda rule: rule.account,
-    ServiceAccount: lambda rule: rule.account,
-}
-
-
-def _names_another(one: Rule, other: Rule) -> bool:
-    """Whether two leaves of one class name different things of which a caller has only one."""
-    if isinstance(one, CustomClaim) and isinstance(other, CustomClaim):
-        both_contain = one.value is None and other.value is None
-        return one.name == other.name and one != other and not both_contain
-    value = _VALUE.get(type(one))
-    if value is None:
-        return False
-    first, second = value(one), value(other)
-    if not isinstance(first, str) or not isinstance(second, str):
-        return False
-    # An address and an id may be of one account; two addresses or two ids are not.
-    comparable = not isinstance(one, User | ServiceAccount) or is_email(first) is is_email(second)
-    return comparable and first != second
-
-
 def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
     return next(((one, other) for one, other in combinations(conjunction, 2) if exclude(one, other)), None)
 
@@ -108,11 +38,18 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
 
     `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message.
     """
-    if any(isinstance(leaf, Nobody) for leaf in leaves(rule)):
+    if any(isinstance(leaf, Nobody) for leaf in _leaves(rule)):
         return
     trouble = _trouble(rule, issuers)
     if trouble:
         raise ConfigurationError(f"{where}: this rule can admit nobody: {trouble}")
+
+
+def _leaves(rule: Rule) -> Iterator[Rule]:
+    for leaf in leaves(rule):
+        yield leaf
+        if isinstance(leaf, Via):
+            yield from leaves(leaf.rule)
 
 
 def _trouble(rule: Rule, issuers: tuple[Issuer, ...]) -> str:

@@ -1,0 +1,48 @@
+"""What rules mean together: which exclude or imply each other, which admit nobody, and who may come in after a change.
+
+Rules have no negation, so every rule is a disjunction of conjunctions of plain statements about one caller, and whether
+one rule admits anybody whom another does not is decided by asking, for each of its alternatives and in each kind of
+caller, what the least of them may do.
+
+The staircase inside, each importing only what stands before it::
+
+    opaque      rules that only code can judge
+    traits      what a rule asks of a caller, taken apart: all laws are here
+    laws        which leaves exclude each other, which imply another
+    possible    whether a rule can admit anybody, with the mend if not
+    sides       what is compared, and the doors by which callers come in
+    personas    one caller, to be talked about and judged
+    witness     the least caller with given traits
+    access      who is admitted now and was not before
+    uses        redundant alternatives, weaker rules
+
+All of it is pure.
+"""
+
+from callerid.algebra.access import CannotTell, No, Verdict, Yes, new_access
+from callerid.algebra.laws import MOST_ALTERNATIVES, exclude, implies
+from callerid.algebra.opaque import Sealed, fingerprint
+from callerid.algebra.personas import Persona
+from callerid.algebra.possible import alternatives, check_possible
+from callerid.algebra.sides import Side
+from callerid.algebra.uses import admits_nobody, is_weaker, redundant_alternatives
+
+__all__ = [
+    "MOST_ALTERNATIVES",
+    "CannotTell",
+    "No",
+    "Persona",
+    "Sealed",
+    "Side",
+    "Verdict",
+    "Yes",
+    "admits_nobody",
+    "alternatives",
+    "check_possible",
+    "exclude",
+    "fingerprint",
+    "implies",
+    "is_weaker",
+    "new_access",
+    "redundant_alternatives",
+]

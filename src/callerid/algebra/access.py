@@ -1,0 +1,308 @@
+"""No new access, proved: whether anybody may come in after a change who could not before, in any way of theirs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NoReturn
+
+from callerid.algebra.opaque import Sealed
+from callerid.algebra.personas import Persona
+from callerid.algebra.possible import alternatives
+from callerid.algebra.sides import Before, Doors, Side, doors_between
+from callerid.algebra.traits import (
+    Term,
+    Trait,
+    Traits,
+    ages_in,
+    contradictory,
+    count,
+    is_code,
+    is_opaque,
+    is_unknown,
+    linked,
+    terms,
+    with_consequences,
+)
+from callerid.algebra.witness import Presented, Vocabulary, personas
+from callerid.callers import Kind
+from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, leaves
+
+__all__ = [
+    "MOST_TERMS",
+    "CannotTell",
+    "Covering",
+    "No",
+    "Verdict",
+    "Yes",
+    "compare",
+    "holds",
+    "new_access",
+    "presented",
+]
+
+MOST_TERMS = 100_000
+"""A rule with more conjunctions than this is not looked into."""
+
+MOST_REASONS = 3
+MOST_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`No`, `Yes` or `CannotTell`: to be matched by class, since none of them is true or false."""
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is one of three: ask isinstance(verdict, No)")
+
+
+@dataclass(frozen=True, slots=True)
+class No(Verdict):
+    """Nobody may come in who could not before."""
+
+    def __str__(self) -> str:
+        return "nobody new"
+
+
+@dataclass(frozen=True, slots=True)
+class Yes(Verdict):
+    """Somebody may: this persona, refused before and admitted now.
+
+    ``lacking`` are the leaves of the old rule that come closest to admitting them, and do not.
+    """
+
+    witness: Persona
+    lacking: tuple[Rule, ...] = ()
+
+    def __str__(self) -> str:
+        lacking = " and ".join(map(str, self.lacking)) if len(self.lacking) <= 2 else ""
+        return f"{self.witness}, not {lacking}" if lacking else str(self.witness)
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell(Verdict):
+    """It cannot be told, and this is why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"cannot tell: {self.reason}"
+
+
+def new_access(old: Side, new: Side) -> Verdict:
+    """Whether the new side admits anybody whom the old one would have refused, whatever they had sent.
+
+    Each alternative of the new rule is asked in every kind of caller who can meet it: issuer and audience, person or
+    service account, anonymous or not, carried or not. The least caller of the kind decides: if an alternative of the
+    old rule asks for nothing more than they have, it admits everybody of the kind; if none does, they are the witness,
+    and both rules are asked again, in earnest, before they are shown.
+
+    Persons are taken to hold tokens for any audience, although Google gives them none for a URL; a Firebase user's
+    e-mail, provider and second factor are taken to go together in any way. Both can only find more, never less.
+    """
+    if old == new:
+        return No()
+    for side, which in ((new, "new"), (old, "old")):
+        number = count(side.rule)
+        if which == "new" and number == 0:
+            return No()
+        if number > MOST_TERMS:
+            return CannotTell(f"the {which} rule has {number:,} alternatives, more than {MOST_TERMS:,}")
+    verdict = compare(old, new, doors_between(old, new))
+    if isinstance(verdict, No) and old.settings != new.settings and _admits_anybody(new):
+        changed = sorted({name for name, _ in set(old.settings) ^ set(new.settings)})
+        return CannotTell(f"settings of the guard changed: {', '.join(changed)}")
+    return verdict
+
+
+def _admits_anybody(side: Side) -> bool:
+    return any(presented(terms(side.rule, side.place), doors_between(side, side), ()))
+
+
+def compare(old: Side, new: Side, doors: Doors) -> Verdict:
+    """As `new_access`, through these doors."""
+    before, after = terms(old.rule, old.place), terms(new.rule, new.place)
+    comparison = _Comparison(old, new, before, Vocabulary.of([*before, *after]))
+    doubts: dict[str, None] = {}
+    for shown in presented(after, doors, comparison.ages):
+        found = comparison.judge(shown)
+        if isinstance(found, Yes):
+            return found
+        if found and len(doubts) < MOST_REASONS:
+            doubts[found] = None
+    return CannotTell("; ".join(doubts)) if doubts else No()
+
+
+def presented(found: Iterable[Term], doors: Doors, ages: Iterable[int]) -> Iterator[Presented]:
+    """For each term the least that meets it, in every kind, with all that follows; nothing where nobody can."""
+    for term in found:
+        if contradictory(term.caller) or contradictory(term.carrier):
+            continue
+        for caller, caller_door, carrier, carrier_door in doors.presentations(term.caller, term.carrier):
+            traits = linked(Term(with_consequences(caller, ages), with_consequences(carrier)))
+            if traits is not None:
+                yield Presented(traits, caller_door, carrier_door)
+
+
+class Covering:
+    """Terms by what they ask for, so that those which a caller meets are found without asking each.
+
+    Each stands under the rarest thing it asks for. ``owners`` tells whose the terms are.
+    """
+
+    def __init__(self, found: Iterable[Term], owners: Iterable[int] | None = None) -> None:
+        whole = list(found)
+        often = Counter(trait for term in whole for trait in _flat(term))
+        self._under: dict[tuple[int, Trait] | None, list[tuple[Term, int]]] = {}
+        for term, owner in zip(whole, owners or [0] * len(whole), strict=True):
+            rarest = min(_flat(term), key=often.__getitem__, default=None)
+            self._under.setdefault(rarest, []).append((term, owner))
+
+    def covers(self, traits: Term) -> bool:
+        """Whether one of the terms asks for nothing more."""
+        return next(self.owners(traits), None) is not None
+
+    def owners(self, traits: Term) -> Iterator[int]:
+        """Whose terms ask for nothing more."""
+        for key in (None, *_flat(traits)):
+            for term, owner in self._under.get(key, ()):
+                if term.caller <= traits.caller and term.carrier <= traits.carrier:
+                    yield owner
+
+
+def _flat(term: Term) -> list[tuple[int, Trait]]:
+    return [*((0, trait) for trait in term.caller), *((1, trait) for trait in term.carrier)]
+
+
+class _Comparison:
+    """The old side, ready to be asked about one kind of caller after another."""
+
+    def __init__(self, old: Side, new: Side, before: list[Term], words: Vocabulary) -> None:
+        self.old, self.new, self.words = old, new, words
+        self.ages = sorted({age for term in before for age in ages_in(term.caller)})
+        self._before = before
+        self._covering = Covering(before)
+        self._perhaps: dict[tuple[tuple[str, ...], ...], Covering] = {}
+
+    def judge(self, shown: Presented) -> Yes | str:
+        """A witness; or why it is not known whether there is one; or nothing, where all of the kind came in before."""
+        if self._covering.covers(_taken(shown, {Before.TAKEN})):
+            return ""
+        hopeful = _taken(shown, {Before.TAKEN, Before.OTHER_KEYS})
+        if self._covering.covers(hopeful):
+            return f"the keys of {_other_keys(shown)} changed"
+        doubt = self._same_account(hopeful)
+        if doubt:
+            return doubt
+        for persona in personas(shown, self.words, self.new.parameters):
+            if self._is_witness(persona, shown):
+                return Yes(persona, self._lacking(persona))
+        return self._why_not(shown)
+
+    def _is_witness(self, persona: Persona, shown: Presented) -> bool:
+        if not holds(self.new.rule, persona.facts(), unknown=False):
+            return False
+        path = dict(self._path_before(persona))
+        return not any(holds(self.old.rule, each.facts(path=path), unknown=True) for each in _sent(persona, shown))
+
+    def _path_before(self, persona: Persona) -> Iterator[tuple[str, str]]:
+        """The path's parameters by the names they had on the old side."""
+        for name, value in persona.path:
+            if name not in self.new.parameters:
+                yield name, value
+            elif (place := self.new.parameters.index(name)) < len(self.old.parameters):
+                yield self.old.parameters[place], value
+
+    def _lacking(self, persona: Persona) -> tuple[Rule, ...]:
+        facts = persona.facts(path=dict(self._path_before(persona)))
+        looked_at = islice(alternatives(self.old.rule), MOST_LOOKED_AT)
+        lacking = min((tuple(leaf for leaf in each if not leaf.admits(facts)) for each in looked_at), key=len)
+        return tuple(leaf for leaf in lacking if leaf != Nobody())
+
+    def _same_account(self, traits: Term) -> str:
+        """Whether the old side may know the account by its other name: an address here, an id there."""
+        shapes = (_shape(traits.caller), _shape(traits.carrier))
+        if shapes not in self._perhaps:
+            terms_without = (Term(*map(_without, term, shapes)) for term in self._before)
+            self._perhaps[shapes] = Covering(dict.fromkeys(terms_without))
+        if not self._perhaps[shapes].covers(traits):
+            return ""
+        ours, theirs = (
+            ("id", "e-mail address") if any("email" in shape for shape in shapes) else ("e-mail address", "id")
+        )
+        named = sorted(str(trait.value) for part in traits for trait in part if trait.of in ("subject", "email"))
+        return f"the account with the {ours} {' or '.join(named)} may be one that the old rule names by {theirs}"
+
+    def _why_not(self, shown: Presented) -> str:
+        asked = any(is_opaque(trait) for part in shown.traits for trait in part)
+        code = sorted(
+            {
+                str(leaf)
+                for leaf in _every_leaf((self.new if asked else self.old).rule)
+                if is_unknown(leaf) or is_code(leaf)
+            }
+        )
+        return f"whom {', '.join(code) or 'each rule'} admits, only its code can say"
+
+
+def _taken(shown: Presented, taken: set[Before]) -> Term:
+    """What the old side knew of these callers, had they sent all of it that it took."""
+    caller, carrier = shown.caller, shown.carrier
+    parts = [door is None or door.before in taken for door in (caller, carrier)]
+    known = [part if is_taken else frozenset[Trait]() for part, is_taken in zip(shown.traits, parts, strict=True)]
+    if not all(parts):
+        # What code says of a caller, it may not say where it sees less.
+        known = [frozenset(trait for trait in part if not is_opaque(trait)) for part in known]
+    return Term(*known)
+
+
+def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
+    """All that they could have sent to the old side: what they have, or less."""
+    caller, carrier = shown.caller, shown.carrier
+    callers = [persona] if caller is not None and caller.before is not Before.REFUSED else []
+    vias = [persona.via] if carrier is not None and carrier.before is not Before.REFUSED else []
+    for each in (*callers, Persona(path=persona.path)):
+        for via in (*vias, None):
+            yield replace(each, via=via)
+
+
+def _other_keys(shown: Presented) -> str:
+    doors = (door for door in (shown.caller, shown.carrier) if door is not None)
+    return " and ".join(sorted({door.issuer for door in doors if door.before is Before.OTHER_KEYS}))
+
+
+def _shape(traits: Traits) -> tuple[str, ...]:
+    """What may be true of an account beside what we know of it, if we know it by one of its two names only."""
+    said = {trait.of for trait in traits}
+    if Trait("family", Kind.GOOGLE) not in traits or said.issuperset({"subject", "email"}):
+        return ()
+    if "subject" in said:
+        return ("email",) if "domain" in said else ("email", "domain", "of a Workspace")
+    return ("subject",) if "email" in said else ()
+
+
+def _without(traits: Traits, shape: tuple[str, ...]) -> Traits:
+    """What else a term asks for, if it names an account by the name that we do not know."""
+    if not any(trait.of in shape[:1] for trait in traits):
+        return traits
+    return frozenset(trait for trait in traits if trait.of not in shape)
+
+
+def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
+    """As ``rule.admits(facts)``, but that rules nobody can judge here are taken to say ``unknown``."""
+    if type(rule) is AllOf:
+        inside = rule.within(facts)
+        return all(holds(part, inside, unknown=unknown) for part in rule.rules)
+    if type(rule) is AnyOf:
+        return any(holds(part, facts, unknown=unknown) for part in rule.rules)
+    if type(rule) is Via:
+        inside = replace(facts, caller=facts.via, via=None)
+        return facts.via is not None and holds(rule.rule, inside, unknown=unknown)
+    return unknown if is_unknown(rule) or type(rule) is Sealed else rule.admits(facts)
+
+
+def _every_leaf(rule: Rule) -> Iterator[Rule]:
+    for leaf in leaves(rule):
+        yield from _every_leaf(leaf.rule) if isinstance(leaf, Via) else (leaf,)

@@ -1,0 +1,171 @@
+"""The two sides of a comparison, and the doors by which callers come in: issuer, audience, and who knew them before."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from callerid.algebra.traits import (
+    ANONYMOUS,
+    KNOWN,
+    PERSON,
+    SERVICE,
+    SOMEBODY,
+    Traits,
+    contradictory,
+    family,
+    is_opaque,
+)
+from callerid.algebra.traits import Trait as _Trait
+from callerid.callers import Kind
+from callerid.issuers import Issuer
+from callerid.rules import PathParam, Rule
+
+__all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Who may come in at one place, before or after a change: a rule, and all that decides whom it is asked about.
+
+    ``rule`` and ``audiences`` are those of a `callerid.guard.Requirement`, ``issuers`` those of its guard.
+    ``parameters`` are the names of the path's parameters in order: `PathParam` is compared by position, so a parameter
+    may be renamed; one that is not among them is compared by name. ``settings`` is all else the guard was told that
+    decides who comes in (leeway, revocation, …): it is only compared.
+    """
+
+    rule: Rule
+    audiences: frozenset[str] | None = None
+    issuers: tuple[Issuer, ...] = ()
+    parameters: tuple[str, ...] = ()
+    settings: tuple[tuple[str, Hashable], ...] = ()
+
+    def place(self, parameter: PathParam) -> Hashable:
+        """What a path parameter is to this side: its position, or its name where it has none."""
+        return self.parameters.index(parameter.name) if parameter.name in self.parameters else parameter.name
+
+    def believed(self, *, carrier: bool) -> Iterator[tuple[Issuer, str]]:
+        """Each issuer with each audience of its tokens that this side takes for the caller, or for the carrier.
+
+        As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
+        ``audiences`` speak of the caller's Google token and replace the issuers' own; other audiences are fixed.
+        """
+        for slot in dict.fromkeys(slot for issuer in self.issuers for slot in issuer.slots if slot.carrier is carrier):
+            here = [issuer for issuer in self.issuers if slot in issuer.slots]
+            for name in dict.fromkeys(issuer.name for issuer in here):
+                rivals = [issuer for issuer in here if issuer.name == name]
+                for audience in sorted(self._accepted(rivals[0], carrier=carrier)):
+                    issuer = next((each for each in rivals if audience in each.audiences), rivals[0])
+                    if not issuer.fixed_audience or audience in issuer.audiences:
+                        yield issuer, audience
+
+    def _accepted(self, issuer: Issuer, *, carrier: bool) -> frozenset[str]:
+        if issuer.kind is Kind.GOOGLE and self.audiences and not carrier:
+            return self.audiences
+        own = (each.audiences for each in self.issuers if each.name == issuer.name)
+        return frozenset[str]().union(*own)
+
+
+class Before(Enum):
+    """Whether the old side took tokens of this issuer for this audience."""
+
+    TAKEN = "taken"
+    OTHER_KEYS = "taken, but judged by other keys"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before."""
+
+    issuer: str
+    kind: Kind
+    project: str | None
+    audiences: tuple[str, ...]
+    before: Before = Before.TAKEN
+
+    @property
+    def traits(self) -> Traits:
+        """What is true of everybody who comes in here."""
+        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)})
+
+    def kinds(self, asked: Traits) -> Iterator[Traits]:
+        """Those who come in here and have the traits asked for, by kind; nothing where there is none of that kind."""
+        for sort in _SORTS[self.kind]:
+            whole = asked | self.traits | sort
+            if not contradictory(whole):
+                yield whole
+
+
+_SORTS: dict[Kind, tuple[Traits, ...]] = {
+    Kind.GOOGLE: (frozenset({PERSON}), frozenset({SERVICE})),
+    Kind.FIREBASE: (frozenset({KNOWN}), ANONYMOUS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All doors of the new side: for callers, and for the services that carry calls."""
+
+    callers: tuple[Door, ...]
+    carriers: tuple[Door, ...]
+
+    def presentations(
+        self, caller: Traits, carrier: Traits
+    ) -> Iterator[tuple[Traits, Door | None, Traits, Door | None]]:
+        """The least that satisfies a term, in every kind: the caller's traits and door, then the carrier's.
+
+        Whoever sends more is admitted by what they also could have sent alone, so nothing is added that is not asked
+        for. Only code may look at more: beside a `Where`, a call may be carried or not.
+        """
+        opaque = any(map(is_opaque, caller))
+        for caller_kind, caller_door in _who(caller, self.callers, needed=SOMEBODY in caller, also=opaque):
+            for carrier_kind, carrier_door in _who(carrier, self.carriers, needed=bool(carrier), also=opaque):
+                yield caller_kind, caller_door, carrier_kind, carrier_door
+
+
+def _who(asked: Traits, doors: tuple[Door, ...], *, needed: bool, also: bool) -> Iterator[tuple[Traits, Door | None]]:
+    if not needed:
+        yield asked, None
+    if needed or also:
+        for door in doors:
+            for kind in door.kinds(asked):
+                yield kind, door
+
+
+def doors_between(old: Side, new: Side) -> Doors:
+    """The doors of the new side, and what the old side made of them."""
+    return Doors(_doors(old, new, carrier=False), _doors(old, new, carrier=True))
+
+
+def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
+    taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
+    for issuer, audience in old.believed(carrier=carrier):
+        taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)
+    groups: dict[tuple[str, Kind, str | None, Before], dict[str, None]] = {}
+    for issuer, audience in new.believed(carrier=carrier):
+        before = _before(issuer, taken.get((issuer.name, issuer.kind, audience), ()))
+        groups.setdefault((issuer.name, issuer.kind, issuer.project, before), {})[audience] = None
+    return tuple(Door(name, kind, project, tuple(found), was) for (name, kind, project, was), found in groups.items())
+
+
+def _before(issuer: Issuer, rivals: list[Issuer] | tuple[()]) -> Before:
+    if not rivals:
+        return Before.REFUSED
+    same = any(_trust(rival) == _trust(issuer) for rival in rivals)
+    return Before.TAKEN if same else Before.OTHER_KEYS
+
+
+def _trust(issuer: Issuer) -> tuple[object, ...]:
+    """What must be the same for a token to be worth the same."""
+    return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.spellings)
+
+
+def open_doors(names: frozenset[str]) -> Doors:
+    """Doors for rules that are compared by themselves: issuers of both families, some with these names."""
+    callers = tuple(Door(name, kind, "a-project", (_ANY_AUDIENCE,)) for name in (*sorted(names), "") for kind in Kind)
+    return Doors(callers, callers)
+
+
+_ANY_AUDIENCE = "1234-abc.apps.googleusercontent.com"

@@ -1,0 +1,293 @@
+"""What a rule asks of a caller, taken apart: terms of traits.
+
+Rules have no negation, so every rule is a disjunction of conjunctions of leaves; and every leaf is a conjunction of
+traits, each a plain statement about one caller: this address, that tenant, signed in at most so long ago. All laws of
+the algebra are written here, once, as the traits that a leaf is read into:
+
+- one leaf implies another if it has all its traits;
+- two exclude each other if together they say two things of which a caller has only one.
+
+A leaf is read so that it holds of a caller exactly if all its traits do. The two places where more than the leaf counts
+are `EmailDomain`, which asks for "no tenant" unless a rule joined with it names one, and a hosted Gmail address, whose
+holder has no Workspace domain (Google, "OpenID Connect": ``hd`` is there for Workspace and Cloud Identity only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from math import prod
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
+
+from callerid.algebra.opaque import Sealed, fingerprint
+from callerid.callers import Kind
+from callerid.rules import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+)
+from callerid.rules.accounts import is_email
+from callerid.rules.text import domain_of
+
+__all__ = [
+    "ANONYMOUS",
+    "KNOWN",
+    "PERSON",
+    "SERVICE",
+    "SOMEBODY",
+    "Place",
+    "Term",
+    "Trait",
+    "Traits",
+    "ages_in",
+    "by_name",
+    "contradictory",
+    "count",
+    "family",
+    "is_code",
+    "is_opaque",
+    "is_unknown",
+    "linked",
+    "terms",
+    "with_consequences",
+]
+
+
+class Trait(NamedTuple):
+    """One statement about a caller: of what it speaks, and what it says."""
+
+    of: str | tuple[str, str]
+    value: Hashable
+
+
+Traits: TypeAlias = frozenset[Trait]
+
+
+class Term(NamedTuple):
+    """A conjunction: what must be true of the caller, and of the service that carried the call."""
+
+    caller: Traits = frozenset()
+    carrier: Traits = frozenset()
+
+
+SOMEBODY = Trait("known at all", True)
+PERSON = Trait("sort", "person")
+SERVICE = Trait("sort", "service account")
+KNOWN = Trait("anonymous", False)
+ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
+
+SEVERAL = frozenset({"path", "age", "contains", "where", "unknown"})
+"""A caller may have several traits of these at once; of all others only one."""
+
+Place = Callable[[PathParam], Hashable]
+"""What tells one path parameter from another."""
+
+
+def by_name(parameter: PathParam) -> Hashable:
+    """Path parameters told apart by name."""
+    return parameter.name
+
+
+def family(kind: Kind) -> Trait:
+    """Being of one family of callers."""
+    return Trait("family", kind)
+
+
+def ages_in(traits: Traits) -> list[int]:
+    """Within how many seconds they signed in, by all that is said of it."""
+    return [trait.value for trait in traits if trait.of == "age" and isinstance(trait.value, int)]
+
+
+def is_opaque(trait: Trait) -> bool:
+    """Whether only code can say if a caller has the trait."""
+    return trait.of in ("where", "unknown")
+
+
+def count(rule: Rule) -> int:
+    """How many terms the rule has, without making them."""
+    if type(rule) is AnyOf:
+        return sum(map(count, rule.rules))
+    if type(rule) is AllOf:
+        return prod(map(count, rule.rules))
+    if type(rule) is Via:
+        return count(rule.rule)
+    return 0 if type(rule) is Nobody else 1
+
+
+def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Term]:
+    """The conjunctions any of which suffices. `Via` distributes over them, because one service carries a call.
+
+    ``tenant_named`` is passed down as `AllOf` passes it to its members.
+    """
+    if type(rule) is AnyOf:
+        return _once(term for part in rule.rules for term in terms(part, place, tenant_named=tenant_named))
+    if type(rule) is AllOf:
+        named = tenant_named or rule.names_tenant
+        joined = [Term()]
+        for part in rule.rules:
+            joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))
+        return joined
+    if type(rule) is Via:
+        return [Term(carrier=term.caller | {SOMEBODY}) for term in terms(rule.rule, place)]
+    if type(rule) is Nobody:
+        return []
+    return [Term(frozenset(_placed(trait, place) for trait in _traits(rule, tenant_named=tenant_named)))]
+
+
+def _once(found: Iterable[Term]) -> list[Term]:
+    return list(dict.fromkeys(found))
+
+
+def _both(one: Term, other: Term) -> Term:
+    return Term(one.caller | other.caller, one.carrier | other.carrier)
+
+
+def contradictory(traits: Traits) -> bool:
+    """Whether nobody has all these traits: two of them speak of one thing that a caller has only once."""
+    said: dict[str | tuple[str, str], Hashable] = {}
+    return any(trait.of not in SEVERAL and said.setdefault(trait.of, trait.value) != trait.value for trait in traits)
+
+
+def with_consequences(traits: Traits, ages: Iterable[int] = ()) -> Traits:
+    """The traits and all that follow from them.
+
+    Who signed in within ``a`` did so within ``b`` for ``a <= b`` (``ages`` are those that matter). Who has a Gmail
+    address is judged as a `User` whose address Google hosts, however the address came to be known.
+    """
+    shortest = min(ages_in(traits), default=None)
+    more = [Trait("age", age) for age in ages if shortest is not None and shortest <= age]
+    gmail = any(trait.of == "email" and domain_of(str(trait.value)) == "gmail.com" for trait in traits)
+    return traits | set(more) | ({_NO_WORKSPACE} if gmail else set[Trait]())
+
+
+def linked(term: Term) -> Term | None:
+    """The term with all that follows where caller and carrier have one id; ``None`` where they would need two.
+
+    They have one id where one path parameter names both, or both are named by the same one.
+    """
+    caller, carrier = _naming(term.caller), _naming(term.carrier)
+    if caller.isdisjoint(carrier):
+        return term
+    both = caller | carrier
+    found = Term(term.caller | both, term.carrier | both)
+    return None if contradictory(both) else found
+
+
+def _naming(traits: Traits) -> Traits:
+    return frozenset(trait for trait in traits if trait.of in ("subject", "path"))
+
+
+def is_unknown(rule: Rule) -> bool:
+    """Whether the library knows nothing of the rule but its family: a rule of the application's own, or a subclass."""
+    return type(rule) not in _READERS and type(rule) is not Nobody and not is_code(rule)
+
+
+def is_code(rule: Rule) -> TypeGuard[Where | Sealed]:
+    """Whether the rule is judged by code whose fingerprint can be told."""
+    return type(rule) in (Where, Sealed)
+
+
+def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
+    if type(leaf) is Public:
+        return
+    if leaf.family is not None:
+        yield family(leaf.family)
+    if leaf.family is not None or not is_unknown(leaf):
+        # An unknown rule of no family may hold where there is no caller at all.
+        yield SOMEBODY
+    if is_unknown(leaf):
+        yield Trait("unknown", _comparable(leaf))
+    elif is_code(leaf):
+        yield Trait("where", fingerprint(leaf) or leaf)
+    else:
+        yield from _READERS[type(leaf)](leaf)
+        if isinstance(leaf, EmailDomain) and not tenant_named:
+            yield Trait("tenant", None)
+
+
+def _placed(trait: Trait, place: Place) -> Trait:
+    return Trait("path", place(trait.value)) if isinstance(trait.value, PathParam) else trait
+
+
+def _comparable(leaf: Rule) -> Hashable:
+    try:
+        hash(leaf)
+    except TypeError:
+        return id(leaf)
+    return leaf
+
+
+def _account(account: str | PathParam) -> Trait:
+    if isinstance(account, PathParam):
+        return Trait("path", account)
+    return Trait("email" if is_email(account) else "subject", account)
+
+
+_NO_WORKSPACE = Trait("of a Workspace", False)
+
+
+def _user(leaf: User) -> Iterator[Trait]:
+    yield PERSON
+    yield _account(leaf.account)
+    if is_email(leaf.account) and leaf.hosted:
+        domain = str(domain_of(leaf.account))
+        yield from (_NO_WORKSPACE,) if domain == "gmail.com" else _domain(domain)
+
+
+def _domain(domain: str) -> Iterator[Trait]:
+    yield PERSON
+    yield Trait("of a Workspace", True)
+    yield Trait("domain", domain)
+
+
+def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
+    if not leaf.anonymous:
+        yield KNOWN
+    if leaf.uid is not None:
+        yield Trait("path" if isinstance(leaf.uid, PathParam) else "subject", leaf.uid)
+
+
+def _claim(leaf: CustomClaim) -> Iterator[Trait]:
+    # Values compare with their type: 1 is not True.
+    if leaf.value is not None:
+        yield Trait(("claim", leaf.name), (type(leaf.value), leaf.value))
+    else:
+        yield Trait(("claim", leaf.name), "a list")
+        yield Trait("contains", (leaf.name, type(leaf.contains), leaf.contains))
+
+
+# By exact class: a subclass may judge as it likes.
+_READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
+    Public: lambda _: (),
+    AnyGoogleAccount: lambda _: (),
+    User: _user,
+    ServiceAccount: lambda leaf: (SERVICE, _account(leaf.account)),
+    Domain: lambda leaf: _domain(leaf.domain),
+    FirebaseUser: _firebase_user,
+    Tenant: lambda leaf: (Trait("tenant", leaf.tenant),),
+    SignInProvider: lambda leaf: (
+        Trait("provider", leaf.provider),
+        Trait("anonymous", leaf.provider == "anonymous"),
+    ),
+    SecondFactor: lambda _: (Trait("second factor", True),),
+    SignedInWithin: lambda leaf: (Trait("age", leaf.seconds),),
+    CustomClaim: _claim,
+    EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
+    IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
+}

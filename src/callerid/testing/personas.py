@@ -1,0 +1,70 @@
+"""Personas minted: what a caller that `callerid.algebra` describes would send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from callerid.callers import Kind
+
+if TYPE_CHECKING:
+    from callerid.algebra import Persona
+    from callerid.testing.mint import Mint
+
+__all__ = ["headers_of"]
+
+
+def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
+    """The request headers of a persona, with tokens that this issuer signs now; none for one without a credential.
+
+    A persona may be what Google mints none of today (an anonymous user with an e-mail address, a person's token for a
+    URL): rules are judged by what a token says, so such a token is minted all the same.
+    """
+    headers = {} if persona.family is None else issuer.bearer(_token(persona, issuer))
+    if persona.via is not None:
+        headers["X-Serverless-Authorization"] = f"Bearer {_token(persona.via, issuer)}"
+    return headers
+
+
+def _token(persona: Persona, issuer: Mint) -> str:
+    if persona.family is Kind.FIREBASE:
+        return _likely(_firebase_user, persona, issuer)
+    return _likely(_service_account if persona.is_service_account else _person, persona, issuer)
+
+
+def _likely(mint: Callable[..., str], persona: Persona, issuer: Mint) -> str:
+    try:
+        return mint(persona, issuer)
+    except ValueError:
+        return mint(persona, issuer, hostile=True)
+
+
+def _firebase_user(persona: Persona, issuer: Mint, **options: Any) -> str:
+    now = int(issuer.clock())
+    return issuer.firebase_user(
+        persona.subject,
+        project=persona.project or "",
+        email=persona.email,
+        provider=persona.provider,
+        tenant=persona.tenant,
+        second_factor=persona.second_factor,
+        signed_in_at=None if persona.signed_in_ago is None else now - persona.signed_in_ago,
+        issued_at=now,
+        claims=dict(persona.claims),
+        **options,
+    )
+
+
+def _service_account(persona: Persona, issuer: Mint, **options: Any) -> str:
+    return issuer.service_account(
+        persona.email or f"account-{persona.subject}@some-project.iam.gserviceaccount.com",
+        include_email=persona.email is not None,
+        audience=persona.audience,
+        subject=persona.subject,
+        **options,
+    )
+
+
+def _person(persona: Persona, issuer: Mint, **options: Any) -> str:
+    hosted = {} if persona.domain is None else {"hd": persona.domain}
+    return issuer.person(persona.email, audience=persona.audience, subject=persona.subject, claims=hosted, **options)
