@@ -6,7 +6,7 @@ import pytest
 
 from callerid import Reason
 
-from .adapters import ADAPTERS, Adapter
+from .adapters.every import ADAPTERS, Adapter
 from .answers import LetIn, Refused, trouble
 from .application import AREAS, PLACES, SETTINGS
 from .rows import ROWS, Row

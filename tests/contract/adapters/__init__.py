@@ -1,15 +1,1 @@
-"""The adapters: each expresses the one application in its own way."""
-
-from __future__ import annotations
-
-from .driving import Adapter
-from .fastapis import InFastAPI
-from .flasks import InFlask
-from .plain import PlainASGI, PlainWSGI
-from .starlettes import InStarlette
-
-__all__ = ["ADAPTERS", "Adapter"]
-
-ADAPTERS: dict[str, Adapter] = {
-    adapter.name: adapter for adapter in (InFastAPI(), InStarlette(), InFlask(), PlainASGI(), PlainWSGI())
-}
+"""The adapters: each expresses the one application in its own way, and one class is all it takes."""

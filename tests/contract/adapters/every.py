@@ -1,0 +1,15 @@
+"""All adapters, by name."""
+
+from __future__ import annotations
+
+from .driving import Adapter
+from .fastapis import InFastAPI
+from .flasks import InFlask
+from .plain import PlainASGI, PlainWSGI
+from .starlettes import InStarlette
+
+__all__ = ["ADAPTERS", "Adapter"]
+
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter for adapter in (InFastAPI(), InStarlette(), InFlask(), PlainASGI(), PlainWSGI())
+}

@@ -1,0 +1,134 @@
+"""Every adapter in every setting behind one real server, run as ``-m tests.contract.served SERVER FD``.
+
+The header ``X-Contract: ADAPTER SETTING`` says who shall answer. ``X-Ran`` tells what ran until the answer began, and
+``X-Read`` whether the body was asked for: both are put on from outside, whoever answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import socket
+import sys
+from typing import Any
+
+from .adapters.driving import ASGI, WSGI
+from .adapters.plain import PlainASGI, PlainWSGI
+
+__all__ = ["asgi", "wsgi"]
+
+
+@functools.cache
+def _by_asgi() -> dict[str, ASGI]:
+    from .adapters.fastapis import InFastAPI
+    from .adapters.starlettes import InStarlette
+
+    return {adapter.name: adapter for adapter in (InFastAPI(), InStarlette(), PlainASGI())}
+
+
+@functools.cache
+def _by_wsgi() -> dict[str, WSGI]:
+    from .adapters.flasks import InFlask
+
+    return {adapter.name: adapter for adapter in (InFlask(), PlainWSGI())}
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    asked = next((value.decode() for name, value in scope["headers"] if name == b"x-contract"), "asgi usual")
+    name, setting = asked.split()
+    adapter, read = _by_asgi()[name], False
+    adapter.diary.clear()
+
+    async def receive_noted() -> Any:
+        nonlocal read
+        read = True
+        return await receive()
+
+    async def send_noted(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            noted = [(name.encode(), value.encode()) for name, value in _noted(adapter.diary, read=read)]
+            message = {**message, "headers": [*message["headers"], *noted]}
+        await send(message)
+
+    await adapter.app(setting)(scope, receive_noted, send_noted)
+
+
+class _Input:
+    """The body, and whether it was asked for."""
+
+    def __init__(self, body: Any) -> None:
+        self.was_read = False
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        self.was_read = self.was_read or name in ("read", "readline", "readlines", "__iter__")
+        return getattr(self._body, name)
+
+
+def wsgi(environ: Any, start_response: Any) -> Any:
+    name, setting = environ.get("HTTP_X_CONTRACT", "wsgi usual").split()
+    adapter = _by_wsgi()[name]
+    adapter.diary.clear()
+    body = environ["wsgi.input"] = _Input(environ["wsgi.input"])
+
+    def start_noted(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        return start_response(line, [*headers, *_noted(adapter.diary, read=body.was_read)], exc_info)
+
+    return adapter.app(setting)(environ, start_noted)
+
+
+def _noted(diary: list[tuple[str, str]], *, read: bool) -> list[tuple[str, str]]:
+    return [("X-Ran", json.dumps(diary)), ("X-Read", json.dumps(read))]
+
+
+def _uvicorn(listener: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(asgi, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run([listener])
+
+
+def _hypercorn(listener: socket.socket) -> Any:
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.accesslog = None
+    config.loglevel = "WARNING"
+    return config
+
+
+def _hypercorn_asyncio(listener: socket.socket) -> None:
+    from hypercorn.asyncio import serve
+
+    asyncio.run(serve(asgi, _hypercorn(listener)))
+
+
+def _hypercorn_trio(listener: socket.socket) -> None:
+    import trio
+    from hypercorn.trio import serve
+
+    trio.run(serve, asgi, _hypercorn(listener))
+
+
+def _waitress(listener: socket.socket) -> None:
+    import waitress
+
+    waitress.serve(wsgi, sockets=[listener], threads=4)
+
+
+if __name__ == "__main__":
+    serve = {
+        "uvicorn": _uvicorn,
+        "hypercorn-asyncio": _hypercorn_asyncio,
+        "hypercorn-trio": _hypercorn_trio,
+        "waitress": _waitress,
+    }
+    serve[sys.argv[1]](socket.socket(fileno=int(sys.argv[2])))
