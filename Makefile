@@ -18,6 +18,7 @@ help:
 
 demo: .venv/installed
 	.venv/bin/callerid demo
+	.venv/bin/callerid demo --app flask
 
 test: .venv/installed
 	.venv/bin/python -m pytest -n 2 --cov --cov-report=term-missing --cov-fail-under=100

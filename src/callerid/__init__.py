@@ -14,7 +14,7 @@ The staircase of rooms, each importing only what stands before it::
     marks                                       what allow() leaves on an endpoint
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
-    starlette ← fastapi                         rules tied to routes
+    starlette ← fastapi · flask                 rules tied to routes
     testing · cli
 """
 

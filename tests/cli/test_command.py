@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         ([], "callerid: the following arguments are required: COMMAND"),
         (["dance"], "callerid: argument COMMAND: invalid choice: 'dance'"),
         (["demo", "--fast"], "callerid: unrecognized arguments: --fast"),
+        (["demo", "--app", "django"], "callerid demo: argument --app: invalid choice: 'django'"),
+        (["demo", "--server", "waitress"], "callerid: --server waitress: fastapi is run by uvicorn"),
+        (["demo", "--app", "flask", "--server", "x"], "callerid: --server x: flask is run by gunicorn or waitress"),
         (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is no port: 0 to 65535"),
         (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is no port: 0 to 65535"),
         (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is no service account"),
@@ -84,7 +87,7 @@ def test_it_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_demo_stays_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def noted(_: object, *, stay: object) -> int:
+    def noted(_: object, *, stay: object, **_options: object) -> int:
         asked.append(stay)
         return 0
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import threading
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,20 @@ from callerid.cli import demo as module
 from callerid.cli import main
 from callerid.cli.demo import demo
 from callerid.cli.scenes import Outcome, Route, expected
+from callerid.cli.stages import SERVERS
 
 LOG = logging.getLogger("callerid")
 
 
-@pytest.fixture(scope="module")
-def shown() -> str:
+STAGES = [(app, server) for app, servers in SERVERS.items() for server in servers if find_spec(server)]
+
+
+@pytest.fixture(scope="module", params=STAGES, ids="-".join)
+def shown(request: pytest.FixtureRequest) -> str:
     out = io.StringIO()
-    assert demo(out) == 0
+    app, server = request.param
+    assert demo(out, app=app, server=server) == 0
+    assert f"examples/{app}_app/app.py" in out.getvalue()
     return out.getvalue()
 
 
@@ -44,6 +51,7 @@ def test_it_fits_a_terminal_and_is_plain_in_a_file(shown: str) -> None:
 def test_it_says_which_rule_stands_at_each_route(shown: str) -> None:
     assert "  GET /reports/daily       domain:example.com\n" in shown
     assert "  GET /users/ada/orders    firebaseUser:{user_id}\n" in shown
+    assert "no rule was asked" not in shown
 
 
 def test_one_refusal_is_explained(shown: str) -> None:
@@ -60,7 +68,7 @@ def test_whatever_differs_is_named_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mistaken = expected() | {("GET /reports/daily", "stranger"): Outcome(200)}
-    monkeypatch.setattr(module, "expected", lambda: mistaken)
+    monkeypatch.setattr(module, "expected", lambda _: mistaken)
     assert main(["demo"]) == 1
     *_, named, last = capsys.readouterr().out.splitlines()
     assert named == "NOT AS EXPECTED: GET /reports/daily as stranger: expected 200, got 401 no_credential"
@@ -98,7 +106,8 @@ def test_a_weakened_application_is_found_out(
     assert all(f"NOT AS EXPECTED: {call}: expected" in out.getvalue() for call in differing)
 
 
-def test_what_it_prints_to_try_works() -> None:
+@pytest.mark.parametrize(("app", "server"), STAGES)
+def test_what_it_prints_to_try_works(app: str, server: str) -> None:
     out, tried = io.StringIO(), dict[str, int]()
 
     def stay() -> None:
@@ -109,7 +118,7 @@ def test_what_it_prints_to_try_works() -> None:
                 if comment.startswith("# "):
                     tried[comment] = curl(session, command)
 
-    assert demo(out, stay=stay) == 0
+    assert demo(out, app=app, server=server, stay=stay) == 0
     assert len(tried) == 7
     assert "\nrefused GET /reports/daily: 401 no_credential: " in out.getvalue()
     assert LOG.handlers == []

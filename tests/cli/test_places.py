@@ -45,13 +45,24 @@ def test_the_environment_is_as_before(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "callerid_example" not in sys.modules
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "wsproto"])
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("fastapi", []),
+        ("uvicorn", []),
+        ("wsproto", []),
+        ("flask", ["--app", "flask"]),
+        ("gunicorn", ["--app", "flask"]),
+        ("waitress", ["--app", "flask", "--server", "waitress"]),
+        ("flask", ["--app", "flask", "--server", "waitress"]),
+    ],
+)
 def test_what_is_missing_is_named_in_one_line(
-    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    missing: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     find: Any = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
-    assert main(["demo"]) == 2
+    assert main(["demo", *arguments]) == 2
     assert capsys.readouterr().err == f"callerid: the demo needs {missing}: pip install 'callerid[cli]'\n"
 
 

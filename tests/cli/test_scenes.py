@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from callerid.cli.scenes import CALLERS, ROUTES, SPOILT, Outcome, expected
+import pytest
+
+from callerid.cli.scenes import CALLERS, SPOILT, Outcome, expected, routes_of
+
+APPS = ["fastapi", "flask"]
 
 
-def test_every_call_is_expected() -> None:
-    calls = {(str(route), caller) for route in ROUTES for caller in (*CALLERS, *SPOILT)}
-    assert expected().keys() == calls
+@pytest.mark.parametrize("app", APPS)
+def test_every_call_is_expected(app: str) -> None:
+    calls = {(str(route), caller) for route in routes_of(app) for caller in (*CALLERS, *SPOILT)}
+    assert expected(app).keys() == calls
 
 
-def test_the_rightful_are_expected_to_get_in() -> None:
-    must = expected()
-    assert not [route for route in ROUTES if must[str(route), route.rightful].is_refusal]
+@pytest.mark.parametrize("app", APPS)
+def test_the_rightful_are_expected_to_get_in(app: str) -> None:
+    must = expected(app)
+    assert not [route for route in routes_of(app) if must[str(route), route.rightful].is_refusal]
 
 
-def test_every_refusal_has_its_reason() -> None:
-    assert all(outcome.is_refusal == (outcome.status in (401, 403)) for outcome in expected().values())
+@pytest.mark.parametrize("app", APPS)
+def test_every_refusal_has_its_reason(app: str) -> None:
+    assert all(outcome.is_refusal == (outcome.status in (401, 403)) for outcome in expected(app).values())
+
+
+def test_the_examples_differ_where_their_frameworks_do() -> None:
+    plain, flask = expected(), expected("flask")
+    assert {call for call, outcome in plain.items() if flask.get(call) != outcome and call[0][:2] != "WS"} == {
+        ("GET /admin/nowhere", "staff")
+    }
 
 
 def test_an_outcome_is_status_and_reason() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from callerid.cli.demo import demo
 from callerid.cli.issuer import Wanted, issuer
+from callerid.cli.stages import SERVERS
 from callerid.cli.trouble import CommandError
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         "'demo: N calls, N as expected'.",
         epilog=_ENDING,
     )
+    showing.add_argument("--app", choices=tuple(SERVERS), default="fastapi", help="which one (default: fastapi)")
+    servers = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.items())
+    showing.add_argument("--server", help=f"what runs it ({servers})")
     showing.add_argument("--serve", action="store_true", help="keep both up afterwards, and print curl lines to try")
     showing.set_defaults(command=_demo)
 
@@ -86,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    return demo(sys.stdout, stay=_until_interrupted if asked.serve else None)
+    if asked.server not in (None, *SERVERS[asked.app]):
+        raise CommandError(f"--server {asked.server}: {asked.app} is run by {' or '.join(SERVERS[asked.app])}")
+    return demo(sys.stdout, app=asked.app, server=asked.server, stay=_until_interrupted if asked.serve else None)
 
 
 def _issuer(asked: argparse.Namespace) -> int:

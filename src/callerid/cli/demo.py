@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 
-from callerid.cli.places import example_application, serving
-from callerid.cli.scenes import CALLERS, ROUTES, SPOILT, Outcome, Route, credential, expected
+from callerid.cli.scenes import CALLERS, SPOILT, Outcome, Route, credential, expected, routes_of
+from callerid.cli.stages import SERVERS, stage
 from callerid.cli.table import WORDS, Style, names, outcomes
 from callerid.testing import LocalIssuer
 
@@ -26,27 +26,32 @@ __all__ = ["demo"]
 Fetch = Callable[[str, str], str]
 
 
-def demo(out: TextIO, *, stay: Callable[[], None] | None = None) -> int:
+def demo(
+    out: TextIO, *, app: str = "fastapi", server: str | None = None, stay: Callable[[], None] | None = None
+) -> int:
     """Make every call of the demo and show what came of it; returns the exit code.
 
-    With ``stay``, the issuer and the application are up until it returns or is interrupted. Raises `CommandError`
-    where something that the demo needs is missing.
+    ``app`` is ``fastapi`` or ``flask``, ``server`` one of `callerid.cli.stages.SERVERS`. With ``stay``, the issuer and
+    the application are up until it returns or is interrupted. Raises `CommandError` where something that the demo needs
+    is missing.
     """
     style = _style(out)
     with LocalIssuer() as issuer, _hearing() as heard:
         keys = {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
-        with serving(example_application(keys)) as address, _client() as client:
-            fetch = _as_google_does(issuer, client)
-            seen = _Seen()
-            for route in ROUTES:
+        with stage(app, server or SERVERS[app][0], keys) as on, _client() as client:
+            fetch, address = _as_google_does(issuer, client), on.address
+            seen = _Seen(app)
+            for route in routes_of(app):
                 for caller in (*CALLERS, *SPOILT):
                     token = credential(issuer, caller, route, fetch)
-                    seen.note(route, caller, _call(client, address, route, token), heard)
+                    outcome = _call(client, address, route, token)
+                    on.heard()
+                    seen.note(route, caller, outcome, heard)
             wrong = seen.differing()
             _print(out, _report(seen, wrong, address, issuer.url, style))
             if stay is not None:
                 with _telling(out), suppress(KeyboardInterrupt):
-                    _print(out, _to_try(address, issuer, fetch))
+                    _print(out, _to_try(app, address, issuer, fetch))
                     stay()
     return 1 if wrong else 0
 
@@ -55,6 +60,7 @@ def demo(out: TextIO, *, stay: Callable[[], None] | None = None) -> int:
 class _Seen:
     """What came of the calls, and which rules were asked."""
 
+    app: str
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict[tuple[str, str], Outcome])
     rules: dict[str, str] = field(default_factory=dict[str, str])
     why: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
@@ -71,7 +77,7 @@ class _Seen:
         """What was expected and what came, where the two are not the same."""
         return {
             call: (outcome, self.outcomes[call])
-            for call, outcome in expected().items()
+            for call, outcome in expected(self.app).items()
             if self.outcomes[call] != outcome
         }
 
@@ -83,10 +89,10 @@ def _report(
     issuer_url: str,
     style: Style,
 ) -> list[str]:
-    routes = [str(route) for route in ROUTES]
+    routes = [str(route) for route in routes_of(seen.app)]
     calls = len(seen.outcomes)
     return [
-        f"An orders service at {address} (examples/fastapi_app/app.py), guarded by callerid.",
+        f"An orders service at {address} (examples/{seen.app}_app/app.py), guarded by callerid.",
         f"A local issuer at {issuer_url} signs tokens in Google's formats; the service fetches its keys over HTTP.",
         "",
         style.paint("What stands at each route", "head"),
@@ -122,8 +128,8 @@ def _legend(style: Style) -> dict[str, str]:
     }
 
 
-def _to_try(address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
-    by_name = {str(route): route for route in ROUTES}
+def _to_try(app: str, address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
+    by_name = {str(route): route for route in routes_of(app)}
     lines = ["", "Both stay up until Ctrl-C, and refusals are explained here. To try (tokens are good for an hour):"]
     for caller, name in (
         ("stranger", "GET /healthz"),
@@ -134,7 +140,7 @@ def _to_try(address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
         ("ben", "GET /users/ada/orders"),
         ("scheduler", "POST /tasks/reindex"),
     ):
-        route, must = by_name[name], expected()[name, caller]
+        route, must = by_name[name], expected(app)[name, caller]
         token = credential(issuer, caller, route, fetch)
         command = ["curl", "-i", "-X", route.method, address + route.path]
         if token is not None:

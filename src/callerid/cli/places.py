@@ -17,21 +17,21 @@ from callerid.cli.trouble import CommandError
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-__all__ = ["example_application", "serving"]
+__all__ = ["example_application", "need", "serving"]
 
-_NEEDED = ("fastapi", "multipart|python_multipart", "uvicorn", "wsproto")
+_NEEDED = {"fastapi": ("fastapi", "multipart|python_multipart", "uvicorn", "wsproto"), "flask": ("flask",)}
 
 
-def example_application(environment: Mapping[str, str]) -> Any:
-    """The application of ``examples/fastapi_app``, loaded anew under this environment.
+def example_application(environment: Mapping[str, str], framework: str = "fastapi") -> Any:
+    """The application of ``examples/fastapi_app`` or ``examples/flask_app``, loaded anew under this environment.
 
     It lies beside this package in a wheel, and in its own folder in a checkout. Raises `CommandError` where it, or what
     it needs, is missing.
     """
-    _need(*_NEEDED)
+    need(*_NEEDED[framework])
     package = Path(callerid.__file__).parent
     for folder in (package / "_examples", package.parents[1] / "examples"):
-        if (file := folder / "fastapi_app" / "app.py").is_file():
+        if (file := folder / f"{framework}_app" / "app.py").is_file():
             return _loaded(file, environment).app
     raise CommandError("the example application is not part of this installation: install callerid from its wheel")
 
@@ -42,7 +42,7 @@ def serving(application: Any) -> Generator[str]:
 
     Raises `CommandError` if it does not start. At the end no thread and no socket is left.
     """
-    _need("uvicorn", "wsproto")
+    need("uvicorn", "wsproto")
     is_up = threading.Event()
     failure: list[BaseException] = []
     server = _server(application, is_up)
@@ -85,7 +85,8 @@ def _server(application: Any, is_up: threading.Event) -> Any:
     return NoticedServer(Config(application, ws="wsproto", lifespan="on", log_config=None, access_log=False))
 
 
-def _need(*modules: str) -> None:
+def need(*modules: str) -> None:
+    """Raise `CommandError` for a module that is not installed; ``|`` stands between two names of one."""
     for module in modules:
         if not any(importlib.util.find_spec(name) for name in module.split("|")):
             raise CommandError(f"the demo needs {module.rpartition('|')[2]}: pip install 'callerid[cli]'")

@@ -6,14 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from callerid.testing import LocalIssuer
 
-__all__ = ["CALLERS", "EXPECTED", "ROUTES", "SPOILT", "Outcome", "Route", "credential", "expected"]
+__all__ = [
+    "CALLERS",
+    "EXPECTED",
+    "EXPECTED_OF_FLASK",
+    "ROUTES",
+    "SPOILT",
+    "Outcome",
+    "Route",
+    "credential",
+    "expected",
+    "routes_of",
+]
 
 PROJECT = "shop-prod"
 SERVICE = "https://orders.example.com"
@@ -127,6 +138,16 @@ DELETE /healthz              401     401       401       401        401
 """
 """The status of every call, by hand."""
 
+EXPECTED_OF_FLASK = """
+                         stranger  staff  boss  outsider  robot  scheduler  ada  ben  guest
+GET /reports/live             401    200   200       403    403        403  403  403    403
+GET /admin/nowhere            401    404   404       403    403        403  403  403    403
+
+                         expired  forged  audience  unsigned  neighbour
+GET /reports/live            401     401       401       401        401
+"""
+"""What differs there: events are streamed to whom a WebSocket is not open, and an unknown path is in no blueprint."""
+
 # Why a caller gets 401, where they get it. People cannot have a token for a URL, so none of theirs fits the task.
 _UNKNOWN = {
     "stranger": "no_credential",
@@ -141,8 +162,22 @@ _UNKNOWN = {
 }
 
 
-def expected(text: str = EXPECTED) -> dict[tuple[str, str], Outcome]:
+def routes_of(app: str) -> tuple[Route, ...]:
+    """The calls to make to an example: ``fastapi`` or ``flask``, which has no WebSockets."""
+    plain = {"WS": "GET"} if app == "flask" else {}
+    return tuple(replace(route, method=plain.get(route.method, route.method)) for route in ROUTES)
+
+
+def expected(app: str = "fastapi") -> dict[tuple[str, str], Outcome]:
     """What must come of each call, by route and caller."""
+    found = _read(EXPECTED)
+    if app == "flask":
+        found |= _read(EXPECTED_OF_FLASK)
+    calls = {str(route) for route in routes_of(app)}
+    return {(route, caller): outcome for (route, caller), outcome in found.items() if route in calls}
+
+
+def _read(text: str) -> dict[tuple[str, str], Outcome]:
     found: dict[tuple[str, str], Outcome] = {}
     for table in text.strip().split("\n\n"):
         header, *lines = table.splitlines()
