@@ -258,6 +258,8 @@ def _uploads(server: Running) -> Iterator[str]:
 # One test for each server, so that each is started once, however many processes share the tests.
 @pytest.mark.parametrize("name", SERVERS)
 def test_behind_a_server_the_answers_are_the_same_and_no_bytes_open_a_door(name: str) -> None:
+    # Hypercorn comes with the extra `dev` only, and not for the lowest versions.
+    pytest.importorskip(name.partition("-")[0])
     assert len(SERVED) >= 30
     with _serving(name) as server:
         wrong = [each for each in (*_rows(server), *_uploads(server)) if each]

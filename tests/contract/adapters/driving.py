@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import anyio
 
+from callerid import Caller
 from tests.contract.answers import Got
 from tests.contract.application import SETTINGS, Diary
 from tests.contract.sending import Sent
 
-__all__ = ["ASGI", "WSGI", "Adapter"]
+__all__ = ["ASGI", "WSGI", "Adapter", "closing", "remote_user"]
 
 
 class _Decisions(logging.Handler):
@@ -151,6 +152,9 @@ class WSGI(Adapter):
             "SERVER_PROTOCOL": "HTTP/1.1",
             "HTTP_HOST": "orders.example.com",
             "REMOTE_ADDR": "127.0.0.1",
+            # A server, or an outer layer, that has an opinion of its own.
+            "REMOTE_USER": "user:root@example.com",
+            "HTTP_REMOTE_USER": "user:root@example.com",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
             "wsgi.input": _Input(body, got),
@@ -192,3 +196,8 @@ def _folded(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
 def closing(setting: str) -> dict[str, Any]:
     """The keywords that every ``protect`` and ``CallerMiddleware`` has."""
     return {"default": SETTINGS[setting].default, "floor": SETTINGS[setting].floor}
+
+
+def remote_user(caller: Caller | None) -> str | None:
+    """What ``REMOTE_USER`` must say."""
+    return None if caller is None else str(caller).encode().decode("latin-1")

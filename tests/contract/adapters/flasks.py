@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from callerid.flask import Guard, current_caller
 from tests.contract.application import AREAS, PLACES, Place, allowed, guard_of
 
-from .driving import WSGI, closing
+from .driving import WSGI, closing, remote_user
 
 __all__ = ["InFlask"]
 
@@ -40,9 +40,8 @@ class InFlask(WSGI):
         def view(**_: str) -> Response:
             caller = current_caller()
             assert request.environ["callerid.caller"] is caller
-            assert request.environ.get("REMOTE_USER") == (
-                None if caller is None else str(caller).encode().decode("latin-1")
-            )
+            assert request.remote_user == remote_user(caller)
+            assert "HTTP_REMOTE_USER" not in request.environ
             if place.method == "POST":
                 request.get_data()
             return Response(self.diary.wrote(place.name, caller), content_type="text/plain")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from callerid import Caller, Guard, asgi, wsgi
 from tests.contract.application import found, guard_of, path_table
 
-from .driving import ASGI, WSGI, closing
+from .driving import ASGI, WSGI, closing, remote_user
 
 __all__ = ["PlainASGI", "PlainWSGI"]
 
@@ -57,8 +57,8 @@ class PlainWSGI(WSGI):
             headers += [("Location", quote(f"{path}/"))] if status == 307 else []
         else:
             caller: Caller | None = environ["callerid.caller"]
-            named = environ.get("REMOTE_USER")
-            assert named == (None if caller is None else str(caller).encode().decode("latin-1"))
+            assert environ.get("REMOTE_USER") == remote_user(caller)
+            assert "HTTP_REMOTE_USER" not in environ
             body = self.diary.wrote(place.name, caller).encode()
             if place.method == "POST":
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH", 0)))

@@ -407,7 +407,7 @@ HOSTS = (
     "open",
     "[::1]",
     "x" * 300,
-    "a/../open?",
+    "localhost:99999",
 )
 ELSEWHERE = (
     ("X-Forwarded-Prefix", "/open"),
