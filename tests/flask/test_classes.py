@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 from flask.views import MethodView, View
+from werkzeug.routing import Rule
 
 from callerid import Public, User
 from callerid.flask import Guard
@@ -203,6 +204,34 @@ def test_a_decorator_that_hides_the_rule_of_its_class_ends_closed(guard: Guard) 
     DIARY.clear()
     assert only_others(other)
     assert DIARY == ["page"]
+
+
+def test_what_is_known_of_a_class_does_not_grow(guard: Guard) -> None:
+    class Wide(View):
+        methods = ("GET", "POST", "AS_VIEW")
+
+        @classmethod
+        @guard.allow(OTHERS)
+        def get(cls) -> str:
+            return "get"
+
+        @property
+        def post(self) -> str:
+            return "post"
+
+        def dispatch_request(self) -> str:
+            return "wide"
+
+    app = closed(guard, default=STAFF | OTHERS)
+    app.add_url_rule("/", view_func=Wide.as_view("x"))
+    app.url_map.add(Rule("/any", endpoint="x"))
+    known = app.extensions["callerid"].reader._known
+    assert only_others(app)
+    for number in range(20):
+        assert status(app, "/", "outsider", method="POST") == 200
+        assert status(app, "/", "outsider", method="AS_VIEW") == 200
+        assert status(app, "/any", "outsider", method=f"X{number}") == 200
+    assert len(known) <= 8
 
 
 def test_the_default_holds_for_classes_without_a_rule(guard: Guard) -> None:

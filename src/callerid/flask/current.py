@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from flask import Flask, Request, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -20,6 +20,7 @@ __all__ = [
     "Serving",
     "caller",
     "current_caller",
+    "decision_about",
     "decision_now",
     "forget",
     "remember",
@@ -31,8 +32,7 @@ ATTRIBUTE: Final = "_callerid_decision"
 """Where the decision rides: on the request itself, since an application context outlives requests made inside it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Serving:
+class Serving(NamedTuple):
     """What Flask is about to serve: a view of a rule for a method, or an exception in their place."""
 
     rule: Any
@@ -57,7 +57,7 @@ class Serving:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Decision:
     """That a request was let in: to what, under which marks and as whom.
 
@@ -79,16 +79,20 @@ class Decision:
         """Raise `UnguardedEndpointError` where something else than what was judged is about to be served."""
         if not self.serving.is_same(Serving.of(app, asked)):
             raise _undecided(f"{self.route}: the rule, the view or the method was changed after the guard had decided")
-        given = asked.view_args or {}
         for name, judged in self.arguments.items():
             # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
-            if name in given and given[name] != judged:
+            if asked.view_args and asked.view_args.get(name, judged) != judged:
                 raise _undecided(f"{self.route}: the path parameter {name!r} was changed after the guard had decided")
 
 
 def decision_now() -> Decision | None:
     """What was decided about the request that runs now; ``None`` if nobody was let in, or there is no request."""
-    return vars(request_now()).get(ATTRIBUTE) if has_request_context() else None
+    return decision_about(request_now()) if has_request_context() else None
+
+
+def decision_about(asked: Request) -> Decision | None:
+    """What was decided about a request, if somebody was let in."""
+    return getattr(asked, ATTRIBUTE, None)
 
 
 def remember(asked: Request, decision: Decision) -> None:
@@ -98,7 +102,7 @@ def remember(asked: Request, decision: Decision) -> None:
 
 def forget(asked: Request) -> None:
     """Nothing is decided about this request."""
-    vars(asked).pop(ATTRIBUTE, None)
+    setattr(asked, ATTRIBUTE, None)
 
 
 def undecided_dispatch() -> UnguardedEndpointError:

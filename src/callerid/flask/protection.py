@@ -14,8 +14,8 @@ from callerid.errors import Refusal
 from callerid.flask.current import Decision, Serving, forget, remember
 from callerid.flask.reading import Reader
 from callerid.flask.ruling import Rules
-from callerid.guard import log, run
-from callerid.wsgi import introduce, path_of, sent
+from callerid.guard import Requirement, log, run
+from callerid.wsgi import introduce, sent
 
 __all__ = ["OnRefusal", "Protection"]
 
@@ -54,7 +54,7 @@ class Protection:
         part, identity = rules.default, None
         results: list[Caller | None] = []
         try:
-            entry = rules.find(place, asked.method, lambda: path_of(asked.environ))
+            entry = rules.find(place, asked.method, asked.environ)
             ruling = rules.ruling(
                 place, entry, endpoint=place is not self.reader.nowhere and not _is_automatic(serving)
             )
@@ -67,9 +67,7 @@ class Protection:
             instance = guard.record(route, part, identity, refusal)
             return self._refused(refusal, guard.answer(refusal, instance), asked)
         guard.record(route, ruling.whole, identity)
-        # Where every part can hold for nobody, somebody is known if each of them knows who.
-        known = not (ruling.whole.optional and None in results)
-        caller = next((each for each in results if each is not None), None) if known else None
+        caller = _known(results, ruling.whole) if results else None
         judged = {name: arguments[name] for name in ruling.names if name in arguments}
         remember(asked, Decision(serving, judged, ruling.marks, route, ruling.whole.public, caller))
         introduce(caller, asked.environ)
@@ -93,6 +91,13 @@ class Protection:
         except Exception:  # noqa: BLE001 - a failing hook must not change who is let in
             log.exception("on_refusal failed; the usual answer is sent")
             return None
+
+
+def _known(results: list[Caller | None], whole: Requirement) -> Caller | None:
+    """Who is calling. Where every part can hold for nobody, somebody is known if each of them knows who."""
+    if whole.optional and None in results:
+        return None
+    return next((caller for caller in results if caller is not None), None)
 
 
 def _is_automatic(serving: Serving) -> bool:

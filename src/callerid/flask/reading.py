@@ -48,7 +48,7 @@ class Reader:
         self._marks = marks
         self.nowhere = Place("(no route)")
         """Where Flask knows no route: nothing of the path, or not for this method."""
-        self._known: dict[tuple[int, int], tuple[_Read, Place]] = {}
+        self._known: dict[tuple[int, str], _Known] = {}
 
     def place(self, serving: Serving) -> Place:
         """What stands where this is served."""
@@ -56,21 +56,21 @@ class Reader:
             return self.nowhere
         view_class = getattr(serving.view, "view_class", None)
         handler = _handler(view_class, serving.method)
-        # All that the answer depends on is kept with it, so that no identity is given to another meanwhile.
-        now = _Read(Marks.count, serving.rule, serving.view, view_class, handler)
-        key = id(serving.rule), id(handler)
+        # As many as the application has: a method that no class has a handler for adds none.
+        key = id(serving.rule), "" if handler is None else serving.method
         known = self._known.get(key)
-        if known is None or not known[0].is_same(now):
-            known = self._known[key] = now, self._read(serving, view_class, handler)
-        return known[1]
+        if known is None or not known.is_of(serving, view_class, handler):
+            known = self._known[key] = self._read(serving, view_class, handler)
+        return known.place
 
-    def _read(self, serving: Serving, view_class: Any, handler: Any) -> Place:
-        view = serving.view
+    def _read(self, serving: Serving, view_class: Any, handler: Any) -> _Known:
+        count, view = Marks.count, serving.view
         of_class = (*getattr(view_class, ATTRIBUTE, ()), *marks_on(getattr(view_class, "dispatch_request", None)))
         late = self._marks.meant_for(view, lambda: iter(tuple(self._app.view_functions.values())))
         blueprints = self._on_blueprints(serving.rule.endpoint)
         every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler), *late))
-        return Place(serving.rule.rule, tuple(every), late, serving.rule)
+        place = Place(serving.rule.rule, tuple(every), late, serving.rule)
+        return _Known(count, serving.rule, view, view_class, handler, place)
 
     def _on_blueprints(self, endpoint: str) -> tuple[Mark, ...]:
         """Of every blueprint on the way to an endpoint, outermost first: as `flask.Request.blueprints` has them."""
@@ -82,25 +82,28 @@ class Reader:
 def _handler(view_class: Any, method: str) -> Any:
     """The method of a view class that serves, as `flask.views.MethodView.dispatch_request` finds it."""
     found = getattr(view_class, method.lower(), None)
-    return getattr(view_class, "get", None) if found is None and method == "HEAD" else found
+    if found is None and method == "HEAD":
+        found = getattr(view_class, "get", None)
+    return getattr(found, "__func__", found)  # a class method is another object each time
 
 
-class _Read(NamedTuple):
-    """What was read, and how many marks there were."""
+class _Known(NamedTuple):
+    """What was read, by what that depends on: kept with it, so that no identity is given to another meanwhile."""
 
     marks: int
     rule: Any
     view: Any
     view_class: Any
     handler: Any
+    place: Place
 
-    def is_same(self, other: _Read) -> bool:
+    def is_of(self, serving: Serving, view_class: Any, handler: Any) -> bool:
         return (
-            self.marks == other.marks
-            and self.rule is other.rule
-            and self.view is other.view
-            and self.view_class is other.view_class
-            and self.handler is other.handler
+            self.marks == Marks.count
+            and self.rule is serving.rule
+            and self.view is serving.view
+            and self.view_class is view_class
+            and self.handler is handler
         )
 
 

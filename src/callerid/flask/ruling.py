@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import Entry, PathTable
 from callerid.rules import all_of
+from callerid.wsgi import path_of
 
 __all__ = ["Rules", "Ruling"]
 
@@ -29,12 +30,12 @@ class Ruling:
     marks: frozenset[Mark]
     names: frozenset[str]
 
-    def parts(
-        self, arguments: Mapping[str, Any], entry: Entry | None
-    ) -> Iterator[tuple[Requirement, Mapping[str, Any]]]:
-        """Each part with the path parameters that it is judged by."""
-        yield from ((part, arguments) for part in self.own)
-        yield from ((part, entry.parameters) for part in self.tabled if entry is not None)
+    def parts(self, arguments: Mapping[str, Any], entry: Entry | None) -> list[tuple[Requirement, Mapping[str, Any]]]:
+        """Each part with the path parameters that it is judged by; none where everybody is let in."""
+        if self.whole.public:
+            return []
+        own = [(part, arguments) for part in self.own]
+        return own if entry is None else [*own, *((part, entry.parameters) for part in self.tabled)]
 
 
 class Rules:
@@ -80,18 +81,17 @@ class Rules:
         # The token's audience must be in every set that any of them names.
         return Ruling(_joined(own, whole), _joined(tabled, whole), whole, marks, names)
 
-    def find(self, place: Place, method: str, path_of: Callable[[], tuple[str, str | None]]) -> Entry | None:
+    def find(self, place: Place, method: str, environ: Mapping[str, Any]) -> Entry | None:
         """The entry of the path table. Raises `BadRequest` where others could read the path in another way.
 
         Where marks stand it does not matter how a path is written: they hold by Flask's own reading of it.
         """
-        table = self.table
-        if table is None:
+        if self.table is None:
             return None
-        path, trouble = path_of()
+        path, trouble = path_of(environ)
         if trouble is not None and not place.marks:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-        return table.find(method, path)
+        return self.table.find(method, path)
 
 
 def _joined(parts: tuple[Requirement, ...], whole: Requirement) -> tuple[Requirement, ...]:
