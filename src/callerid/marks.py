@@ -10,8 +10,10 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, cast
+from weakref import WeakKeyDictionary
 
 from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
@@ -24,6 +26,7 @@ __all__ = [
     "claim",
     "mark_class",
     "mark_function",
+    "marks_meant_for",
     "marks_on",
     "path_parameters",
     "unguarded",
@@ -85,6 +88,21 @@ def marks_on(target: Any) -> tuple[Mark, ...]:
     return tuple(found)
 
 
+def marks_meant_for(target: Any) -> tuple[Mark, ...]:
+    """All marks that were ever put on a function or what it is made of, whether what serves shows them or not.
+
+    A decorator *above* the route's own marks a function that nobody serves: the bare one is served already.
+    """
+    found: dict[Mark, None] = {}
+    for layer in _layers(target):
+        with suppress(TypeError):
+            found.update(dict.fromkeys(_MEANT.get(layer, ())))
+    return tuple(found)
+
+
+_MEANT: Final[WeakKeyDictionary[Any, tuple[Mark, ...]]] = WeakKeyDictionary()
+
+
 def unwrapped(target: Any) -> Any:
     """The innermost function behind partials and decorators."""
     return (target, *_layers(target))[-1]
@@ -118,6 +136,8 @@ def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any
         template.__closure__,
     )
     functools.update_wrapper(made, function)
+    with suppress(TypeError):  # few things that can be called cannot be referred to weakly
+        _MEANT[function] = (*_MEANT.get(function, ()), mark)
     setattr(made, ATTRIBUTE, (*marks_on(function), mark))
     return made
 

@@ -63,15 +63,15 @@ class CallerMiddleware:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the environ and the refusal")
         self.app = app
-        self._gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self.gate = Gate(guard, default=default, routes=routes, floor=floor)
         self._on_refusal = on_refusal
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request, if it may."""
         path, trouble = path_of(environ)
-        guard = self._gate.guard
+        guard = self.gate.guard
         verdict = run(
-            self._gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.slots)),
+            self.gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.slots)),
         )
         if isinstance(verdict, Refused):
             return respond(self._answer(verdict, environ), environ, start_response)

@@ -58,7 +58,7 @@ class CallerMiddleware:
         if not isinstance(websockets, WebSockets):
             raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
         self.app = app
-        self._gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self.gate = Gate(guard, default=default, routes=routes, floor=floor)
         self._on_refusal = on_refusal
         self._websockets = websockets
 
@@ -80,8 +80,8 @@ class CallerMiddleware:
     async def _decide(self, scope: Scope) -> Admitted | Refused:
         path, trouble = place(scope)
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
-        sent = partial(self._websockets.values_of, scope, self._gate.guard)
-        return await arun(self._gate.decide(method, path, trouble, sent))
+        sent = partial(self._websockets.values_of, scope, self.gate.guard)
+        return await arun(self.gate.decide(method, path, trouble, sent))
 
     async def _refuse(self, verdict: Refused, exchange: Exchange) -> None:
         hook, answer = self._on_refusal, verdict.answer
@@ -95,7 +95,7 @@ class CallerMiddleware:
         if exchange.scope["type"] == "http":
             await self.app(*exchange)
             return
-        ends = () if verdict.expires_at is None else ((self._gate.guard, verdict.expires_at),)
+        ends = () if verdict.expires_at is None else ((self.gate.guard, verdict.expires_at),)
         await self._websockets.serve(self.app, exchange, ends)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from callerid.cli.demo import demo
 from callerid.cli.issuer import Wanted, issuer
+from callerid.cli.routes import add_routes
 from callerid.cli.stages import SERVERS
 from callerid.cli.trouble import CommandError
 
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         serving.add_argument(option, metavar=metavar, action="append", default=[], help=f"mint a token of {of_whom}")
     serving.set_defaults(command=_issuer)
+
+    add_routes(commands)
     return parser
 
 

@@ -35,7 +35,7 @@ def demo(
     the application are up until it returns or is interrupted. Raises `CommandError` where something that the demo needs
     is missing.
     """
-    style = _style(out)
+    style = Style.of(out)
     with LocalIssuer() as issuer, _hearing() as heard:
         keys = {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
         with stage(app, server or SERVERS[app][0], keys) as on, _client() as client:
@@ -244,14 +244,6 @@ def _telling(out: TextIO) -> Generator[None]:
         yield
     finally:
         log.removeHandler(handler)
-
-
-def _style(out: TextIO) -> Style:
-    try:
-        "✓".encode(out.encoding or "ascii")
-    except UnicodeEncodeError:
-        return Style(tick="ok")
-    return Style(colours=out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")
 
 
 def _print(out: TextIO, lines: list[str]) -> None:

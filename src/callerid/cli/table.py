@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from callerid.cli.scenes import Outcome
@@ -29,6 +30,15 @@ class Style:
 
     colours: bool = False
     tick: str = "✓"
+
+    @classmethod
+    def of(cls, out: TextIO) -> Self:
+        """What this output can show: colours on a terminal only, unless it or its user wants none (no-color.org)."""
+        try:
+            "✓".encode(out.encoding or "ascii")
+        except UnicodeEncodeError:
+            return cls(tick="ok")
+        return cls(colours=out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")
 
     def paint(self, text: str, colour: str) -> str:
         """The text in one of our colours."""

@@ -21,7 +21,7 @@ from starlette.types import Scope
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
 from callerid.fastapi.parameters import marks_of, problem_with, receivers, understood
-from callerid.marks import Mark
+from callerid.marks import Mark, marks_on
 from callerid.starlette.narrow import narrowed, shallow_copy
 from callerid.starlette.passage import Ruling
 from callerid.starlette.reading import Place, RouteReader, Step
@@ -128,6 +128,11 @@ class FastAPIReader(RouteReader):
             "", self._marks_in((*included.include_context.dependencies, *included.original_router.dependencies))
         )
 
+    def _standing_around(self, included: Any) -> Iterator[Place]:
+        """The same, by where it stands."""
+        yield Place("", self._marks_in(included.include_context.dependencies), origin="include")
+        yield Place("", self._marks_in(included.original_router.dependencies), origin="router")
+
     def _marks_in(self, dependencies: Iterable[Any]) -> tuple[Mark, ...]:
         return tuple(dict.fromkeys(mark for depends in dependencies for mark in self._marks_behind(depends)))
 
@@ -160,6 +165,16 @@ class FastAPIReader(RouteReader):
             integers=integers,
             problem=problem_with(dependant),
         )
+
+    def source(self, route: Any, place: Place, mark: Mark) -> str:
+        """Where a mark of this place stands, in a word for the access map."""
+        if mark is self._docs:
+            return "docs"
+        if any(receiver.mark is mark for receiver in place.receivers):
+            return "parameter"
+        if getattr(route, "dependant", None) is None or mark in marks_on(self.target(route)):
+            return super().source(route, place, mark)
+        return "dependency"
 
     def _read_unseen(self, route: Any, place: Place) -> Place:
         """What FastAPI tells nothing about: there may be rules that are not seen."""
@@ -218,7 +233,7 @@ class FastAPIReader(RouteReader):
         if not _is_included(route):
             yield places, route
             return
-        places = (*places, self._around_included(route))
+        places = (*places, *self._standing_around(route))
         for candidate in route.effective_candidates():
             if hasattr(candidate, "original_router"):
                 yield from self._opened(places, candidate)

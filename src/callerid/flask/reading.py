@@ -72,6 +72,11 @@ class Reader:
         place = Place(serving.rule.rule, tuple(every), late, serving.rule)
         return _Known(count, serving.rule, view, view_class, handler, place)
 
+    def source(self, place: Place, mark: Mark) -> str:
+        """Where a mark of this place stands, in a word for the access map."""
+        endpoint = "" if place.rule is None else place.rule.endpoint
+        return "blueprint" if mark in self._on_blueprints(endpoint) else "decorator"
+
     def _on_blueprints(self, endpoint: str) -> tuple[Mark, ...]:
         """Of every blueprint on the way to an endpoint, outermost first: as `flask.Request.blueprints` has them."""
         parts = endpoint.split(".")[:-1]

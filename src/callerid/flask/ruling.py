@@ -47,7 +47,7 @@ class Rules:
         self.guard = guard
         self.table = table
         self.default = default
-        self._floor = () if floor is None else (floor,)
+        self.floor = () if floor is None else (floor,)
 
     def ruling(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Ruling:
         """What must hold at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default counts, too.
@@ -65,7 +65,7 @@ class Rules:
         for mark in place.marks:
             if mark.guard is not self.guard:
                 raise unguarded(mark, place.template)
-        own = (*self._floor, *(mark.requirement for mark in place.marks))
+        own = (*self.floor, *(mark.requirement for mark in place.marks))
         tabled = () if entry is None else (entry.requirement,)
         if not endpoint or not (place.marks or tabled):
             own = (*own, self.default)

@@ -17,17 +17,22 @@ from callerid.guard import log
 from callerid.paths import Entry, PathTable
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
 
-__all__ = ["Found", "check", "survey"]
+__all__ = ["Found", "check", "survey", "unanswered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One rule for one method (``*``: any): what stands there, and its ruling or what is wrong with it."""
+    """One rule for one method (``*``: any): what stands there, and its ruling or what is wrong with it.
+
+    ``entry`` is that of the path table, ``view`` what serves.
+    """
 
     method: str
     place: Place
     ruling: Ruling | None
     problem: str = ""
+    entry: Entry | None = None
+    view: Any = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.place.template}"
@@ -39,14 +44,14 @@ def survey(protection: Protection) -> Iterator[Found]:
         for method in _methods(rule):
             view = protection.app.view_functions.get(rule.endpoint)
             place = protection.reader.place(Serving(rule, None, view, "GET" if method == "*" else method))
-            yield _found(protection, rule, method, place)
+            yield _found(protection, rule, method, place, view)
 
 
 def check(protection: Protection) -> None:
     """Raise `ConfigurationError` for what can admit nobody or cannot be judged, and log what is open to everybody."""
     found = tuple(survey(protection))
     problems = [each.problem for each in found if each.problem]
-    problems += _unanswered(protection)
+    problems += unanswered(protection)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     for each in found:
@@ -67,13 +72,13 @@ def _methods(rule: Rule) -> list[str]:
     return sorted(rule.methods - automatic)
 
 
-def _found(protection: Protection, rule: Rule, method: str, place: Place) -> Found:
+def _found(protection: Protection, rule: Rule, method: str, place: Place, view: Any) -> Found:
     rules = protection.rules
+    entry = None if rules.table is None else _entry(rules.table, rule, method)
     try:
-        entry = None if rules.table is None else _entry(rules.table, rule, method)
-        return Found(method, place, rules.ruling(place, entry, endpoint=True))
+        return Found(method, place, rules.ruling(place, entry, endpoint=True), "", entry, view)
     except CalleridError as error:
-        return Found(method, place, None, str(error))
+        return Found(method, place, None, str(error), entry, view)
 
 
 def _entry(table: PathTable, rule: Rule, method: str) -> Entry | None:
@@ -81,7 +86,7 @@ def _entry(table: PathTable, rule: Rule, method: str) -> Entry | None:
     return table.find(method, "/".join("\0" if _ANY in each else each for each in _text(rule).split("/")))
 
 
-def _unanswered(protection: Protection) -> Iterator[str]:
+def unanswered(protection: Protection) -> Iterator[str]:
     """Entries of the path table that stand for nothing: as good as a typing mistake in a rule."""
     table = protection.rules.table
     rules = tuple(_rules(protection))

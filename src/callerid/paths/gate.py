@@ -51,13 +51,14 @@ class Gate:
             raise ConfigurationError(f"guard= is a guard, such as Guard(google('https://…')), not {guard!r}")
         guard.check_ready()
         self.guard = guard
-        self._table = PathTable(routes, guard)
-        self._default = required(guard, default, "default=")
+        self.table = PathTable(routes, guard)
+        self.default = required(guard, default, "default=")
+        self.has_floor = floor is not None
         if floor is not None:
             beneath = required(guard, floor, "floor=")
-            asked = self._table.requirements.items()
-            self._table = PathTable({text: self._on(beneath, each, f"routes[{text!r}]") for text, each in asked}, guard)
-            self._default = self._on(beneath, self._default, "default=")
+            asked = self.table.requirements.items()
+            self.table = PathTable({text: self._on(beneath, each, f"routes[{text!r}]") for text, each in asked}, guard)
+            self.default = self._on(beneath, self.default, "default=")
 
     def _on(self, floor: Requirement, requirement: Requirement, where: str) -> Requirement:
         try:
@@ -79,8 +80,8 @@ class Gate:
         ``path`` is what the application will see, ``trouble`` why it could be read differently (see `ambiguous`), if
         it could, ``sent`` gives the headers that the guard reads; where no credential is asked for it is not called.
         """
-        guard, entry = self.guard, self._table.find(method, path)
-        requirement = self._default if entry is None else entry.requirement
+        guard, entry = self.guard, self.table.find(method, path)
+        requirement = self.default if entry is None else entry.requirement
         parameters: Mapping[str, Any] = {} if entry is None else entry.parameters
         route = _route(method, entry)
         identity = Identity()

@@ -35,7 +35,7 @@ class Place:
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
     which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
     the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
-    stand in.
+    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself.
     """
 
     template: str
@@ -45,6 +45,7 @@ class Place:
     integers: frozenset[str] = frozenset()
     problem: str = ""
     unseen: str = ""
+    origin: str = ""
     rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
@@ -149,6 +150,10 @@ class RouteReader:
         if isinstance(route, Mount) and _reaches_base(route):
             return getattr(route, "_base_app", None)
         return route.app if isinstance(route, Mount | Host) else getattr(route, "endpoint", None)
+
+    def source(self, route: Any, place: Place, mark: Mark) -> str:
+        """Where a mark of this place stands, in a word for the access map."""
+        return "mount" if isinstance(route, Mount | Host) else "decorator"
 
     def behind(self, route: BaseRoute) -> Router | None:
         """The router that surely stands behind a mount or host; whatever else stands there is opaque."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.routing import Router
 
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import log
+from callerid.marks import Mark
 from callerid.starlette.passage import Passage, Ruling
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place
@@ -23,37 +25,50 @@ DEEPEST = 32
 class Found:
     """One route: its path template, its method, and its ruling or what is wrong with it.
 
-    The method is empty for a WebSocket, and ``*`` for whatever is mounted.
+    The method is empty for a WebSocket, and ``*`` for whatever is mounted. ``areas`` are the protections on the way,
+    outermost first, each with the marks under it; ``sources`` says where each mark stands, and ``endpoint`` is what
+    serves.
     """
 
     template: str
     method: str
     ruling: Ruling | None
     problem: str = ""
+    areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
+    sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
+    endpoint: Any = None
 
 
 def survey(router: Router, protection: Protection) -> Iterator[Found]:
     """Every route, by the same reading as requests get; opaque mounts count as one route."""
     passage = Passage()
     passage.enter(protection)
-    yield from _survey(router, passage, 0)
+    yield from _survey(router, passage, {}, 0)
 
 
-def _survey(router: Router, passage: Passage, depth: int) -> Iterator[Found]:
+def _survey(router: Router, passage: Passage, above: Mapping[Mark, str], depth: int) -> Iterator[Found]:
     reader = passage.protection.reader
-    passage.note(reader.around(router))
+    around = reader.around(router)
+    passage.note(around)
+    above = {**_standing(around, "app"), **above}
     for places, route in reader.table(router):
         behind = reader.behind(route) if depth < DEEPEST else None
         seam = None if behind is None else install(behind)
         for method in reader.methods(route):
             place = reader.place(route, method)
             here = _at(passage, (*places, place))
+            own = {mark: reader.source(route, place, mark) for mark in place.marks}
+            sources = {**own, **_standing(places, "router"), **above}
             if seam is None:
-                yield _found(here, place, method)
+                yield _found(here, place, method, sources, reader.target(route))
                 continue
             if seam.protection is not None:
                 here.enter(seam.protection)
-            yield from _survey(seam.router, here, depth + 1)
+            yield from _survey(seam.router, here, sources, depth + 1)
+
+
+def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
+    return {mark: place.origin or otherwise for place in places for mark in place.marks}
 
 
 def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
@@ -62,14 +77,14 @@ def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
     return here
 
 
-def _found(passage: Passage, place: Place, method: str) -> Found:
-    template = "".join(passage.templates)
+def _found(passage: Passage, place: Place, method: str, sources: Mapping[Mark, str], endpoint: Any) -> Found:
+    template, ruling, problem = "".join(passage.templates), None, ""
     try:
         ruling = passage.ruling(endpoint=True)
         passage.protection.reader.check(place, ruling)
     except CalleridError as error:
-        return Found(template, method, None, str(error))
-    return Found(template, method, ruling)
+        ruling, problem = None, str(error)
+    return Found(template, method, ruling, problem, passage.areas, sources, endpoint)
 
 
 def check(router: Router, protection: Protection) -> None:

@@ -1,0 +1,21 @@
+"""The access map: every route of an application with the rule that guards it, as data.
+
+It is read from the guard that protects the application, by the code that enforces: what is printed is what holds.
+
+The staircase inside, each importing only what stands before it::
+
+    loading      an application by its name, as servers name it
+    rows         the map as data
+    unguarded    marks that nobody enforces
+    starlette · flask · table    the map of each kind of application
+    reading      the map of whatever application it is
+    forms        the map as a table, JSON, Markdown
+    lock         the map as a file to be reviewed, and what has changed since
+"""
+
+from callerid.access.loading import load
+from callerid.access.lock import LOCK_VERSION, differences, locked
+from callerid.access.reading import access_map
+from callerid.access.rows import AccessMap, Part, Row
+
+__all__ = ["LOCK_VERSION", "AccessMap", "Part", "Row", "access_map", "differences", "load", "locked"]

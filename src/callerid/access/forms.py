@@ -1,0 +1,108 @@
+"""The map as a table for a terminal, as JSON, and as Markdown. Pure."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from callerid.access.rows import AccessMap, Row, methods_text
+
+__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary"]
+
+WIDTH = 120
+"""No line of the table is longer than this."""
+
+Paint = Callable[[str, str], str]
+_HEAD = ("ROUTE", "WHO MAY", "STANDS AT", "")
+_LONGEST_NAME = 44
+_LONGEST_SOURCE = 24
+
+
+def as_table(found: AccessMap, paint: Paint) -> list[str]:
+    """The map for a terminal; ``paint(text, colour)`` gives a text one of the colours of `callerid.cli.table`."""
+    cells = [(row.name, row.words(), " and ".join(row.sources), flag(row)) for row in found.rows]
+    name, source, mark = (max(len(each[column]) for each in (_HEAD, *cells)) for column in (0, 2, 3))
+    name, source = min(name, _LONGEST_NAME), min(source, _LONGEST_SOURCE)
+    rule = max(len(each[1]) for each in (_HEAD, *cells))
+    widths = (name, min(rule, WIDTH - name - source - mark - 6), source, mark)
+    lines = [paint(line, "head") for line in _laid_out(_HEAD, widths)]
+    for row, each in zip(found.rows, cells, strict=True):
+        colour = {"open": "never", "weaker": "out"}.get(flag(row), "")
+        laid_out = _laid_out(each, widths)
+        lines += [paint(line, colour) if colour else line for line in laid_out]
+    return lines
+
+
+def flag(row: Row) -> str:
+    """Whether the route needs a look: somebody may here whom the default would refuse."""
+    if not row.weaker:
+        return ""
+    return "open" if row.is_open else "weaker"
+
+
+def summary(found: AccessMap) -> str:
+    """What the flags mean, and how many there are."""
+    routes = [row for row in found.rows if row.template.startswith("/")]
+    is_open, weaker = (sum(flag(row) == word for row in found.rows) for word in ("open", "weaker"))
+    return (
+        f"{found.kind}: {len(routes)} {'route' if len(routes) == 1 else 'routes'}, {is_open} open to everybody, "
+        f"{weaker} weaker than the default (somebody may whom the default refuses)."
+    )
+
+
+def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    columns = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    height = max(map(len, columns))
+    rows = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False, subsequent_indent="  " if width > 10 else "") or [
+        ""
+    ]
+
+
+def as_json(found: AccessMap) -> str:
+    """The map as JSON. ``rule`` is code that makes the rule again, ``who`` says it in words."""
+    return json.dumps(
+        {
+            "version": 1,
+            "kind": found.kind,
+            "routes": [_members(row) for row in found.rows],
+            "problems": list(found.problems),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _members(row: Row) -> dict[str, Any]:
+    return {
+        "methods": list(row.methods),
+        "path": row.template,
+        "who": row.words(),
+        "rule": repr(row.rule),
+        "audiences": None if row.audiences is None else sorted(row.audiences),
+        "open": row.is_open,
+        "weaker": row.weaker,
+        "parts": [
+            {"source": part.source, "rule": repr(part.requirement.rule), "who": str(part.requirement.rule)}
+            for part in row.parts
+        ],
+    }
+
+
+def as_markdown(found: AccessMap) -> str:
+    """The map as a table in Markdown."""
+    return "\n".join(_markdown(found.rows))
+
+
+def _markdown(rows: Iterable[Row]) -> Iterator[str]:
+    yield "| route | who may | stands at | than the default |"
+    yield "| --- | --- | --- | --- |"
+    for row in rows:
+        cells = (f"`{methods_text(row.methods)} {row.template}`", row.words(), " and ".join(row.sources), flag(row))
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

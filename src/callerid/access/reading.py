@@ -1,0 +1,90 @@
+"""The map of whatever application it is. Frameworks that are not loaded are not imported: no application is theirs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from callerid.access.rows import AccessMap, Row
+from callerid.errors import ConfigurationError
+
+__all__ = ["access_map", "is_wsgi"]
+
+LONGEST_CHAIN = 100
+
+
+def access_map(app: Any) -> AccessMap:
+    """Every route of an application with the rule that guards it.
+
+    Takes FastAPI, Starlette and Flask applications, and those of any framework behind one of the `CallerMiddleware`.
+    What such a middleware asks holds beside the rules of the routes behind it. Raises `ConfigurationError` for anything
+    else.
+    """
+    framed = _framed(app)
+    outside = tuple(row for gate in _gates(app) for row in _rows_of(gate))
+    if framed is None and not outside:
+        raise ConfigurationError(
+            f"a {type(app).__qualname__} is no application that can be mapped: it takes FastAPI, Starlette and Flask "
+            "applications, and any other behind callerid's CallerMiddleware"
+        )
+    if framed is None:
+        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside)
+    if outside and not framed.rows:
+        # Guarded by path alone: marks would answer 500, and are among the problems.
+        return replace(framed, rows=outside, problems=framed.problems[:-1])
+    return replace(framed, rows=(*outside, *framed.rows))
+
+
+def is_wsgi(app: Any) -> bool:
+    """Whether this is a WSGI application, not an ASGI one."""
+    flask, wsgi = sys.modules.get("flask"), sys.modules.get("callerid.wsgi")
+    kinds = [each for each in (flask and flask.Flask, wsgi and wsgi.CallerMiddleware) if each]
+    return any(isinstance(each, tuple(kinds)) for each in _chain(app))
+
+
+def _framed(app: Any) -> AccessMap | None:
+    for each in _chain(app):
+        flask, starlette, fastapi = (sys.modules.get(name) for name in ("flask", "starlette.applications", "fastapi"))
+        if flask and isinstance(each, flask.Flask):
+            from callerid.access.flask import map_of as map_of_flask  # noqa: PLC0415 - only where there is Flask
+
+            return map_of_flask(each)
+        if starlette and isinstance(each, starlette.Starlette):
+            from callerid.access.starlette import map_of  # noqa: PLC0415 - only where there is Starlette
+
+            return map_of(each, "FastAPI" if fastapi and isinstance(each, fastapi.FastAPI) else "Starlette")
+    return None
+
+
+def _gates(app: Any) -> Iterator[Any]:
+    names = ("callerid.asgi.middleware", "callerid.wsgi")
+    kinds = tuple(module.CallerMiddleware for name in names if (module := sys.modules.get(name)))
+    for each in _chain(app):
+        if isinstance(each, kinds):
+            yield each.gate
+
+
+def _rows_of(gate: Any) -> tuple[Row, ...]:
+    from callerid.access.table import rows_of  # noqa: PLC0415 - only where there is a table
+
+    return rows_of(gate)
+
+
+def _chain(app: Any) -> Iterator[Any]:
+    """The application and what is around or behind it, outermost first, as far as it shows."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen and len(seen) < LONGEST_CHAIN:
+        seen.add(id(app))
+        yield app
+        app = _next(app)
+
+
+def _next(app: Any) -> Any:
+    starlette = sys.modules.get("starlette.applications")
+    if starlette and isinstance(app, starlette.Starlette):
+        return app.middleware_stack or app.build_middleware_stack()
+    own: dict[str, Any] = getattr(app, "__dict__", {})
+    inner = own.get("wsgi_app")
+    return inner if inner is not None else getattr(app, "app", None)

@@ -1,0 +1,183 @@
+"""The lock: reviewable, stable, and nothing but data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from callerid import (
+    AllOf,
+    AnyOf,
+    Caller,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    KeyDocument,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    Tenant,
+    User,
+    Via,
+    Where,
+    google,
+)
+from callerid.access import access_map, differences, locked
+from callerid.access.lock import Block, read_lock, rule_in
+from callerid.algebra import Sealed, fingerprint
+from callerid.errors import ConfigurationError
+from callerid.fastapi import Guard
+from callerid.testing import LocalIssuer
+from tests.access.made import STAFF, new_guard, small
+
+LOCK = """\
+# Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`.
+callerid-access-lock 1
+
+issuer https://accounts.google.com
+  keys https://www.googleapis.com/oauth2/v1/certs
+  audience https://orders.example.com
+
+issuer https://securetoken.google.com/shop-prod
+  keys https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com
+  audience shop-prod
+
+* (any other path)
+  allow Domain('example.com')
+
+GET /a
+  allow Public()
+
+POST /a
+  allow Domain('example.com')
+  or User('eve@gmail.com')
+
+GET /z
+  allow FirebaseUser()
+  and SecondFactor()
+"""
+RULES: dict[str, Rule] = {
+    "GET /z": SecondFactor() & FirebaseUser(),
+    "POST /a": User("eve@gmail.com") | STAFF,
+    "GET /a": Public(),
+}
+
+
+def test_it_reads_as_it_is_reviewed() -> None:
+    assert locked(access_map(small(RULES))) == LOCK
+
+
+def test_moving_code_about_changes_nothing() -> None:
+    assert locked(access_map(small(dict(reversed(RULES.items()))))) == LOCK
+    assert differences(LOCK, access_map(small(RULES))) == []
+
+
+def test_what_changed_is_told() -> None:
+    changed = RULES | {"POST /a": STAFF, "PUT /new": Public()}
+    del changed["GET /z"]
+    assert list(map(str, differences(LOCK, access_map(small(changed))))) == [
+        "changed: POST /a\n  - or User('eve@gmail.com')",
+        "removed: GET /z\n  - allow FirebaseUser()\n  - and SecondFactor()",
+        "added: PUT /new\n  + allow Public()",
+    ]
+
+
+def test_another_audience_issuer_or_key_is_a_change() -> None:
+    guard = Guard(google("https://elsewhere.example.com", keys=KeyDocument(LocalIssuer().jwks_document())))
+    names = [each.name for each in differences(LOCK, access_map(small({}, guard=guard)))]
+    assert names[:2] == ["issuer https://accounts.google.com", "issuer https://securetoken.google.com/shop-prod"]
+    assert "  keys by KeyDocument\n" in locked(access_map(small({}, guard=guard)))
+
+
+def is_tall(caller: Caller) -> bool:
+    return len(caller.subject) > 20
+
+
+def is_short(caller: Caller) -> bool:
+    return len(caller.subject) < 20
+
+
+def test_of_code_there_is_a_hash() -> None:
+    before = locked(access_map(small({"GET /a": Where("tall", is_tall)})))
+    assert differences(before, access_map(small({"GET /a": Where("tall", is_tall)}))) == []
+    assert len(differences(before, access_map(small({"GET /a": Where("tall", is_short)})))) == 1
+
+
+def test_audiences_are_there() -> None:
+    guard = new_guard()
+    app = small({}, guard=guard)
+    app.get("/a")(guard.allow(STAFF, audience=["https://b.example", "https://a.example"])(lambda: None))
+    block = read_lock(locked(access_map(app)), "x").blocks["GET /a"]
+    assert block.lines == ("audience https://a.example", "audience https://b.example", "allow Domain('example.com')")
+    assert rule_in(block, "x") == (STAFF, frozenset({"https://a.example", "https://b.example"}))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Public(),
+        AnyOf(Domain("a.com"), AllOf(FirebaseUser("u"), Tenant("t") | EmailDomain("b.com"))),
+        AllOf(IssuedBy("https://accounts.google.com"), User("1234") | ServiceAccount("12")),
+        FirebaseUser(anonymous=True),
+        SignedInWithin(60),
+        Via(ServiceAccount("a@b.iam.gserviceaccount.com")) & User("a@b.com", hosted=False),
+    ],
+)
+def test_a_rule_comes_back(rule: Rule) -> None:
+    guard = new_guard()
+    found = access_map(small({"GET /a": rule}, guard=guard))
+    back, audiences = rule_in(read_lock(locked(found), "x").blocks["GET /a"], "x")
+    assert audiences is None
+    assert locked(access_map(small({"GET /a": back}))) == locked(found)
+
+
+def test_a_path_parameter_and_code_come_back() -> None:
+    rule, _ = rule_in(Block("x", ("allow FirebaseUser(PathParam('user_id'))",)), "x")
+    assert rule == FirebaseUser(PathParam("user_id"))
+    where = Where("tall", is_tall)
+    rule, _ = rule_in(Block("x", (f"allow Where('tall', {fingerprint(where)!r})",)), "x")
+    assert rule == Sealed("tall", str(fingerprint(where)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "x.lock: this is no access lock"),
+        ("{}", "x.lock: this is no access lock"),
+        ("callerid-access-lock 2\n", "x.lock: a lock of format version '2', and this callerid reads 1: write it anew"),
+        ("callerid-access-lock 1\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
+        ("callerid-access-lock 1\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
+    ],
+)
+def test_what_is_no_lock_is_told_in_one_line(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        differences(text, access_map(small({})), "x.lock")
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("audience x",),
+        ("permit Public()",),
+        ("allow Public()", "or Nobody()", "and Nobody()"),
+        ("allow __import__('os').system('true')",),
+        ("allow print('x')",),
+        ("allow Rule()",),
+        ("allow (",),
+        ("allow 'text'",),
+        ("allow Domain()",),
+        ("allow Domain('no domain')",),
+        ("allow PathParam('x')",),
+    ],
+)
+def test_nothing_in_it_is_run(lines: tuple[Any, ...]) -> None:
+    with pytest.raises(ConfigurationError, match=r"x\.lock: GET /"):
+        rule_in(Block("GET /", lines), "x.lock")

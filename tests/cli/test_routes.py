@@ -1,0 +1,152 @@
+"""``callerid routes`` as a person and a pipeline see it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from callerid.cli import main
+from callerid.cli.routes import Asked, routes
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ("fastapi_app", "flask_app")
+TROUBLED = """
+from flask import Flask
+from callerid import Public, google
+from callerid.flask import Guard
+
+guard = Guard(google("a"))
+app = Flask(__name__)
+guard.protect(app, default=Public(), routes={"/nowhere": Public()})
+nothing = Flask(__name__)
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("GOOGLE_KEYS_URL", raising=False)
+    monkeypatch.delenv("FIREBASE_KEYS_URL", raising=False)
+    before = set(sys.modules)
+    sys.modules.pop("app", None)
+    yield
+    for name in {"app", "troubled_app"} - (before - {"app"}):
+        sys.modules.pop(name, None)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("example", NAMES)
+def test_the_table_fits_and_says_what_stands_where(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / example)]) == 0
+    told = capsys.readouterr().out
+    lines = told.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert lines[0].split() == ["ROUTE", "WHO", "MAY", "STANDS", "AT"]
+    assert any(line.startswith("GET /healthz") and line.endswith("open") for line in lines)
+    assert any(line.startswith("POST /tasks/reindex") and line.endswith("weaker") for line in lines)
+    assert "1 open to everybody" not in lines[-1]
+    assert "2 open to everybody, 3 weaker than the default" in lines[-1]
+    assert "\033" not in told
+
+
+def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    out, plain = Terminal(), io.StringIO()
+    for each in (out, plain):
+        assert routes(each, Asked("app:app", EXAMPLES / "flask_app")) == 0
+    assert "\033[31mGET /healthz" in out.getvalue()
+    stripped = out.getvalue()
+    for code in ("0", "1", "31", "33"):
+        stripped = stripped.replace(f"\033[{code}m", "")
+    assert stripped == plain.getvalue()
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / "fastapi_app"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["version"], found["kind"], found["problems"]) == (1, "FastAPI", [])
+    (reindex,) = (row for row in found["routes"] if row["path"] == "/tasks/reindex")
+    assert reindex["audiences"] == ["https://orders.example.com/tasks"]
+    assert reindex["rule"] == "ServiceAccount('scheduler@shop-prod.iam.gserviceaccount.com')"
+    assert [part["source"] for part in reindex["parts"]] == ["decorator"]
+    assert (reindex["open"], reindex["weaker"], reindex["methods"]) == (False, True, ["POST"])
+
+
+def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / "fastapi_app"), "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.count("|") for line in lines} == {5}
+    assert "| `GET /products` | allUsers or firebaseUser | parameter | open |" in lines
+
+
+@pytest.mark.parametrize("example", NAMES)
+def test_the_examples_are_as_their_locks_say(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = EXAMPLES / example / "access.lock"
+    assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / example), "--check", str(lock)]) == 0
+    assert "nothing has changed" in capsys.readouterr().out
+
+
+def test_a_change_is_shown_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = tmp_path / "access.lock"
+    app = ["routes", "app:app", "--app-dir", str(EXAMPLES / "flask_app")]
+    assert main([*app, "--lock", str(lock)]) == 0
+    assert capsys.readouterr().out == f"{lock}: 13 rules\n"
+    lock.write_text(lock.read_text().replace("allow Public()", "allow Domain('example.com')", 1))
+    assert main([*app, "--check", str(lock)]) == 1
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        f"{lock}: who may call what has changed",
+        "changed: GET /healthz",
+        "  - allow Domain('example.com')",
+        "  + allow Public()",
+    ]
+
+
+def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "troubled_app.py").write_text(TROUBLED)
+    where = ["--app-dir", str(tmp_path)]
+    lock = tmp_path / "access.lock"
+    assert main(["routes", "troubled_app:app", *where]) == 1
+    assert "\nproblem: routes['/nowhere']: no route" in capsys.readouterr().out
+    assert main(["routes", "troubled_app:app", *where, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
+    assert main(["routes", "troubled_app:app", *where, "--lock", str(lock)]) == 1
+    assert not lock.exists()
+    capsys.readouterr()
+    assert main(["routes", "troubled_app:nothing", *where]) == 1
+    assert capsys.readouterr().out.startswith("problem: no guard protects this Flask application")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere:app"], "cannot import 'nowhere'"),
+        (["app:SERVICE"], "a str is no application"),
+        (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
+        (["app:app", "--check", "BAD"], "no UTF-8 at byte 0"),
+        (["app:app", "--check", "OLD"], "a lock of format version '0'"),
+        (["app:app", "--lock", "no/such/access.lock"], "cannot write no/such/access.lock: No such file"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_exits_2(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "BAD").write_bytes(b"\xff\xfe")
+    (tmp_path / "OLD").write_text("callerid-access-lock 0\n")
+    named = [str(tmp_path / each) if each in ("BAD", "OLD") else each for each in arguments]
+    assert main(["routes", *named, "--app-dir", str(EXAMPLES / "flask_app")]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("callerid: ")
+    assert said in told.err
+    assert told.err.count("\n") == 1
