@@ -41,7 +41,7 @@ def no_thread_stays() -> Iterator[None]:
     """Every thread of a fetch ends soon after its test, however the fetch went."""
     yield
     deadline = time.monotonic() + 3
-    while (left := [thread.name for thread in threading.enumerate() if thread.name.startswith("callerid")]) and (
+    while (left := [thread.name for thread in threading.enumerate() if thread.name.startswith("callerid-keys")]) and (
         time.monotonic() < deadline
     ):
         time.sleep(0.01)
