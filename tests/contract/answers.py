@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-__all__ = ["Expected", "Got", "LetIn", "Refused", "Theirs", "trouble"]
+__all__ = ["Dressed", "Expected", "Got", "LetIn", "Refused", "Theirs", "trouble"]
 
 PROBLEM = "application/problem+json"
 
@@ -57,7 +57,17 @@ class Theirs:
     decided: bool = True
 
 
-Expected: TypeAlias = LetIn | Refused | Theirs
+@dataclass(frozen=True)
+class Dressed:
+    """No handler ran; ``on_refusal`` dressed the guard's answer, and what no refusal goes without was added."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    text: str
+
+
+Expected: TypeAlias = LetIn | Refused | Dressed | Theirs
 
 TITLES = {
     400: "Bad Request",
@@ -94,6 +104,8 @@ def trouble(expected: Expected, got: Got, method: str, *, bare: bool = True) -> 
     """
     if isinstance(expected, Refused):
         return _refused(expected, got, method, bare=bare)
+    if isinstance(expected, Dressed):
+        return _dressed(expected, got, method, bare=bare)
     if got.header("content-type") == PROBLEM or got.header("www-authenticate"):
         return f"it was refused: {got.status} {got.body!r}"
     decided = not isinstance(expected, Theirs) or expected.decided
@@ -133,9 +145,18 @@ def _refused(expected: Refused, got: Got, method: str, *, bare: bool) -> str:
     }
     if document != said:
         return f"expected {said}, got {document}"
-    if not bare:
-        return ""
     logged = [(each["outcome"], each["status"], each["reason"], each["instance"]) for each in got.decisions]
-    if logged != [("refused", str(expected.status), expected.reason, instance)]:
+    if bare and logged != [("refused", str(expected.status), expected.reason, instance)]:
         return f"logged {logged} for {instance}"
     return ""
+
+
+def _dressed(expected: Dressed, got: Got, method: str, *, bare: bool) -> str:
+    shown = {name: value for name in ("location", *THE_GUARDS[1:]) if (value := got.header(name)) is not None}
+    body = b"" if method == "HEAD" else expected.text.encode()
+    if (got.status, shown, got.body) != (expected.status, dict(expected.headers), body):
+        return f"expected {expected}, got {got}"
+    if got.ran or got.body_was_read:
+        return f"{got.ran} ran"
+    logged = [(each["outcome"], each["reason"]) for each in got.decisions]
+    return "" if not bare or logged == [("refused", expected.reason)] else f"logged {logged}"

@@ -22,6 +22,8 @@ from callerid import (
     Nobody,
     PathParam,
     Public,
+    Reason,
+    Refusal,
     Rule,
     SecondFactor,
     ServiceAccount,
@@ -64,6 +66,11 @@ class Place:
     audience: str | None = None
 
     @property
+    def plain_path(self) -> str:
+        """The path as whoever knows no converters writes it."""
+        return self.path.replace(":int", "")
+
+    @property
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
@@ -91,6 +98,7 @@ PLACES = (
     Place("tasks", "/tasks", ROBOTS, "POST", audience=TASKS),
     Place("owner", "/users/{user}", FirebaseUser(PathParam("user"))),
     Place("own account", "/accounts/{account}", User(PathParam("account"))),
+    Place("own number", "/numbers/{account:int}", User(PathParam("account"))),
     Place("customer", "/customer", FirebaseUser()),
     Place("guest", "/guest", FirebaseUser(anonymous=True)),
     Place("second factor", "/second-factor", FirebaseUser() & SecondFactor()),
@@ -134,6 +142,7 @@ class Setting:
     default: Rule = STAFF
     floor: Rule | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    dressed: bool = False
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -145,7 +154,22 @@ SETTINGS: Mapping[str, Setting] = {
         options={"realm": "orders", "resource_metadata": f"{URL}/.well-known/oauth-protected-resource"}
     ),
     "dark": Setting(),
+    "dressed": Setting(dressed=True),
 }
+
+
+def dressing(refusal: Refusal) -> tuple[int, dict[str, str], str] | None:
+    """What ``on_refusal`` answers instead, in the dressed setting: status, headers and text."""
+    if refusal.reason is Reason.NO_CREDENTIAL:
+        return 303, {"Location": "/login"}, "sign in"
+    if refusal.reason is Reason.EXPIRED:
+        return 401, {}, "sign in again"
+    if refusal.reason is Reason.SEVERAL_CREDENTIALS:
+        return 200, {"Cache-Control": "private"}, "which of you?"
+    if refusal.reason is Reason.MALFORMED_HEADER:
+        raise RuntimeError("a hook that fails")
+    return None
+
 
 issuer = LocalIssuer()
 
@@ -189,7 +213,7 @@ def allowed(guard: Any, place: Place) -> Any:
 
 def path_table(guard: Any) -> dict[str, Any]:
     """The same rules by path, for what has no routes to ask."""
-    table = {f"{place.method} {place.path}": allowed(guard, place) for place in PLACES}
+    table = {f"{place.method} {place.plain_path}": allowed(guard, place) for place in PLACES}
     for area in AREAS:
         for place in area.places:
             own = place.rule
@@ -215,9 +239,13 @@ def found(method: str, path: str) -> Place | int:
 
 def _covers(template: str, path: str) -> bool:
     wanted, given = template.split("/"), path.split("/")
-    return len(wanted) == len(given) and all(
-        (each == part) if not each.startswith("{") else bool(part) for each, part in zip(wanted, given, strict=True)
-    )
+    return len(wanted) == len(given) and all(map(_is_covered, wanted, given))
+
+
+def _is_covered(wanted: str, given: str) -> bool:
+    if not wanted.startswith("{"):
+        return wanted == given
+    return given.isdecimal() if wanted.endswith(":int}") else bool(given)
 
 
 class Diary(list[tuple[str, str]]):

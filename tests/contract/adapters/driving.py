@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import anyio
 
-from callerid import Caller
+from callerid import Caller, Refusal
 from tests.contract.answers import Got
-from tests.contract.application import SETTINGS, Diary
+from tests.contract.application import SETTINGS, Diary, dressing
 from tests.contract.sending import Sent
 
 __all__ = ["ASGI", "WSGI", "Adapter", "closing", "remote_user"]
@@ -193,9 +193,16 @@ def _folded(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return environ
 
 
-def closing(setting: str) -> dict[str, Any]:
-    """The keywords that every ``protect`` and ``CallerMiddleware`` has."""
-    return {"default": SETTINGS[setting].default, "floor": SETTINGS[setting].floor}
+def closing(setting: str, response: Callable[[int, dict[str, str], str], Any]) -> dict[str, Any]:
+    """The keywords that every ``protect`` and ``CallerMiddleware`` has; ``response`` makes what its hook may answer."""
+    closed = SETTINGS[setting]
+
+    def on_refusal(_: Any, refusal: Refusal) -> Any:
+        dressed = dressing(refusal)
+        return None if dressed is None else response(*dressed)
+
+    hook = {"on_refusal": on_refusal} if closed.dressed else {}
+    return {"default": closed.default, "floor": closed.floor, **hook}
 
 
 def remote_user(caller: Caller | None) -> str | None:

@@ -20,6 +20,10 @@ _DECORATED = ("open", "robot", "nobody")
 _PERHAPS_NOBODY = ("optional", "optional customer", "carried alone")
 
 
+def _response(status: int, headers: dict[str, str], text: str) -> PlainTextResponse:
+    return PlainTextResponse(text, status, headers)
+
+
 class InFastAPI(ASGI):
     name = "fastapi"
     kinds = frozenset({"fastapi", "starlette", "routes"})
@@ -35,12 +39,12 @@ class InFastAPI(ASGI):
         sub = FastAPI(openapi_url=None)
         self._add(sub, guard, mounted.places)
         app.mount(mounted.prefix, guard.allow(mounted.rule)(sub))
-        guard.protect(app, **closing(setting))
+        guard.protect(app, **closing(setting, _response))
         return app
 
     def _add(self, router: FastAPI | APIRouter, guard: Guard, places: tuple[Place, ...]) -> None:
         for place in places:
-            route = router.api_route(place.path, methods=list(place.methods), response_class=PlainTextResponse)
+            route = router.api_route(place.plain_path, methods=list(place.methods), response_class=PlainTextResponse)
             route(self._endpoint(guard, place))
 
     def _endpoint(self, guard: Guard, place: Place) -> Any:
@@ -55,6 +59,12 @@ class InFastAPI(ASGI):
                 return self._wrote(place, request, caller)
 
             return optional
+        if place.path.endswith(":int}"):
+
+            async def numbered(request: Request, account: int, caller: Annotated[Caller, allow]) -> str:
+                return self._wrote(place, request, caller)
+
+            return numbered
         if place.method == "POST":
 
             async def takes_a_body(

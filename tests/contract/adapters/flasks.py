@@ -14,6 +14,10 @@ from .driving import WSGI, closing, remote_user
 __all__ = ["InFlask"]
 
 
+def _response(status: int, headers: dict[str, str], text: str) -> Response:
+    return Response(text, status, headers, content_type="text/plain")
+
+
 class InFlask(WSGI):
     name = "flask"
     kinds = frozenset({"flask", "routes", "folding"})
@@ -33,11 +37,11 @@ class InFlask(WSGI):
             self._add(inner, guard, place)
         outer.register_blueprint(inner)
         app.register_blueprint(guard.allow(nested.rule)(outer))
-        guard.protect(app, **closing(setting))
+        guard.protect(app, **closing(setting, _response))
         return app
 
     def _add(self, to: Flask | Blueprint, guard: Guard, place: Place) -> None:
-        def view(**_: str) -> Response:
+        def view(**_: Any) -> Response:
             caller = current_caller()
             assert request.environ["callerid.caller"] is caller
             assert request.remote_user == remote_user(caller)
@@ -47,5 +51,5 @@ class InFlask(WSGI):
             return Response(self.diary.wrote(place.name, caller), content_type="text/plain")
 
         marked = view if place.rule is None else allowed(guard, place)(view)
-        path = place.path.replace("{", "<").replace("}", ">")
+        path = place.path.replace("{account:int}", "<int:account>").replace("{", "<").replace("}", ">")
         to.add_url_rule(path, place.name, marked, methods=[place.method])

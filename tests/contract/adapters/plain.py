@@ -7,11 +7,16 @@ from typing import Any
 from urllib.parse import quote
 
 from callerid import Caller, Guard, asgi, wsgi
+from callerid.answers import Answer
 from tests.contract.application import found, guard_of, path_table
 
 from .driving import ASGI, WSGI, closing, remote_user
 
 __all__ = ["PlainASGI", "PlainWSGI"]
+
+
+def _answer(status: int, headers: dict[str, str], text: str) -> Answer:
+    return Answer(status, tuple((name.lower(), value) for name, value in headers.items()), text.encode())
 
 
 class PlainASGI(ASGI):
@@ -20,7 +25,9 @@ class PlainASGI(ASGI):
 
     def application(self, setting: str) -> Any:
         guard = guard_of(Guard, setting)
-        return asgi.CallerMiddleware(self._serve_plainly, guard=guard, routes=path_table(guard), **closing(setting))
+        return asgi.CallerMiddleware(
+            self._serve_plainly, guard=guard, routes=path_table(guard), **closing(setting, _answer)
+        )
 
     async def _serve_plainly(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"].removeprefix(scope["root_path"])
@@ -46,7 +53,9 @@ class PlainWSGI(WSGI):
 
     def application(self, setting: str) -> Any:
         guard = guard_of(Guard, setting)
-        return wsgi.CallerMiddleware(self._serve_plainly, guard=guard, routes=path_table(guard), **closing(setting))
+        return wsgi.CallerMiddleware(
+            self._serve_plainly, guard=guard, routes=path_table(guard), **closing(setting, _answer)
+        )
 
     def _serve_plainly(self, environ: Any, start_response: Any) -> list[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8")

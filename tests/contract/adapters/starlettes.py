@@ -18,6 +18,10 @@ from .driving import ASGI, closing
 __all__ = ["InStarlette"]
 
 
+def _response(status: int, headers: dict[str, str], text: str) -> PlainTextResponse:
+    return PlainTextResponse(text, status, headers)
+
+
 class InStarlette(ASGI):
     name = "starlette"
     kinds = frozenset({"starlette", "routes"})
@@ -39,7 +43,7 @@ class InStarlette(ASGI):
                 ),
             ]
         )
-        guard.protect(app, **closing(setting))
+        guard.protect(app, **closing(setting, _response))
         return app
 
     def _route(self, guard: Guard, place: Place, outer: Any = None) -> Route:

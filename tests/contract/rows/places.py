@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
-from tests.contract.answers import Expected, LetIn, Refused, Theirs
+from tests.contract.answers import Dressed, Expected, LetIn, Refused, Theirs
+from tests.contract.application import ACCOUNT_ID
 
 from .row import (
     ADA,
     AMBIGUOUS,
     FORBIDDEN,
+    MALFORMED,
     NOT_FOUND,
     REDIRECTED,
     ROBOT,
@@ -113,6 +116,32 @@ def _settings() -> Iterator[Row]:
     ):
         refused = Refused(*said, **described)  # type: ignore[arg-type]
         yield Row(f"described: {name}", get("/domain", who, setting="described"), refused, served=True)
+
+
+def _dressed() -> Iterator[Row]:
+    redirected = Dressed(303, "no_credential", (("location", "/login"), ("cache-control", "no-store")), "sign in")
+    challenge = 'Bearer realm="callerid", error="invalid_token"'
+    again = (("www-authenticate", challenge), ("cache-control", "no-store"))
+    for name, who, headers, expected in (
+        ("a stranger", None, (), redirected),
+        ("one whose token has expired", "staff.expired", (), Dressed(401, "expired", again, "sign in again")),
+        (
+            "two at once",
+            "staff",
+            (bearer("outsider"),),
+            Dressed(200, "several_credentials", (("cache-control", "private"),), "which of you?"),
+        ),
+        ("one for whom the hook fails", None, (("Authorization", "Bearer"),), MALFORMED),
+        ("one for whom the hook has nothing", "outsider", (), FORBIDDEN),
+        ("staff", "staff", (), LetIn("domain", ADA)),
+    ):
+        for method in ("GET", "HEAD"):
+            sent = get("/domain", who, *headers, method=method, setting="dressed")
+            # A hook that fails is logged with its traceback.
+            yield Row(f"dressed: {name}, {method}", sent, expected, served=expected is not MALFORMED)
+    yield Row("dressed: a stranger at nobody's", get("/nobody", setting="dressed"), redirected)
+    yield Row("dressed: a stranger at an unknown path", get("/unknown", setting="dressed"), redirected)
+    yield Row("dressed: public", get("/open", "staff.expired", setting="dressed"), LetIn("open"))
 
 
 def _in_the_dark() -> Iterator[Row]:
@@ -281,6 +310,8 @@ def _slashes() -> Iterator[Row]:
         {"paths": FORBIDDEN},
         ROUTING_SLASH,
     )
+    yield Row("a slash after one's own", get("/users/u1/", "u1"), FORBIDDEN, {"paths": NOT_FOUND}, ROUTING_SLASH)
+    yield Row("a slash after another's", get("/users/u1/", "staff"), NOWHERE, {"paths": FORBIDDEN}, ROUTING_SLASH)
     yield Row("a slash too many, a stranger", get("/domain/"), STRANGER)
     yield Row("a slash too many at nobody's", get("/nobody/", "outsider"), FORBIDDEN)
 
@@ -357,6 +388,9 @@ ROUTING_PATHS: dict[str, tuple[str, Expected, Expected, str]] = {
 NOWHERE = Theirs((404, 307, 308))
 
 
+NUMBERED = LetIn("own number", "user:grace@gmail.com")
+
+
 def _paths() -> Iterator[Row]:
     for target in AMBIGUOUS_PATHS:
         kind, strangers, staffs, why = ROUTING_PATHS.get(target, ("paths", AMBIGUOUS, AMBIGUOUS, PATHS))
@@ -380,6 +414,20 @@ def _paths() -> Iterator[Row]:
     )
     yield Row("/users/zu%CC%88rich", get("/users/zu%CC%88rich", "accented uid"), FORBIDDEN)
     yield Row("/users/a%20b:c@d", get("/users/a%20b:c@d", "odd uid"), LetIn("owner", "firebase:shop-prod/a b:c@d"))
+    yield Row(
+        "zeros before one's own number",
+        get(f"/numbers/00{ACCOUNT_ID}", "numbered"),
+        FORBIDDEN,
+        {"flask": NUMBERED, "starlette": NUMBERED, "fastapi": FORBIDDEN},
+        "routing: a converter has made a number of it before anybody is asked, and it is one's own",
+    )
+    yield Row(
+        "one's own number in other digits",
+        get(f"/numbers/{quote(''.join(chr(0xFF10 + int(digit)) for digit in ACCOUNT_ID))}", "numbered"),
+        FORBIDDEN,
+        {"flask": NUMBERED},
+        "routing: Flask's converter reads every digit that Python reads, and it is one's own",
+    )
     yield Row("/users/", get("/users/", "u1"), FORBIDDEN)
     yield Row("/users", get("/users", "u1"), FORBIDDEN)
     yield Row("/users/u1/x", get("/users/u1/x", "u1"), FORBIDDEN)
@@ -451,6 +499,7 @@ ROWS = (
     *_areas(),
     *_prefixes(),
     *_settings(),
+    *_dressed(),
     *_in_the_dark(),
     *_methods(),
     *_options(),
