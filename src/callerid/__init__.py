@@ -4,7 +4,7 @@ A valid token says who is calling; only a rule says whether they may. So: no rul
 
 The staircase of rooms, each importing only what stands before it::
 
-    errors ← callers ← rules                    pure
+    errors ← callers ← rules ← policies         pure
     errors ← keys                               Google's keys: fetched, kept, chosen
     errors ← tokens · keys ← issuers ← verify   pure
     callers, issuers ← memory                   verified tokens, remembered
@@ -35,6 +35,7 @@ from callerid.errors import (
 from callerid.guard import Guard
 from callerid.issuers import Issuer, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
+from callerid.policies import rules_from_iam_policy
 from callerid.rules import (
     AllOf,
     AnyGoogleAccount,
@@ -101,4 +102,5 @@ __all__ = [
     "Where",
     "firebase",
     "google",
+    "rules_from_iam_policy",
 ]

@@ -21,6 +21,7 @@ STAIRCASE = {
     "errors": (),
     "callers": (),
     "rules": ("errors", "callers"),
+    "policies": ("errors", "rules"),
     "keys": ("errors",),
     "tokens": ("errors",),
     "issuers": ("errors", "callers", "keys"),

@@ -1,0 +1,98 @@
+"""Rules from IAM policies: who may call a Cloud Run service says the same here as there.
+
+Source: Google Cloud IAM, "Policy" and "Principal identifiers"; ``gcloud run services get-iam-policy --format=json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from callerid.errors import ConfigurationError, one_line
+from callerid.rules import Rule, any_of, member
+
+__all__ = ["rules_from_iam_policy"]
+
+_NEWEST = 3
+"""Versions of policies are 1, 2 and 3 (IAM, "Policy versions"); what a newer one means is not known here."""
+
+_WHY = {
+    "group": "who is in a group is not known here: name its members, or their domain:",
+    "deleted": "the account was deleted: take it out of the policy",
+    "principal": "a workforce or workload identity never has a Google ID token of its own",
+    "principalSet": "a set of workforce or workload identities never has Google ID tokens of its own",
+    "projectOwner": "who has a role in a project is not known here: name them",
+    "projectEditor": "who has a role in a project is not known here: name them",
+    "projectViewer": "who has a role in a project is not known here: name them",
+}
+
+
+def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "roles/run.invoker") -> Rule:
+    """The rule that a policy's bindings for one role are: any of the members may.
+
+    ``policy`` is what ``gcloud run services get-iam-policy SERVICE --format=json`` prints, or the same as a mapping. It
+    is judged whole or not at all: a condition, and a member whom this library cannot judge (``group:``, ``deleted:``,
+    ``principalSet:``, ...), is an error that names it, and so is a role that the policy does not grant to anybody: a
+    misspelt role would otherwise be nobody, silently. Roles inherited from the project are not in a service's policy.
+
+    Raises `ConfigurationError`.
+    """
+    granted: list[str] = []
+    for number, binding in enumerate(_bindings(policy)):
+        where = f"bindings[{number}]"
+        if not isinstance(binding, Mapping):
+            raise _error(f"{where} is no object")
+        given = cast("Mapping[str, Any]", binding)
+        if not isinstance(given.get("role"), str):
+            raise _error(f"{where} has no role")
+        if given["role"] == role:
+            granted += _members(given, where)
+    if not granted:
+        raise _error(f"{role!r} is granted to nobody; where that is meant, write Nobody()")
+    return any_of(tuple(map(_rule, dict.fromkeys(granted))))
+
+
+def _bindings(policy: Any) -> list[Any]:
+    if isinstance(policy, str | bytes):
+        try:
+            policy = json.loads(policy)
+        except (ValueError, RecursionError) as error:
+            raise _error(f"no JSON ({one_line(str(error))})") from None
+    if not isinstance(policy, Mapping):
+        raise _error("no object")
+    given = cast("Mapping[str, Any]", policy)
+    version = given.get("version", 1)
+    if type(version) is not int or not 0 <= version <= _NEWEST:
+        raise _error(f"of version {version!r}, and this library knows 1 to {_NEWEST}")
+    bindings: Any = given.get("bindings", [])
+    if not _is_array(bindings):
+        raise _error("bindings is no array")
+    return bindings  # type: ignore[no-any-return]
+
+
+def _members(binding: Mapping[str, Any], where: str) -> list[str]:
+    condition: Any = binding.get("condition")
+    if condition is not None:
+        title: Any = cast("Mapping[str, Any]", condition).get("title") if isinstance(condition, Mapping) else condition
+        raise _error(f"{where} holds under the condition {title!r}, which cannot be judged here")
+    members: Any = binding.get("members")
+    if not _is_array(members) or not all(isinstance(each, str) for each in members):
+        raise _error(f"{where}.members is no array of texts")
+    return members  # type: ignore[no-any-return]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _rule(name: str) -> Rule:
+    why = _WHY.get(name.partition(":")[0])
+    try:
+        return member(name)
+    except ConfigurationError as error:
+        raise _error(f"the member {name!r} cannot be judged: {why or error}") from None
+
+
+def _error(what: str) -> ConfigurationError:
+    return ConfigurationError(f"this IAM policy cannot be read as a rule: {one_line(what)}")
