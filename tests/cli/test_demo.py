@@ -22,6 +22,7 @@ from callerid.cli import main
 from callerid.cli.demo import demo
 from callerid.cli.scenes import Outcome, Route, expected
 from callerid.cli.stages import SERVERS
+from callerid.cli.table import Style
 
 LOG = logging.getLogger("callerid")
 
@@ -154,7 +155,7 @@ class OldTerminal(Terminal):
 
 
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    style: Any = module._style
+    style: Any = Style.of
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     assert style(Terminal()).colours

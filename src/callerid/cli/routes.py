@@ -33,7 +33,7 @@ def add_routes(commands: Any) -> None:
         "routes",
         help="show who may call what in an application",
         description="Prints every route with its rule in words, where the rule stands and whether it is weaker "
-        "than the default, as the guard enforces it. Rules that nobody enforces or nobody can meet are named, with the mend.",
+        "than the default, as the guard enforces it. Rules that nobody enforces or can meet are named, with the mend.",
         epilog=_ENDING,
     )
     add_application(parser)
