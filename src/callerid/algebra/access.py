@@ -184,6 +184,7 @@ class _Comparison:
         self.ages = sorted({age for term in before for age in ages_in(term.caller)})
         self._before = before
         self._covering = Covering(before)
+        self._old_code, self._new_code = _whom_code_admits(old.rule), _whom_code_admits(new.rule)
         self._perhaps: dict[tuple[tuple[str, ...], ...], Covering] = {}
 
     def judge(self, shown: Presented) -> Yes | str:
@@ -196,10 +197,13 @@ class _Comparison:
         doubt = self._same_account(hopeful)
         if doubt:
             return doubt
+        if any(trait.of == "unknown" for part in shown.traits for trait in part):
+            return self._new_code
         for persona in personas(shown, self.words, self.new.parameters):
             if self._is_witness(persona, shown):
                 return Yes(persona, self._lacking(persona))
-        return self._why_not(shown)
+        asked = any(is_opaque(trait) for part in shown.traits for trait in part)
+        return self._new_code if asked else self._old_code
 
     def _is_witness(self, persona: Persona, shown: Presented) -> bool:
         if not holds(self.new.rule, persona.facts(), unknown=False):
@@ -234,17 +238,6 @@ class _Comparison:
         )
         named = sorted(str(trait.value) for part in traits for trait in part if trait.of in ("subject", "email"))
         return f"the account with the {ours} {' or '.join(named)} may be one that the old rule names by {theirs}"
-
-    def _why_not(self, shown: Presented) -> str:
-        asked = any(is_opaque(trait) for part in shown.traits for trait in part)
-        code = sorted(
-            {
-                str(leaf)
-                for leaf in _every_leaf((self.new if asked else self.old).rule)
-                if is_unknown(leaf) or is_code(leaf)
-            }
-        )
-        return f"whom {', '.join(code) or 'each rule'} admits, only its code can say"
 
 
 def _taken(shown: Presented, taken: set[Before]) -> Term:
@@ -301,6 +294,12 @@ def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
         inside = replace(facts, caller=facts.via, via=None)
         return facts.via is not None and holds(rule.rule, inside, unknown=unknown)
     return unknown if is_unknown(rule) or type(rule) is Sealed else rule.admits(facts)
+
+
+def _whom_code_admits(rule: Rule) -> str:
+    code = sorted({str(leaf) for leaf in _every_leaf(rule) if is_unknown(leaf) or is_code(leaf)})
+    more = [f"{len(code) - MOST_REASONS} more"] if len(code) > MOST_REASONS else []
+    return f"whom {', '.join([*code[:MOST_REASONS], *more]) or 'each rule'} admits, only its code can say"
 
 
 def _every_leaf(rule: Rule) -> Iterator[Rule]:

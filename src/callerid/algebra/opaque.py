@@ -83,14 +83,16 @@ def _code(code: types.CodeType, names: dict[str, Any], seen: frozenset[int]) -> 
 
 def _value(value: Any, seen: frozenset[int]) -> str:
     """The value in words that do not change from process to process."""
-    kind: type[Any] = type(value)
+    contents = value
     if isinstance(value, _PLAIN):
-        return f"{kind.__name__} {value!r}"
-    if kind in (tuple, list, set, frozenset, dict):
-        said = [_value(item, seen) for item in (value.items() if kind is dict else value)]
-        # The order of a set differs from process to process.
-        said = sorted(said) if kind in (set, frozenset) else said
-        return f"{kind.__name__} [{', '.join(said)}]"
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, dict):
+        return f"dict [{', '.join(_value(item, seen) for item in contents.items())}]"
+    if isinstance(value, tuple | list):
+        return f"{type(contents).__name__} [{', '.join(_value(item, seen) for item in contents)}]"
+    if isinstance(value, set | frozenset):
+        # Their order differs from process to process.
+        return f"set [{', '.join(sorted(_value(item, seen) for item in contents))}]"
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
     if isinstance(value, type):

@@ -99,7 +99,7 @@ class Persona:
     def _details(self) -> Iterator[str]:
         if self.family is Kind.GOOGLE and self._told("email") and self._told("subject"):
             yield f"with the id {self.subject}"
-        if self._told("domain"):
+        if self._told("domain") and not (self._told("email") and f"{self.email}".endswith(f"@{self.domain}")):
             yield f"of {self.domain}"
         if self._told("project"):
             yield f"of the project {self.project}"

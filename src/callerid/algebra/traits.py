@@ -15,6 +15,7 @@ holder has no Workspace domain (Google, "OpenID Connect": ``hd`` is there for Wo
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
@@ -171,9 +172,14 @@ def with_consequences(traits: Traits, ages: Iterable[int] = ()) -> Traits:
     address is judged as a `User` whose address Google hosts, however the address came to be known.
     """
     shortest = min(ages_in(traits), default=None)
-    more = [Trait("age", age) for age in ages if shortest is not None and shortest <= age]
+    more = [_signed_in_within(age) for age in ages if shortest <= age] if shortest is not None else []
     gmail = any(trait.of == "email" and domain_of(str(trait.value)) == "gmail.com" for trait in traits)
     return traits | set(more) | ({_NO_WORKSPACE} if gmail else set[Trait]())
+
+
+@lru_cache(maxsize=10_000)
+def _signed_in_within(seconds: int) -> Trait:
+    return Trait("age", seconds)
 
 
 def linked(term: Term) -> Term | None:

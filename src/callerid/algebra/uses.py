@@ -28,7 +28,8 @@ def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
 def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tuple[Rule, ...]:
     """The members of an `AnyOf` that admit nobody whom the others do not admit: all of them can be left out at once.
 
-    Of two that say the same, the second is redundant. ``issuers`` are the guard's, if they are known.
+    Those that ask for most are tried first, and of two that ask for as much the later one. ``issuers`` are the guard's,
+    if they are known.
     """
     if not isinstance(rule, AnyOf) or count(rule) > MOST_TERMS:
         return ()
@@ -38,12 +39,16 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     doors = _doors(rule, (term for term, _ in owned), issuers)
     ages = sorted({age for term, _ in owned for age in ages_in(term.caller)})
     left = set(range(len(ways)))
-    for owner in reversed(range(len(ways))):
+    for owner in sorted(left, key=lambda each: (_asked(ways[each]), each), reverse=True):
         others = left - {owner}
         shown = presented(ways[owner], doors, ages)
         if all(any(each in others for each in covering.owners(one.traits)) for one in shown):
             left = others
     return tuple(part for owner, part in enumerate(rule.rules) if owner not in left)
+
+
+def _asked(found: list[Term]) -> int:
+    return max((len(term.caller) + len(term.carrier) for term in found), default=0)
 
 
 def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bool:

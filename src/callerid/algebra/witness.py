@@ -64,6 +64,8 @@ def personas(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -
     caller, carrier = shown.traits
     first = _somebody(caller, shown.caller, words, ())
     via = _somebody(carrier, shown.carrier, words, (first.subject,)) if shown.carrier else None
+    if via is not None and any(trait.of == "path" for trait in caller & carrier):
+        via = replace(via, subject=first.subject)
     path = tuple(_path(shown.traits, (first, via or Persona()), words, parameters))
     known = first.incidental if words.said("path") else first.incidental | {"path"}
     ordinary = replace(first, via=via, path=path, incidental=known)
