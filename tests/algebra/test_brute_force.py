@@ -1,0 +1,65 @@
+"""`new_access` against everybody: tens of thousands of pairs of rules, judged for every kind of caller there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from callerid.algebra import CannotTell, No, Persona, Side, Yes, admits_nobody, new_access
+from callerid.algebra.access import holds
+
+from .worlds import NOW, WORLDS, World, takes, two_sides
+
+PAIRS = 3_000
+"""In each of the seven worlds, in three parts."""
+
+
+def ways(persona: Persona) -> list[Persona]:
+    """All that a persona could send."""
+    silent = Persona(path=persona.path, via=persona.via)
+    return [persona, silent, replace(persona, via=None), replace(silent, via=None)]
+
+
+def comes_in(side: Side, persona: Persona) -> bool:
+    """Whether the rule itself admits the persona, by some way of theirs."""
+    asked = (each.facts(NOW) for each in ways(persona))
+    return any(takes(side, facts.caller, facts.via) and side.rule.admits(facts) for facts in asked)
+
+
+@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_new_access_says_what_asking_everybody_says(world: World, part: int) -> None:
+    random = Random(f"{world.name} {part}")
+    said: Counter[type] = Counter()
+    for _ in range(PAIRS // 3):
+        old, new = two_sides(random, world)
+        gained = world.comes_in(new) & ~world.comes_in(old)
+        verdict = new_access(old, new)
+        said[type(verdict)] += 1
+        if isinstance(verdict, Yes):
+            assert gained, (old, new, verdict)
+            assert comes_in(new, verdict.witness), (old, new, verdict)
+            assert not comes_in(old, verdict.witness), (old, new, verdict)
+        elif isinstance(verdict, No):
+            assert not gained, (old, new)
+        else:
+            assert isinstance(verdict, CannotTell)
+            assert not world.tells_all, (old, new, verdict)
+            assert gained, (old, new, verdict)
+            assert "may be one that the old rule names by" in verdict.reason
+        number = random.randrange(len(world.everybody))
+        facts = world.everybody[number]
+        assert (
+            bool(world.whom(new.rule) >> number & 1) is new.rule.admits(facts) is holds(new.rule, facts, unknown=True)
+        )
+        if not world.issuers_vary:
+            assert admits_nobody(new.rule, new.issuers) is (world.comes_in(new) == 0)
+    # Both answers are asked for often enough to mean something.
+    assert min(said[Yes], said[No]) > PAIRS // 30, said
+
+
+def test_there_are_enough_of_them() -> None:
+    assert PAIRS * len(WORLDS) > 20_000

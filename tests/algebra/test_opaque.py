@@ -1,0 +1,141 @@
+"""The fingerprint of code: the same for the same code, another for any other, nothing where that is not known."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from callerid import Caller, Where
+from callerid.algebra import Sealed, fingerprint
+from callerid.rules import Facts
+
+from .worlds import robot
+
+ADMINS = {"ada@a.com", "eve@a.com", "kim@a.com"}
+LIMITS: dict[str, Any] = {"a": 1, "b": [2.5, None, (True, b"x")]}
+
+
+def told(holds: Callable[..., Any]) -> str | None:
+    return fingerprint(Where("x", holds))
+
+
+def is_admin(caller: Caller) -> bool:
+    return caller.email in ADMINS
+
+
+def made(allowed: object) -> Callable[[Caller], bool]:
+    return lambda caller: caller.email == allowed
+
+
+def with_default(caller: Caller, wanted: str = "ada@a.com", *, strict: bool = True) -> bool:
+    return strict and caller.email == wanted
+
+
+def with_other_default(caller: Caller, wanted: str = "eve@a.com", *, strict: bool = True) -> bool:
+    return strict and caller.email == wanted
+
+
+def calls_another(caller: Caller) -> bool:
+    return is_admin(caller) and json.loads("true") and isinstance(LIMITS, dict)
+
+
+def calls_itself(caller: Caller | None) -> bool:
+    return caller is None or calls_itself(None)
+
+
+def handles(caller: Caller) -> bool:
+    try:
+        return any(each == caller.email for each in ("a", "b"))
+    except ValueError:
+        return False
+
+
+class Judge:
+    def __call__(self, caller: Caller) -> bool:
+        return True
+
+    def judge(self, caller: Caller) -> bool:
+        return True
+
+
+DIFFERENT: list[Callable[..., Any]] = [
+    is_admin,
+    made("a"),
+    made("b"),
+    made(1),
+    made(True),
+    made(None),
+    made(("a",)),
+    made(["a"]),
+    made({"a"}),
+    made({"a": 1}),
+    made(Caller),
+    made(json),
+    made(is_admin),
+    with_default,
+    with_other_default,
+    calls_another,
+    calls_itself,
+    handles,
+    functools.partial(with_default, wanted="x"),
+    functools.partial(with_default, wanted="y"),
+    lambda caller: caller.email == "a",
+    lambda caller: caller.domain == "a",
+    lambda caller: caller.email != "a",
+    lambda caller: caller.email in LIMITS,
+]
+
+
+def test_other_code_has_another_fingerprint() -> None:
+    prints = [told(holds) for holds in DIFFERENT]
+    assert None not in prints
+    assert len(set(prints)) == len(prints)
+
+
+def test_the_same_code_has_the_same_whatever_it_is_called() -> None:
+    assert fingerprint(Where("one", made("a"))) == fingerprint(Where("another", made("a")))
+    assert told(lambda caller: caller.email == "a") == told(lambda caller: caller.email == "a")
+
+
+def test_a_constant_that_code_reaches_by_name_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = told(is_admin), told(calls_another)
+    monkeypatch.setitem(globals(), "ADMINS", ADMINS | {"mallory@a.com"})
+    assert told(is_admin) != before[0]
+    assert told(calls_another) != before[1]
+
+
+@pytest.mark.parametrize("holds", [Judge(), Judge().judge, str.isdigit, functools.partial(Judge()), made(Judge())])
+def test_code_that_cannot_be_looked_into_has_none(holds: Callable[..., Any]) -> None:
+    assert told(holds) is None
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    code = "from tests.algebra import test_opaque as t; print(*(t.told(each) for each in t.DIFFERENT))"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=root,
+            env={"PYTHONPATH": os.pathsep.join([path for path in sys.path if path] + [root]), "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert said == {" ".join(map(str, map(told, DIFFERENT))) + "\n"}
+
+
+def test_a_sealed_rule_says_its_words_and_admits_nobody() -> None:
+    sealed = Sealed("robots", "0123")
+    assert fingerprint(sealed) == "0123"
+    assert str(sealed) == "where robots"
+    assert eval(repr(sealed)) == sealed
+    assert not sealed.admits(Facts(robot("9")))

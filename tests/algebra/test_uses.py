@@ -1,0 +1,180 @@
+"""Rules that admit nobody, alternatives that add nobody, and weaker rules."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+
+import pytest
+
+from callerid import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    ConfigurationError,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Issuer,
+    Nobody,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+    firebase,
+    google,
+)
+from callerid.algebra import admits_nobody, check_possible, is_weaker, redundant_alternatives
+
+from .worlds import GOOGLE, SHOP_ISSUERS, WORLDS, World, a_rule
+
+A, B = Domain("a.com"), Domain("b.com")
+ADA, ROBOT = User("ada@a.com"), ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
+BOTH = (google("https://orders.example.com"), firebase("shop-prod"))
+TEN = [AnyOf(*(CustomClaim(f"{row}", column) for column in range(10))) for row in range(6)]
+
+NOBODY: list[tuple[Rule, tuple[Issuer, ...]]] = [
+    (Nobody(), BOTH),
+    (A & B, BOTH),
+    (A & ROBOT | B & FirebaseUser(), BOTH),
+    (Tenant("t"), BOTH[:1]),
+    (A, BOTH[1:]),
+    (A, ()),
+    (Via(ROBOT), BOTH[1:]),
+    (Via(Nobody()), BOTH),
+    (IssuedBy("https://issuer.example.net"), BOTH),
+    (IssuedBy(GOOGLE) & FirebaseUser(), BOTH),
+    (EmailDomain("a.com") & (Tenant("t") | SecondFactor()) & SignInProvider("anonymous") & FirebaseUser(), BOTH),
+]
+SOMEBODY: list[tuple[Rule, tuple[Issuer, ...]]] = [
+    (Public(), ()),
+    (Public() | A, BOTH[1:]),
+    (A | B & ROBOT, BOTH),
+    (Via(ROBOT), BOTH),
+    (Where("x", lambda caller: False), BOTH),
+    (AllOf(*TEN) & A & B, BOTH),
+]
+
+
+@pytest.mark.parametrize(("rule", "issuers"), NOBODY, ids=[str(row[0]) for row in NOBODY])
+def test_some_rules_admit_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> None:
+    assert admits_nobody(rule, issuers)
+
+
+@pytest.mark.parametrize(("rule", "issuers"), SOMEBODY, ids=[str(row[0])[:60] for row in SOMEBODY])
+def test_others_may_admit_somebody(rule: Rule, issuers: tuple[Issuer, ...]) -> None:
+    assert not admits_nobody(rule, issuers)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_what_start_up_calls_impossible_admits_nobody(world: World) -> None:
+    random = Random(world.name)
+    for _ in range(300):
+        rule = a_rule(random, world.rules, 4)
+        try:
+            check_possible(rule, world.issuers, "/x")
+        except ConfigurationError:
+            assert admits_nobody(rule, world.issuers), rule
+
+
+REDUNDANT: list[tuple[Rule, tuple[Rule, ...]]] = [
+    (A, ()),
+    (A & B, ()),
+    (A | B, ()),
+    (A | ADA, (ADA,)),
+    (ADA | A, (ADA,)),
+    (A | ADA | AnyGoogleAccount(), (A, ADA)),
+    (A | Nobody(), (Nobody(),)),
+    (A | B & ROBOT, (B & ROBOT,)),
+    (
+        FirebaseUser() | SignInProvider("anonymous") | FirebaseUser(anonymous=True),
+        (FirebaseUser(), SignInProvider("anonymous")),
+    ),
+    # Two that only together say what a third does: it goes.
+    (FirebaseUser(anonymous=True) | FirebaseUser() | SecondFactor(), (FirebaseUser(), SecondFactor())),
+    (SignedInWithin(60) & A | SignedInWithin(300), (SignedInWithin(60) & A,)),
+    (SignedInWithin(60) | SignedInWithin(300), (SignedInWithin(60),)),
+    # Two that say the same: one goes, the later one if they ask for as much.
+    (User("eve@gmail.com") | User("eve@gmail.com", hosted=False), (User("eve@gmail.com"),)),
+    (A & Public() | Public() & A & AnyGoogleAccount(), (Public() & A & AnyGoogleAccount(),)),
+    (Public() | A, (A,)),
+    (Via(AnyGoogleAccount()) | Via(ROBOT), (Via(ROBOT),)),
+    (AllOf(*TEN) | A, ()),
+]
+
+
+@pytest.mark.parametrize(("rule", "redundant"), REDUNDANT, ids=lambda each: repr(each)[:60])
+def test_an_alternative_that_adds_nobody_is_redundant(rule: Rule, redundant: tuple[Rule, ...]) -> None:
+    assert redundant_alternatives(rule) == redundant
+
+
+def test_what_an_issuer_vouches_for_is_known_with_the_issuers() -> None:
+    rule = IssuedBy(GOOGLE) | AnyGoogleAccount()
+    assert redundant_alternatives(rule) == ()
+    assert redundant_alternatives(rule, BOTH) == (AnyGoogleAccount(),)
+    assert is_weaker(AnyGoogleAccount(), IssuedBy(GOOGLE))
+    assert not is_weaker(AnyGoogleAccount(), IssuedBy(GOOGLE), BOTH)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_without_the_redundant_ones_the_same_people_come_in(world: World) -> None:
+    random = Random(f"redundant {world.name}")
+    for _ in range(150):
+        rule = AnyOf(*(a_rule(random, world.rules, random.randint(1, 3)) for _ in range(4)))
+        redundant = redundant_alternatives(rule)
+        left = [part for part in rule.rules if part not in redundant]
+        assert world.whom(AnyOf(*left) if left else Nobody()) == world.whom(rule), rule
+        for part in left:
+            others = AnyOf(Nobody(), *(each for each in left if each != part))
+            if "IssuedBy" not in repr(rule) and world.tells_all:
+                assert world.whom(part) & ~world.whom(others), (rule, part)
+
+
+WEAKER: list[tuple[Rule, Rule]] = [
+    (AnyGoogleAccount(), A),
+    (Public(), A),
+    (Public() | A, A),
+    (B, A),
+    (A | ROBOT, A),
+    (Via(ROBOT), A),
+    # Not known to be as strong.
+    (Where("x", lambda caller: False), A),
+    (User("7"), ADA),
+    (AllOf(*TEN), AllOf(*TEN) | A),
+]
+AS_STRONG: list[tuple[Rule, Rule]] = [
+    (A, A),
+    (ADA, A),
+    (A & Via(ROBOT), A),
+    (Nobody(), A),
+    (A, Public()),
+    (A & FirebaseUser(), B),
+    (AllOf(*TEN), AllOf(*TEN)),
+]
+
+
+@pytest.mark.parametrize(("rule", "default"), WEAKER, ids=lambda each: repr(each)[:60])
+def test_some_rules_are_weaker_than_the_default(rule: Rule, default: Rule) -> None:
+    assert is_weaker(rule, default)
+    assert is_weaker(rule, default, SHOP_ISSUERS)
+
+
+@pytest.mark.parametrize(("rule", "default"), AS_STRONG, ids=lambda each: repr(each)[:60])
+def test_others_are_not(rule: Rule, default: Rule) -> None:
+    assert not is_weaker(rule, default)
+    assert not is_weaker(rule, default, SHOP_ISSUERS)
+
+
+def test_a_thousand_alternatives_take_less_than_a_second() -> None:
+    rule = AnyOf(*(User(f"u{number}@a.com") for number in range(1000)), A)
+    start = time.process_time()
+    assert len(redundant_alternatives(rule)) == 1000
+    assert time.process_time() - start < 1

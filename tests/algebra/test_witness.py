@@ -1,0 +1,202 @@
+"""Witnesses in earnest: minted by an issuer, judged by a guard; and what a persona says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from callerid import (
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    Guard,
+    Kind,
+    Public,
+    Refusal,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    Unauthenticated,
+    User,
+    Via,
+    firebase,
+    google,
+)
+from callerid.algebra import Persona, Side, Yes, new_access
+from callerid.guard import Requirement, run
+from callerid.testing import LocalIssuer
+from callerid.testing.personas import headers_of
+
+from .test_new_access import SOMEBODY_NEW
+from .worlds import BANK, CLIENT, GOOGLE, NOW, OTHER_CLIENT, SHOP, URL, WORLDS, World, two_sides
+
+LOCAL = LocalIssuer(clock=lambda: NOW)
+LOCAL_ISSUERS = {
+    issuer.name: issuer
+    for issuer in (LOCAL.google(URL, CLIENT, OTHER_CLIENT), LOCAL.firebase(SHOP), LOCAL.firebase(BANK))
+}
+
+
+def guard_of(side: Side) -> Guard:
+    """A guard that trusts what the side trusts, with the local issuer's keys."""
+    return Guard(*(replace(issuer, keys=LOCAL_ISSUERS[issuer.name].keys) for issuer in side.issuers), clock=lambda: NOW)
+
+
+def sent(headers: dict[str, str]) -> dict[str, list[str]]:
+    return {name.lower(): [value] for name, value in headers.items()}
+
+
+def is_let_in(side: Side, headers: dict[str, str], path: dict[str, str]) -> bool:
+    guard = guard_of(side)
+    requirement = Requirement(side.rule, side.audiences)
+    try:
+        identity = run(guard.identify({} if requirement.public else sent(headers)))
+        guard.judge(requirement, identity, path)
+    except Refusal:
+        return False
+    return True
+
+
+def assert_new(old: Side, new: Side, witness: Persona) -> None:
+    """The persona's real tokens open the new side, and the old one however few of them are sent."""
+    headers = headers_of(witness, LOCAL)
+    assert is_let_in(new, headers, dict(witness.path)), (old, new, witness)
+    for without in ((), ("Authorization",), ("X-Serverless-Authorization",), tuple(headers)):
+        fewer = {name: value for name, value in headers.items() if name not in without}
+        assert not is_let_in(old, fewer, dict(witness.path)), (old, new, witness)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_a_witness_is_refused_by_the_old_guard_and_let_in_by_the_new_one(world: World) -> None:
+    random = Random(f"minted {world.name}")
+    found = 0
+    while found < 60:
+        old, new = two_sides(random, world)
+        verdict = new_access(old, new)
+        if isinstance(verdict, Yes):
+            assert_new(old, new, verdict.witness)
+            found += 1
+
+
+@pytest.mark.parametrize(("old", "new", "who"), SOMEBODY_NEW, ids=lambda each: repr(each)[:60])
+def test_the_witnesses_of_the_cases_are_real(old: Rule, new: Rule, who: str) -> None:
+    issuers = (google(URL, CLIENT), firebase(SHOP))
+    sides = Side(old, issuers=issuers), Side(new, issuers=issuers)
+    verdict = new_access(*sides)
+    assert isinstance(verdict, Yes)
+    assert_new(*sides, verdict.witness)
+
+
+PERSONAS: list[tuple[Persona, str]] = [
+    (Persona(), "anybody without a credential"),
+    (
+        Persona(family=Kind.GOOGLE, issuer=GOOGLE, subject="7", audience=CLIENT, email="ada@a.com", domain="b.com"),
+        f"the person ada@a.com with the id 7, of b.com, with a token for {CLIENT}",
+    ),
+    (
+        Persona(family=Kind.GOOGLE, issuer=GOOGLE, subject="7", audience=CLIENT, incidental=frozenset({"audience"})),
+        "the person with the id 7",
+    ),
+    (
+        Persona(
+            family=Kind.GOOGLE,
+            issuer=GOOGLE,
+            subject="9",
+            audience=URL,
+            is_service_account=True,
+            incidental=frozenset({"audience", "subject"}),
+        ),
+        "a service account",
+    ),
+    (
+        Persona(
+            family=Kind.FIREBASE,
+            issuer=f"https://securetoken.google.com/{SHOP}",
+            subject="u1",
+            audience=SHOP,
+            project=SHOP,
+            email="ada@a.com",
+            provider="saml.acme",
+            tenant="t1",
+            second_factor="totp",
+            signed_in_ago=5,
+            claims=(("level", 3), ("roles", ("x", "y"))),
+            path=(("user", "u1"), ("order", "8")),
+            incidental=frozenset({"audience"}),
+        ),
+        (
+            "the Firebase user 'u1' of the project shop-prod, of the tenant t1, signed in by saml.acme, "
+            "with the second factor, with the address ada@a.com, signed in 5 s ago, whose claim level is 3, "
+            "whose claim roles is ['x', 'y'], where {user} names them, where {order} names somebody else"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("persona", "words"), PERSONAS, ids=[row[1][:40] for row in PERSONAS])
+def test_a_persona_is_told_in_one_line_and_its_tokens_say_the_same(persona: Persona, words: str) -> None:
+    assert str(persona) == words
+    guard = Guard(*LOCAL_ISSUERS.values(), clock=lambda: NOW)
+    identity = run(guard.identify(sent(headers_of(persona, LOCAL))))
+    assert identity.caller == persona.caller(NOW)
+    assert persona.facts(NOW).path == dict(persona.path)
+
+
+def test_a_persona_with_no_facts_beyond_a_uid() -> None:
+    bare = Persona(family=Kind.FIREBASE, issuer="x", subject="u1", audience="")
+    caller = bare.caller(NOW)
+    assert caller is not None
+    assert caller.firebase is not None
+    assert caller.firebase.signed_in_at is None
+    assert str(bare) == "the Firebase user 'u1'"
+    with pytest.raises(Unauthenticated):
+        run(guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL))))
+
+
+MADE_UP: list[tuple[Rule, Rule]] = [
+    (
+        User("100000000000000000001") | User("someone@gmail.com"),
+        User("7") | User("100000000000000000001") | FirebaseUser(),
+    ),
+    (FirebaseUser("100000000000000000001"), FirebaseUser()),
+    (User("someone@gmail.com"), User("someone@gmail.com") | User("someone1@gmail.com")),
+    (Domain("a.com") & User("someone@a.com"), Domain("a.com")),
+    (SignInProvider("google.com") | SignInProvider("github.com") | SignInProvider("apple.com"), FirebaseUser()),
+    (
+        EmailDomain("a.com") | EmailDomain("a.com") & Tenant("another-tenant-1"),
+        EmailDomain("a.com") | FirebaseUser("u1") | Tenant("t"),
+    ),
+    (
+        SecondFactor() | EmailDomain("a.com"),
+        FirebaseUser() & CustomClaim("a", contains=1) & CustomClaim("a", contains=True),
+    ),
+    (
+        ServiceAccount("9"),
+        Via(ServiceAccount("9")) & ServiceAccount("someone@some-project.iam.gserviceaccount.com") | SignedInWithin(9),
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), MADE_UP, ids=repr)
+def test_what_is_made_up_is_nothing_that_a_rule_names(old: Rule, new: Rule) -> None:
+    issuers = (google(URL, CLIENT), firebase(SHOP))
+    verdict = new_access(Side(old, issuers=issuers), Side(new, issuers=issuers))
+    assert isinstance(verdict, Yes)
+    assert_new(Side(old, issuers=issuers), Side(new, issuers=issuers), verdict.witness)
+
+
+def test_who_need_not_be_of_no_tenant_is_of_another_where_that_matters() -> None:
+    issuers = (firebase(SHOP),)
+    old = Side(
+        EmailDomain("a.com") & SecondFactor() | EmailDomain("a.com") & Tenant("another-tenant-1"), issuers=issuers
+    )
+    verdict = new_access(old, Side(EmailDomain("a.com") & Tenant("another-tenant-2") | old.rule, issuers=issuers))
+    assert isinstance(verdict, Yes)
+    assert verdict.witness.tenant == "another-tenant-2"
+    assert "address" in str(verdict)

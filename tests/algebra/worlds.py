@@ -1,0 +1,433 @@
+"""Small worlds: all kinds of callers that a few leaves can tell apart, and what rules of those leaves say of each.
+
+A set of callers is an integer with one bit for each, so that a rule is judged for all of them by a few operations. What
+a leaf says is asked of the leaf itself, caller by caller; `AllOf` and `AnyOf` are the operations ``&`` and ``|``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from callerid import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    Caller,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseFacts,
+    FirebaseUser,
+    IssuedBy,
+    Issuer,
+    Kind,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    firebase,
+    google,
+)
+from callerid.algebra import Side
+from callerid.callers import Claims
+from callerid.rules import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+NOW = 1_800_000_000.0
+URL, CLIENT, OTHER_CLIENT = (
+    "https://orders.example.com",
+    "1-a.apps.googleusercontent.com",
+    "2-b.apps.googleusercontent.com",
+)
+GOOGLE = "https://accounts.google.com"
+SHOP, BANK = "shop-prod", "bank-prod"
+ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
+SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP), firebase(BANK))
+
+
+def google_caller(subject: str, audience: str = CLIENT, **known: Any) -> Caller:
+    return Caller(Kind.GOOGLE, GOOGLE, subject, audience, NOW, NOW + 3600, **known)
+
+
+def person(subject: str, email: str | None = None, domain: str | None = None, audience: str = CLIENT) -> Caller:
+    return google_caller(subject, audience, email=email, domain=domain)
+
+
+def robot(subject: str, email: str | None = None, audience: str = CLIENT) -> Caller:
+    return google_caller(subject, audience, email=email, is_service_account=True)
+
+
+def user(uid: str, project: str = SHOP, email: str | None = None, age: int = 0, **known: Any) -> Caller:
+    claims = Claims({name: value for name, value in known.pop("claims", {}).items() if value is not None})
+    facts = FirebaseFacts(project, uid, claims=claims, signed_in_at=NOW - age, **{"provider": "oidc.made-up", **known})
+    name = f"https://securetoken.google.com/{project}"
+    return Caller(Kind.FIREBASE, name, uid, project, NOW, NOW + 3600, email=email, firebase=facts)
+
+
+@dataclass(frozen=True)
+class World:
+    """Leaves, and callers, carriers and values of the path parameter ``x`` in every combination.
+
+    The first caller and the first carrier are nobody.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    callers: tuple[Caller | None, ...]
+    carriers: tuple[Caller | None, ...] = (None,)
+    paths: tuple[str, ...] = ("somebody-else",)
+    issuers: tuple[Issuer, ...] = SHOP_ISSUERS
+    issuers_vary: bool = False
+    tells_all: bool = True
+    """Whether an account is never named by address here and by id there."""
+
+    @cached_property
+    def everybody(self) -> list[Facts]:
+        return [
+            Facts(caller, via, {"x": path}, NOW)
+            for path, caller, via in product(self.paths, self.callers, self.carriers)
+        ]
+
+    @cached_property
+    def _leaves(self) -> dict[tuple[Rule, bool], int]:
+        return {}
+
+    def whom(self, rule: Rule, *, tenant_named: bool = False) -> int:
+        """Everybody whom the rule admits."""
+        if isinstance(rule, AllOf):
+            named = tenant_named or rule.names_tenant
+            found = -1
+            for part in rule.rules:
+                found &= self.whom(part, tenant_named=named)
+            return found
+        if isinstance(rule, AnyOf):
+            found = 0
+            for part in rule.rules:
+                found |= self.whom(part, tenant_named=tenant_named)
+            return found
+        key = (rule, tenant_named)
+        if key not in self._leaves:
+            told = ("1" if rule.admits(self._told(facts, tenant_named)) else "0" for facts in self.everybody)
+            self._leaves[key] = int("".join(told)[::-1], 2)
+        return self._leaves[key]
+
+    @staticmethod
+    def _told(facts: Facts, tenant_named: bool) -> Facts:
+        return Facts(facts.caller, facts.via, facts.path, facts.now, tenant_named)
+
+    def comes_in(self, side: Side) -> int:
+        """Everybody who comes in at this side, with all that they have or with less."""
+        taken = self.whom(side.rule) & self._taken(side)
+        carriers, row, first_carriers, first_callers, rows = self._grid
+        without_carrier = (taken & first_carriers) * ((1 << carriers) - 1)
+        without_caller = (taken & first_callers) * rows
+        neither = (taken & first_carriers & first_callers) * ((1 << row) - 1)
+        return taken | without_carrier | without_caller | neither
+
+    @cached_property
+    def _grid(self) -> tuple[int, int, int, int, int]:
+        carriers, row = len(self.carriers), len(self.carriers) * len(self.callers)
+        whole = row * len(self.paths)
+        first_carriers = sum(1 << start for start in range(0, whole, carriers))
+        first_callers = sum((1 << carriers) - 1 << start for start in range(0, whole, row))
+        rows = sum(1 << start for start in range(0, row, carriers))
+        return carriers, row, first_carriers, first_callers, rows
+
+    @cached_property
+    def _takings(self) -> dict[Side, int]:
+        return {}
+
+    def _taken(self, side: Side) -> int:
+        """Everybody all of whose tokens the side takes."""
+        key = Side(Public(), side.audiences, side.issuers)
+        if key not in self._takings:
+            told = ("1" if takes(side, facts.caller, facts.via) else "0" for facts in self.everybody)
+            self._takings[key] = int("".join(told)[::-1], 2)
+        return self._takings[key]
+
+
+def takes(side: Side, caller: Caller | None, via: Caller | None) -> bool:
+    """Whether a side takes these callers' tokens, in the words of the design."""
+    known = {issuer.name: issuer for issuer in side.issuers}
+    for each in (caller, via):
+        if each is not None and each.issuer not in known:
+            return False
+    of_caller = caller is None or caller.kind is Kind.FIREBASE
+    if caller is not None and not of_caller:
+        of_caller = caller.audience in (side.audiences or known[caller.issuer].audiences)
+    return of_caller and (via is None or via.audience in known[via.issuer].audiences)
+
+
+X = PathParam("x")
+PERSONS = [
+    (email, domain)
+    for email, domain in product((None, "ada@a.com", "eve@gmail.com"), (None, "a.com", "b.com"))
+    if email != "eve@gmail.com" or domain is None
+]
+GOOGLE_CALLERS: list[Caller | None] = [
+    None,
+    *(person(subject, email, domain) for subject in ("7", "70") for email, domain in PERSONS),
+    *(robot(subject, email) for subject in ("9", "90") for email in (None, ROBOT)),
+]
+BY_ADDRESS: tuple[Rule, ...] = (
+    AnyGoogleAccount(),
+    Domain("a.com"),
+    Domain("b.com"),
+    User("ada@a.com"),
+    User("ada@a.com", hosted=False),
+    User("eve@gmail.com"),
+    User(X),
+    ServiceAccount(ROBOT),
+    ServiceAccount(X),
+    IssuedBy(GOOGLE),
+    Public(),
+    Nobody(),
+)
+BY_ID: tuple[Rule, ...] = (
+    AnyGoogleAccount(),
+    Domain("a.com"),
+    Domain("b.com"),
+    User("7"),
+    User(X),
+    ServiceAccount("9"),
+    ServiceAccount(X),
+    Public(),
+    Nobody(),
+)
+WHO: tuple[Rule, ...] = (
+    FirebaseUser(),
+    FirebaseUser(anonymous=True),
+    FirebaseUser("u1"),
+    FirebaseUser("u1", anonymous=True),
+    FirebaseUser(X),
+    FirebaseUser(X, anonymous=True),
+    Tenant("t1"),
+    Tenant("t2"),
+    SignInProvider("password"),
+    SignInProvider("anonymous"),
+    EmailDomain("a.com"),
+    EmailDomain("b.com"),
+    IssuedBy(f"https://securetoken.google.com/{SHOP}"),
+    IssuedBy(f"https://securetoken.google.com/{BANK}"),
+)
+HOW: tuple[Rule, ...] = (
+    FirebaseUser(),
+    FirebaseUser(anonymous=True),
+    SecondFactor(),
+    SignedInWithin(60),
+    SignedInWithin(300),
+    CustomClaim("role", "a"),
+    CustomClaim("role", "b"),
+    CustomClaim("level", 1),
+    CustomClaim("level", True),
+    CustomClaim("roles", contains="x"),
+    CustomClaim("roles", contains="y"),
+    CustomClaim("roles", "x"),
+)
+CARRIED: tuple[Rule, ...] = (
+    Via(ServiceAccount(ROBOT)),
+    Via(Domain("a.com")),
+    Via(AnyGoogleAccount()),
+    Via(ServiceAccount(X)),
+    Via(ServiceAccount(ROBOT) | Domain("a.com")),
+    Via(AnyGoogleAccount() & IssuedBy(GOOGLE)),
+    AnyGoogleAccount(),
+    Domain("a.com"),
+    ServiceAccount(ROBOT),
+    User(X),
+    FirebaseUser(),
+    FirebaseUser(X),
+    IssuedBy(GOOGLE),
+    IssuedBy(f"https://securetoken.google.com/{BANK}"),
+    Public(),
+)
+EVERYTHING = tuple(
+    rule
+    for rule in dict.fromkeys((*BY_ADDRESS, *WHO, *HOW[2:7], HOW[9], *CARRIED[:3]))
+    if rule not in (User(X), ServiceAccount(X), IssuedBy(f"https://securetoken.google.com/{BANK}"))
+    and rule not in (EmailDomain("b.com"), CustomClaim("role", "b"))
+)
+
+WORLDS = [
+    World("by-address", BY_ADDRESS, tuple(GOOGLE_CALLERS), paths=("7", "70", "9", "90", "else")),
+    World("by-id", BY_ID, tuple(GOOGLE_CALLERS), paths=("7", "70", "9", "90", "else")),
+    World(
+        "by-either",
+        (*BY_ADDRESS, User("7"), ServiceAccount("9")),
+        tuple(GOOGLE_CALLERS),
+        paths=("7", "70", "9", "90", "else"),
+        tells_all=False,
+    ),
+    World(
+        "who",
+        WHO,
+        (
+            None,
+            *(
+                user(uid, project, email, tenant=tenant, provider=provider)
+                for uid, project, email, tenant, provider in product(
+                    ("u1", "u2"),
+                    (SHOP, BANK),
+                    (None, "ada@a.com", "ada@b.com"),
+                    (None, "t1", "t2", "t3"),
+                    ("password", "anonymous", "oidc.made-up"),
+                )
+            ),
+        ),
+        paths=("u1", "u2", "else"),
+    ),
+    World(
+        "how",
+        HOW,
+        (
+            None,
+            *(
+                user(
+                    "u1",
+                    age=age,
+                    provider=provider,
+                    second_factor=factor,
+                    claims={"role": role, "level": level, "roles": roles},
+                )
+                for age, provider, factor, role, level, roles in product(
+                    (30, 180, 900),
+                    ("anonymous", "oidc.made-up"),
+                    (None, "totp"),
+                    (None, "a", "b"),
+                    (None, 1, True),
+                    (None, ("x",), ("y",), ("x", "y"), "x"),
+                )
+            ),
+        ),
+    ),
+    World(
+        "carried",
+        CARRIED,
+        (
+            None,
+            *(
+                each
+                for audience, subject in product((URL, CLIENT, OTHER_CLIENT), ("70", "90"))
+                for each in (
+                    person(subject, audience=audience),
+                    person(subject, domain="a.com", audience=audience),
+                    robot(subject, ROBOT, audience),
+                    robot(subject, None, audience),
+                )
+            ),
+            *(
+                user(uid, project, provider=provider)
+                for uid, project, provider in product(("70", "90"), (SHOP, BANK), ("anonymous", "password"))
+            ),
+        ),
+        (
+            None,
+            *(
+                each
+                for audience in (URL, CLIENT, OTHER_CLIENT)
+                for each in (
+                    robot("90", ROBOT, audience),
+                    robot("90", None, audience),
+                    person("90", None, "a.com", audience),
+                    person("90", None, None, audience),
+                )
+            ),
+        ),
+        ("70", "90", "else"),
+        issuers_vary=True,
+    ),
+    World(
+        "everything",
+        EVERYTHING,
+        (
+            *GOOGLE_CALLERS,
+            *(
+                user(
+                    uid,
+                    SHOP,
+                    email,
+                    age,
+                    tenant=tenant,
+                    provider=provider,
+                    second_factor=factor,
+                    claims={"role": role, "roles": roles},
+                )
+                for uid, email, tenant, provider, age, factor, role, roles in product(
+                    ("u1", "u2"),
+                    (None, "ada@a.com"),
+                    (None, "t1", "t2", "t3"),
+                    ("password", "anonymous", "oidc.made-up"),
+                    (30, 180, 900),
+                    (None, "totp"),
+                    (None, "a"),
+                    (None, ("x",)),
+                )
+            ),
+        ),
+        (None, robot("90", ROBOT), person("72", domain="a.com"), person("73")),
+        ("u1", "u2", "else"),
+        issuers=SHOP_ISSUERS[:2],
+    ),
+]
+
+ISSUERS = [
+    SHOP_ISSUERS,
+    (google(CLIENT), firebase(SHOP)),
+    (google(URL, OTHER_CLIENT), firebase(SHOP), firebase(BANK)),
+    (google(OTHER_CLIENT, CLIENT),),
+    (firebase(BANK),),
+]
+AUDIENCES = [None, None, frozenset({CLIENT}), frozenset({URL, OTHER_CLIENT})]
+
+
+def a_rule(random: Random, leaves: Iterable[Rule], size: int) -> Rule:
+    """A rule of so many leaves."""
+    if size == 1:
+        return random.choice(tuple(leaves))
+    left = random.randint(1, size - 1)
+    one, other = a_rule(random, leaves, left), a_rule(random, leaves, size - left)
+    return one & other if random.random() < 0.5 else one | other
+
+
+def near(random: Random, rule: Rule, leaves: Iterable[Rule]) -> Rule:
+    """A rule that differs from this one in a place or two, as rules in one application do."""
+    if isinstance(rule, AllOf | AnyOf):
+        parts = list(rule.rules)
+        place = random.randrange(len(parts))
+        way = random.random()
+        if way < 0.25 and len(parts) > 1:
+            del parts[place]
+        elif way < 0.4:
+            parts.append(random.choice(tuple(leaves)))
+        elif way < 0.5:
+            return (AnyOf if isinstance(rule, AllOf) else AllOf)(*parts)
+        else:
+            parts[place] = near(random, parts[place], leaves)
+        return type(rule)(*parts)
+    other = random.choice(tuple(leaves))
+    return random.choice((rule, rule & other, rule | other, other))
+
+
+def two_sides(random: Random, world: World) -> tuple[Side, Side]:
+    """An old and a new side in this world."""
+    old = a_rule(random, world.rules, random.randint(1, 5))
+    new = a_rule(random, world.rules, random.randint(1, 4)) if random.random() < 0.3 else near(random, old, world.rules)
+    if not world.issuers_vary:
+        return Side(old, issuers=world.issuers), Side(new, issuers=world.issuers)
+    before = Side(old, random.choice(AUDIENCES), random.choice(ISSUERS))
+    unchanged = random.random() < 0.5
+    after = before if unchanged else Side(new, random.choice(AUDIENCES), random.choice(ISSUERS))
+    return before, Side(new, after.audiences, after.issuers)
