@@ -36,6 +36,7 @@ def http() -> Iterator[requests.Session]:
 @contextmanager
 def noted_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
+    others = set(threading.enumerate())
 
     class Noted(subprocess.Popen[str]):
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -45,7 +46,7 @@ def noted_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess
     monkeypatch.setattr(subprocess, "Popen", Noted)
     yield started
     assert [process.poll() is not None for process in started] == [True]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("callerid")]
+    assert set(threading.enumerate()) <= others
 
 
 def test_what_is_decided_there_is_logged_here(

@@ -46,7 +46,7 @@ async def until(condition: Callable[[], bool], sleep: Callable[[float], Awaitabl
 
 
 def our_threads() -> list[str]:
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("callerid"))
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("callerid-keys"))
 
 
 def test_a_hundred_cold_threads_make_one_fetch(server: KeyServer, source: KeySource) -> None:
