@@ -37,6 +37,8 @@ def shown(request: pytest.FixtureRequest) -> str:
     others = set(threading.enumerate())
     assert demo(out, app=app, server=server) == 0
     assert set(threading.enumerate()) <= others
+    assert (LOG.level, LOG.propagate, LOG.handlers) == (logging.NOTSET, True, [])
+    assert "GOOGLE_KEYS_URL" not in os.environ
     assert f"examples/{app}_app/app.py" in out.getvalue()
     return out.getvalue()
 
