@@ -117,7 +117,7 @@ def trouble(expected: Expected, got: Got, method: str, *, bare: bool = True) -> 
     # Servers take the body away where frameworks leave it to them.
     if got.status != 200 or (method != "HEAD" and got.body != text):
         return f"expected {text!r}, got {got.status} {got.body!r}"
-    if bare and got.ran != [(expected.place, expected.caller)]:
+    if got.ran != [(expected.place, expected.caller)]:
         return f"{got.ran} ran"
     return ""
 

@@ -8,14 +8,12 @@ from callerid.testing import HOSTILE_VARIANTS
 from tests.contract.answers import Expected, LetIn
 from tests.contract.application import ACCOUNT_ID, PLACES
 
-from .row import ADA, FORBIDDEN, ROBOT, STRANGER, Row, bearer, get, invalid, step_up
+from .row import ADA, FORBIDDEN, ROBOT, STRANGER, U1, Row, bearer, get, invalid, step_up
 
 __all__ = ["ROWS"]
 
-U1 = "firebase:shop-prod/u1"
 METHOD = {place.path: place.method for place in PLACES}
 NAME = {place.path: place.name for place in PLACES}
-CARRIED_BY = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
 
 Who = str | None
 Asked = tuple[str, dict[Who, Expected | str]]

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 
 from tests.contract.answers import Expected, LetIn
 
-from .row import ADA, FORBIDDEN, MALFORMED, ROBOT, SEVERAL, STRANGER, Row, bearer, get, invalid
+from .row import ADA, FORBIDDEN, MALFORMED, ROBOT, SEVERAL, STRANGER, U1, VIA, Row, bearer, get, invalid
 
 __all__ = ["ROWS"]
 
-U1 = "firebase:shop-prod/u1"
-VIA = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
-CARRIER = "serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
 SLOT = "X-Serverless-Authorization"
 
 IN = LetIn("domain", ADA)

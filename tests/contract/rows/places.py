@@ -17,7 +17,9 @@ from .row import (
     REDIRECTED,
     ROBOT,
     STRANGER,
+    U1,
     UNAVAILABLE,
+    VIA,
     WRONG_METHOD,
     Row,
     bearer,
@@ -27,8 +29,6 @@ from .row import (
 
 __all__ = ["ROWS"]
 
-U1 = "firebase:shop-prod/u1"
-VIA = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
 CARRIER = bearer("carrier", "X-Serverless-Authorization")
 UNASKED: Expected = Theirs((200, 204, 404, 405))
 """Whatever the framework says to a method that the route does not have."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.contract.answers import Expected, LetIn, Refused, Theirs
+from tests.contract.answers import Expected, Refused, Theirs
 from tests.contract.sending import Sent
 
 __all__ = [
@@ -14,14 +14,14 @@ __all__ = [
     "AMBIGUOUS",
     "FORBIDDEN",
     "MALFORMED",
-    "NOBODY",
     "NOT_FOUND",
-    "OTHER",
     "REDIRECTED",
     "ROBOT",
     "SEVERAL",
     "STRANGER",
+    "U1",
     "UNAVAILABLE",
+    "VIA",
     "WRONG_METHOD",
     "Row",
     "bearer",
@@ -84,11 +84,8 @@ NOT_FOUND: Final = Theirs((404,))
 WRONG_METHOD: Final = Theirs((405,))
 REDIRECTED: Final = Theirs((307, 308))
 
-NOBODY: Final = "nobody"
 ADA: Final = "user:ada@example.com"
-OTHER: Final = "user:eve@other.com"
 ROBOT: Final = "serviceAccount:scheduler@shop-prod.iam.gserviceaccount.com"
-
-
-def let_in(place: str, caller: str = NOBODY) -> LetIn:
-    return LetIn(place, caller)
+U1: Final = "firebase:shop-prod/u1"
+VIA: Final = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
+"""What is written behind a caller whose call was carried."""
