@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
-from callerid.algebra import check_possible
 from callerid.answers import Answer, Challenge, answer
 from callerid.callers import Caller, Kind
 from callerid.errors import (
@@ -214,6 +213,8 @@ class GuardCore:
 
     def check_possible(self, requirement: Requirement, where: str) -> None:
         """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify."""
+        from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
+
         check_possible(requirement.rule, self._issuers, where)
 
     # --- keys ---
