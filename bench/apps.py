@@ -1,16 +1,21 @@
 """The applications under load: each framework's hello, without authentication, with callerid, and with its peers.
 
-``python -m bench.apps NAME PORT`` serves one under uvicorn; what it needs comes in ``BENCH_SETUP`` as JSON.
+``python -m bench.apps NAME PORT`` serves one under uvicorn, and gunicorn serves those of Flask; what they need comes in
+``BENCH_SETUP`` as JSON.
 """
 
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
+import flask
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, SimpleUser, requires
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -202,6 +207,65 @@ def _no_credential() -> Any:
     base: Any = credentials.Base
     anonymous: Any = AnonymousCredentials
     return type("Anonymous", (base,), {"get_credential": lambda _: anonymous()})()
+
+
+# --- Flask ---
+
+
+def flask_bare() -> Flask:
+    app = Flask(__name__)
+
+    @app.get("/")
+    def hello() -> str:
+        return "hello"
+
+    return app
+
+
+def flask_callerid(*, public: bool = False) -> Flask:
+    from callerid import Domain, KeyDocument, Nobody, Public, google
+    from callerid.flask import Guard
+
+    guard = Guard(google(SETUP["audience"], keys=KeyDocument(SETUP["google_jwks"])))
+    app = Flask(__name__)
+    guard.protect(app, default=Nobody())
+
+    @app.get("/")
+    @guard.allow(Public() if public else Domain("example.com"))
+    def hello() -> str:
+        return "hello"
+
+    return app
+
+
+def flask_callerid_public() -> Flask:
+    return flask_callerid(public=True)
+
+
+def flask_google_auth() -> Flask:
+    backend = _GoogleAuth()
+    app = Flask(__name__)
+
+    def authenticated(view: Callable[[], str]) -> Callable[[], str]:
+        @functools.wraps(view)
+        def checked() -> str:
+            header = flask.request.headers.get("Authorization", "")
+            try:
+                claims = backend.claims(header.partition(" ")[2])
+            except Exception:  # noqa: BLE001 - as it is usually written
+                flask.abort(401)
+            if claims.get("hd") != "example.com":
+                flask.abort(403)
+            return view()
+
+        return checked
+
+    @app.get("/")
+    @authenticated
+    def hello() -> str:
+        return "hello"
+
+    return app
 
 
 # --- many routes ---
