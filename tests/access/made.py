@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,8 +12,11 @@ from callerid.fastapi import Guard
 STAFF = Domain("example.com")
 
 
-def new_guard(**options: Any) -> Guard:
-    return Guard(google("https://orders.example.com"), firebase("shop-prod"), **options)
+SERVICE = "https://orders.example.com"
+
+
+def new_guard(*audiences: str) -> Guard:
+    return Guard(google(*(audiences or (SERVICE,))), firebase("shop-prod"))
 
 
 def small(rules: dict[str, Rule], *, default: Rule = STAFF, guard: Guard | None = None) -> FastAPI:

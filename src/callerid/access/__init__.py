@@ -11,11 +11,24 @@ The staircase inside, each importing only what stands before it::
     reading      the map of whatever application it is
     forms        the map as a table, JSON, Markdown
     lock         the map as a file to be reviewed, and what has changed since
+    suite        access tests as data: access.toml (run by `callerid.testing`)
 """
 
 from callerid.access.loading import load
 from callerid.access.lock import LOCK_VERSION, differences, locked
 from callerid.access.reading import access_map
 from callerid.access.rows import AccessMap, Part, Row
+from callerid.access.suite import Suite, read_suite
 
-__all__ = ["LOCK_VERSION", "AccessMap", "Part", "Row", "access_map", "differences", "load", "locked"]
+__all__ = [
+    "LOCK_VERSION",
+    "AccessMap",
+    "Part",
+    "Row",
+    "Suite",
+    "access_map",
+    "differences",
+    "load",
+    "locked",
+    "read_suite",
+]

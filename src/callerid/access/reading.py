@@ -23,18 +23,19 @@ def access_map(app: Any) -> AccessMap:
     else.
     """
     framed = _framed(app)
-    outside = tuple(row for gate in _gates(app) for row in _rows_of(gate))
+    gates = tuple(_gates(app))
+    outside = tuple(row for gate in gates for row in _rows_of(gate))
     if framed is None and not outside:
         raise ConfigurationError(
             f"a {type(app).__qualname__} is no application that can be mapped: it takes FastAPI, Starlette and Flask "
             "applications, and any other behind callerid's CallerMiddleware"
         )
     if framed is None:
-        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside)
+        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside, layers=len(gates))
     if outside and not framed.rows:
         # Guarded by path alone: marks would answer 500, and are among the problems.
-        return replace(framed, rows=outside, problems=framed.problems[:-1])
-    return replace(framed, rows=(*outside, *framed.rows))
+        return replace(framed, rows=outside, problems=framed.problems[:-1], layers=len(gates))
+    return replace(framed, rows=(*outside, *framed.rows), layers=len(gates) + 1)
 
 
 def is_wsgi(app: Any) -> bool:

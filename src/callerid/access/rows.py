@@ -97,12 +97,14 @@ class AccessMap:
     """Every route of an application with the rule that guards it, as the guard enforces it.
 
     ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
-    entries of a path table that no route answers.
+    entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
+    other.
     """
 
     kind: str
     rows: tuple[Row, ...]
     problems: tuple[str, ...] = ()
+    layers: int = 1
 
     @property
     def guards(self) -> tuple[GuardCore, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from callerid.cli.check import add_check
 from callerid.cli.demo import demo
 from callerid.cli.issuer import Wanted, issuer
 from callerid.cli.routes import add_routes
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.set_defaults(command=_issuer)
 
     add_routes(commands)
+    add_check(commands)
     return parser
 
 

@@ -14,9 +14,9 @@ from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["Asked", "add_application", "add_routes", "read_map", "routes", "text_of"]
+__all__ = ["ENDING", "Asked", "add_application", "add_routes", "read_map", "routes", "text_of"]
 
-_ENDING = "exit codes: 0 all is as it should be; 1 something is not, and is named; 2 bad usage, or it cannot be read"
+ENDING = "exit codes: 0 all is as it should be; 1 something is not, and is named; 2 bad usage, or it cannot be read"
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_routes(commands: Any) -> None:
         help="show who may call what in an application",
         description="Prints every route with its rule in words, where the rule stands and whether it is weaker "
         "than the default, as the guard enforces it. Rules that nobody enforces or can meet are named, with the mend.",
-        epilog=_ENDING,
+        epilog=ENDING,
     )
     add_application(parser)
     form = parser.add_mutually_exclusive_group()

@@ -1,0 +1,177 @@
+"""Access tests as data: ``access.toml`` beside an application says who may call what, and who may not.
+
+For instance::
+
+    app = "app:app"
+
+    [personas.stranger]
+    may = ["GET /healthz"]
+    may_not = "everything else"
+
+    [personas.ada]
+    firebase_user = "ada"
+    may = ["GET /healthz", "GET /users/ada/orders"]
+    may_not = ["GET /users/ben/orders", "WS /reports/live"]
+
+A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account`` (each an
+e-mail address) and ``firebase_user`` (a uid). Beside it may stand what the tokens of that kind say: ``audience``,
+``subject``, ``domain``; ``project``, ``email``, ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and
+``signed_in_ago`` (seconds). ``via`` is the service account that carries the calls. ``"everything else"`` is every call
+that the file names anywhere and this persona may not make otherwise.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from callerid.errors import ConfigurationError, one_line
+
+__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Persona", "Suite", "read_suite"]
+
+EVERYTHING_ELSE = "everything else"
+
+_GOOGLE = {"audience": str, "subject": str}
+_FIREBASE = dict.fromkeys(("project", "email", "phone", "provider", "tenant", "second_factor"), str)
+
+KINDS: Mapping[str, Mapping[str, type]] = {
+    "person": _GOOGLE,
+    "workspace_person": {**_GOOGLE, "domain": str},
+    "service_account": _GOOGLE,
+    "firebase_user": {**_FIREBASE, "claims": dict, "signed_in_ago": int},
+}
+"""The kinds of persona, each with what may be said of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Somebody who calls: of which kind (empty: without a credential), by which name, and what else is said of them."""
+
+    name: str
+    kind: str = ""
+    who: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call of one persona, and whether they may."""
+
+    persona: Persona
+    method: str
+    path: str
+    may: bool
+
+    @property
+    def call(self) -> str:
+        """The method and the path."""
+        return f"{self.method} {self.path}"
+
+    def __str__(self) -> str:
+        return f"{self.persona.name} {'may' if self.may else 'may not'} {self.call}"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """All cases of a file, and the application that it names, if it does."""
+
+    cases: tuple[Case, ...]
+    application: str | None = None
+
+
+def read_suite(text: str, name: str) -> Suite:
+    """Read an ``access.toml``; ``name`` is its file's.
+
+    Raises `ConfigurationError`, in one line that says what and where.
+    """
+    try:
+        given = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{name}: no TOML: {one_line(str(error))}") from None
+    try:
+        return _suite(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(one_line(f"{name}: {error}")) from None
+
+
+def _suite(given: dict[str, Any]) -> Suite:
+    application, personas = given.pop("app", None), given.pop("personas", None)
+    if given:
+        raise ConfigurationError(f"{next(iter(given))!r} is nothing that it says: write app and [personas.NAME]")
+    if not isinstance(application, str | None):
+        raise ConfigurationError("app is a text such as 'app:app'")
+    if not isinstance(personas, dict) or not personas:
+        raise ConfigurationError("no personas: write [personas.NAME] for each")
+    tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
+    called = {name: _calls(name, table) for name, table in tables.items()}
+    every = dict.fromkeys(call for calls in called.values() for call in calls)
+    cases = [
+        case for name, table in tables.items() for case in _cases(_persona(name, table), table, called[name], every)
+    ]
+    return Suite(tuple(cases), application)
+
+
+def _table(name: str, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"[personas.{name}] is no table")
+    return cast("dict[str, Any]", table)
+
+
+def _persona(name: str, table: Mapping[str, Any]) -> Persona:
+    said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via")}
+    kinds = [key for key in said if key in KINDS]
+    if len(kinds) > 1:
+        raise ConfigurationError(f"{name} is {' and '.join(kinds)}: a persona is one of them, or a stranger")
+    kind = kinds[0] if kinds else ""
+    options = {key: value for key, value in said.items() if key != kind}
+    known = KINDS.get(kind, {})
+    for key, value in options.items():
+        if key not in known:
+            raise ConfigurationError(f"{name}: {key!r} is nothing that is said of a {kind or 'stranger'}")
+        if type(value) is not known[key]:
+            raise ConfigurationError(f"{name}: {key} is {value!r}, which is no {known[key].__name__}")
+    who, via = said.get(kind, ""), table.get("via")
+    if not isinstance(who, str) or not isinstance(via, str | None):
+        raise ConfigurationError(f"{name}: a persona is named by a text")
+    return Persona(name, kind, who, options, via)
+
+
+def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
+    """The calls that are written out, and whether the persona may make them."""
+    found: dict[str, bool] = {}
+    for key, may in (("may", True), ("may_not", False)):
+        given = table.get(key, [])
+        if given == EVERYTHING_ELSE and not may:
+            continue
+        for call in _texts(given, f"{name}.{key}"):
+            method, _, path = call.partition(" ")
+            if not method.isalpha() or method != method.upper() or not path.startswith("/") or set(path) & set("?#{} "):
+                raise ConfigurationError(f"{name}.{key}: {call!r} is no call: write 'GET /users/ada', or 'WS /live'")
+            if call in found:
+                raise ConfigurationError(f"{name}: {call!r} is there twice")
+            found[call] = may
+    return found
+
+
+def _texts(given: Any, where: str) -> list[str]:
+    if not _is_array(given) or not all(isinstance(each, str) for each in given):
+        raise ConfigurationError(f"{where} is an array of calls such as 'GET /healthz'")
+    return given  # type: ignore[no-any-return]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _cases(
+    persona: Persona, table: Mapping[str, Any], calls: Mapping[str, bool], every: Mapping[str, None]
+) -> Iterator[Case]:
+    rest = {call: False for call in every if call not in calls} if table.get("may_not") == EVERYTHING_ELSE else {}
+    if not calls and not rest:
+        raise ConfigurationError(f"{persona.name} calls nothing: say what they may, and what they may not")
+    for call, may in {**calls, **rest}.items():
+        method, _, path = call.partition(" ")
+        yield Case(persona, method, path, may)

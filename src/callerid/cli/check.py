@@ -1,0 +1,84 @@
+"""``callerid check``: access tests as data, over the real application with real signatures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from callerid.access import Suite, access_map, load, read_suite
+from callerid.cli.routes import ENDING, add_application, text_of
+from callerid.cli.table import Style
+from callerid.cli.trouble import CommandError
+from callerid.errors import ConfigurationError
+from callerid.testing.access import Judgement, rehearsing
+
+__all__ = ["add_check", "check"]
+
+
+def add_check(commands: Any) -> None:
+    """The command's arguments, added to those of ``callerid``."""
+    parser = commands.add_parser(
+        "check",
+        help="run the access tests of an application",
+        description="Reads who may call what, and who may not, from a TOML file, and makes each call with a token that "
+        "a local issuer signs. The guard decides as ever; no handler runs. Rules that nobody enforces or can meet are "
+        "errors, too.",
+        epilog=ENDING,
+    )
+    add_application(parser)
+    parser.add_argument("file", type=Path, metavar="FILE", help="access.toml: personas, and what each may call")
+    parser.set_defaults(command=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    return check(sys.stdout, asked.application, asked.app_dir, asked.file)
+
+
+def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
+    """Run the cases of a file; returns the exit code. Raises `CommandError` for what cannot be read."""
+    style = Style.of(out)
+    try:
+        suite = read_suite(text_of(file), str(file))
+        app = load(application, folder)
+        problems = access_map(app).problems
+        if problems:
+            lines, code = [style.paint(f"problem: {each}", "never") for each in problems], 1
+        else:
+            lines, code = _made(app, suite, file, style)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
+    out.write("\n".join([*lines, ""]))
+    out.flush()
+    return code
+
+
+def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], int]:
+    with rehearsing(app) as rehearsal:
+        judged = [rehearsal.judge(case) for case in suite.cases]
+        untested = rehearsal.untested()
+    wrong = [each for each in judged if not each.is_right]
+    lines = [*_personas(judged, style), ""]
+    for each in wrong:
+        first, *why = str(each).splitlines()
+        lines += [style.paint(f"NOT SO: {first}", "never"), *why]
+    if untested:
+        lines.append(style.paint(f"nobody calls {', '.join(untested)}", "out"))
+    lines.append(f"{file}: {len(judged)} calls, {len(judged) - len(wrong)} as it says")
+    return lines, 1 if wrong else 0
+
+
+def _personas(judged: Iterable[Judgement], style: Style) -> list[str]:
+    right: dict[str, Counter[str]] = {}
+    for each in judged:
+        word = "wrong" if not each.is_right else "may" if each.case.may else "may not"
+        right.setdefault(each.case.persona.name, Counter())[word] += 1
+    width = max(map(len, right))
+    return [
+        f"  {style.paint(name.ljust(width), 'head')}  may {counts['may']:>2}, may not {counts['may not']:>2}"
+        + (style.paint(f", not so {counts['wrong']}", "never") if counts["wrong"] else "")
+        for name, counts in right.items()
+    ]

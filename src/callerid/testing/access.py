@@ -1,0 +1,285 @@
+"""Access tests: calls of real applications with real signatures, up to the guard's decision and no further.
+
+While they run, each guard believes a `LocalIssuer` where it believed Google: everything else of it stays. No handler
+runs, whoever is let in: what is asked is the decision alone. What an opaque mounted application decides by a guard of
+its own is not seen; the mount is.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import anyio
+
+from callerid.access import AccessMap, access_map
+from callerid.access.reading import is_wsgi
+from callerid.access.suite import Case, Persona
+from callerid.callers import Kind
+from callerid.errors import ConfigurationError, Refusal
+from callerid.guard import GuardCore, Identity, Requirement, log
+from callerid.issuers import Issuer
+from callerid.keys import KeyDocument, KeyStore
+from callerid.memory import Memory
+from callerid.testing.issuer import LocalIssuer
+from callerid.testing.mint import PERSON_AUDIENCE
+
+__all__ = ["Judgement", "Rehearsal", "believing", "rehearsing"]
+
+
+@contextmanager
+def believing(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
+    """While active, these guards take the tokens of a local issuer, and no others: for tests only.
+
+    Audiences, projects and all rules stay as they are; only the keys are others. At the end the guards are as before.
+    """
+    with ExitStack() as undoing:
+        for guard in guards:
+            own = vars(guard)
+            undoing.callback(_restore, own, dict(own))
+            trusted = [_with_keys_of(issuer, each) for each in guard.issuers]
+            own.update(_issuers=(), _keys=KeyStore(), _memory=Memory(0))
+            guard.trust(*trusted)
+        yield
+
+
+def _restore(own: dict[str, Any], before: dict[str, Any]) -> None:
+    own.clear()
+    own.update(before)
+
+
+def _with_keys_of(local: LocalIssuer, issuer: Issuer) -> Issuer:
+    return replace(issuer, keys=KeyDocument(local.jwks_document(issuer.kind.value)))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of a case: whether it is as the case says, what was decided, and why."""
+
+    case: Case
+    is_right: bool
+    said: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        why = "".join(f"\n  {line}" for line in self.why.splitlines())
+        return f"{self.case}: {self.said}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    route: str
+    requirement: Requirement | None
+    refusal: Refusal | None
+
+
+class _Stop(BaseException):
+    """Somebody was let in: no handler may run."""
+
+
+class Rehearsal:
+    """An application whose guards decide for real, and whose handlers do not run."""
+
+    def __init__(self, app: Any, found: AccessMap, issuer: LocalIssuer) -> None:
+        self.map = found
+        self._app = app
+        self._issuer = issuer
+        self._heard: list[_Heard] = []
+        self._drive = _call_wsgi if is_wsgi(app) else _call_asgi
+        self._routes = {f"{method} {row.template}" for row in found.rows for method in row.methods}
+        self.called: set[str] = set()
+        """The routes that were called so far."""
+
+    def judge(self, case: Case) -> Judgement:
+        """Make the call of a case. Raises `ConfigurationError` for a persona of whom Google would mint no token."""
+        headers = self._headers(case.persona)
+        self._heard.clear()
+        try:
+            self._drive(self._app, case, headers)
+        except BaseException as error:
+            if not self._heard or isinstance(error, KeyboardInterrupt | SystemExit):
+                if isinstance(error, Exception):
+                    return Judgement(
+                        case, is_right=False, said=f"the application raised {type(error).__name__}: {error}"
+                    )
+                raise
+        return self._judged(case)
+
+    def _judged(self, case: Case) -> Judgement:
+        if not self._heard:
+            return Judgement(case, is_right=False, said="nobody decided: what stands before the guard has answered")
+        heard = self._heard[-1]
+        if len(self._heard) >= self.map.layers and not self._is_known(heard.route):
+            return Judgement(case, is_right=False, said="no route answers there: mend the path or the method")
+        self.called.add(heard.route)
+        refusal = heard.refusal
+        if refusal is None:
+            rule = "" if heard.requirement is None else str(heard.requirement.rule)
+            return Judgement(case, case.may, f"let in by {rule}")
+        said = f"refused with {refusal.status} {refusal.reason}"
+        if refusal.status not in (401, 403):
+            return Judgement(case, is_right=False, said=said, why=refusal.detail)
+        return Judgement(case, not case.may, said, refusal.why or refusal.detail)
+
+    def _is_known(self, route: str) -> bool:
+        _, _, template = route.partition(" ")
+        by_table = "(no entry)" in route or template == ""
+        return by_table or route in self._routes or f"* {template}" in self._routes
+
+    def untested(self) -> list[str]:
+        """The routes that no case has called."""
+        return [
+            f"{method} {row.template}"
+            for method, row in self.map.singly()
+            if row.template.startswith("/") and not {f"{method} {row.template}", f"* {row.template}"} & self.called
+        ]
+
+    def record(
+        self,
+        route: str,
+        requirement: Requirement | None,
+        identity: Identity | None,
+        refusal: Refusal | None = None,
+    ) -> str:
+        """In place of `GuardCore.record`."""
+        self._heard.append(_Heard(route, requirement, refusal))
+        if refusal is None and len(self._heard) >= self.map.layers:
+            raise _Stop
+        return "urn:uuid:00000000-0000-0000-0000-000000000000"
+
+    def _headers(self, persona: Persona) -> dict[str, str]:
+        try:
+            headers = self._issuer.bearer(self._token(persona)) if persona.kind else {}
+            if persona.via is not None:
+                carrier = self._token(Persona(persona.name, "service_account", persona.via))
+                headers["X-Serverless-Authorization"] = f"Bearer {carrier}"
+        except ValueError as error:
+            raise ConfigurationError(f"{persona.name}: {error}") from None
+        return headers
+
+    def _token(self, persona: Persona) -> str:
+        options = dict(persona.options)
+        if persona.kind == "firebase_user":
+            ago = options.pop("signed_in_ago", None)
+            if ago is not None:
+                options["signed_in_at"] = int(self._issuer.clock()) - ago
+            options.setdefault("project", next(iter(self._audiences(Kind.FIREBASE)), "shop-prod"))
+        else:
+            options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
+        mint: Any = getattr(self._issuer, persona.kind)
+        return mint(persona.who, **options)  # type: ignore[no-any-return]
+
+    def _audience(self, *, is_service: bool) -> str:
+        """People get tokens for an OAuth client id, services for a URL."""
+        fitting = [each for each in self._audiences(Kind.GOOGLE) if _is_client_id(each) is not is_service]
+        return next(iter(fitting), "https://no-audience.example.com" if is_service else PERSON_AUDIENCE)
+
+    def _audiences(self, kind: Kind) -> list[str]:
+        issuers = [issuer for guard in self.map.guards for issuer in guard.issuers if issuer.kind is kind]
+        return sorted({audience for issuer in issuers for audience in issuer.audiences})
+
+
+def _is_client_id(audience: str) -> bool:
+    return audience.endswith(".apps.googleusercontent.com")
+
+
+@contextmanager
+def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehearsal]:
+    """An application, ready for access tests; at the end its guards are as before.
+
+    ``issuer`` signs the tokens; without one there is a new one, of the guard's own time. Raises `ConfigurationError`
+    for what is no application, or has rules that nobody enforces or can meet.
+    """
+    found = access_map(app)
+    if found.problems:
+        raise ConfigurationError("; ".join(found.problems))
+    signing = LocalIssuer(clock=found.guards[0].clock) if issuer is None else issuer
+    rehearsal = Rehearsal(app, found, signing)
+    with believing(signing, *found.guards), _listening(found.guards, rehearsal):
+        yield rehearsal
+
+
+@contextmanager
+def _listening(guards: Iterable[GuardCore], rehearsal: Rehearsal) -> Generator[None]:
+    # Some adapters tell of who is let in only where somebody listens.
+    level, propagate, disabled, handler = log.level, log.propagate, log.disabled, logging.NullHandler()
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    log.propagate, log.disabled = False, False
+    for guard in guards:
+        vars(guard)["record"] = rehearsal.record
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate, log.disabled = propagate, disabled
+
+
+# --- one call, without a server ---
+
+
+def _call_asgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
+    is_socket = case.method == "WS"
+    scope: dict[str, Any] = {
+        "type": "websocket" if is_socket else "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "wss" if is_socket else "https",
+        "path": case.path,
+        "raw_path": case.path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"testserver"), *((k.lower().encode(), v.encode()) for k, v in headers.items())],
+        "client": ("127.0.0.1", 0),
+        "server": ("testserver", 443),
+        "state": {},
+        "extensions": {"websocket.http.response": {}} if is_socket else {},
+    }
+    if is_socket:
+        scope["subprotocols"] = []
+    else:
+        scope["method"] = case.method
+
+    async def receive() -> dict[str, Any]:
+        """Whoever reads before the guard decides finds an empty body, or an opening handshake."""
+        return {"type": "websocket.connect"} if is_socket else {"type": "http.request", "body": b""}
+
+    async def send(_: Any) -> None:
+        """What is answered does not matter: the decision was heard."""
+
+    anyio.run(partial(app, scope, receive, send))
+
+
+def _call_wsgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
+    environ = {
+        "REQUEST_METHOD": case.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": case.path.encode().decode("latin-1"),
+        "QUERY_STRING": "",
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "testserver",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+
+    def start_response(*_: Any) -> None:
+        """What is answered does not matter: the decision was heard."""
+
+    answer: Any = app(environ, start_response)
+    if hasattr(answer, "close"):
+        answer.close()

@@ -1,0 +1,252 @@
+"""Access tests run over the real application, decide for real, run no handler and leave nothing behind."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, WebSocket
+from flask import Flask
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import Response
+
+import callerid.flask
+from callerid import (
+    CustomClaim,
+    FirebaseUser,
+    Guard,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    User,
+    Via,
+    asgi,
+    firebase,
+    google,
+    wsgi,
+)
+from callerid.access.suite import Case, Persona
+from callerid.errors import ConfigurationError
+from callerid.testing import LocalIssuer
+from callerid.testing.access import Judgement, Rehearsal, rehearsing
+from tests.access.made import STAFF
+from tests.access.made import new_guard as guard_of
+from tests.access.made import small as small_of
+
+URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
+
+
+def new_guard() -> Any:
+    return guard_of(URL, CLIENT)
+
+
+def small(rules: dict[str, Rule], **options: Any) -> FastAPI:
+    return small_of(rules, **{"guard": new_guard(), **options})
+
+
+STRANGER = Persona("stranger")
+SAM = Persona("sam", "workspace_person", "sam@example.com")
+ADA = Persona("ada", "firebase_user", "ada")
+
+
+def judge(app: Any, persona: Persona, call: str, *, may: bool = True) -> Judgement:
+    method, path = call.split()
+    with rehearsing(app) as rehearsal:
+        return rehearsal.judge(Case(persona, method, path, may))
+
+
+def test_no_handler_runs_and_the_guard_is_as_before() -> None:
+    ran: list[str] = []
+    guard = new_guard()
+    app = FastAPI(openapi_url=None)
+    guard.protect(app, default=STAFF)
+    app.post("/refunds")(lambda: ran.append("refund"))
+    before = dict(vars(guard))
+    judged = judge(app, SAM, "POST /refunds")
+    assert (judged.is_right, str(judged)) == (True, "sam may POST /refunds: let in by domain:example.com")
+    assert ran == []
+    assert vars(guard) == before
+    log = logging.getLogger("callerid")
+    assert (log.propagate, log.level, log.handlers) == (True, logging.NOTSET, [])
+
+
+def test_a_token_of_somebody_elses_key_is_worth_nothing_to_it() -> None:
+    app = small({"GET /a": STAFF})
+    with rehearsing(app) as rehearsal:
+        stranger = Rehearsal(app, rehearsal.map, LocalIssuer())
+        headers = stranger._headers(SAM)
+        vars(rehearsal)["_headers"] = lambda _: headers
+        judged = rehearsal.judge(Case(SAM, "GET", "/a", may=True))
+    assert not judged.is_right
+    assert judged.said == "refused with 401 unknown_key"
+
+
+def test_a_no_is_explained() -> None:
+    judged = judge(small({"GET /a": STAFF}), ADA, "GET /a")
+    assert str(judged) == (
+        "ada may GET /a: refused with 403 not_allowed\n  - domain:example.com: the caller is firebase:shop-prod/ada"
+    )
+
+
+def test_a_path_that_nobody_answers_is_no_proof() -> None:
+    app = small({"GET /a": STAFF})
+    for call in ("GET /b", "DELETE /a"):
+        judged = judge(app, STRANGER, call, may=False)
+        assert (judged.is_right, judged.said) == (False, "no route answers there: mend the path or the method")
+
+
+def test_a_refusal_that_says_nothing_of_the_caller_is_no_proof() -> None:
+    guarded = asgi.CallerMiddleware(_unreached, guard=Guard(google("a")), default=Public())
+    judged = judge(guarded, STRANGER, "GET //a", may=False)
+    assert (judged.is_right, judged.said) == (False, "refused with 400 ambiguous_path")
+
+
+async def _unreached(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError
+
+
+def test_what_answers_before_the_guard_is_no_proof() -> None:
+    app = small({"GET /a": STAFF})
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        await Response()(scope, receive, send)
+
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, *arguments: Any) -> None:
+            await answers(*arguments)
+
+    judged = judge(Front(app), STRANGER, "GET /a", may=False)
+    assert (judged.is_right, judged.said) == (False, "nobody decided: what stands before the guard has answered")
+
+
+def test_what_raises_before_the_guard_is_no_proof() -> None:
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, *arguments: Any) -> None:
+            raise LookupError("gone")
+
+    judged = judge(Front(small({"GET /a": STAFF})), STRANGER, "GET /a", may=False)
+    assert (judged.is_right, judged.said) == (False, "the application raised LookupError: gone")
+
+
+def test_what_reads_before_the_guard_finds_nothing() -> None:
+    read: list[Any] = []
+
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            read.append(await receive())
+            await self.app(scope, receive, send)
+
+    assert judge(Front(small({"GET /a": STAFF})), SAM, "GET /a").is_right
+    assert read == [{"type": "http.request", "body": b""}]
+
+
+def test_an_interruption_is_one() -> None:
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, *arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge(Front(small({"GET /a": STAFF})), STRANGER, "GET /a")
+
+
+def test_middleware_with_tasks_of_its_own() -> None:
+    app = small({"GET /a": STAFF})
+    app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, call_next: call_next(request))
+    assert judge(app, SAM, "GET /a").is_right
+    assert judge(app, STRANGER, "GET /a", may=False).is_right
+
+
+def test_sockets() -> None:
+    guard, app = new_guard(), FastAPI(openapi_url=None)
+    guard.protect(app, default=STAFF)
+
+    @app.websocket("/live")
+    async def live(socket: WebSocket) -> None:
+        raise AssertionError
+
+    assert judge(app, SAM, "WS /live").is_right
+    assert judge(app, STRANGER, "WS /live", may=False).is_right
+
+
+def test_every_layer_is_asked() -> None:
+    app = small({"GET /a": FirebaseUser()}, default=FirebaseUser())
+    app.add_middleware(asgi.CallerMiddleware, guard=new_plain(), default=Public() | STAFF, routes={"/b": STAFF})
+    assert judge(app, ADA, "GET /a").is_right
+    assert judge(app, STRANGER, "GET /a", may=False).is_right
+    assert judge(app, STRANGER, "GET /b", may=False).is_right
+
+
+def new_plain() -> Guard:
+    return Guard(google("https://orders.example.com"), firebase("shop-prod"))
+
+
+def test_flask_and_wsgi() -> None:
+    app = Flask(__name__, static_folder=None)
+    callerid.flask.Guard(google("1234-abc.apps.googleusercontent.com")).protect(app, default=STAFF)
+    app.get("/grüße")(lambda: pytest.fail("ran"))
+    assert judge(app, SAM, "GET /grüße").is_right
+    assert judge(app, STRANGER, "GET /grüße", may=False).is_right
+    plain = wsgi.CallerMiddleware(lambda environ, start: [b""], guard=new_plain(), default=Public())
+    assert judge(plain, STRANGER, "GET /").is_right
+    closed = wsgi.CallerMiddleware(lambda environ, start: [b""], guard=new_plain(), default=STAFF)
+    assert judge(closed, STRANGER, "GET /", may=False).is_right
+
+
+SERVICE_ACCOUNT = Persona("robot", "service_account", "r@p.iam.gserviceaccount.com")
+
+
+@pytest.mark.parametrize(
+    ("persona", "rule"),
+    [
+        (Persona("eve", "person", "eve@gmail.com"), User("eve@gmail.com")),
+        (Persona("id", "person", "eve@gmail.com", {"subject": "42"}), User("42")),
+        (SERVICE_ACCOUNT, ServiceAccount("r@p.iam.gserviceaccount.com")),
+        (Persona("boss", "firebase_user", "b", {"claims": {"role": "boss"}}), CustomClaim("role", "boss")),
+        (Persona("two", "firebase_user", "b", {"second_factor": "totp"}), SecondFactor()),
+        (Persona("new", "firebase_user", "b", {"signed_in_ago": 10}), SignedInWithin(60)),
+        (Persona("via", via="r@p.iam.gserviceaccount.com"), Via(ServiceAccount("r@p.iam.gserviceaccount.com"))),
+    ],
+)
+def test_personas_of_every_kind(persona: Persona, rule: Any) -> None:
+    app = small({"GET /a": rule})
+    assert judge(app, persona, "GET /a").is_right
+    assert judge(app, STRANGER, "GET /a", may=False).is_right
+
+
+@pytest.mark.parametrize(("audience", "persona"), [(URL, SAM), (CLIENT, SERVICE_ACCOUNT)])
+def test_without_an_audience_for_their_kind_a_token_fits_nothing(audience: str, persona: Persona) -> None:
+    judged = judge(small_of({"GET /a": STAFF}, guard=guard_of(audience)), persona, "GET /a")
+    assert (judged.is_right, judged.said) == (False, "refused with 401 wrong_audience")
+
+
+def test_a_persona_that_google_would_not_know() -> None:
+    app = small({"GET /a": STAFF})
+    with pytest.raises(ConfigurationError, match="robot: "):
+        judge(app, Persona("robot", "service_account", "r@example.com"), "GET /a")
+
+
+def test_an_application_with_problems_is_not_rehearsed() -> None:
+    with pytest.raises(ConfigurationError, match="no guard protects this FastAPI application"), rehearsing(FastAPI()):
+        pass
+
+
+def test_what_nobody_called_is_told() -> None:
+    app = small({"GET /a": STAFF, "POST /b": STAFF})
+    with rehearsing(app) as rehearsal:
+        rehearsal.judge(Case(SAM, "GET", "/a", may=True))
+        assert rehearsal.untested() == ["POST /b"]

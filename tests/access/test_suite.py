@@ -1,0 +1,81 @@
+"""access.toml: read whole, or one line that says what and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from callerid.access import read_suite
+from callerid.errors import ConfigurationError
+
+TEXT = """
+app = "app:app"
+
+[personas.stranger]
+may = ["GET /healthz"]
+may_not = "everything else"
+
+[personas.ada]
+firebase_user = "ada"
+claims = { role = "admin" }
+signed_in_ago = 60
+via = "gateway@shop-prod.iam.gserviceaccount.com"
+may = ["GET /healthz", "WS /live"]
+may_not = ["GET /users/ben"]
+"""
+
+
+def test_it_is_read_into_cases() -> None:
+    suite = read_suite(TEXT, "access.toml")
+    assert suite.application == "app:app"
+    assert list(map(str, suite.cases)) == [
+        "stranger may GET /healthz",
+        "stranger may not WS /live",
+        "stranger may not GET /users/ben",
+        "ada may GET /healthz",
+        "ada may WS /live",
+        "ada may not GET /users/ben",
+    ]
+    ada = suite.cases[-1].persona
+    assert (ada.kind, ada.who, ada.options) == (
+        "firebase_user",
+        "ada",
+        {"claims": {"role": "admin"}, "signed_in_ago": 60},
+    )
+    assert ada.via == "gateway@shop-prod.iam.gserviceaccount.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("may =", "no TOML: Invalid value (at end of document)"),
+        ("", "no personas: write [personas.NAME] for each"),
+        ("personas = 1", "no personas"),
+        ("app = 1\n[personas.a]\nmay = []", "app is a text such as 'app:app'"),
+        ("persona = {}", "'persona' is nothing that it says"),
+        ("[personas]\na = 1", "[personas.a] is no table"),
+        ("[personas.a]\nmay = []", "a calls nothing"),
+        ("[personas.a]\nmay_not = 'everything else'", "a calls nothing"),
+        ("[personas.a]\nmay = 'everything else'", "a.may is an array of calls"),
+        ("[personas.a]\nmay = [1]", "a.may is an array of calls"),
+        ("[personas.a]\nmay = ['/x']", "a.may: '/x' is no call: write 'GET /users/ada', or 'WS /live'"),
+        ("[personas.a]\nmay = ['get /x']", "a.may: 'get /x' is no call"),
+        ("[personas.a]\nmay = ['GET /x?a=1']", "is no call"),
+        ("[personas.a]\nmay = ['GET /users/{id}']", "is no call"),
+        ("[personas.a]\nmay = ['GET /x']\nmay_not = ['GET /x']", "a: 'GET /x' is there twice"),
+        ("[personas.a]\nperson = 'a'\nfirebase_user = 'b'", "a is person and firebase_user"),
+        ("[personas.a]\nperson = 1\nmay = ['GET /x']", "a: a persona is named by a text"),
+        ("[personas.a]\nvia = 1\nmay = ['GET /x']", "a: a persona is named by a text"),
+        ("[personas.a]\nuser = 'a'\nmay = ['GET /x']", "a: 'user' is nothing that is said of a stranger"),
+        (
+            "[personas.a]\nperson = 'a'\ntenant = 't'\nmay = ['GET /x']",
+            "a: 'tenant' is nothing that is said of a person",
+        ),
+        ("[personas.a]\nperson = 'a'\naudience = 1\nmay = ['GET /x']", "a: audience is 1, which is no str"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_suite(text, "access.toml")
+    assert str(raised.value).startswith("access.toml: ")
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)

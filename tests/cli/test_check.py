@@ -1,0 +1,159 @@
+"""``callerid check`` as a person and a pipeline see it, and the same as pytest items."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from callerid.cli import main
+from callerid.testing.access import Rehearsal
+
+pytest_plugins = ["pytester"]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ("fastapi_app", "flask_app")
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    sys.modules.pop("app", None)
+    yield
+    sys.modules.pop("app", None)
+
+
+def run(example: str, file: Path | None = None) -> int:
+    folder = EXAMPLES / example
+    return main(["check", "app:app", str(file or folder / "access.toml"), "--app-dir", str(folder)])
+
+
+@pytest.mark.parametrize("example", NAMES)
+def test_the_examples_are_as_their_files_say(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(example) == 0
+    told = capsys.readouterr().out
+    assert "calls, " in told.splitlines()[-1]
+    assert told.endswith(" as it says\n")
+    assert "nobody calls" not in told
+    assert "NOT SO" not in told
+
+
+def test_what_is_not_so_is_named_and_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "access.toml"
+    file.write_text(
+        '[personas.ben]\nfirebase_user = "ben"\nmay = ["GET /users/ada/orders"]\nmay_not = ["GET /products"]\n'
+    )
+    assert run("flask_app", file) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "  ben  may  0, may not  0, not so 2"
+    assert lines[2:5] == [
+        "NOT SO: ben may GET /users/ada/orders: refused with 403 not_allowed",
+        "  - firebaseUser:{user_id}: the caller is firebase:shop-prod/ben, the path names 'ada'",
+        "NOT SO: ben may not GET /products: let in by allUsers or firebaseUser",
+    ]
+    assert lines[5].startswith("nobody calls GET /static/<path:filename>, GET /healthz, ")
+    assert lines[6] == f"{file}: 2 calls, 0 as it says"
+
+
+def test_problems_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "unguarded_app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    try:
+        file = str(EXAMPLES / "flask_app" / "access.toml")
+        assert main(["check", "unguarded_app:app", file, "--app-dir", str(tmp_path)]) == 1
+    finally:
+        sys.modules.pop("unguarded_app", None)
+    assert capsys.readouterr().out.startswith("problem: no guard protects this Flask application")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot read "),
+        ("may =", "access.toml: no TOML"),
+        ('[personas.r]\nservice_account = "r@example.com"\nmay = ["GET /"]', "r: "),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_exits_2(
+    text: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "access.toml"
+    if text is not None:
+        file.write_text(text)
+    assert run("flask_app", file) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert said in told.err
+
+
+# --- as pytest items ---
+
+APP = """
+from flask import Flask
+from callerid import Domain, Public, google
+from callerid.flask import Guard
+
+guard = Guard(google("1234-abc.apps.googleusercontent.com"))
+app = Flask(__name__, static_folder=None)
+guard.protect(app, default=Domain("example.com"))
+app.get("/a")(lambda: "")
+bare = Flask(__name__)
+"""
+TOML = """
+app = "app:app"
+[personas.sam]
+workspace_person = "sam@example.com"
+may = ["GET /a"]
+[personas.stranger]
+may = ["GET /a"]
+"""
+
+
+def collected(pytester: pytest.Pytester, toml: str) -> pytest.RunResult:
+    pytester.makepyfile(app=APP)
+    (pytester.path / "access.toml").write_text(toml)
+    return pytester.runpytest_inprocess("-p", "pytest_callerid", "-p", "no:cacheprovider", "-v")
+
+
+def test_each_call_is_an_item(pytester: pytest.Pytester) -> None:
+    result = collected(pytester, TOML)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "access.toml::sam may GET /a PASSED*",
+            "access.toml::stranger may GET /a FAILED*",
+            "stranger may GET /a: refused with 401 no_credential",
+            "  expected domain:example.com, got no credential",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        (TOML.replace("app:app", "app:bare"), "no guard protects this Flask application*"),
+        (TOML.replace("app:app", "app:gone"), "app:gone: app has no 'gone'"),
+        (TOML.replace("sam@example.com", "sam@gmail.com"), "sam: *"),
+    ],
+)
+def test_an_application_that_cannot_be_tested_fails_each(pytester: pytest.Pytester, toml: str, said: str) -> None:
+    result = collected(pytester, toml)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([said])
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [("may =", "*access.toml: no TOML*"), (TOML.replace('app = "app:app"', ""), "*name the application*")],
+)
+def test_a_file_that_cannot_be_read_is_a_collection_error(pytester: pytest.Pytester, toml: str, said: str) -> None:
+    result = collected(pytester, toml)
+    assert result.ret == 2
+    result.stdout.fnmatch_lines([said])
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rehearsal, "judge", lambda *_: next(iter(())))
+    result = collected(pytester, TOML)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*StopIteration*"])
