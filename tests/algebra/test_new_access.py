@@ -75,6 +75,24 @@ class ByMoonlight(Rule):
         return "byMoonlight"
 
 
+class AnyDomain(Domain):
+    """A rule that judges otherwise than its class."""
+
+    __slots__ = ()
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+class EveryOne(AnyOf):
+    """Parts, joined in a way of one's own."""
+
+    __slots__ = ()
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
 class Odd(Rule):
     """A rule that cannot be hashed."""
 
@@ -137,6 +155,9 @@ NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (AnyGoogleAccount(), InGroup("ops@a.com")),
     (Via(InGroup("ops@a.com")), Via(InGroup("ops@a.com")) & A),
     (ByMoonlight(), ByMoonlight() & A),
+    (Via(ByMoonlight()), A & Via(ByMoonlight() & ROBOT)),
+    (AnyDomain("a.com"), AnyDomain("a.com")),
+    (AnyGoogleAccount(), AnyDomain("a.com")),
 ]
 
 SOMEBODY_NEW: list[tuple[Rule, Rule, str]] = [
@@ -252,6 +273,10 @@ UNKNOWN: list[tuple[Rule, Rule, str]] = [
     (Where("all", lambda caller: True), A & ROBOTS | ROBOTS, "whom where robots admits"),
     (A, ByMoonlight(), "whom byMoonlight admits"),
     (Public() & A, Odd(), "whom odd admits"),
+    # What is derived from a rule may judge as it likes.
+    (A, AnyDomain("a.com"), "whom domain:a.com admits"),
+    (AnyDomain("a.com"), A, "whom domain:a.com admits"),
+    (A, EveryOne(A, ADA), "whom domain:a.com or user:ada@a.com admits"),
 ]
 
 

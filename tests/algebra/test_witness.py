@@ -189,14 +189,3 @@ def test_what_is_made_up_is_nothing_that_a_rule_names(old: Rule, new: Rule) -> N
     verdict = new_access(Side(old, issuers=issuers), Side(new, issuers=issuers))
     assert isinstance(verdict, Yes)
     assert_new(Side(old, issuers=issuers), Side(new, issuers=issuers), verdict.witness)
-
-
-def test_who_need_not_be_of_no_tenant_is_of_another_where_that_matters() -> None:
-    issuers = (firebase(SHOP),)
-    old = Side(
-        EmailDomain("a.com") & SecondFactor() | EmailDomain("a.com") & Tenant("another-tenant-1"), issuers=issuers
-    )
-    verdict = new_access(old, Side(EmailDomain("a.com") & Tenant("another-tenant-2") | old.rule, issuers=issuers))
-    assert isinstance(verdict, Yes)
-    assert verdict.witness.tenant == "another-tenant-2"
-    assert "address" in str(verdict)

@@ -17,7 +17,6 @@ from callerid.algebra.traits import (
     Trait,
     Traits,
     ages_in,
-    contradictory,
     count,
     is_code,
     is_opaque,
@@ -26,9 +25,8 @@ from callerid.algebra.traits import (
     terms,
     with_consequences,
 )
-from callerid.algebra.witness import Presented, Vocabulary, personas
-from callerid.callers import Kind
-from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, leaves
+from callerid.algebra.witness import Presented, Vocabulary, least
+from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via
 
 __all__ = [
     "MOST_TERMS",
@@ -138,8 +136,6 @@ def compare(old: Side, new: Side, doors: Doors) -> Verdict:
 def presented(found: Iterable[Term], doors: Doors, ages: Iterable[int]) -> Iterator[Presented]:
     """For each term the least that meets it, in every kind, with all that follows; nothing where nobody can."""
     for term in found:
-        if contradictory(term.caller) or contradictory(term.carrier):
-            continue
         for caller, caller_door, carrier, carrier_door in doors.presentations(term.caller, term.carrier):
             traits = linked(Term(with_consequences(caller, ages), with_consequences(carrier)))
             if traits is not None:
@@ -199,9 +195,9 @@ class _Comparison:
             return doubt
         if any(trait.of == "unknown" for part in shown.traits for trait in part):
             return self._new_code
-        for persona in personas(shown, self.words, self.new.parameters):
-            if self._is_witness(persona, shown):
-                return Yes(persona, self._lacking(persona))
+        persona = least(shown, self.words, self.new.parameters)
+        if self._is_witness(persona, shown):
+            return Yes(persona, self._lacking(persona))
         asked = any(is_opaque(trait) for part in shown.traits for trait in part)
         return self._new_code if asked else self._old_code
 
@@ -269,7 +265,7 @@ def _other_keys(shown: Presented) -> str:
 def _shape(traits: Traits) -> tuple[str, ...]:
     """What may be true of an account beside what we know of it, if we know it by one of its two names only."""
     said = {trait.of for trait in traits}
-    if Trait("family", Kind.GOOGLE) not in traits or said.issuperset({"subject", "email"}):
+    if said.issuperset({"subject", "email"}):
         return ()
     if "subject" in said:
         return ("email",) if "domain" in said else ("email", "domain", "of a Workspace")
@@ -303,5 +299,12 @@ def _whom_code_admits(rule: Rule) -> str:
 
 
 def _every_leaf(rule: Rule) -> Iterator[Rule]:
-    for leaf in leaves(rule):
-        yield from _every_leaf(leaf.rule) if isinstance(leaf, Via) else (leaf,)
+    parts: tuple[Rule, ...] = ()
+    if type(rule) is AllOf or type(rule) is AnyOf:
+        parts = rule.rules
+    elif type(rule) is Via:
+        parts = (rule.rule,)
+    else:
+        yield rule
+    for part in parts:
+        yield from _every_leaf(part)

@@ -145,7 +145,7 @@ def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> 
             joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))
         return joined
     if type(rule) is Via:
-        return [Term(carrier=term.caller | {SOMEBODY}) for term in terms(rule.rule, place)]
+        return [Term(carrier=term.caller) for term in terms(rule.rule, place)]
     if type(rule) is Nobody:
         return []
     return [Term(frozenset(_placed(trait, place) for trait in _traits(rule, tenant_named=tenant_named)))]
@@ -228,6 +228,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
 
 
 def _placed(trait: Trait, place: Place) -> Trait:
+    """The trait; an id that the path names is of another kind than one that is written out."""
     return Trait("path", place(trait.value)) if isinstance(trait.value, PathParam) else trait
 
 
@@ -240,8 +241,6 @@ def _comparable(leaf: Rule) -> Hashable:
 
 
 def _account(account: str | PathParam) -> Trait:
-    if isinstance(account, PathParam):
-        return Trait("path", account)
     return Trait("email" if is_email(account) else "subject", account)
 
 
@@ -266,7 +265,7 @@ def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
     if not leaf.anonymous:
         yield KNOWN
     if leaf.uid is not None:
-        yield Trait("path" if isinstance(leaf.uid, PathParam) else "subject", leaf.uid)
+        yield Trait("subject", leaf.uid)
 
 
 def _claim(leaf: CustomClaim) -> Iterator[Trait]:

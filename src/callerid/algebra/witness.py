@@ -16,7 +16,7 @@ from callerid.algebra.sides import Before, Door
 from callerid.algebra.traits import SERVICE, Term, Traits
 from callerid.callers import Kind
 
-__all__ = ["Presented", "Vocabulary", "personas"]
+__all__ = ["Presented", "Vocabulary", "least"]
 
 CLIENT_ID = ".apps.googleusercontent.com"
 
@@ -55,11 +55,11 @@ class Vocabulary:
         return next(each for each in proposals if each not in named)
 
 
-def personas(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -> Iterator[Persona]:
-    """The kind's least caller, more ordinary ones first; ``parameters`` names those of the path, in order.
+def least(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -> Persona:
+    """The kind's least caller; ``parameters`` names those of the path, in order.
 
-    The most ordinary is of no tenant. That is more than nothing (`EmailDomain` asks for it), so the last is of one that
-    nobody named.
+    They are of no tenant where none is asked for. Only `EmailDomain` could ask for that, and only beside an address,
+    which nobody has here of whom none is asked for.
     """
     caller, carrier = shown.traits
     first = _somebody(caller, shown.caller, words, ())
@@ -67,11 +67,8 @@ def personas(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -
     if via is not None and any(trait.of == "path" for trait in caller & carrier):
         via = replace(via, subject=first.subject)
     path = tuple(_path(shown.traits, (first, via or Persona()), words, parameters))
-    known = first.incidental if words.said("path") else first.incidental | {"path"}
-    ordinary = replace(first, via=via, path=path, incidental=known)
-    yield ordinary
-    if ordinary.family is Kind.FIREBASE and not any(trait.of == "tenant" for trait in caller):
-        yield replace(ordinary, tenant=words.another("tenant", (f"another-tenant-{number}" for number in count(1))))
+    incidental = first.incidental if words.said("path") else first.incidental | {"path"}
+    return replace(first, via=via, path=path, incidental=incidental)
 
 
 def _somebody(traits: Traits, door: Door | None, words: Vocabulary, taken: tuple[str, ...]) -> Persona:
