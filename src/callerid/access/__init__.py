@@ -12,6 +12,7 @@ The staircase inside, each importing only what stands before it::
     forms        the map as a table, JSON, Markdown
     lock         the map as a file to be reviewed, and what has changed since
     suite        access tests as data: access.toml (run by `callerid.testing`)
+    decision     a decision found again in the log
 """
 
 from callerid.access.loading import load

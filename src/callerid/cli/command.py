@@ -17,6 +17,7 @@ from callerid.cli.issuer import Wanted, issuer
 from callerid.cli.routes import add_routes
 from callerid.cli.stages import SERVERS
 from callerid.cli.trouble import CommandError
+from callerid.cli.why import add_why
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_routes(commands)
     add_check(commands)
+    add_why(commands)
     return parser
 
 

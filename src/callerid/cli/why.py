@@ -1,0 +1,107 @@
+"""``callerid why``: a decision found again in the log, and what would have made it another one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from callerid.access.decision import Branch, Decision, find, instance_of
+from callerid.cli.table import Style
+from callerid.cli.trouble import CommandError
+from callerid.errors import ConfigurationError
+
+__all__ = ["add_why", "why"]
+
+_ENDING = "exit codes: 0 found; 1 it is not in this log; 2 bad usage, or the log cannot be read"
+
+
+def add_why(commands: Any) -> None:
+    """The command's arguments, added to those of ``callerid``."""
+    parser = commands.add_parser(
+        "why",
+        help="explain a refusal",
+        description="Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a "
+        "member of any name), and prints the rule as a tree of + and -, what the caller was, and what would have "
+        "let them in.",
+        epilog=_ENDING,
+    )
+    parser.add_argument("id", metavar="ID", help="the instance that the refused client was given")
+    parser.add_argument("log", nargs="?", default="-", metavar="LOG", help="the log (default: standard input)")
+    parser.set_defaults(command=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    return why(sys.stdout, asked.id, asked.log)
+
+
+def why(out: TextIO, name: str, log: str) -> int:
+    """Explain a decision; returns the exit code. Raises `CommandError` for what is no id, and no log."""
+    try:
+        instance = instance_of(name)
+        found = _found(log, instance)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"cannot read {log}: {error.strerror}") from None
+    lines = [f"{instance} is not in {log}"] if found is None else list(_told(found, Style.of(out)))
+    out.write("\n".join([*lines, ""]))
+    out.flush()
+    return 1 if found is None else 0
+
+
+def _found(log: str, instance: str) -> Decision | None:
+    if log == "-":
+        return find(sys.stdin, instance)
+    with Path(log).open(encoding="utf-8", errors="replace") as lines:
+        return find(lines, instance)
+
+
+def _told(found: Decision, style: Style) -> Iterator[str]:
+    fields = found.fields
+    outcome = " ".join(fields[name] for name in ("status", "reason") if name in fields)
+    colour = "in" if fields.get("outcome") == "allowed" else "never"
+    yield style.paint(f"{fields.get('outcome', '?')}: {fields.get('route', '?')}  {outcome}".rstrip(), colour)
+    for label, said in (
+        ("caller", _who(fields.get("caller"), fields.get("issuer"), fields.get("subject"))),
+        ("via", fields.get("via")),
+        ("rule", fields.get("rule")),
+        ("detail", fields.get("detail")),
+        ("mend", fields.get("mend")),
+    ):
+        if said:
+            yield f"  {label:<7} {said}"
+    tree = found.tree
+    if tree is not None:
+        yield ""
+        yield from _drawn(tree, style, "  ")
+    nearest = list(_nearest(found, tree))
+    yield from ["", *nearest] if nearest else []
+
+
+def _who(caller: str | None, issuer: str | None, subject: str | None) -> str:
+    if caller is None:
+        return "nobody: no credential was sent, or none that could be believed"
+    account = "" if subject is None or subject in caller else f", account {subject}"
+    return f"{caller}{account}, says {issuer}"
+
+
+def _drawn(branch: Branch, style: Style, indent: str) -> Iterator[str]:
+    sign = "+" if branch.holds else "-"
+    note = f": {branch.note}" if branch.note else ""
+    yield indent + style.paint(f"{sign} {branch.words}", "in" if branch.holds else "never") + note
+    for part in branch.parts:
+        yield from _drawn(part, style, f"{indent}  ")
+
+
+def _nearest(found: Decision, tree: Branch | None) -> Iterator[str]:
+    lacking = () if tree is None else tree.lacking()
+    if lacking:
+        yield f"nearest: only {' and '.join(branch.words for branch in lacking)} did not hold"
+    if found.fields.get("reason") == "step_up":
+        yield "to be let in: sign in again, as the rule asks; no rule need change"
+    rule = found.admitting()
+    if rule is not None:
+        yield f"to let in this caller and nobody else: write | {rule!r} beside the rule, if they should be"

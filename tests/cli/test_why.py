@@ -1,0 +1,219 @@
+"""``callerid why``: from what a refused client was told to what would have let them in."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+import callerid
+from callerid import (
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    User,
+    Via,
+)
+from callerid.access.decision import Branch, find, instance_of
+from callerid.cli import main
+from callerid.fastapi import Guard
+from callerid.testing import LocalIssuer
+from tests.access.made import small
+
+URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
+ROBOT = "robot@anybody.iam.gserviceaccount.com"
+ISSUER = LocalIssuer()
+
+
+class JsonFormatter(logging.Formatter):
+    """As the documentation has it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {"severity": record.levelname, "message": record.getMessage()}
+        return json.dumps(fields | {"callerid": getattr(record, "callerid", None)})
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "app.log"
+    handler, logger = logging.FileHandler(file, encoding="utf-8"), logging.getLogger("callerid")
+    handler.setFormatter(JsonFormatter())
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.warning("something else")
+    yield file
+    logger.setLevel(level)
+    logger.removeHandler(handler)
+    handler.close()
+
+
+def ask(rule: Rule, headers: dict[str, str], path: str = "/users/ada") -> Any:
+    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+    return TestClient(small({"GET /users/{user_id}": rule}, guard=guard)).get(path, headers=headers)
+
+
+def told(instance: str, log: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["why", instance, str(log)]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+STAFF_OR_SELF = Domain("example.com") | (FirebaseUser(PathParam("user_id")) & EmailDomain("example.net"))
+
+
+def test_a_refusal_is_found_and_explained(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(STAFF_OR_SELF, {})
+    refused = ask(STAFF_OR_SELF, ISSUER.bearer(ISSUER.firebase_user("ben", email="ben@example.net")))
+    ask(STAFF_OR_SELF, {})
+    assert told(refused.json()["instance"], log, capsys) == [
+        "refused: GET /users/{user_id}  403 not_allowed",
+        "  caller  firebase:shop-prod/ben, says https://securetoken.google.com/shop-prod",
+        "  rule    domain:example.com or (firebaseUser:{user_id} and emailDomain:example.net)",
+        f"  detail  expected {STAFF_OR_SELF}, got firebase:shop-prod/ben",
+        "",
+        "  - any of",
+        "    - domain:example.com: the caller is firebase:shop-prod/ben",
+        "    - all of",
+        "      - firebaseUser:{user_id}: the caller is firebase:shop-prod/ben, the path names 'ada'",
+        "      + emailDomain:example.net: the caller is firebase:shop-prod/ben, with the address ben@example.net",
+        "",
+        "nearest: only domain:example.com did not hold",
+        "to let in this caller and nobody else: write | FirebaseUser('ben') beside the rule, if they should be",
+    ]
+
+
+TOKENS: dict[str, Any] = {
+    "person": (lambda: ISSUER.person("eve@gmail.com"), "User('eve@gmail.com')"),
+    "workspace": (lambda: ISSUER.workspace_person("eve@example.org"), "User('eve@example.org')"),
+    "elsewhere": (lambda: ISSUER.person("eve@example.org", subject="42"), "User('42')"),
+    "no address": (lambda: ISSUER.person(None, subject="43"), "User('43')"),
+    "robot": (lambda: ISSUER.service_account(ROBOT, audience=URL), f"ServiceAccount({ROBOT!r})"),
+    "robot without": (
+        lambda: ISSUER.service_account(ROBOT, audience=URL, include_email=False, subject="44"),
+        "ServiceAccount('44')",
+    ),
+    "user": (lambda: ISSUER.firebase_user("ben"), "FirebaseUser('ben', anonymous=True)"),
+    "guest": (lambda: ISSUER.firebase_user("guest", provider="anonymous"), "FirebaseUser('guest', anonymous=True)"),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.parametrize(
+    "rule", [Domain("example.com"), User("grace@example.com"), FirebaseUser("x") | Domain("a.com")]
+)
+def test_what_it_proposes_admits(name: str, rule: Rule, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headers = ISSUER.bearer(TOKENS[name][0]())
+    refused = ask(rule, headers)
+    assert refused.status_code == 403
+    lines = told(refused.json()["instance"], log, capsys)
+    proposed = re.findall(r"write \| (.*) beside the rule", lines[-1])
+    made = eval(proposed[0], vars(callerid).copy())
+    assert ask(rule | made, headers).status_code == 200
+    assert ask(rule | made, ISSUER.bearer(ISSUER.firebase_user("somebody"))).status_code == 403
+    if rule == Domain("example.com"):
+        assert proposed == [TOKENS[name][1]]
+
+
+def test_who_carried_the_call(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = Via(ServiceAccount("gateway@shop-prod.iam.gserviceaccount.com"))
+    token = ISSUER.service_account(ROBOT, audience=URL)
+    refused = ask(rule, {"X-Serverless-Authorization": f"Bearer {token}"})
+    assert find(log.read_text().splitlines(), refused.json()["instance"]) is not None
+    lines = told(refused.json()["instance"], log, capsys)
+    assert f"  via     serviceAccount:{ROBOT}" in lines
+    proposed = f"Via(ServiceAccount({ROBOT!r}))"
+    assert lines[-1] == f"to let in this caller and nobody else: write | {proposed} beside the rule, if they should be"
+    made = rule | Via(ServiceAccount(ROBOT))
+    assert ask(made, {"X-Serverless-Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_a_step_up_needs_no_other_rule(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = FirebaseUser() & SecondFactor() & SignedInWithin(60)
+    weak = ISSUER.firebase_user("ada", signed_in_at=int(ISSUER.clock()) - 500)
+    lines = told(ask(rule, ISSUER.bearer(weak)).json()["instance"], log, capsys)
+    assert lines[0] == "refused: GET /users/{user_id}  401 step_up"
+    assert lines[-2].startswith("nearest: only ")
+    assert lines[-1] == "to be let in: sign in again, as the rule asks; no rule need change"
+    assert ask(rule, ISSUER.bearer(ISSUER.firebase_user("ada", second_factor="totp"))).status_code == 200
+
+
+def test_what_was_not_believed_no_rule_would_admit(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(ask(Domain("example.com"), {}).json()["instance"], log, capsys)
+    assert lines == [
+        "refused: GET /users/{user_id}  401 no_credential",
+        "  caller  nobody: no credential was sent, or none that could be believed",
+        "  rule    domain:example.com",
+        "  detail  expected domain:example.com, got no credential",
+    ]
+    astray = ISSUER.service_account(ROBOT, audience="https://elsewhere.example.com")
+    lines = told(ask(ServiceAccount(ROBOT), ISSUER.bearer(astray)).json()["instance"], log, capsys)
+    assert lines[0] == "refused: GET /users/{user_id}  401 wrong_audience"
+    assert not any("write |" in line for line in lines)
+
+
+def test_who_was_let_in_is_found_too(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(Public(), {}).status_code == 200
+    allowed = json.loads(log.read_text().splitlines()[-1])["callerid"]["instance"]
+    assert told(allowed, log, capsys)[0] == "allowed: GET /users/{user_id}"
+
+
+def test_from_standard_input_without_the_prefix_in_any_envelope(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "0b5e1c1e-0000-4000-8000-000000000000"
+    fields = {"instance": f"urn:uuid:{name}", "outcome": "refused", "why": "no tree", "status": 403}
+    lines = [
+        f"not JSON {name}",
+        "[" * 100_000 + name,
+        json.dumps({"message": name}),
+        json.dumps({"jsonPayload": fields}),
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    assert main(["why", name.upper()]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "refused: ?"
+
+
+def test_what_is_not_there_exits_1(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "urn:uuid:0b5e1c1e-0000-4000-8000-000000000000"
+    assert main(["why", name, str(log)]) == 1
+    assert capsys.readouterr().out == f"{name} is not in {log}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "callerid: 'nonsense' is no decision's id: it is the instance of a refusal, urn:uuid:...\n"),
+        (
+            ["0b5e1c1e-0000-4000-8000-000000000000", "no/such.log"],
+            "callerid: cannot read no/such.log: No such file or directory\n",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_exits_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why", *arguments]) == 2
+    assert capsys.readouterr().err == said
+
+
+def test_trees_are_read_back() -> None:
+    facts = callerid.rules.Facts()
+    for rule in (STAFF_OR_SELF, Public(), Domain("a.com") & (Public() | Via(ServiceAccount("1")))):
+        tree = Branch.read(str(rule.explain(facts)))
+        assert tree is not None
+        assert tree.holds is rule.admits(facts)
+        assert bool(tree.lacking()) is not tree.holds
+    assert Branch.read("") is None
+    assert Branch.read("+ a\n+ b") is None
+    assert instance_of(" URN:UUID:0B5E1C1E-0000-4000-8000-000000000000 ").startswith("urn:uuid:0b5e")
