@@ -487,6 +487,7 @@ def wide(alternatives: list[Rule]) -> Rule:
 
 THOUSAND = range(1000)
 WIDE: list[tuple[str, Rule, Rule, type[Verdict]]] = [
+    ("multiplied", AllOf(*TEN[:3]), AllOf(SecondFactor(), *TEN[:3]), No),
     ("addresses", wide([User(f"u{n}@a.com") for n in THOUSAND]), wide([User(f"u{n}@a.com") & A for n in THOUSAND]), No),
     (
         "one more",

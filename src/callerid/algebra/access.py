@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from callerid.algebra.opaque import Sealed
 from callerid.algebra.personas import Persona
@@ -145,16 +145,20 @@ def presented(found: Iterable[Term], doors: Doors, ages: Iterable[int]) -> Itera
 class Covering:
     """Terms by what they ask for, so that those which a caller meets are found without asking each.
 
-    Each stands under the rarest thing it asks for. ``owners`` tells whose the terms are.
+    A tree: from its root each term is a way along the things it asks for, the commonest first, and a caller follows the
+    ways along what they have. ``owners`` tells whose the terms are.
     """
 
     def __init__(self, found: Iterable[Term], owners: Iterable[int] | None = None) -> None:
-        whole = list(found)
-        often = Counter(trait for term in whole for trait in _flat(term))
-        self._under: dict[tuple[int, Trait] | None, list[tuple[Term, int]]] = {}
+        whole = [_flat(term) for term in found]
+        often = Counter(trait for term in whole for trait in term)
+        rank = {trait: place for place, (trait, _) in enumerate(often.most_common())}
+        self._root = _Fork({}, [])
         for term, owner in zip(whole, owners or [0] * len(whole), strict=True):
-            rarest = min(_flat(term), key=often.__getitem__, default=None)
-            self._under.setdefault(rarest, []).append((term, owner))
+            fork = self._root
+            for trait in sorted(term, key=rank.__getitem__):
+                fork = fork.ways.setdefault(trait, _Fork({}, []))
+            fork.owners.append(owner)
 
     def covers(self, traits: Term) -> bool:
         """Whether one of the terms asks for nothing more."""
@@ -162,10 +166,17 @@ class Covering:
 
     def owners(self, traits: Term) -> Iterator[int]:
         """Whose terms ask for nothing more."""
-        for key in (None, *_flat(traits)):
-            for term, owner in self._under.get(key, ()):
-                if term.caller <= traits.caller and term.carrier <= traits.carrier:
-                    yield owner
+        known = _flat(traits)
+        forks = [self._root]
+        while forks:
+            fork = forks.pop()
+            yield from fork.owners
+            forks += [fork.ways[trait] for trait in known if trait in fork.ways]
+
+
+class _Fork(NamedTuple):
+    ways: dict[tuple[int, Trait], _Fork]
+    owners: list[int]
 
 
 def _flat(term: Term) -> list[tuple[int, Trait]]:
