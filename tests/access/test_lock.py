@@ -39,6 +39,9 @@ LOCK = """\
 # Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`.
 callerid-access-lock 1
 
+guard
+  leeway 30
+
 issuer https://accounts.google.com
   keys https://www.googleapis.com/oauth2/v1/certs
   audience https://orders.example.com

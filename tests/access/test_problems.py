@@ -184,7 +184,7 @@ def test_middleware_and_routes_are_both_shown() -> None:
     app.add_middleware(asgi.CallerMiddleware, guard=callerid.Guard.like(guard), default=Public())
     found = access_map(app)
     assert [(row.template, row.sources) for row in found.rows] == [
-        ("(any other path)", ("default",)),
+        ("(any other path) (middleware 1)", ("default",)),
         ("/a", ("floor", "decorator")),
         ("(any other path)", ("floor", "default")),
     ]

@@ -150,3 +150,20 @@ def test_what_cannot_be_read_is_one_line_and_exits_2(
     assert told.err.startswith("callerid: ")
     assert said in told.err
     assert told.err.count("\n") == 1
+
+
+def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = tmp_path / "main.lock"
+    app = ["routes", "app:app", "--app-dir", str(EXAMPLES / "flask_app")]
+    lock.write_text((EXAMPLES / "flask_app" / "access.lock").read_text())
+    assert main([*app, "--no-new-access", str(lock)]) == 0
+    assert capsys.readouterr().out == f"{lock}: nobody may now who could not before, 13 rules compared\n"
+    lock.write_text(lock.read_text().replace("allow Public()", "allow Domain('example.com')", 1))
+    assert main([*app, "--no-new-access", str(lock)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{lock}: somebody may now who could not before",
+        "  GET /healthz: anybody without a credential, not domain:example.com",
+    ]
+    lock.write_text("callerid-access-lock 9")
+    assert main([*app, "--no-new-access", str(lock)]) == 2
+    assert "a lock of format version '9'" in capsys.readouterr().err

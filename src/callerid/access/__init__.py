@@ -11,12 +11,14 @@ The staircase inside, each importing only what stands before it::
     reading      the map of whatever application it is
     forms        the map as a table, JSON, Markdown
     lock         the map as a file to be reviewed, and what has changed since
+    newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log
 """
 
 from callerid.access.loading import load
 from callerid.access.lock import LOCK_VERSION, differences, locked
+from callerid.access.newcomers import newcomers
 from callerid.access.reading import access_map
 from callerid.access.rows import AccessMap, Part, Row
 from callerid.access.suite import Suite, read_suite
@@ -31,5 +33,6 @@ __all__ = [
     "differences",
     "load",
     "locked",
+    "newcomers",
     "read_suite",
 ]

@@ -4,6 +4,9 @@ One block for each method of each route, in the order of the paths, so that movi
 
     callerid-access-lock 1
 
+    guard
+      leeway 30
+
     issuer https://accounts.google.com
       keys https://www.googleapis.com/oauth2/v1/certs
       audience https://orders.example.com
@@ -35,7 +38,18 @@ from callerid.issuers import Issuer
 from callerid.keys import KeySource
 from callerid.rules import AllOf, AnyOf, PathParam, Rule, Via, Where, all_of, any_of
 
-__all__ = ["LOCK_VERSION", "Block", "Difference", "Lock", "differences", "locked", "read_lock", "rule_in"]
+__all__ = [
+    "LOCK_VERSION",
+    "Block",
+    "Difference",
+    "Lock",
+    "differences",
+    "locked",
+    "read_lock",
+    "rule_in",
+    "settings_of",
+    "source_of",
+]
 
 LOCK_VERSION = 1
 _FIRST = "callerid-access-lock"
@@ -125,7 +139,7 @@ def read_lock(text: str, name: str) -> Lock:
 
 
 def _blocks(found: AccessMap) -> dict[str, Block]:
-    blocks = [*_issuers(found), *sorted(_routes(found), key=_order)]
+    blocks = [Block("guard", settings_of(found)), *_issuers(found), *sorted(_routes(found), key=_order)]
     return {block.name: block for block in blocks}
 
 
@@ -140,12 +154,18 @@ def _issuers(found: AccessMap) -> Iterator[Block]:
         for issuer in guard.issuers:
             issuers.setdefault(issuer.name, []).append(issuer)
     for name in sorted(issuers):
-        keys = sorted({f"keys {_source_of(issuer)}" for issuer in issuers[name]})
+        keys = sorted({f"keys {source_of(issuer)}" for issuer in issuers[name]})
         audiences = sorted({audience for issuer in issuers[name] for audience in issuer.audiences})
         yield Block(f"issuer {name}", (*keys, *(f"audience {audience}" for audience in audiences)))
 
 
-def _source_of(issuer: Issuer) -> str:
+def settings_of(found: AccessMap) -> tuple[str, ...]:
+    """What else the guards were told that decides who comes in."""
+    return tuple(sorted({f"leeway {guard.leeway}" for guard in found.guards}))
+
+
+def source_of(issuer: Issuer) -> str:
+    """Where an issuer's keys come from."""
     # A file's path is a machine's own, and a document's keys change.
     return issuer.keys.url if isinstance(issuer.keys, KeySource) else f"by {type(issuer.keys).__name__}"
 

@@ -25,6 +25,8 @@ def access_map(app: Any) -> AccessMap:
     framed = _framed(app)
     gates = tuple(_gates(app))
     outside = tuple(row for gate in gates for row in _rows_of(gate))
+    if len(gates) + bool(framed is not None and framed.rows) > 1:
+        outside = tuple(row for number, gate in enumerate(gates, 1) for row in _told_apart(_rows_of(gate), number))
     if framed is None and not outside:
         raise ConfigurationError(
             f"a {type(app).__qualname__} is no application that can be mapped: it takes FastAPI, Starlette and Flask "
@@ -71,6 +73,11 @@ def _rows_of(gate: Any) -> tuple[Row, ...]:
     from callerid.access.table import rows_of  # noqa: PLC0415 - only where there is a table
 
     return rows_of(gate)
+
+
+def _told_apart(rows: tuple[Row, ...], number: int) -> Iterator[Row]:
+    """The rows of a middleware behind which others decide, too: what one asks does not stand for what another does."""
+    yield from (replace(row, template=f"{row.template} (middleware {number})") for row in rows)
 
 
 def _chain(app: Any) -> Iterator[Any]:

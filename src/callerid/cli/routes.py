@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access import AccessMap, access_map, differences, load, locked
+from callerid.access import AccessMap, access_map, differences, load, locked, newcomers
 from callerid.access.forms import as_json, as_markdown, as_table, summary
+from callerid.algebra import CannotTell
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
@@ -42,11 +43,21 @@ def add_routes(commands: Any) -> None:
     form.add_argument("--markdown", dest="form", action="store_const", const="markdown", help="as a table in Markdown")
     form.add_argument("--lock", type=Path, metavar="FILE", help="write the map to a file to be reviewed")
     form.add_argument("--check", type=Path, metavar="FILE", help="say what has changed since, and exit with 1")
+    form.add_argument(
+        "--no-new-access",
+        dest="before",
+        type=Path,
+        metavar="FILE",
+        help="decide whether anybody may call anything now who could not when the lock was written; exit with 1 if so",
+    )
     parser.set_defaults(command=_run, form="table")
 
 
 def _run(asked: argparse.Namespace) -> int:
-    return routes(sys.stdout, Asked(asked.application, asked.app_dir, asked.form or "table", asked.lock, asked.check))
+    return routes(
+        sys.stdout,
+        Asked(asked.application, asked.app_dir, asked.form or "table", asked.lock, asked.check, asked.before),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ class Asked:
     form: str = "table"
     lock: Path | None = None
     check: Path | None = None
+    before: Path | None = None
 
 
 def routes(out: TextIO, asked: Asked) -> int:
@@ -70,6 +82,8 @@ def routes(out: TextIO, asked: Asked) -> int:
     style = Style.of(out)
     if asked.check is not None:
         lines, code = _checked(found, asked.check, style)
+    elif asked.before is not None:
+        lines, code = _compared(found, asked.before, style)
     elif asked.lock is not None:
         lines, code = _written(found, asked.lock), 0
     else:
@@ -130,6 +144,19 @@ def _checked(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int
         f"{file}: who may call what has changed",
         *(style.paint(line, colours.get(line[:3], "head")) for line in lines),
         f"if it is meant, write it anew: callerid routes ... --lock {file}",
+    ], 1
+
+
+def _compared(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int]:
+    try:
+        new = newcomers(text_of(file), found, str(file))
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
+    if not new:
+        return [f"{file}: nobody may now who could not before, {_count(found)} compared"], 0
+    return [
+        f"{file}: somebody may now who could not before",
+        *(style.paint(f"  {each}", "out" if isinstance(each.verdict, CannotTell) else "never") for each in new),
     ], 1
 
 

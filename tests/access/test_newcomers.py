@@ -1,0 +1,189 @@
+"""No new access: nobody, or somebody whom one can mint, call with and see let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from flask import Flask
+
+import callerid.flask
+from callerid import (
+    AnyGoogleAccount,
+    Caller,
+    CustomClaim,
+    Domain,
+    FirebaseUser,
+    KeyDocument,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    User,
+    Where,
+    firebase,
+    google,
+)
+from callerid.access import access_map, locked, newcomers
+from callerid.algebra import CannotTell, Yes
+from callerid.errors import ConfigurationError
+from callerid.fastapi import Guard
+from callerid.testing import LocalIssuer
+from callerid.testing.personas import headers_of
+from tests.access.made import STAFF, small
+
+URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[LocalIssuer]:
+    with LocalIssuer() as issuer:
+        yield issuer
+
+
+def app_of(issuer: LocalIssuer, rules: dict[str, Rule], *audiences: str, **options: Any) -> FastAPI:
+    guard = Guard(issuer.google(*(audiences or (URL, CLIENT))), issuer.firebase("shop-prod"), **options)
+    return small(rules, guard=guard)
+
+
+def found_between(old: FastAPI, new: FastAPI) -> list[str]:
+    return list(map(str, newcomers(locked(access_map(old)), access_map(new))))
+
+
+SAME: list[tuple[Rule, Rule]] = [
+    (STAFF, STAFF),
+    (STAFF, STAFF & User("grace@example.com")),
+    (STAFF | FirebaseUser(), FirebaseUser("ada")),
+    (SignedInWithin(60), SignedInWithin(30)),
+    (AnyGoogleAccount(), STAFF),
+]
+NEW: list[tuple[Rule, Rule, str]] = [
+    (STAFF, Public(), "anybody without a credential"),
+    (STAFF, STAFF | FirebaseUser() & SecondFactor(), "with the second factor, not domain:example.com"),
+    (STAFF, AnyGoogleAccount(), "not domain:example.com"),
+    (FirebaseUser(), FirebaseUser(anonymous=True), "an anonymous Firebase user"),
+    (FirebaseUser() & CustomClaim("role", "boss"), FirebaseUser(), "a Firebase user"),
+    (FirebaseUser(PathParam("user_id")), FirebaseUser(), "names somebody else"),
+    (STAFF, STAFF | ServiceAccount("queue@shop-prod.iam.gserviceaccount.com"), "the service account queue@"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), SAME)
+def test_nobody_new(old: Rule, new: Rule, issuer: LocalIssuer) -> None:
+    assert found_between(app_of(issuer, {"GET /a": old}), app_of(issuer, {"GET /a": new})) == []
+
+
+@pytest.mark.parametrize(("old", "new", "said"), NEW)
+def test_somebody_new_is_let_in_by_the_new_app_alone(old: Rule, new: Rule, said: str, issuer: LocalIssuer) -> None:
+    place = "POST /users/{user_id}/refunds"
+    before, after = (app_of(issuer, {place: rule}) for rule in (old, new))
+    (finding,) = newcomers(locked(access_map(before)), access_map(after))
+    assert finding.name == place
+    assert said in str(finding)
+    assert isinstance(finding.verdict, Yes)
+    witness = finding.verdict.witness
+    path = f"/users/{dict(witness.path).get('user_id', 'anybody')}/refunds"
+    headers = headers_of(witness, issuer)
+    statuses = [TestClient(app).post(path, headers=headers).status_code for app in (before, after)]
+    assert statuses == [403 if headers else 401, 200]
+
+
+def test_an_added_route_is_compared_with_the_default(issuer: LocalIssuer) -> None:
+    old = app_of(issuer, {})
+    assert found_between(old, app_of(issuer, {"GET /new": STAFF & User("grace@example.com")})) == []
+    assert found_between(old, app_of(issuer, {"GET /new": Public()})) == [
+        "GET /new: anybody without a credential, not domain:example.com"
+    ]
+
+
+def test_a_removed_route_and_a_renamed_parameter_are_no_access(issuer: LocalIssuer) -> None:
+    rule = FirebaseUser(PathParam("user_id"))
+    old = app_of(issuer, {"GET /users/{user_id}": rule, "GET /gone": Public()})
+    assert found_between(old, app_of(issuer, {"GET /users/{uid}": FirebaseUser(PathParam("uid"))})) == []
+
+
+def test_what_was_under_a_mount_is_compared_with_it(issuer: LocalIssuer) -> None:
+    guard = Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod"))
+
+    async def opaque(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    old = small({}, guard=guard)
+    old.mount("/shop", guard.allow(FirebaseUser())(opaque))
+    assert found_between(old, app_of(issuer, {"GET /shop/orders": FirebaseUser()})) == []
+    assert len(found_between(old, app_of(issuer, {"GET /shops": FirebaseUser()}))) == 1
+
+
+def test_another_audience_lets_others_in(issuer: LocalIssuer) -> None:
+    old = app_of(issuer, {"GET /a": AnyGoogleAccount()})
+    new = app_of(issuer, {"GET /a": AnyGoogleAccount()}, URL, CLIENT, "https://elsewhere.example.com")
+    found = found_between(old, new)
+    assert any("https://elsewhere.example.com" in each for each in found)
+    assert found_between(new, old) == []
+
+
+def test_other_keys_cannot_be_told(issuer: LocalIssuer) -> None:
+    rules: dict[str, Rule] = {"GET /a": STAFF}
+    document = KeyDocument(issuer.jwks_document())
+    for old_keys, new_keys in (("http://127.0.0.1:1/a", "http://127.0.0.1:1/b"), (document, document)):
+        old, new = (
+            small(rules, guard=Guard(google(URL, keys=keys), firebase("shop-prod"))) for keys in (old_keys, new_keys)
+        )
+        (finding, *_) = newcomers(locked(access_map(old)), access_map(new))
+        assert isinstance(finding.verdict, CannotTell)
+
+
+def test_another_leeway_cannot_be_told(issuer: LocalIssuer) -> None:
+    found = found_between(app_of(issuer, {}), app_of(issuer, {}, leeway=60))
+    assert found == ["* (any other path): cannot tell: settings of the guard changed: leeway"]
+
+
+def is_tall(caller: Caller) -> bool:
+    return len(caller.subject) > 20
+
+
+def is_short(caller: Caller) -> bool:
+    return len(caller.subject) < 20
+
+
+def test_code_is_taken_for_the_same_if_its_hash_is(issuer: LocalIssuer) -> None:
+    old = app_of(issuer, {"GET /a": Where("tall", is_tall)})
+    assert found_between(old, app_of(issuer, {"GET /a": Where("tall", is_tall)})) == []
+    (said,) = found_between(old, app_of(issuer, {"GET /a": Where("tall", is_short)}))
+    assert said.startswith("GET /a: cannot tell")
+
+
+def test_guards_that_believe_different_issuers_cannot_be_told(issuer: LocalIssuer) -> None:
+    app, sub = app_of(issuer, {}), small({"GET /a": STAFF}, guard=Guard(issuer.google(CLIENT)))
+    app.mount("/sub", sub)
+    assert all("guards that believe different issuers" in each for each in found_between(app, app))
+
+
+def test_flask_templates(issuer: LocalIssuer) -> None:
+    def made(template: str, rule: Rule) -> Any:
+        app = Flask(__name__, static_folder=None)
+        guard = callerid.flask.Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod"))
+        guard.protect(app, default=STAFF)
+        app.add_url_rule(template, "view", guard.allow(rule)(lambda **_: ""))
+        return app
+
+    old = made("/users/<user_id>", FirebaseUser(PathParam("user_id")))
+    assert found_between(old, made("/users/<uid>", FirebaseUser(PathParam("uid")))) == []
+    assert len(found_between(old, made("/users/<uid>", FirebaseUser()))) == 1
+
+
+def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> None:
+    app = app_of(issuer, {"GET /a": STAFF})
+    (finding, *_) = newcomers("callerid-access-lock 1\n", access_map(app))
+    assert isinstance(finding.verdict, Yes)
+
+
+def test_a_lock_that_holds_no_rules_is_told(issuer: LocalIssuer) -> None:
+    lock = locked(access_map(app_of(issuer, {"GET /a": STAFF}))).replace("allow Domain", "allow Kingdom")
+    with pytest.raises(ConfigurationError, match="Kingdom is none of callerid's rules"):
+        newcomers(lock, access_map(app_of(issuer, {"GET /a": Domain("example.com")})))
