@@ -38,7 +38,7 @@ def load(name: str, folder: Path) -> Any:
         raise ConfigurationError(f"{name}: {'.'.join(path)!r} is no factory: leave out the ()")
     try:
         return found()
-    except Exception as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line
         raise ConfigurationError(f"{name}: the factory raised {_told(error)}") from None
 
 
@@ -50,7 +50,7 @@ def _imported(name: str, folder: Path) -> ModuleType:
     try:
         importlib.invalidate_caches()
         return importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 - an application's own code runs here
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an application's own code runs here
         raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}") from None
     finally:
         if aside:
@@ -72,7 +72,7 @@ def _set_aside(top: str) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return one_line(f"SyntaxError: {error.msg} (at {Path(error.filename or '?').name}:{error.lineno})")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
