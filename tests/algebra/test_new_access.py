@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -393,6 +393,18 @@ def test_other_keys_cannot_be_compared() -> None:
     assert new_access(replace(old, rule=FirebaseUser()), replace(new, rule=FirebaseUser())) == No()
     carried = new_access(replace(old, rule=Via(ROBOT)), replace(new, rule=Via(ROBOT)))
     assert carried == CannotTell("the keys of https://accounts.google.com changed")
+
+
+@pytest.mark.parametrize("change", [{"algorithm": "ES256"}, {"fixed_audience": False}, {"spellings": frozenset({"x"})}])
+def test_neither_can_tokens_that_are_judged_otherwise(change: dict[str, Any]) -> None:
+    new = Side(FirebaseUser(), issuers=(BOTH[0], replace(BOTH[1], **change)))
+    verdict = new_access(Side(FirebaseUser(), issuers=BOTH), new)
+    assert verdict == CannotTell("the keys of https://securetoken.google.com/shop-prod changed")
+
+
+def test_a_rule_of_no_family_may_hold_of_anybody_who_comes_in() -> None:
+    verdict = new_access(Side(ByMoonlight(), issuers=BOTH[:1]), Side(ByMoonlight(), issuers=BOTH))
+    assert verdict == CannotTell("whom byMoonlight admits, only its code can say")
 
 
 def test_of_two_issuers_with_one_name_the_one_that_names_the_audience_judges() -> None:

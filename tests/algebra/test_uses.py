@@ -178,3 +178,7 @@ def test_a_thousand_alternatives_take_less_than_a_second() -> None:
     start = time.process_time()
     assert len(redundant_alternatives(rule)) == 1000
     assert time.process_time() - start < 1
+
+
+def test_start_up_takes_nobody_at_its_word_wherever_it_stands() -> None:
+    check_possible(Via(Nobody()) & Via(ROBOT), BOTH, "/x")

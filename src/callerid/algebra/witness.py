@@ -157,10 +157,6 @@ def _path(
     # What has no position on the new side has a name, or is a position that only the old side's path has.
     others = sorted(place for place in words.said("path") if isinstance(place, str))
     places: dict[Hashable, str] = {**dict(enumerate(parameters)), **{name: name for name in others}}
-    taken = [persona.subject for persona in subjects]
+    somebody_else = words.another("subject", map(str, count(2 * 10**20 + 1)))
     for place, name in places.items():
-        value = named.get(place)
-        if value is None:
-            value = words.another("subject", map(str, count(2 * 10**20 + 1)), taken)
-            taken.append(value)
-        yield name, value
+        yield name, named.get(place, somebody_else)
