@@ -245,6 +245,31 @@ def test_an_application_with_problems_is_not_rehearsed() -> None:
         pass
 
 
+def test_a_route_that_is_never_served_is_told() -> None:
+    app = small({"GET /users/{uid}": STAFF, "GET /users/me": Public(), "POST /users/me": Public(), "GET /a/{x}": STAFF})
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.shadowed() == ["GET /users/me is never served: GET /users/{uid} stands before it"]
+    app = small({"GET /a/{y:int}": STAFF, "GET /a/{x:uuid}": STAFF, "GET /b": STAFF})
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.shadowed() == []
+    app = small({"GET /b": STAFF})
+    app.add_middleware(asgi.CallerMiddleware, guard=new_plain(), default=STAFF)
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.shadowed() == []
+
+
+def test_what_stops_the_process_stops_it() -> None:
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, *arguments: Any) -> None:
+            raise GeneratorExit
+
+    with pytest.raises(GeneratorExit):
+        judge(Front(small({"GET /a": STAFF})), STRANGER, "GET /a")
+
+
 def test_what_nobody_called_is_told() -> None:
     app = small({"GET /a": STAFF, "POST /b": STAFF})
     with rehearsing(app) as rehearsal:

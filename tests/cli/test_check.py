@@ -56,6 +56,31 @@ def test_what_is_not_so_is_named_and_explained(tmp_path: Path, capsys: pytest.Ca
     assert lines[6] == f"{file}: 2 calls, 0 as it says"
 
 
+SHADOWED = """
+from fastapi import FastAPI
+from callerid import Domain, google
+from callerid.fastapi import Guard
+
+guard = Guard(google("1234-abc.apps.googleusercontent.com"))
+app = FastAPI(openapi_url=None)
+guard.protect(app, default=Domain("example.com"))
+app.get("/users/{name}")(lambda name: name)
+app.get("/users/me")(lambda: "me")
+"""
+
+
+def test_what_is_never_served_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "shadowed_app.py").write_text(SHADOWED)
+    file = tmp_path / "access.toml"
+    file.write_text('[personas.stranger]\nmay_not = ["GET /users/me"]\n')
+    try:
+        assert main(["check", "shadowed_app:app", str(file), "--app-dir", str(tmp_path)]) == 1
+    finally:
+        sys.modules.pop("shadowed_app", None)
+    lines = capsys.readouterr().out.splitlines()
+    assert "NOT SO: GET /users/me is never served: GET /users/{name} stands before it" in lines
+
+
 def test_problems_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "unguarded_app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
     try:

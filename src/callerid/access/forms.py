@@ -53,10 +53,17 @@ def summary(found: AccessMap) -> str:
 
 
 def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    columns = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    name, *others = zip(cells, widths, strict=True)
+    columns = [_wrapped_at_slashes(*name), *(_wrapped(cell, width) for cell, width in others)]
     height = max(map(len, columns))
     rows = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _wrapped_at_slashes(text: str, width: int) -> list[str]:
+    return (
+        [line.replace(" /", "/") for line in _wrapped(text.replace("/", " /"), width)] if len(text) > width else [text]
+    )
 
 
 def _wrapped(text: str, width: int) -> list[str]:

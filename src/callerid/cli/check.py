@@ -59,16 +59,17 @@ def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
 def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], int]:
     with rehearsing(app) as rehearsal:
         judged = [rehearsal.judge(case) for case in suite.cases]
-        untested = rehearsal.untested()
+        untested, idle = rehearsal.untested(), rehearsal.shadowed()
     wrong = [each for each in judged if not each.is_right]
     lines = [*_personas(judged, style), ""]
     for each in wrong:
         first, *why = str(each).splitlines()
         lines += [style.paint(f"NOT SO: {first}", "never"), *why]
+    lines += [style.paint(f"NOT SO: {each}", "never") for each in idle]
     if untested:
         lines.append(style.paint(f"nobody calls {', '.join(untested)}", "out"))
     lines.append(f"{file}: {len(judged)} calls, {len(judged) - len(wrong)} as it says")
-    return lines, 1 if wrong else 0
+    return lines, 1 if wrong or idle else 0
 
 
 def _personas(judged: Iterable[Judgement], style: Style) -> list[str]:

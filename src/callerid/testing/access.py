@@ -98,18 +98,25 @@ class Rehearsal:
 
     def judge(self, case: Case) -> Judgement:
         """Make the call of a case. Raises `ConfigurationError` for a persona of whom Google would mint no token."""
+        error = self._ask(case)
+        if error is not None:
+            return Judgement(case, is_right=False, said=f"the application raised {type(error).__name__}: {error}")
+        return self._judged(case)
+
+    def _ask(self, case: Case) -> Exception | None:
+        """Make a call; what the application raised, where nobody decided."""
         headers = self._headers(case.persona)
         self._heard.clear()
         try:
             self._drive(self._app, case, headers)
         except BaseException as error:
-            if not self._heard or isinstance(error, KeyboardInterrupt | SystemExit):
-                if isinstance(error, Exception):
-                    return Judgement(
-                        case, is_right=False, said=f"the application raised {type(error).__name__}: {error}"
-                    )
+            if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-        return self._judged(case)
+            if not self._heard:
+                if isinstance(error, Exception):
+                    return error
+                raise
+        return None
 
     def _judged(self, case: Case) -> Judgement:
         if not self._heard:
@@ -139,6 +146,25 @@ class Rehearsal:
             for method, row in self.map.singly()
             if row.template.startswith("/") and not {f"{method} {row.template}", f"* {row.template}"} & self.called
         ]
+
+    def shadowed(self) -> list[str]:
+        """The routes that are never served, since another one stands before them: what the map says of them is idle.
+
+        Each path without parameters is called once, by nobody.
+        """
+        found: list[str] = []
+        for method, row in self.map.singly():
+            own = f"{method} {row.template}"
+            if method == "*" or not row.template.startswith("/") or set(row.template) & set("{<( "):
+                continue
+            self._ask(Case(Persona("nobody"), method, row.template, may=False))
+            heard = self._heard[-1:] if len(self._heard) >= self.map.layers else []
+            found += [
+                f"{own} is never served: {each.route} stands before it"
+                for each in heard
+                if each.route != own and each.route in self._routes
+            ]
+        return found
 
     def record(
         self,
