@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from werkzeug.routing import Rule
 
@@ -14,8 +14,8 @@ from callerid.flask.protection import Protection
 from callerid.flask.reading import Place, named
 from callerid.flask.ruling import Ruling
 from callerid.guard import log
-from callerid.paths import Entry, PathTable
-from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
+from callerid.paths import Entry
+from callerid.paths.shapes import ANY, MANY, is_answered, nothing_answers, standing
 
 __all__ = ["Found", "check", "survey", "unanswered"]
 
@@ -74,48 +74,21 @@ def _methods(rule: Rule) -> list[str]:
 
 def _found(protection: Protection, rule: Rule, method: str, place: Place, view: Any) -> Found:
     rules = protection.rules
-    entry = None if rules.table is None else _entry(rules.table, rule, method)
+    entry = None if rules.table is None else standing(rules.table, method, _shape(rule))
     try:
         return Found(method, place, rules.ruling(place, entry, endpoint=True), "", entry, view)
     except CalleridError as error:
         return Found(method, place, None, str(error), entry, view)
 
 
-def _entry(table: PathTable, rule: Rule, method: str) -> Entry | None:
-    """The entry that holds at a rule whatever its parameters are."""
-    return table.find(method, "/".join("\0" if _ANY in each else each for each in _text(rule).split("/")))
-
-
 def unanswered(protection: Protection) -> Iterator[str]:
     """Entries of the path table that stand for nothing: as good as a typing mistake in a rule."""
     table = protection.rules.table
-    rules = tuple(_rules(protection))
-    for text in () if table is None else table.requirements:
-        if not any(_may_answer(rule, Pattern.parse(text)) for rule in rules):
-            yield f"routes[{text!r}]: no route of this application answers there: mend the path or the method"
+    if table is not None:
+        routes = [(_shape(rule), rule.methods) for rule in _rules(protection)]
+        yield from (nothing_answers(text) for text in table.requirements if not is_answered(table, text, routes))
 
 
-def _may_answer(rule: Rule, pattern: Pattern) -> bool:
-    if pattern.method != ANY_METHOD and rule.methods is not None and pattern.method not in rule.methods:
-        return False
-    own = segments_of(_text(rule))
-    for place, segment in enumerate(pattern.segments):
-        rest = own[place:]
-        if not rest:
-            return False
-        if segment == REST or _MANY in rest[0]:
-            return True
-        if _ANY not in rest[0] and not segment.startswith("{") and rest[0] != segment:
-            return False
-    return len(own) == len(pattern.segments)
-
-
-_ANY: Final = "\0"
-"""What stands for a parameter."""
-_MANY: Final = "\0\0"
-"""What stands for a parameter that may have slashes in it."""
-
-
-def _text(rule: Rule) -> str:
+def _shape(rule: Rule) -> str:
     converters: dict[str, Any] = getattr(rule, "_converters", {})
-    return named(rule.rule, lambda name: _ANY if getattr(converters.get(name), "part_isolating", False) else _MANY)
+    return named(rule.rule, lambda name: ANY if getattr(converters.get(name), "part_isolating", False) else MANY)

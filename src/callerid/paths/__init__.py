@@ -1,7 +1,8 @@
 """Rules by path, for what has no routes to ask: the path table, and the decision by it. Pure.
 
 The staircase inside: ``ambiguity`` (what two parsers could read differently) ← ``pattern`` (one entry's method and
-segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table, default and floor as one decision).
+segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table, default and floor as one decision) and
+``shapes`` (which entries stand at a route, for applications that have routes, too).
 """
 
 from callerid.paths.ambiguity import ambiguous
