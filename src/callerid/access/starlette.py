@@ -13,7 +13,7 @@ from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import marks_on
 from callerid.starlette.protection import Protection
 from callerid.starlette.seam import Seam
-from callerid.starlette.survey import Found, survey
+from callerid.starlette.survey import Found, survey, unanswered
 
 __all__ = ["map_of", "protection_of"]
 
@@ -37,6 +37,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     guards = {area.guard for each in found for area, _ in each.areas}
     endpoints = [each.endpoint for each in found]
     problems = [f"{each.method or 'WS'} {each.problem}" for each in found if each.problem]
+    problems += unanswered(found, protection)
     return AccessMap(kind, merged(rows), tuple(dict.fromkeys((*problems, *left_behind(endpoints, shown, guards)))))
 
 
@@ -58,13 +59,15 @@ def _row(found: Found) -> Row:
 
 def _parts(found: Found) -> Iterator[Part]:
     # As `Passage.ruling` asks them.
-    for protection, marks in found.areas:
+    for area, (protection, marks) in enumerate(found.areas):
         if protection.floor is not None:
             yield Part("floor", protection.floor)
         for mark in marks:
             yield Part(found.sources[mark], mark.requirement)
+        if area in found.entries:
+            yield Part("table", found.entries[area].requirement)
     innermost, marks = found.areas[-1]
-    if not marks:
+    if not marks and len(found.areas) - 1 not in found.entries:
         yield Part("default", innermost.default)
 
 

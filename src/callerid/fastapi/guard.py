@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
 from callerid.asgi import WebSockets
 from callerid.errors import ConfigurationError
-from callerid.fastapi.allow import Allow
+from callerid.fastapi.allow import Allow, mark_of
 from callerid.fastapi.openapi import describe_rules
 from callerid.fastapi.reading import FastAPIReader
 from callerid.guard import Requirement
@@ -34,12 +36,13 @@ class Guard(StarletteGuard):
         """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 
-    def protect(  # noqa: PLR0913 - plain settings, each with a name
+    def protect(  # type: ignore[override]  # noqa: PLR0913 - plain settings, each with a name
         self,
         app: Starlette,
         *,
         default: Rule | str | Requirement,
         floor: Rule | str | Requirement | None = None,
+        routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
         docs: Rule | str | None = None,
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
@@ -47,8 +50,10 @@ class Guard(StarletteGuard):
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
         ``default`` holds for every path without a rule of its own: unknown ones, wrong methods, slash redirects and the
-        documentation, too, unless ``docs`` names a rule for the latter. ``floor`` holds everywhere, whatever a route
-        says. ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
+        documentation, too, unless ``docs`` names a rule for the latter. ``routes`` is a path table (see
+        `callerid.paths.PathTable`) for what carries no rule, such as static files, frontends and mounted applications
+        of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
+        ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
         The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
         """
         if not isinstance(app, FastAPI):
@@ -58,7 +63,7 @@ class Guard(StarletteGuard):
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
         reader = FastAPIReader(app, mark)
         protection = self._protect(
-            app, reader, default=default, floor=floor, on_refusal=on_refusal, websockets=websockets
+            app, reader, default=default, floor=floor, routes=routes, on_refusal=on_refusal, websockets=websockets
         )
         describe_rules(app, protection)
 
@@ -66,3 +71,6 @@ class Guard(StarletteGuard):
         if isinstance(asked, Allow):
             raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
         return super()._asked(asked, name)
+
+    def _unmarked(self, rule: Any) -> Any:
+        return mark_of(rule).requirement if isinstance(rule, Allow) else super()._unmarked(rule)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from callerid.asgi import WebSockets
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
+from callerid.paths import PathTable
 from callerid.rules import Rule
 from callerid.starlette.marking import Allow
 from callerid.starlette.protection import OnRefusal, Protection
@@ -34,23 +36,34 @@ class Guard(GuardCore):
         """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 
-    def protect(
+    def protect(  # noqa: PLR0913 - plain settings, each with a name
         self,
         app: Starlette,
         *,
         default: Rule | str | Requirement,
         floor: Rule | str | Requirement | None = None,
+        routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a mark: unknown ones, wrong methods and slash redirects, too. ``floor``
+        ``default`` holds for every path without a mark or an entry in ``routes``: unknown ones, wrong methods and slash
+        redirects, too. ``routes`` is a path table (see `callerid.paths.PathTable`) for what carries no mark, such as
+        static files and mounted applications of other makes; an entry holds beside the marks on the way. ``floor``
         holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
         ``websockets`` says how sockets are treated. The routes are checked when the application starts, before its
         first request. Raises `ConfigurationError`.
         """
-        self._protect(app, RouteReader(), default=default, floor=floor, on_refusal=on_refusal, websockets=websockets)
+        self._protect(
+            app,
+            RouteReader(),
+            default=default,
+            floor=floor,
+            routes=routes,
+            on_refusal=on_refusal,
+            websockets=websockets,
+        )
 
     def _protect(  # noqa: PLR0913 - what protect was given
         self,
@@ -59,6 +72,7 @@ class Guard(GuardCore):
         *,
         default: Rule | str | Requirement,
         floor: Rule | str | Requirement | None,
+        routes: Mapping[str, Any],
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
     ) -> Protection:
@@ -73,6 +87,7 @@ class Guard(GuardCore):
             self,
             default=self._asked(default, "default"),
             floor=None if floor is None else self._asked(floor, "floor"),
+            table=self._table(routes),
             reader=reader,
             on_refusal=on_refusal,
             websockets=websockets,
@@ -88,6 +103,16 @@ class Guard(GuardCore):
         requirement = asked if isinstance(asked, Requirement) else self.requirement(asked)
         self.check_possible(requirement, f"{name}=")
         return requirement
+
+    def _table(self, routes: Mapping[str, Any]) -> PathTable | None:
+        if not isinstance(routes, Mapping):
+            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+        asked = {path: self._unmarked(rule) for path, rule in routes.items()}
+        return PathTable(asked, self) if asked else None
+
+    def _unmarked(self, rule: Any) -> Any:
+        """What an entry of the path table asks, where it is written as a mark."""
+        return rule.mark.requirement if isinstance(rule, Allow) else rule
 
 
 def _once(app: Starlette, protection: Protection) -> Any:

@@ -40,14 +40,14 @@ class Allow:
     """What ``guard.allow(...)`` gives: a decorator for endpoints, endpoint classes and mounted applications."""
 
     def __init__(self, mark: Mark) -> None:
-        self._mark = mark
+        self.mark = mark
 
     def __call__(self, target: F) -> F:
         """Mark an endpoint."""
-        return cast("F", marked(target, self._mark))
+        return cast("F", marked(target, self.mark))
 
     def __repr__(self) -> str:
-        return f"allow({self._mark.requirement.rule!r})"
+        return f"allow({self.mark.requirement.rule!r})"
 
 
 def marked(target: Any, mark: Mark) -> Any:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from starlette.routing import Router
 from starlette.types import Scope
 
 from callerid.algebra import check_possible
+from callerid.asgi.middleware import place as place_of
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
+from callerid.paths import WEBSOCKET, Entry
 from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
@@ -22,17 +24,55 @@ from callerid.starlette.reading import Place, Step
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "Passage", "Ruling"]
+__all__ = ["KEY", "OWN", "Judged", "Passage", "Ruling", "Tabled"]
 
 Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
+
+OWN: Final = -1
+"""The number of what does not stand in a path table."""
+
+
+class Judged(NamedTuple):
+    """What is judged by itself: by the route's path parameters, or by those of the path table's entry of an area.
+
+    ``is_lax`` is whether nobody in particular is let in if any of several parts lets them in as nobody.
+    """
+
+    guard: GuardCore
+    requirement: Requirement
+    area: int = OWN
+    is_lax: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way."""
+    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way.
+
+    ``judged`` is the same, each part by itself: marks and the path tables' entries name parameters of their own.
+    """
 
     parts: Parts
     marks: frozenset[Mark]
+    judged: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tabled:
+    """What the path tables on the way say: the entry of each area that has one, by the area's number.
+
+    ``trouble`` is why others could read the path differently, if they could.
+    """
+
+    entries: Mapping[int, Entry]
+    trouble: str | None = None
+
+    @property
+    def patterns(self) -> tuple[tuple[int, str], ...]:
+        """The entries by what they are written as: as many as there are in the tables."""
+        return tuple((area, entry.pattern) for area, entry in self.entries.items())
+
+
+_UNTABLED: Final = Tabled(MappingProxyType({}))
 
 
 class Passage:
@@ -46,6 +86,7 @@ class Passage:
     areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     templates: tuple[str, ...] = ()
+    tabled: Tabled = _UNTABLED
     leads_to: Router | None = None
     pending: bool = True
     ends: tuple[tuple[GuardCore, float], ...] = ()
@@ -62,11 +103,22 @@ class Passage:
         passage = Passage()
         passage.above = self
         passage.areas, passage.parameters, passage.templates = self.areas, self.parameters, self.templates
+        passage.tabled = self.tabled
         return passage
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
         self.areas = (*self.areas, (protection, ()))
+
+    def look_up(self, scope: Scope) -> None:
+        """Take along what the innermost protection's path table says, if it has one: by the path as it is now."""
+        table = self.protection.table
+        if table is None:
+            return
+        path, trouble = place_of(scope)
+        entry = table.find(scope["method"] if scope["type"] == "http" else WEBSOCKET, path)
+        found = {} if entry is None else {len(self.areas) - 1: entry}
+        self.tabled = Tabled({**self.tabled.entries, **found}, self.tabled.trouble or trouble)
 
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
@@ -82,6 +134,23 @@ class Passage:
     def protection(self) -> Protection:
         """The innermost protection."""
         return self.areas[-1][0]
+
+    @property
+    def way(self) -> tuple[Any, ...]:
+        """What the ruling at a place depends on: there are as many as the application has, no request adds any."""
+        if self.tabled is _UNTABLED:
+            return self.areas, self.parameters
+        return self.areas, self.parameters, self.tabled.patterns
+
+    def ambiguity(self, place: Place | None) -> str | None:
+        """Why the path could be read in another way, where only path tables protect it or something reads it itself.
+
+        Where marks stand on the way to an endpoint, they hold by the framework's own reading of it.
+        """
+        trouble = self.tabled.trouble
+        if trouble is None or (place is not None and place.opaque):
+            return trouble
+        return None if any(marks for _, marks in self.areas) else trouble
 
     def route(self, scope: Scope) -> str:
         """The route for the log: its template, since a path may hold anything."""
@@ -103,22 +172,48 @@ class Passage:
                     raise unguarded(mark, "".join(self.templates))
                 asked[mark.guard].append(mark.requirement)
         innermost, marks = self.areas[-1]
-        if not marks or not endpoint:
+        if not (marks or len(self.areas) - 1 in self.tabled.entries) or not endpoint:
             asked[innermost.guard].append(innermost.default)
         every = frozenset(mark for _, found in self.areas for mark in found)
         if not endpoint:
             # A route's rule and the default may exclude each other: then a wrong method is refused to everybody.
-            return Ruling(tuple((guard, each) for guard, requirements in asked.items() for each in requirements), every)
-        parts = tuple((guard, combined(requirements)) for guard, requirements in asked.items() if requirements)
-        self._check(parts)
-        return Ruling(parts, every)
+            judged = [Judged(guard, each) for guard, requirements in asked.items() for each in requirements]
+            judged += [Judged(guard, each, area) for guard in asked for area, each in self._tabled_by(guard)]
+            return Ruling(tuple((guard, each) for guard, each, *_ in judged), every, tuple(judged))
+        parts, judged = self._parts(asked)
+        _check_together(parts, self._where)
+        return Ruling(parts, every, tuple(judged))
 
-    def _check(self, parts: Parts) -> None:
-        where = "".join(self.templates)
-        for guard, requirement in parts:
-            guard.check_possible(requirement, where)
-            _check_parameters(requirement, self.parameters, where)
-        _check_together(parts, where)
+    def _parts(self, asked: Mapping[GuardCore, list[Requirement]]) -> tuple[Parts, list[Judged]]:
+        parts, judged = list[tuple[GuardCore, Requirement]](), list[Judged]()
+        for guard, requirements in asked.items():
+            tabled = self._tabled_by(guard)
+            if requirements or tabled:
+                whole = self._whole(guard, (*requirements, *(each for _, each in tabled)))
+                parts.append((guard, whole))
+                judged += _apart(guard, requirements, tabled, whole)
+        for _, requirement, area, _ in judged:
+            if area == OWN:
+                _check_parameters(requirement, self.parameters, self._where)
+        return tuple(parts), judged
+
+    def _tabled_by(self, guard: GuardCore) -> list[tuple[int, Requirement]]:
+        entries = self.tabled.entries.items()
+        return [(area, entry.requirement) for area, entry in entries if self.areas[area][0].guard is guard]
+
+    def _whole(self, guard: GuardCore, requirements: tuple[Requirement, ...]) -> Requirement:
+        try:
+            whole = combined(requirements)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self._where}: {error}") from None
+        guard.check_possible(whole, self._where)
+        return whole
+
+    @property
+    def _where(self) -> str:
+        """The place, for messages."""
+        entries = (f"routes[{entry.pattern!r}]" for entry in self.tabled.entries.values())
+        return " and ".join(("".join(self.templates), *entries))
 
     def answered(self) -> None:
         """Remember that a guard has answered, for all who wait for it."""
@@ -153,6 +248,18 @@ class Passage:
     def caller(self) -> Caller | None:
         """The caller as the innermost guard decided."""
         return next(reversed(tuple(self._callers.values())), None)
+
+
+def _apart(
+    guard: GuardCore, own: list[Requirement], tabled: list[tuple[int, Requirement]], whole: Requirement
+) -> list[Judged]:
+    """Each part that one guard judges at an endpoint, under the audiences that all of them have in common."""
+    if not tabled:
+        return [Judged(guard, whole)]
+    parts = [(OWN, all_of(tuple(each.rule for each in own)))] if own else []
+    parts += [(area, each.rule) for area, each in tabled]
+    judged = [Judged(guard, Requirement(rule, whole.audiences), area, whole.optional) for area, rule in parts]
+    return [each for each in judged if not each.requirement.public] or judged[:1]
 
 
 def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
@@ -17,10 +17,10 @@ from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import Exchange
 from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
-from callerid.errors import Refusal
+from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
-from callerid.paths import first_expiry
-from callerid.starlette.passage import Passage, Ruling
+from callerid.paths import PathTable, first_expiry
+from callerid.starlette.passage import OWN, Judged, Passage, Ruling
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
@@ -38,6 +38,7 @@ class Protection:
         *,
         default: Requirement,
         floor: Requirement | None,
+        table: PathTable | None,
         reader: RouteReader,
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
@@ -45,6 +46,7 @@ class Protection:
         self.guard = guard
         self.default = default
         self.floor = floor
+        self.table = table
         self.reader = reader
         self.on_refusal = on_refusal
         self.websockets = websockets
@@ -60,23 +62,28 @@ class Protection:
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
+        trouble = passage.ambiguity(place)
+        if trouble is not None:
+            refusal = BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+            return await self._turn_away(refusal, Judged(self.guard, self.default), None, passage, exchange)
         ruling = _ruling(passage, place)
         identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
-        for guard, requirement in ruling.parts:
+        for part in ruling.judged:
+            guard, requirement, area, is_lax = part
             if requirement.public:
                 callers.setdefault(guard, None)
                 continue
             try:
                 if guard not in identities:
                     identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
-                judged = guard.judge(requirement, identities[guard], _as_judged(path, place))
+                parameters = _as_judged(path, place) if area == OWN else passage.tabled.entries[area].parameters
+                judged = guard.judge(requirement, identities[guard], parameters)
             except Refusal as refusal:
-                instance = guard.record(passage.route(exchange.scope), requirement, identities.get(guard), refusal)
-                passage.answered()
-                await self._refuse(refusal, guard.answer(refusal, instance), exchange)
-                return False
-            callers[guard] = judged or callers.get(guard)
+                return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
+            before = callers.get(guard, judged)
+            # Where every part can hold for nobody, somebody is known if each of them knows who.
+            callers[guard] = None if is_lax and None in (judged, before) else judged or before
         if log.isEnabledFor(logging.DEBUG):
             for guard, requirement in dict(ruling.parts).items():
                 guard.record(passage.route(exchange.scope), requirement, identities.get(guard))
@@ -86,6 +93,14 @@ class Protection:
             passage.ends = tuple((guard, at) for guard, at in expiries if at is not None)
         _introduce(passage.caller, exchange.scope)
         return True
+
+    async def _turn_away(
+        self, refusal: Refusal, part: Judged, identity: Identity | None, passage: Passage, exchange: Exchange
+    ) -> Literal[False]:
+        instance = part.guard.record(passage.route(exchange.scope), part.requirement, identity, refusal)
+        passage.answered()
+        await self._refuse(refusal, part.guard.answer(refusal, instance), exchange)
+        return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
         hook, response = self.on_refusal, None
@@ -103,8 +118,7 @@ class Protection:
 def _ruling(passage: Passage, place: Place | None) -> Ruling:
     if place is None:
         return passage.ruling(endpoint=False)
-    # One entry for each way to the place: as many as the application has, and no request adds any.
-    way = (passage.areas, passage.parameters)
+    way = passage.way
     ruling: Ruling | None = place.rulings.get(way)
     if ruling is None:
         ruling = passage.ruling(endpoint=True)

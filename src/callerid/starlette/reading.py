@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.convertors import FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
 from starlette.types import Scope
 
 from callerid.marks import Mark, marks_on, unwrapped
+from callerid.paths.shapes import ANY, MANY
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import is_same, narrowed, pinned, serves
 
@@ -35,7 +37,9 @@ class Place:
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
     which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
     the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
-    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself.
+    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself. ``shape`` is
+    the template as path tables see it (see `callerid.paths.shapes`), and ``opaque`` whether whatever stands here reads
+    the rest of the path by itself.
     """
 
     template: str
@@ -46,6 +50,8 @@ class Place:
     problem: str = ""
     unseen: str = ""
     origin: str = ""
+    shape: str = ""
+    opaque: bool = False
     rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
@@ -143,6 +149,8 @@ class RouteReader:
             template=_template(route),
             marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, handler)))),
             parameters=_parameters(route),
+            shape=_shape(route),
+            opaque=isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None,
         )
 
     def target(self, route: Any) -> Any:
@@ -263,6 +271,20 @@ def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
     if isinstance(route, Host):
         kinds = dict.fromkeys(kinds, "host")
     return tuple(kinds.items())
+
+
+def _shape(route: Any) -> str:
+    """The template with something in place of each parameter; empty for what tells no path."""
+    template = _template(route)
+    if isinstance(route, Host) or not template.startswith("/"):
+        return ""
+    convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
+    for name, convertor in convertors.items():
+        template = template.replace(f"{{{name}}}", ANY if isinstance(convertor, _WITHIN_A_SEGMENT) else MANY)
+    return template
+
+
+_WITHIN_A_SEGMENT = (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)
 
 
 def _method_marks(endpoint: Any, handler: str) -> Iterator[Mark]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -44,7 +44,7 @@ class Seam:
             await self._live(exchange)
             return
         above = self._above(scope)
-        passage = self._passage(above)
+        passage = self._passage(above, scope)
         if passage is None:
             await self.serve(self.router, *exchange)
             return
@@ -81,12 +81,13 @@ class Seam:
         decided = DECIDED.get()
         return decided if isinstance(decided, Passage) and decided.leads_to is self.router else None
 
-    def _passage(self, above: Passage | None) -> Passage | None:
+    def _passage(self, above: Passage | None, scope: Scope) -> Passage | None:
         if self.protection is None:
             return None if above is None else above.onwards()
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
         passage.enter(self.protection)
+        passage.look_up(scope)
         return passage
 
     async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:

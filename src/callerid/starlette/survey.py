@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from starlette.routing import Router
 
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import log
 from callerid.marks import Mark
-from callerid.starlette.passage import Passage, Ruling
+from callerid.paths import WEBSOCKET, Entry
+from callerid.paths.pattern import Pattern
+from callerid.paths.shapes import MANY, inside, is_answered, nothing_answers, standing
+from callerid.starlette.passage import Passage, Ruling, Tabled
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place
 from callerid.starlette.seam import install
 
-__all__ = ["Found", "check", "survey"]
+__all__ = ["Found", "check", "survey", "unanswered"]
 
 DEEPEST = 32
 
@@ -27,7 +30,9 @@ class Found:
 
     The method is empty for a WebSocket, and ``*`` for whatever is mounted. ``areas`` are the protections on the way,
     outermost first, each with the marks under it; ``sources`` says where each mark stands, and ``endpoint`` is what
-    serves.
+    serves. ``entries`` are those of the path tables, by the number of their area; where one holds for a part of the
+    route's paths only, that is found by itself, under the path of the entry (``is_part``). ``shapes`` are the route's
+    paths as the table of each area sees them, and ``answers`` the methods that an entry may name (``None``: any).
     """
 
     template: str
@@ -37,16 +42,41 @@ class Found:
     areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
     sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
     endpoint: Any = None
+    entries: Mapping[int, Entry] = field(default_factory=dict[int, Entry])
+    shapes: tuple[str, ...] = ()
+    answers: Collection[str] | None = None
+    is_part: bool = False
+
+    @property
+    def tabled(self) -> frozenset[tuple[Protection, str]]:
+        """The entries, each by its protection and as it is written."""
+        return frozenset((self.areas[area][0], entry.pattern) for area, entry in self.entries.items())
 
 
 def survey(router: Router, protection: Protection) -> Iterator[Found]:
     """Every route, by the same reading as requests get; opaque mounts count as one route."""
     passage = Passage()
     passage.enter(protection)
-    yield from _survey(router, passage, {}, 0)
+    found = tuple(_survey(router, passage, (_Area("", ""),), {}, 0))
+    whole = {(each.template, each.method) for each in found if not each.is_part}
+    possible = frozenset[tuple[Protection, str]]().union(*(each.tabled for each in found if each.ruling is not None))
+    for each in found:
+        # Another route serves there, by its own name or as far as can be told.
+        is_elsewhere = (each.template, each.method) in whole or (each.ruling is None and each.tabled <= possible)
+        if not (each.is_part and is_elsewhere):
+            yield each
 
 
-def _survey(router: Router, passage: Passage, above: Mapping[Mark, str], depth: int) -> Iterator[Found]:
+class _Area(NamedTuple):
+    """Where one protection begins, and the shape of the path from there."""
+
+    template: str
+    shape: str
+
+
+def _survey(
+    router: Router, passage: Passage, ways: tuple[_Area, ...], above: Mapping[Mark, str], depth: int
+) -> Iterator[Found]:
     reader = passage.protection.reader
     around = reader.around(router)
     passage.note(around)
@@ -59,12 +89,15 @@ def _survey(router: Router, passage: Passage, above: Mapping[Mark, str], depth: 
             here = _at(passage, (*places, place))
             own = {mark: reader.source(route, place, mark) for mark in place.marks}
             sources = {**own, **_standing(places, "router"), **above}
+            rest = f"{place.shape}/{MANY}" if seam is None and place.opaque else place.shape
+            onwards = tuple(_Area(way.template, way.shape + rest) for way in ways)
             if seam is None:
-                yield _found(here, place, method, sources, reader.target(route))
+                yield from _found(here, onwards, route, (place, method), sources)
                 continue
             if seam.protection is not None:
                 here.enter(seam.protection)
-            yield from _survey(seam.router, here, sources, depth + 1)
+                onwards = (*onwards, _Area("".join(here.templates), ""))
+            yield from _survey(seam.router, here, onwards, sources, depth + 1)
 
 
 def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
@@ -77,22 +110,101 @@ def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
     return here
 
 
-def _found(passage: Passage, place: Place, method: str, sources: Mapping[Mark, str], endpoint: Any) -> Found:
-    template, ruling, problem = "".join(passage.templates), None, ""
+def _found(
+    passage: Passage, ways: tuple[_Area, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
+) -> Iterator[Found]:
+    """What holds at a route, and at those of its paths for which a table has entries of their own."""
+    place, method = serving
+    reader, template = passage.protection.reader, "".join(passage.templates)
+    declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
+    whole = Found(
+        template,
+        method,
+        None,
+        areas=passage.areas,
+        sources=sources,
+        endpoint=reader.target(route),
+        entries=_everywhere(passage, ways, method),
+        shapes=tuple(way.shape for way in ways),
+        answers=None if place.opaque else declared or None,
+    )
+    yield _judged(passage, place, whole)
+    for area, pattern, entry in _somewhere(passage, ways, method):
+        at = ways[area].template + pattern.path
+        yield _judged(
+            passage,
+            place,
+            replace(
+                whole,
+                # What is mounted serves at its own path, too, which has a slash at the end there.
+                template=f"{at}/" if at == template else at,
+                method={"": "*", WEBSOCKET: ""}.get(pattern.method, pattern.method) if method == "*" else method,
+                entries={**whole.entries, area: entry},
+                is_part=True,
+            ),
+        )
+
+
+def _everywhere(passage: Passage, ways: tuple[_Area, ...], method: str) -> dict[int, Entry]:
+    found: dict[int, Entry] = {}
+    for area, (protection, _) in enumerate(passage.areas):
+        entry = None if protection.table is None else standing(protection.table, method or WEBSOCKET, ways[area].shape)
+        if entry is not None:
+            found[area] = entry
+    return found
+
+
+def _somewhere(passage: Passage, ways: tuple[_Area, ...], method: str) -> Iterator[tuple[int, Pattern, Entry]]:
+    for area, (protection, _) in enumerate(passage.areas):
+        table, (_, shape) = protection.table, ways[area]
+        if table is None:
+            continue
+        asked, everywhere = method or WEBSOCKET, standing(table, method or WEBSOCKET, shape)
+        found = dict[str, tuple[Pattern, Entry]]()
+        for each in _lengths(shape):
+            entry = standing(table, asked, each)
+            alone = [] if entry is None else [(Pattern.parse(entry.pattern), entry)]
+            found.update((pattern.text, (pattern, entry)) for pattern, entry in (*alone, *inside(table, asked, each)))
+        yield from ((area, *each) for text, each in found.items() if everywhere is None or text != everywhere.pattern)
+
+
+def _lengths(shape: str) -> tuple[str, ...]:
+    """The shape, and without what is of any length at its end: it may be nothing."""
+    return (shape, shape.removesuffix(f"/{MANY}")) if shape.endswith(f"/{MANY}") else (shape,)
+
+
+def _judged(passage: Passage, place: Place, found: Found) -> Found:
+    passage.tabled = Tabled(found.entries)
     try:
         ruling = passage.ruling(endpoint=True)
         passage.protection.reader.check(place, ruling)
     except CalleridError as error:
-        ruling, problem = None, str(error)
-    return Found(template, method, ruling, problem, passage.areas, sources, endpoint)
+        return replace(found, problem=str(error))
+    return replace(found, ruling=ruling)
+
+
+def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
+    """Entries of the path tables that stand for nothing: as good as a typing mistake in a rule."""
+    routes: dict[Protection, list[tuple[str, Collection[str] | None]]] = {protection: []}
+    for each in found:
+        for (area, _), shape in zip(each.areas, each.shapes, strict=True):
+            routes.setdefault(area, []).extend((one, each.answers) for one in _lengths(shape))
+    for area, own in routes.items():
+        table = area.table
+        if table is not None:
+            yield from (nothing_answers(text) for text in table.requirements if not is_answered(table, text, own))
 
 
 def check(router: Router, protection: Protection) -> None:
-    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged; log those open to everybody."""
+    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged; log those open to everybody.
+
+    And for entries of a path table that nothing answers.
+    """
     found = tuple(survey(router, protection))
-    problems = tuple(dict.fromkeys(each.problem for each in found if each.problem))
+    problems = [each.problem for each in found if each.problem]
+    problems += unanswered(found, protection)
     if problems:
-        raise ConfigurationError("\n".join(problems))
+        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     for each in found:
         if each.ruling is not None and all(requirement.public for _, requirement in each.ruling.parts):
             log.info("open to everybody: %s %s", each.method or "WS", each.template)
