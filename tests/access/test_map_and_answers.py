@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fastapi.routing
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
@@ -157,13 +158,10 @@ def test_a_fastapi_application_of_a_hundred_routes(issuer: LocalIssuer) -> None:
     app.mount("/sub", guard.allow(WIDE)(sub))
     found = access_map(app)
     assert len(found.rows) >= 100
-    assert {source for row in found.rows for source in row.sources} >= {
-        "decorator",
-        "router",
-        "include",
-        "mount",
-        "default",
-    }
+    # Before FastAPI 0.137 the rules of routers are among the dependencies of their routes.
+    of_routers = {"router", "include"} if hasattr(fastapi.routing, "_IncludedRouter") else {"dependency"}
+    sources = {source for row in found.rows for source in row.sources}
+    assert sources >= {"decorator", "mount", "default"} | of_routers
     with TestClient(app) as client:
         assert compare(found, of_asgi(client), issuer) > 1000
 
