@@ -101,7 +101,9 @@ def _survey(
 
 
 def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
-    return {mark: place.origin or otherwise for place in places for mark in place.marks}
+    # An included router repeats what stands around it: the outermost place is where it was written.
+    inwards = tuple(places)[::-1]
+    return {mark: place.origin or otherwise for place in inwards for mark in place.marks}
 
 
 def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
