@@ -16,7 +16,7 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
-from callerid.paths import WEBSOCKET, Entry
+from callerid.paths import WEBSOCKET, Entry, PathTable
 from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
@@ -110,11 +110,8 @@ class Passage:
         """Come under a protection, beneath those that hold already."""
         self.areas = (*self.areas, (protection, ()))
 
-    def look_up(self, scope: Scope) -> None:
-        """Take along what the innermost protection's path table says, if it has one: by the path as it is now."""
-        table = self.protection.table
-        if table is None:
-            return
+    def look_up(self, table: PathTable, scope: Scope) -> None:
+        """Take along what a path table of the innermost protection says, by the path as it is now."""
         path, trouble = place_of(scope)
         entry = table.find(scope["method"] if scope["type"] == "http" else WEBSOCKET, path)
         found = {} if entry is None else {len(self.areas) - 1: entry}
@@ -135,22 +132,12 @@ class Passage:
         """The innermost protection."""
         return self.areas[-1][0]
 
-    @property
-    def way(self) -> tuple[Any, ...]:
-        """What the ruling at a place depends on: there are as many as the application has, no request adds any."""
-        if self.tabled is _UNTABLED:
-            return self.areas, self.parameters
-        return self.areas, self.parameters, self.tabled.patterns
-
-    def ambiguity(self, place: Place | None) -> str | None:
-        """Why the path could be read in another way, where only path tables protect it or something reads it itself.
+    def is_read_by_path(self, place: Place | None) -> bool:
+        """Whether path tables alone tell what must hold, or whatever stands there reads the path by itself.
 
         Where marks stand on the way to an endpoint, they hold by the framework's own reading of it.
         """
-        trouble = self.tabled.trouble
-        if trouble is None or (place is not None and place.opaque):
-            return trouble
-        return None if any(marks for _, marks in self.areas) else trouble
+        return (place is not None and place.opaque) or not any(marks for _, marks in self.areas)
 
     def route(self, scope: Scope) -> str:
         """The route for the log: its template, since a path may hold anything."""

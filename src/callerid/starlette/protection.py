@@ -62,8 +62,8 @@ class Protection:
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        trouble = passage.ambiguity(place)
-        if trouble is not None:
+        trouble = passage.tabled.trouble
+        if trouble is not None and passage.is_read_by_path(place):
             refusal = BadRequest(Reason.AMBIGUOUS_PATH, trouble)
             return await self._turn_away(refusal, Judged(self.guard, self.default), None, passage, exchange)
         ruling = _ruling(passage, place)
@@ -118,7 +118,10 @@ class Protection:
 def _ruling(passage: Passage, place: Place | None) -> Ruling:
     if place is None:
         return passage.ruling(endpoint=False)
-    way = passage.way
+    # One entry for each way to the place: as many as the application has, and no request adds any.
+    way: tuple[Any, ...] = (passage.areas, passage.parameters)
+    if passage.tabled.entries:
+        way += passage.tabled.patterns
     ruling: Ruling | None = place.rulings.get(way)
     if ruling is None:
         ruling = passage.ruling(endpoint=True)

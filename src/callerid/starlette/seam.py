@@ -87,7 +87,8 @@ class Seam:
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
         passage.enter(self.protection)
-        passage.look_up(scope)
+        if self.protection.table is not None:
+            passage.look_up(self.protection.table, scope)
         return passage
 
     async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:
