@@ -198,22 +198,15 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
 
 
 def check(router: Router, protection: Protection) -> None:
-    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
+    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged; log those open to everybody.
 
-    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses.
+    And for entries of a path table that nothing answers.
     """
     found = tuple(survey(router, protection))
     problems = [each.problem for each in found if each.problem]
     problems += unanswered(found, protection)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
-    default, issuers = protection.default.rule, protection.guard.issuers
-    weaker = cache(lambda rule: rule != default and is_weaker(rule, default, issuers))
     for each in found:
-        if each.ruling is None:
-            continue
-        rule = all_of(tuple(requirement.rule for _, requirement in each.ruling.parts))
-        if is_public(rule):
+        if each.ruling is not None and all(requirement.public for _, requirement in each.ruling.parts):
             log.info("open to everybody: %s %s", each.method or "WS", each.template)
-        elif weaker(rule):
-            log.info("weaker than the default: %s %s: %s", each.method or "WS", each.template, rule)
