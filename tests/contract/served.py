@@ -21,10 +21,10 @@ __all__ = ["asgi", "wsgi"]
 
 @functools.cache
 def _by_asgi() -> dict[str, ASGI]:
-    from .adapters.fastapis import InFastAPI
+    from .adapters.fastapis import InFastAPI, InFastAPIByPath
     from .adapters.starlettes import InStarlette
 
-    return {adapter.name: adapter for adapter in (InFastAPI(), InStarlette(), PlainASGI())}
+    return {adapter.name: adapter for adapter in (InFastAPI(), InFastAPIByPath(), InStarlette(), PlainASGI())}
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .driving import Adapter
-from .fastapis import InFastAPI
+from .fastapis import InFastAPI, InFastAPIByPath
 from .flasks import InFlask
 from .plain import PlainASGI, PlainWSGI
 from .starlettes import InStarlette
@@ -11,5 +11,6 @@ from .starlettes import InStarlette
 __all__ = ["ADAPTERS", "Adapter"]
 
 ADAPTERS: dict[str, Adapter] = {
-    adapter.name: adapter for adapter in (InFastAPI(), InStarlette(), InFlask(), PlainASGI(), PlainWSGI())
+    adapter.name: adapter
+    for adapter in (InFastAPI(), InFastAPIByPath(), InStarlette(), InFlask(), PlainASGI(), PlainWSGI())
 }

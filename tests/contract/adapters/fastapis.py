@@ -1,5 +1,7 @@
 """FastAPI: the rule is the parameter's type, or a decorator; one area is an included router, the other a mount.
 
+And once more without any mark, by the path table alone.
+
 This module is not under ``from __future__ import annotations``: the types of its endpoints are made as it runs.
 """
 
@@ -10,11 +12,11 @@ from fastapi.responses import PlainTextResponse
 
 from callerid import Caller
 from callerid.fastapi import Guard
-from tests.contract.application import AREAS, PLACES, Place, allowed, guard_of
+from tests.contract.application import AREAS, PLACES, Place, allowed, guard_of, path_table
 
 from .driving import ASGI, closing
 
-__all__ = ["InFastAPI"]
+__all__ = ["InFastAPI", "InFastAPIByPath"]
 
 _DECORATED = ("open", "robot", "nobody")
 _PERHAPS_NOBODY = ("optional", "optional customer", "carried alone")
@@ -88,3 +90,24 @@ class InFastAPI(ASGI):
     def _wrote(self, place: Place, request: Request, caller: Caller | None) -> str:
         assert request.state.caller is caller
         return self.diary.wrote(place.name, caller)
+
+
+class InFastAPIByPath(InFastAPI):
+    name = "fastapi-by-path"
+    kinds = frozenset({"by path", "fastapi", "paths"})
+
+    def application(self, setting: str) -> Any:
+        guard = guard_of(Guard, setting)
+        app, sub = FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+        included, mounted = AREAS
+        router = APIRouter(prefix=included.prefix)
+        self._add(app, guard, PLACES)
+        self._add(router, guard, included.places)
+        self._add(sub, guard, mounted.places)
+        app.include_router(router)
+        app.mount(mounted.prefix, sub)
+        guard.protect(app, routes=path_table(guard), **closing(setting, _response))
+        return app
+
+    def _endpoint(self, guard: Guard, place: Place) -> Any:
+        return self._unmarked(place)

@@ -301,7 +301,11 @@ def _slashes() -> Iterator[Row]:
     yield Row("without its slash, staff", get("/slash", "staff"), REDIRECTED)
     yield Row("a robot, with its slash", get("/robot-slash/", "robot"), LetIn("robot slash", ROBOT))
     yield Row(
-        "a robot, without its slash", get("/robot-slash", "robot"), FORBIDDEN, {"paths": REDIRECTED}, ROUTING_SLASH
+        "a robot, without its slash",
+        get("/robot-slash", "robot"),
+        FORBIDDEN,
+        {"paths": REDIRECTED, "by path": FORBIDDEN},
+        ROUTING_SLASH,
     )
     yield Row(
         "staff, without the robot's slash",
@@ -310,7 +314,13 @@ def _slashes() -> Iterator[Row]:
         {"paths": FORBIDDEN},
         ROUTING_SLASH,
     )
-    yield Row("a slash after one's own", get("/users/u1/", "u1"), FORBIDDEN, {"paths": NOT_FOUND}, ROUTING_SLASH)
+    yield Row(
+        "a slash after one's own",
+        get("/users/u1/", "u1"),
+        FORBIDDEN,
+        {"paths": NOT_FOUND, "by path": FORBIDDEN},
+        ROUTING_SLASH,
+    )
     yield Row("a slash after another's", get("/users/u1/", "staff"), NOWHERE, {"paths": FORBIDDEN}, ROUTING_SLASH)
     yield Row("a slash too many, a stranger", get("/domain/"), STRANGER)
     yield Row("a slash too many at nobody's", get("/nobody/", "outsider"), FORBIDDEN)
