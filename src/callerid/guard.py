@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -216,6 +217,20 @@ class GuardCore:
         from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
         check_possible(requirement.rule, self._issuers, where)
+
+    def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
+        """Log, once at start-up, which places are open to everybody, and which admit somebody the default refuses."""
+        from callerid.algebra import is_weaker  # noqa: PLC0415 - as above
+
+        @cache
+        def weaker(rule: Rule) -> bool:
+            return rule != default and is_weaker(rule, default, self._issuers)
+
+        for place, rule in places:
+            if is_public(rule):
+                log.info("open to everybody: %s", place)
+            elif weaker(rule):
+                log.info("weaker than the default: %s: %s", place, rule)
 
     # --- keys ---
 

@@ -834,3 +834,21 @@ def test_drivers_pass_refusals_on(guard: Guard) -> None:
             await arun(flow())
 
     anyio.run(request)
+
+
+def test_what_is_open_or_weaker_than_the_default_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="callerid")
+    staff = Domain("example.com")
+    places: list[tuple[str, Rule]] = [
+        ("GET /same", staff),
+        ("GET /stricter", staff & User("7")),
+        ("GET /open", Public()),
+        ("GET /users", FirebaseUser()),
+        ("POST /users", FirebaseUser()),
+    ]
+    make_guard().announce(places, staff)
+    assert [record.getMessage() for record in caplog.records] == [
+        "open to everybody: GET /open",
+        "weaker than the default: GET /users: firebaseUser",
+        "weaker than the default: POST /users: firebaseUser",
+    ]

@@ -10,7 +10,7 @@ from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, Serv
 from callerid.guard import run
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import Key
-from callerid.memory import Memory, fingerprint
+from callerid.memory import Memory, _after_fork_in_child, fingerprint
 from callerid.testing import LocalIssuer
 
 PEOPLE = "1234-abc.apps.googleusercontent.com"
@@ -345,6 +345,13 @@ def test_a_forked_child_begins_with_an_empty_memory_and_a_free_lock() -> None:
             os._exit(0 if memory.recall(b"a") is None and len(memory) == 0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert memory.recall(b"a") == value("a")
+
+
+def test_what_a_child_does_first_leaves_every_memory_empty() -> None:
+    memory = Memory(10)
+    memory.remember(b"a", value("a"))
+    _after_fork_in_child()
+    assert len(memory) == 0
 
 
 def test_as_many_users_as_there_are_places_are_all_remembered(issuer: LocalIssuer, checks: list[str]) -> None:

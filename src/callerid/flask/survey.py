@@ -48,7 +48,7 @@ def survey(protection: Protection) -> Iterator[Found]:
 
 
 def check(protection: Protection) -> None:
-    """Raise `ConfigurationError` for what can admit nobody or cannot be judged, and log what is open to everybody."""
+    """Raise `ConfigurationError` for what can admit nobody or cannot be judged, and log what is open or weak."""
     found = tuple(survey(protection))
     problems = [each.problem for each in found if each.problem]
     problems += unanswered(protection)
@@ -57,8 +57,8 @@ def check(protection: Protection) -> None:
     for each in found:
         if each.place.late:
             log.warning("%s: guard.allow(...) stands above the route; it holds, but put it below the route's own", each)
-        if each.ruling is not None and each.ruling.whole.public:
-            log.info("open to everybody: %s", each)
+    judged = ((str(each), each.ruling.whole.rule) for each in found if each.ruling is not None)
+    protection.rules.guard.announce(judged, protection.rules.default.rule)
 
 
 def _rules(protection: Protection) -> Iterator[Rule]:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from starlette.routing import Router
 
 from callerid.errors import CalleridError, ConfigurationError
-from callerid.guard import log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, Entry
 from callerid.paths.pattern import Pattern
 from callerid.paths.shapes import MANY, inside, is_answered, nothing_answers, standing
+from callerid.rules import all_of
 from callerid.starlette.passage import Passage, Ruling, Tabled
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place
@@ -198,15 +198,15 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
 
 
 def check(router: Router, protection: Protection) -> None:
-    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged; log those open to everybody.
+    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
 
-    And for entries of a path table that nothing answers.
+    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses.
     """
     found = tuple(survey(router, protection))
     problems = [each.problem for each in found if each.problem]
     problems += unanswered(found, protection)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
-    for each in found:
-        if each.ruling is not None and all(requirement.public for _, requirement in each.ruling.parts):
-            log.info("open to everybody: %s %s", each.method or "WS", each.template)
+    judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
+    places = ((place, all_of(tuple(requirement.rule for _, requirement in ruling.parts))) for place, ruling in judged)
+    protection.guard.announce(places, protection.default.rule)
