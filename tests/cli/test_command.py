@@ -138,30 +138,43 @@ def http() -> Iterator[requests.Session]:
         yield session
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as a terminal's user has it; what a script runs in the background is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("arguments", "up"), [(["demo", "--serve"], "# scheduler: 204"), (["issuer"], "Ctrl-C ends it.")]
 )
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_ends_it_cleanly(arguments: list[str], up: str, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "callerid.cli", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert running.stderr is not None
-        for line in running.stdout:
-            if line.startswith(up):
-                break
-        running.send_signal(how)
-        assert running.wait(30) == 0
-        assert running.stderr.read() == ""
+        try:
+            for line in running.stdout:
+                if line.startswith(up):
+                    break
+            running.send_signal(how)
+            assert running.wait(30) == 0
+            assert running.stderr.read() == ""
+        finally:
+            running.kill()
 
 
 def test_python_runs_it_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["callerid", "--help"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("callerid.cli", run_name="__main__")
+        runpy.run_path(str(Path(module.__file__).with_name("__main__.py")), run_name="__main__")
     assert ended.value.code == 0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_staying_ends_with_a_signal() -> None:
     timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
