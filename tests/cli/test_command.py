@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -170,7 +170,7 @@ def test_a_signal_ends_it_cleanly(arguments: list[str], up: str, how: signal.Sig
 def test_python_runs_it_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["callerid", "--help"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(Path(module.__file__).with_name("__main__.py")), run_name="__main__")
+        importlib.import_module("callerid.cli.__main__")
     assert ended.value.code == 0
 
 

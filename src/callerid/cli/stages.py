@@ -75,7 +75,9 @@ def _waitress(application: Any) -> Generator[str]:
         try:
             yield _address(listening)
         finally:
-            server.trigger.pull_trigger(close)  # in its own thread
+            # In its own thread, which may be awake for another reason, and have closed the trigger before it is pulled.
+            with suppress(OSError):
+                server.trigger.pull_trigger(close)
             thread.join()
             server.task_dispatcher.shutdown()
 
