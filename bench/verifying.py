@@ -40,7 +40,8 @@ def _guard(issuer: Issuer, memory: int) -> Callable[[str], object]:
     requirement = guard.requirement(RULE)
 
     def judged(token: str) -> object:
-        return guard.judge(requirement, run(guard.identify({"authorization": ["Bearer " + token]})), {})
+        sent = {"authorization": ["Bearer " + token]}
+        return guard.judge(requirement, guard.recognise(sent) or run(guard.identify(sent)), {})
 
     return judged
 

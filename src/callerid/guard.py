@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from callerid.answers import Answer, Challenge, answer
 from callerid.callers import Caller, Kind
@@ -30,8 +30,8 @@ from callerid.errors import (
     one_line,
 )
 from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
-from callerid.keys import Key, KeyStatus, KeyStore, Wait
-from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
+from callerid.keys import Key, KeyRing, KeyStatus, KeyStore, Wait
+from callerid.memory import DEFAULT_SIZE, Fingerprint, Memory, Remembered, fingerprint
 from callerid.rules import (
     STEPS,
     Facts,
@@ -96,8 +96,7 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
     return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The verified callers of one request: who is calling, and which service carried the call."""
 
     caller: Caller | None = None
@@ -260,18 +259,28 @@ class GuardCore:
         ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may
         do anything is a rule's to say.
         """
-        return run(self._verify(token, audience))
+        caller = self._known(token, audience)
+        return run(self._verify(token, audience)) if caller is None else caller
 
     async def averify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
         """As `verify`, without blocking the event loop."""
-        return await arun(self._verify(token, audience))
+        caller = self._known(token, audience)
+        return await arun(self._verify(token, audience)) if caller is None else caller
+
+    def _known(self, token: str, audience: str | Iterable[str] | None) -> Caller | None:
+        """As `_verify`, if no key has to be fetched."""
+        self.check_ready()
+        audiences = None if audience is None else _audiences(audience)
+        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
+        caller = self._remembered(mark) or self._read_at_once(token, AUTHORIZATION, mark)
+        if caller is not None:
+            self._check_audience(caller, audiences)
+        return caller
 
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
-        self.check_ready()
-        audiences = _audiences(audience)
-        mark = fingerprint(AUTHORIZATION, token) if self._memory else b""
-        caller = self._remembered(mark) or (yield from self._read(token, AUTHORIZATION, mark))
-        self._check_audience(caller, audiences)
+        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
+        caller = yield from self._read(token, AUTHORIZATION, mark)
+        self._check_audience(caller, _audiences(audience))
         return caller
 
     # --- one request ---
@@ -282,23 +291,38 @@ class GuardCore:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
-        found: dict[bool, Caller] = {}
+        identity = self.recognise(sent)
+        if identity is not None:
+            return identity
+        found: list[tuple[Slot, Caller]] = []
+        for slot, text in self._credentials(sent):
+            found.append((slot, (yield from self._read(text, slot, self._mark(slot, sent[slot.header])))))
+        return _identity(found)
+
+    def recognise(self, sent: Mapping[str, list[str]]) -> Identity | None:
+        """As `identify`, at once; ``None`` where a key has to be fetched first, which `identify` does."""
+        found: list[tuple[Slot, Caller]] = []
         for slot in self._slots:
             values = sent.get(slot.header)
             if values:
                 # Whatever is remembered has passed every check of its form.
                 caller = self._remembered(self._mark(slot, values))
                 if caller is None:
-                    return (yield from self._examine(sent))
-                found[slot.carrier] = caller
+                    return self._recognise_unseen(sent)
+                found.append((slot, caller))
         return _identity(found)
 
-    def _examine(self, sent: Mapping[str, list[str]]) -> Flow[Identity]:
-        credentials = [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
-        found: dict[bool, Caller] = {}
-        for slot, text in credentials:
-            found[slot.carrier] = yield from self._read(text, slot, self._mark(slot, sent[slot.header]))
+    def _recognise_unseen(self, sent: Mapping[str, list[str]]) -> Identity | None:
+        found: list[tuple[Slot, Caller]] = []
+        for slot, text in self._credentials(sent):
+            caller = self._read_at_once(text, slot, self._mark(slot, sent[slot.header]))
+            if caller is None:
+                return None
+            found.append((slot, caller))
         return _identity(found)
+
+    def _credentials(self, sent: Mapping[str, list[str]]) -> list[tuple[Slot, str]]:
+        return [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
 
     def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
         """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
@@ -344,15 +368,15 @@ class GuardCore:
 
     # --- the flow's parts ---
 
-    def _mark(self, slot: Slot, values: list[str]) -> bytes:
-        """What a credential is remembered by; empty where nothing is, or it is not written as most are."""
-        if not self._memory or len(values) > 1 or values[0][:7] != "Bearer ":
-            return b""
+    def _mark(self, slot: Slot, values: list[str]) -> Fingerprint | None:
+        """What a credential is remembered by; ``None`` where nothing is, or it is not written as most are."""
+        if not self._memory.size or len(values) > 1 or not values[0].startswith("Bearer "):
+            return None
         return fingerprint(slot, values[0][7:])
 
-    def _remembered(self, mark: bytes) -> Caller | None:
+    def _remembered(self, mark: Fingerprint | None) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
-        known = self._memory.recall(mark) if mark else None
+        known = None if mark is None else self._memory.recall(mark)
         if known is None or known.ring.at_hand(known.key.kid) is not known.key:
             return None
         # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
@@ -360,11 +384,8 @@ class GuardCore:
         in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
         return known.caller if in_time and id(known.issuer) in self._trusted else None
 
-    def _read(self, text: str, slot: Slot, mark: bytes) -> Flow[Caller]:
-        token = parse(text)
-        issuer = self._issuer(token, slot)
-        check_claims(token, issuer, self.clock(), self.leeway)
-        ring = self._keys.ring(issuer.keys, issuer.algorithm)
+    def _read(self, text: str, slot: Slot, mark: Fingerprint | None) -> Flow[Caller]:
+        token, issuer, ring = self._claimed(text, slot)
         key: Key | Wait | None = ring.at_hand(token.kid)
         if key is None:
             key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
@@ -372,11 +393,28 @@ class GuardCore:
             yield key
             key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
         assert not isinstance(key, Wait)  # noqa: S101 - find never asks twice
+        return self._proved(token, issuer, ring, key, slot, mark)
+
+    def _read_at_once(self, text: str, slot: Slot, mark: Fingerprint | None) -> Caller | None:
+        token, issuer, ring = self._claimed(text, slot)
+        key = ring.at_hand(token.kid)
+        return None if key is None else self._proved(token, issuer, ring, key, slot, mark)
+
+    def _claimed(self, text: str, slot: Slot) -> tuple[Token, Issuer, KeyRing]:
+        """What a token claims to be, before its signature is looked at."""
+        token = parse(text)
+        issuer = self._issuer(token, slot)
+        check_claims(token, issuer, self.clock(), self.leeway)
+        return token, issuer, self._keys.ring(issuer.keys, issuer.algorithm)
+
+    def _proved(  # noqa: PLR0913, PLR0917 - all that is known of one token
+        self, token: Token, issuer: Issuer, ring: KeyRing, key: Key, slot: Slot, mark: Fingerprint | None
+    ) -> Caller:
         check_signature(token, key)
         caller = verified(token, issuer)
         if slot.carrier:
             self._check_audience(caller, None)
-        if mark:
+        if mark is not None:
             self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
         return caller
 
@@ -385,6 +423,8 @@ class GuardCore:
         if not candidates:
             expected = " or ".join(sorted(self._slots.get(slot, ())))
             raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {_described(token)}")
+        if len(candidates) == 1:
+            return candidates[0]
         # Nothing is checked yet: the audience may be anything, and most things cannot be looked up in a set.
         audience = token.claims.get("aud")
         named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
@@ -421,8 +461,13 @@ async def arun(flow: Flow[T]) -> T:
         return done.value  # type: ignore[no-any-return]
 
 
-def _identity(found: Mapping[bool, Caller]) -> Identity:
-    caller, via = found.get(False), found.get(True)
+def _identity(found: Iterable[tuple[Slot, Caller]]) -> Identity:
+    caller = via = None
+    for slot, who in found:
+        if slot.carrier:
+            via = who
+        else:
+            caller = who
     return Identity(caller if caller is None or via is None else replace(caller, via=via), via)
 
 
@@ -443,7 +488,9 @@ def _credential(slot: Slot, values: list[str] | None) -> str | None:
     if not values:
         return None
     # Several headers of one name may arrive as one, joined with commas (RFC 9110 section 5.3): it makes no difference.
-    parts = [part for value in values for part in (_JOINT.split(value) if "," in value else (value,))]
+    parts = values
+    if len(values) > 1 or "," in values[0]:
+        parts = [part for value in values for part in _JOINT.split(value)]
     value = parts[0].strip(" \t")
     is_bearer = value[:6].lower() == "bearer" and value[6:7] not in _SCHEME_LETTERS
     if len(parts) > 1 or (is_bearer and "," in value):

@@ -11,7 +11,7 @@ import os
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakSet
 
 from cachetools import LRUCache
@@ -21,7 +21,7 @@ from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer, Slot
 from callerid.keys import Key, KeyRing
 
-__all__ = ["DEFAULT_SIZE", "Memory", "Remembered", "fingerprint"]
+__all__ = ["DEFAULT_SIZE", "Fingerprint", "Memory", "Remembered", "fingerprint"]
 
 DEFAULT_SIZE: Final = 4096
 """How many tokens are remembered where nothing else is said."""
@@ -42,9 +42,13 @@ class Remembered:
     """No earlier than this does it hold, in seconds since the epoch; its end is the caller's ``expires_at``."""
 
 
-def fingerprint(slot: Slot, token: str) -> bytes:
-    """What a token in a slot is remembered by: its SHA-256, so that the memory holds no credential."""
-    return sha256(token.encode("utf-8", "surrogatepass")).digest() + slot.header.encode()
+Fingerprint: TypeAlias = tuple[str, bytes]
+"""What a token in a slot is remembered by: the slot's header and its SHA-256, so that no credential is held."""
+
+
+def fingerprint(slot: Slot, token: str) -> Fingerprint:
+    """See `Fingerprint`."""
+    return slot.header, sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class Memory:
@@ -58,40 +62,40 @@ class Memory:
     def __init__(self, size: int = DEFAULT_SIZE) -> None:
         if type(size) is not int or size < 0:
             raise ConfigurationError(f"memory= is how many verified tokens are remembered, 0 for none, not {size!r}")
-        self._size = size
+        self.size = size
         self._quota = max(1, size // NEWCOMERS)
         self.renew()
         _MEMORIES.add(self)
 
     def renew(self) -> None:
         """Begin anew: empty, and with a lock that nobody holds. A forked child calls it by itself."""
-        self._newcomers: LRUCache[bytes, Remembered] = LRUCache(self._size)
-        self._regulars: LRUCache[bytes, Remembered] = LRUCache(self._size)
+        self._newcomers: LRUCache[Fingerprint, Remembered] = LRUCache(self.size)
+        self._regulars: LRUCache[Fingerprint, Remembered] = LRUCache(self.size)
         self._lock = threading.Lock()
-
-    def __bool__(self) -> bool:
-        return self._size > 0
 
     def __len__(self) -> int:
         return len(self._newcomers) + len(self._regulars)
 
-    def recall(self, key: bytes) -> Remembered | None:
+    def recall(self, key: Fingerprint) -> Remembered | None:
         """What is remembered under a key, or ``None``."""
         with self._lock:
-            found = self._regulars.get(key)
-            if found is None and (found := self._newcomers.pop(key, None)) is not None:
+            try:
+                return self._regulars[key]
+            except KeyError:
+                found = self._newcomers.pop(key, None)
+            if found is not None:
                 self._regulars[key] = found
-                if len(self._regulars) > self._size - self._quota:
+                if len(self._regulars) > self.size - self._quota:
                     displaced, value = self._regulars.popitem()
                     self._newcomers[displaced] = value  # it may come again soon
             return found
 
-    def remember(self, key: bytes, remembered: Remembered) -> None:
+    def remember(self, key: Fingerprint, remembered: Remembered) -> None:
         """Remember a verified token."""
         with self._lock:
-            if not self._size or key in self._regulars:
+            if not self.size or key in self._regulars:
                 return
-            if len(self) >= self._size and key not in self._newcomers:
+            if len(self) >= self.size and key not in self._newcomers:
                 self._newcomers.popitem()
             self._newcomers[key] = remembered
 

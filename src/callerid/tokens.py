@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +27,16 @@ DEEPEST_NESTING = 32
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 """What Cloud Run's front door puts in place of a signature that it has checked."""
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STRIPPED_ENDING = "." + REMOVED_SIGNATURE
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BASE64URL = _BASE64.replace(b"+/", b"-_")
+_TO_BASE64 = bytes(_BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else ord("!") for byte in range(256))
+"""From base64url's letters to base64's; whatever is none, to what is no letter there either."""
+# By the length's remainder to 4: what makes the padding whole, and the last letters whose unused bits are zero (RFC
+# 4648 section 3.5). One letter alone encodes nothing.
+_PADDING = (b"", b"", b"==", b"=")
+_LAST_LETTERS = (frozenset(_BASE64URL), frozenset[int](), frozenset(_BASE64URL[::16]), frozenset(_BASE64URL[::4]))
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # A text that never ends is taken whole: begun again at each of its quotation marks it would cost its length squared.
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -50,7 +59,7 @@ class Token:
 
 def is_stripped(text: str) -> bool:
     """Whether Google's front door took the signature off this token: it proves nothing by itself any more."""
-    return text.endswith("." + REMOVED_SIGNATURE)
+    return text.endswith(_STRIPPED_ENDING)
 
 
 def parse(text: str) -> Token:
@@ -72,20 +81,19 @@ def parse(text: str) -> Token:
         )
     if not text.isascii():
         raise _malformed("three parts of canonical base64url", _shape(text))
-    raw = text.encode("ascii")
-    parts = raw.split(b".")
-    if len(parts) != 3:
+    signed, _, signature = text.encode("ascii").rpartition(b".")
+    header, dot, payload = signed.partition(b".")
+    if not dot or b"." in payload:
         raise _malformed("three parts of canonical base64url", _shape(text))
-    if not parts[2] and _object(_decoded(parts[0]), "header"):
+    if not signature and _object(_decoded(header), "header"):
         raise Unauthenticated(
             Reason.UNSIGNED,
             "expected a signed token, got one without a signature",
             mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; in tests sign with LocalIssuer",
         )
-    kid, algorithm = _header(parts[0])
-    claims = _object(_decoded(parts[1]), "claims")
-    issuer = _text(claims, "iss", "claims")
-    return Token(kid, algorithm, issuer, claims, raw[: raw.rindex(b".")], _decoded(parts[2]))
+    kid, algorithm = _header(header)
+    claims = _object(_decoded(payload), "claims")
+    return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, _decoded(signature))
 
 
 # An issuer writes the same header on all tokens of a key: it is read once. (Not by cachetools, whose lock a fork could
@@ -110,19 +118,16 @@ def _shape(text: str) -> str:
 
 
 def _decoded(part: bytes) -> bytes:
-    """The bytes behind canonical unpadded base64url; anything else is malformed.
+    """The bytes behind canonical unpadded base64url (RFC 7515 section 2, RFC 4648 sections 3.5 and 5).
 
-    Python's decoder passes over what it does not know; canonical is what encodes to the same letters again (RFC 7515
-    section 2, RFC 4648 sections 3.5 and 5).
+    Anything else is malformed: no two texts may mean the same bytes.
     """
-    if b"+" not in part and b"/" not in part and b"=" not in part:
-        padded = part.translate(_TO_STANDARD) + b"=="[: -len(part) % 4]
+    remainder = len(part) % 4
+    if not part or part[-1] in _LAST_LETTERS[remainder]:
         try:
-            data = a2b_base64(padded)
+            return a2b_base64(part.translate(_TO_BASE64) + _PADDING[remainder], strict_mode=True)
         except ValueError:
-            data = b""
-        if b2a_base64(data, newline=False) == padded:
-            return data
+            pass
     raise _malformed("three parts of canonical base64url", "letters that canonical base64url does not have")
 
 
@@ -143,7 +148,9 @@ def _object(data: bytes, part: str) -> dict[str, Any]:
 
 def _json(data: bytes) -> tuple[Any, str]:
     try:
-        return _DECODER.decode(data.decode("utf-8")), ""
+        text = data.decode("utf-8").strip(_BLANK)
+        value, end = _DECODER.raw_decode(text)
+        return value, "" if end == len(text) else "something behind it"
     except UnicodeDecodeError:
         return None, "bytes that are not UTF-8"
     except _NotStrict as error:
@@ -173,6 +180,9 @@ def _finite(text: str) -> float:
 def _no_constant(_: str) -> Any:
     raise _NotStrict("NaN or Infinity")
 
+
+_BLANK = " \t\n\r"
+"""White space around a JSON text (RFC 8259 section 2)."""
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant)
 

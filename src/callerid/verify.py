@@ -97,7 +97,7 @@ def _google_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
         raise _bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other letters")
     email, domain = _verified_email(claims), _text(claims, "hd")
     # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
-    service = any(map(_is_service_address, (email, authorized_party))) or authorized_party == subject
+    service = _is_service_address(email) or _is_service_address(authorized_party) or authorized_party == subject
     return Caller(
         kind=Kind.GOOGLE,
         issuer=issuer.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import time
 from typing import TYPE_CHECKING
@@ -322,6 +324,27 @@ def test_a_token_is_taken_apart() -> None:
     assert token.signed == GOOD.rpartition(".")[0].encode()
     assert segment(token.signature) == SIGNATURE
     assert not is_stripped(GOOD)
+
+
+def test_a_part_is_read_if_and_only_if_its_bytes_encode_to_it_again() -> None:
+    def canonical(part: str) -> bool:
+        data = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode() == part
+
+    every = [chr(byte) for byte in range(128) if chr(byte) != "."]
+    letters = [letter for letter in every if letter.isalnum() or letter in "-_"]
+    endings = ["".join(pair) for pair in itertools.product(letters, letters)]
+    odd = [f"AA{letter}A" for letter in every] + [f"AAA{letter}" for letter in every]
+    head = ".".join(GOOD.split(".")[:2])
+    for part in ["A", "AAAAA", *endings, *(f"A{ending}" for ending in endings), *odd]:
+        legal = len(part) % 4 != 1 and set(part) <= set(letters) and canonical(part)
+        try:
+            data = parse(f"{head}.{part}").signature
+        except Unauthenticated:
+            assert not legal, part
+        else:
+            assert legal, part
+            assert base64.urlsafe_b64encode(data).rstrip(b"=").decode() == part
 
 
 def test_a_token_is_never_printed() -> None:

@@ -298,7 +298,7 @@ def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
     if type(rule) is AnyOf:
         return any(holds(part, facts, unknown=unknown) for part in rule.rules)
     if type(rule) is Via:
-        inside = replace(facts, caller=facts.via, via=None)
+        inside = facts._replace(caller=facts.via, via=None)
         return facts.via is not None and holds(rule.rule, inside, unknown=unknown)
     return unknown if is_unknown(rule) or type(rule) is Sealed else rule.admits(facts)
 

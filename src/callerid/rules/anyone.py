@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
@@ -133,7 +133,7 @@ class Via(Rule):
 
     @staticmethod
     def _inside(facts: Facts) -> Facts:
-        return replace(facts, caller=facts.via, via=None)
+        return facts._replace(caller=facts.via, via=None)
 
     def __str__(self) -> str:
         return f"via {grouped(self.rule)}"

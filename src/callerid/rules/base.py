@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NoReturn, cast
 
 from callerid.callers import Kind
@@ -144,7 +144,7 @@ class AllOf(Joined):
         return all(rule.admits(inside) for rule in self.rules)
 
     def within(self, facts: Facts) -> Facts:
-        return replace(facts, tenant_named=True) if self.names_tenant else facts
+        return facts._replace(tenant_named=True) if self.names_tenant else facts
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)

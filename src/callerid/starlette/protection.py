@@ -76,7 +76,9 @@ class Protection:
                 continue
             try:
                 if guard not in identities:
-                    identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
+                    sent = self.websockets.values_of(exchange.scope, guard)
+                    identity = guard.recognise(sent)
+                    identities[guard] = await arun(guard.identify(sent)) if identity is None else identity
                 parameters = _as_judged(path, place) if area == OWN else passage.tabled.entries[area].parameters
                 judged = guard.judge(requirement, identities[guard], parameters)
             except Refusal as refusal:

@@ -57,15 +57,15 @@ def as_caller(guard: GuardCore, caller: Caller) -> Generator[Caller]:
         return Identity(carried, carried.via)
 
     own = vars(guard)
-    before = own.get("identify")
-    own["identify"] = identify
+    ours = {"identify": identify, "recognise": lambda _: None}  # whom identify is to tell, nobody recognises
+    before = {name: own[name] for name in ours if name in own}
+    own.update(ours)
     try:
         yield caller
     finally:
-        if before is None:
-            del own["identify"]
-        else:
-            own["identify"] = before
+        for name in ours:
+            del own[name]
+        own.update(before)
 
 
 def google_person(
