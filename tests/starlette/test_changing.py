@@ -401,3 +401,40 @@ def test_a_dispatch_that_turns_from_the_judged_route_to_the_default_finds_nothin
         assert statuses(app, "/x", None, "outsider", "staff") == [404, 404, 404]
         assert statuses(app, "/other", None, "outsider") == [401, 403]
     assert ran == []
+
+
+def test_a_dispatch_that_leaves_something_behind_leaves_it_for_no_other_request(ran: Diary, guard: Guard) -> None:
+    class Forgetful(Router):
+        async def app(self, scope: Any, receive: Any, send: Any) -> None:
+            await super().app(scope, receive, send)
+            self.routes = [ran.route("/x", "left behind")]
+
+    app = Starlette()
+    app.router = Forgetful(routes=[ran.route("/x", "judged", guard.allow(STAFF))])
+    guard.protect(app, default=Nobody())
+    assert statuses(app, "/x", "staff", "staff", None) == [200, 200, 401]
+    assert ran == ["judged", "judged"]
+
+
+def test_what_is_changed_on_a_router_between_requests_counts(ran: Diary, guard: Guard) -> None:
+    app = Starlette(routes=[ran.route("/x", "judged", guard.allow(STAFF))])
+    guard.protect(app, default=STAFF)
+    assert statuses(app, "/x", "staff") == [200]
+    app.router.default = ran.asgi("default")
+    assert statuses(app, "/x", "staff") == [200]
+    assert statuses(app, "/other", None, "staff") == [401, 200]
+    assert ran == ["judged", "judged", "default"]
+
+
+def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> None:
+    import gc
+
+    app = closed(ran.route("/stays"), guard=guard)
+    kept: list[int] = []
+    for _ in range(3):
+        for number in range(30):
+            app.routes[:] = [ran.route(f"/x{number}")]
+            assert status(app, f"/x{number}", "staff") == 200
+        gc.collect()
+        kept.append(sum(isinstance(each, Router | Route) for each in gc.get_objects()))
+    assert kept[2] <= kept[1] + 5

@@ -353,7 +353,7 @@ def test_invented_methods_cost_no_memory(ran: Diary, guard: Guard) -> None:
                 assert status(app, path, method=f"METHOD{turn}-{number}") == 401
         gc.collect()
         now = sum(type(each).__name__ == "Place" for each in gc.get_objects())
-        assert turn == 0 or now == places
+        assert turn == 0 or now <= places  # what an earlier test left behind may go meanwhile
         places = now
 
 

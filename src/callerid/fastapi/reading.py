@@ -7,7 +7,7 @@ for opaque and ends stricter: the default judges (and may not be an open one), a
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
 from callerid.fastapi.parameters import marks_of, problem_with, receivers, understood
 from callerid.marks import Mark, marks_on
-from callerid.starlette.narrow import narrowed, shallow_copy
+from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
 from callerid.starlette.passage import Ruling
 from callerid.starlette.reading import Place, RouteReader, Step
 
@@ -53,8 +53,8 @@ class _Frontend(Step):
 
     found: Any = None
 
-    def table(self, router: Router) -> Router:
-        copy = narrowed(router, self.pinned)
+    def table(self, narrowing: Narrowing) -> Router:
+        copy = narrowing.once(self.pinned)
         copy.__dict__.update({"routes": [], _MATCH_FRONTEND: _always(self.found)})
         return copy
 
@@ -70,37 +70,68 @@ class FastAPIReader(RouteReader):
         self._api_routers: weakref.WeakValueDictionary[int, APIRouter] = weakref.WeakValueDictionary()
         # Held with what is known of them, so that no other object can come to have their id.
         self._declared: dict[int, tuple[params.Depends, tuple[Mark, ...]]] = {}
+        self._around: dict[int, tuple[list[Any], tuple[Place]]] = {}
+        self._included: dict[int, _Included] = {}
 
     # --- which route ---
 
-    def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
-        """The step that a matching route is; an included router's leads to the route in it that serves."""
-        if _is_included(route):
-            return self._descend(route, match, child_scope, scope)
-        return super().settle(route, match, child_scope, scope)
+    def resolve(self, routes: Iterable[BaseRoute], scope: Scope) -> Step | None:
+        """The route that serves. An included router is asked once which of its routes that is."""
+        partial: tuple[BaseRoute, Scope, Any] | None = None
+        for route in routes:
+            found = _found_in(route, scope) if _is_included(route) else None
+            match, child_scope = route.matches(scope) if found is None else (found[0], {})
+            if match is Match.FULL:
+                return self._settled(route, (match, child_scope), scope, found)
+            if match is Match.PARTIAL and partial is None:
+                partial = (route, child_scope, found)
+        return None if partial is None else self._settled(partial[0], (Match.PARTIAL, partial[1]), scope, partial[2])
 
-    def _descend(self, included: Any, match: Match, child_scope: Scope, scope: Scope) -> Step:
-        inner_match, inner_scope, route, context = included._match(scope)  # noqa: SLF001 - FastAPI's own resolution
-        around = self._around_included(included)
+    def _settled(self, route: Any, judged: tuple[Match, Scope], scope: Scope, found: Any) -> Step:
+        if found is None:
+            return self.settle(route, *judged, scope)
+        return self._descend(route, judged, found, scope, 0)
+
+    def _descend(self, included: Any, judged: tuple[Match, Scope], found: Any, scope: Scope, depth: int) -> Step:
+        """The step that an included router is: it leads to the route in it that serves."""
+        inner_match, inner_scope, route, context = found
+        around, pin = self._around_included(included), self._known_included(included).pin(depth)
         if inner_match is Match.NONE or route is None:
-            nothing: Any = (Match.NONE, {}, None, None)
-            pin = _pinned_included(included, match, child_scope, nothing)
-            return Step((around,), pin, (match, child_scope), {}, endpoint=False)
+            return Step(
+                (around,), pin, judged, {}, endpoint=False, route=included, inside=((Match.NONE, {}, None, None),)
+            )
         if _is_included(route):
-            step = self._descend(route, inner_match, inner_scope, scope)
+            step = self._descend(route, (inner_match, inner_scope), _found_in(route, scope), scope, depth + 1)
             serves = step.pinned
         else:
             subject = _subject(route, context)
-            step = super().settle(subject, inner_match, inner_scope, scope)
+            step = self.settle(subject, inner_match, inner_scope, scope)
             # An API route is handled with its context, of which the copy stays as it was judged.
-            serves, context = (step.pinned, context) if subject is route else (route, shallow_copy(context))
+            serves, context = (step.pinned, context) if subject is route else (route, self._copy_of(context))
         found = (inner_match, inner_scope, serves, context)
-        return replace(
-            step,
-            places=(around, *step.places),
-            pinned=_pinned_included(included, match, child_scope, found),
-            judged=(match, child_scope),
+        return Step(
+            (around, *step.places),
+            pin,
+            judged,
+            step.path,
+            step.endpoint,
+            step.behind,
+            included,
+            (found, *step.inside),
         )
+
+    def _known_included(self, included: Any) -> _Included:
+        key = id(included)
+        known = self._included.get(key)
+        if known is None or not known.is_still(included):
+            known = self._included[key] = _Included(included, lambda _: self._included.pop(key, None))
+        return known
+
+    def _copy_of(self, context: Any) -> Any:
+        known = self._knowledge(context)
+        if known.copy is None:
+            known.copy = shallow_copy(context)
+        return known.copy
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
         """A frontend, unless the router would redirect to a path with or without a slash: the default judges that."""
@@ -112,7 +143,7 @@ class FastAPIReader(RouteReader):
             return None
         step = super().settle(_subject(route, context), match, child_scope, scope)
         found = (match, child_scope, route, shallow_copy(context))
-        return _Frontend(step.places, step.pinned, step.judged, step.path, step.endpoint, None, route, found)
+        return _Frontend(step.places, step.pinned, step.judged, step.path, step.endpoint, None, route, found=found)
 
     # --- what stands there ---
 
@@ -121,12 +152,20 @@ class FastAPIReader(RouteReader):
         if _INCLUDED is None and isinstance(router, APIRouter):
             self._api_routers[id(router)] = router
         declared = getattr(router, "dependencies", ())
-        return (Place("", self._marks_in(declared)),) if declared else ()
+        if not declared:
+            return ()
+        # What was declared is kept with it: the same id with the same dependencies can only mean the same.
+        known = self._around.get(id(router))
+        if known is None or known[0] != declared:
+            known = self._around[id(router)] = (list(declared), (Place("", self._marks_in(declared)),))
+        return known[1]
 
     def _around_included(self, included: Any) -> Place:
-        return Place(
-            "", self._marks_in((*included.include_context.dependencies, *included.original_router.dependencies))
-        )
+        declared = (*included.include_context.dependencies, *included.original_router.dependencies)
+        known = self._known_included(included)
+        if known.around is None or known.declared != declared:
+            known.declared, known.around = declared, Place("", self._marks_in(declared))
+        return known.around
 
     def _standing_around(self, included: Any) -> Iterator[Place]:
         """The same, by where it stands."""
@@ -275,9 +314,45 @@ def _subject(route: Any, context: Any) -> Any:
     return route
 
 
-def _pinned_included(included: Any, match: Match, child_scope: Scope, found: Any) -> Any:
+def _found_in(included: Any, scope: Scope) -> Any:
+    """FastAPI's own resolution in an included router: the match, its scope, the route and the route's context."""
+    return included._match(scope)  # noqa: SLF001
+
+
+class _Included:
+    """An included router that was read, and what answers in its stead with what was found in it."""
+
+    def __init__(self, included: Any, forget: Callable[[Any], Any]) -> None:
+        self._included: Callable[[], Any] = weakref.ref(included, forget)
+        self._inside: tuple[Any, Any] = (included.original_router, included.include_context)
+        self._pins: list[Any] = []
+        self.declared: tuple[Any, ...] = ()
+        self.around: Place | None = None
+
+    def is_still(self, included: Any) -> bool:
+        """Whether this is the same one, with the same inside."""
+        router, context = self._inside
+        return (
+            self._included() is included and included.original_router is router and included.include_context is context
+        )
+
+    def pin(self, depth: int) -> Any:
+        """Stands in for the included router, inside so many others."""
+        while len(self._pins) <= depth:
+            self._pins.append(_pinned_included(self._included(), len(self._pins)))
+        return self._pins[depth]
+
+
+def _pinned_included(included: Any, depth: int) -> Any:
+    def matches(scope: Scope) -> Any:
+        step: Step = scope[KEY].step
+        return step.inside[depth - 1][:2] if depth else step.judged
+
+    def match(scope: Scope) -> Any:
+        return scope[KEY].step.inside[depth]
+
     copy = shallow_copy(included)
-    copy.__dict__.update(matches=_always((match, child_scope)), _match=_always(found))
+    copy.__dict__.update(matches=matches, _match=match)
     return copy
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["KEY", "deaf", "is_narrowable", "is_same", "narrowed", "pinned", "serves", "shallow_copy"]
+__all__ = ["KEY", "Narrowing", "deaf", "is_narrowable", "is_same", "pinned", "serves", "shallow_copy"]
 
 
 KEY: Final = "callerid"
@@ -97,9 +98,39 @@ class _Mute(BaseRoute):
         self.handle = not_found  # type: ignore[method-assign, assignment]
 
 
-def narrowed(router: Router, route: BaseRoute) -> Router:
-    """The router with a table of this one route; what disagrees with it ends in 404, never in another endpoint."""
-    return _copied(router, [route], redirect_slashes=False, default=router.not_found)
+class Narrowing:
+    """One router's copies with a table of one route each, for its dispatch ``serve``.
+
+    They are made once for every pin, and anew once the router changes; for every request where the dispatch is not the
+    framework's own, since that may leave something behind on what it is called with.
+    """
+
+    def __init__(self, router: Router, serve: Any) -> None:
+        self.router = router
+        self._is_plain = getattr(serve, "__module__", "") in ("starlette.routing", "fastapi.routing")
+        self._as_it_was: dict[str, Any] = {}
+        # By identity, as routes are known; each ends with its pin's route.
+        self._copies: dict[int, tuple[BaseRoute, Router, Any]] = {}
+
+    def to(self, pin: BaseRoute, route: Any) -> Router:
+        """The router with a table of this one pin; what disagrees with it ends in 404, never in another endpoint."""
+        if not self._is_plain:
+            return self.once(pin)
+        if self._as_it_was != self.router.__dict__:
+            self._copies, self._as_it_was = {}, dict(self.router.__dict__)
+        found = self._copies.get(id(pin))
+        if found is not None and found[0] is pin:
+            return found[1]
+        copy = self.once(pin)
+        copies, key = self._copies, id(pin)
+        with suppress(TypeError):  # its class has slots, and none for this: it cannot be seen to end
+            copies[key] = (pin, copy, weakref.ref(route, lambda _: copies.pop(key, None)))
+        return copy
+
+    def once(self, pin: BaseRoute) -> Router:
+        """As `to`, for a pin that serves one request."""
+        router = self.router
+        return _copied(router, [pin], redirect_slashes=False, default=router.not_found)
 
 
 def deaf(router: Router, routes: tuple[BaseRoute, ...]) -> Router:

@@ -75,17 +75,58 @@ class Tabled:
 _UNTABLED: Final = Tabled(MappingProxyType({}))
 
 
+class Way:
+    """What stands on the way to a place, outermost first: the same for every request that comes by it.
+
+    ``areas`` are the protections, each with the marks under it. There are as many ways as the application has places:
+    no request adds any.
+    """
+
+    __slots__ = ("_under", "areas", "parameters", "rulings", "templates")
+
+    def __init__(
+        self,
+        areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = (),
+        parameters: tuple[tuple[str, str], ...] = (),
+        templates: tuple[str, ...] = (),
+    ) -> None:
+        self.areas, self.parameters, self.templates = areas, parameters, templates
+        self.rulings: dict[Any, Ruling] = {}
+        """What must hold at the end of this way: by whether an endpoint is meant, and the path tables' entries."""
+        self._under: dict[Protection, Way] = {}
+
+    def under(self, protection: Protection) -> Way:
+        """The way on, beneath a protection."""
+        way = self._under.get(protection)
+        if way is None:
+            way = self._under[protection] = Way((*self.areas, (protection, ())), self.parameters, self.templates)
+        return way
+
+    def through(self, place: Place) -> Way:
+        """The way on, past a place. It is kept there, to end with it."""
+        way: Way | None = place.ways.get(self)
+        if way is None:
+            protection, marks = self.areas[-1]
+            way = place.ways[self] = Way(
+                (*self.areas[:-1], (protection, (*marks, *place.marks))),
+                (*self.parameters, *place.parameters),
+                (*self.templates, place.template),
+            )
+        return way
+
+
+_BEGINNING: Final = Way()
+
+
 class Passage:
-    """How far one request has come: what stands on the way to here, and what was decided here.
+    """How far one request has come: the way to here, and what was decided here.
 
     Each router on the way has a passage of its own, so that a second try or a copied scope finds nothing but what is
     above it. Only the task that serves the request touches it.
     """
 
     # Made for every request, and most of it stays as it begins: so the class holds the beginnings, all immutable.
-    areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
-    templates: tuple[str, ...] = ()
+    way: Way = _BEGINNING
     tabled: Tabled = _UNTABLED
     leads_to: Router | None = None
     pending: bool = True
@@ -102,13 +143,12 @@ class Passage:
         """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
         passage = Passage()
         passage.above = self
-        passage.areas, passage.parameters, passage.templates = self.areas, self.parameters, self.templates
-        passage.tabled = self.tabled
+        passage.way, passage.tabled = self.way, self.tabled
         return passage
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
-        self.areas = (*self.areas, (protection, ()))
+        self.way = self.way.under(protection)
 
     def look_up(self, table: PathTable, scope: Scope) -> None:
         """Take along what a path table of the innermost protection says, by the path as it is now."""
@@ -120,17 +160,27 @@ class Passage:
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
         for place in places:
-            protection, marks = self.areas[-1]
-            if place.marks:
-                self.areas = (*self.areas[:-1], (protection, (*marks, *place.marks)))
-            if place.parameters:
-                self.parameters += place.parameters
-            self.templates += (place.template,)
+            self.way = self.way.through(place)
+
+    @property
+    def areas(self) -> tuple[tuple[Protection, tuple[Mark, ...]], ...]:
+        """The protections on the way, outermost first, each with the marks under it."""
+        return self.way.areas
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The path parameters on the way, each with the name of its converter."""
+        return self.way.parameters
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The parts of the path template."""
+        return self.way.templates
 
     @property
     def protection(self) -> Protection:
         """The innermost protection."""
-        return self.areas[-1][0]
+        return self.way.areas[-1][0]
 
     def is_read_by_path(self, place: Place | None) -> bool:
         """Whether path tables alone tell what must hold, or whatever stands there reads the path by itself.

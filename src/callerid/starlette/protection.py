@@ -118,17 +118,15 @@ class Protection:
 
 
 def _ruling(passage: Passage, place: Place | None) -> Ruling:
-    if place is None:
-        return passage.ruling(endpoint=False)
-    # One entry for each way to the place: as many as the application has, and no request adds any.
-    way: tuple[Any, ...] = (passage.areas, passage.parameters)
+    key: Any = place is not None
     if passage.tabled.entries:
-        way += passage.tabled.patterns
-    ruling: Ruling | None = place.rulings.get(way)
+        key = (key, *passage.tabled.patterns)
+    ruling = passage.way.rulings.get(key)
     if ruling is None:
-        ruling = passage.ruling(endpoint=True)
-        passage.protection.reader.check(place, ruling)
-        place.rulings[way] = ruling
+        ruling = passage.ruling(endpoint=place is not None)
+        if place is not None:
+            passage.protection.reader.check(place, ruling)
+        passage.way.rulings[key] = ruling
     return ruling
 
 

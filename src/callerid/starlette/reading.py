@@ -16,7 +16,7 @@ from starlette.types import Scope
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.paths.shapes import ANY, MANY
 from callerid.starlette.marking import MarkedApp
-from callerid.starlette.narrow import is_same, narrowed, pinned, serves
+from callerid.starlette.narrow import Narrowing, is_same, pinned, serves
 
 __all__ = ["LONGEST_CHAIN", "Place", "Receiver", "RouteReader", "Step", "end_of_chain", "router_of"]
 
@@ -52,7 +52,7 @@ class Place:
     origin: str = ""
     shape: str = ""
     opaque: bool = False
-    rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    ways: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 @dataclass(eq=False, slots=True)
@@ -71,10 +71,12 @@ class Step:
     endpoint: bool
     behind: Router | None = None
     route: Any = None
+    inside: tuple[Any, ...] = ()
+    """What was found in each of the tables within the route, outermost first, if there are any."""
 
-    def table(self, router: Router) -> Router:
+    def table(self, narrowing: Narrowing) -> Router:
         """The router with nothing but this route to serve."""
-        return narrowed(router, self.pinned)
+        return narrowing.to(self.pinned, self.route)
 
 
 class RouteReader:
@@ -97,14 +99,14 @@ class RouteReader:
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
         """The step that a matching route is."""
-        known = self._knowledge(route)
+        known, is_endpoint = self._knowledge(route), match is Match.FULL
         return Step(
-            (self._place(known, scope["method"] if scope["type"] == "http" else ""),),
+            (self._place(known, scope),),
             known.pin,
             (match, child_scope),
             child_scope.get("path_params") or scope.get("path_params") or {},
-            match is Match.FULL,
-            self.behind(route) if match is Match.FULL and isinstance(route, Mount | Host) else None,
+            is_endpoint,
+            self.behind(route) if is_endpoint and known.is_mounted else None,
             route,
         )
 
@@ -121,10 +123,14 @@ class RouteReader:
 
     def place(self, route: Any, method: str) -> Place:
         """What is known of a route where it serves this method, read once."""
-        return self._place(self._knowledge(route), method)
+        known = self._knowledge(route)
+        return self._read_once(known, known.handler(method))
 
-    def _place(self, known: _Known, method: str) -> Place:
-        handler = known.handler(method)
+    def _place(self, known: _Known, scope: Scope) -> Place:
+        is_class = known.is_class and scope["type"] == "http"
+        return self._read_once(known, known.handler(scope["method"]) if is_class else "")
+
+    def _read_once(self, known: _Known, handler: str) -> Place:
         place = known.places.get(handler)
         if place is None:
             place = known.places[handler] = self.read(known.route(), handler)
@@ -135,11 +141,16 @@ class RouteReader:
         known = self._known.get(key)
         if known is not None and known.route() is route and is_same(now, known.serves):
             return known
-        kind = _class_of(self.target(route))
         reference = _reference(route, lambda _: self._known.pop(key, None))
-        if reference is None:
-            return _Known(lambda: route, now, kind, pinned(route), {})
-        known = self._known[key] = _Known(reference, now, kind, pinned(route), {})
+        known = _Known(
+            reference or (lambda: route),
+            now,
+            _class_of(self.target(route)),
+            pinned(route),
+            isinstance(route, Mount | Host),
+        )
+        if reference is not None:
+            self._known[key] = known
         return known
 
     def read(self, route: Any, handler: str) -> Place:
@@ -187,19 +198,23 @@ class RouteReader:
 _CLASS_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
-@dataclass(frozen=True, slots=True)
 class _Known:
     """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
 
-    route: Callable[[], Any]
-    serves: tuple[Any, Any]
-    kind: type[Any]
-    pin: BaseRoute
-    places: dict[str, Place]
+    __slots__ = ("copy", "is_class", "is_mounted", "kind", "pin", "places", "route", "serves")
+
+    def __init__(
+        self, route: Callable[[], Any], serves: tuple[Any, Any], kind: type[Any], pin: BaseRoute, is_mounted: bool
+    ) -> None:
+        self.route, self.serves, self.kind, self.pin, self.is_mounted = route, serves, kind, pin, is_mounted
+        self.is_class = issubclass(kind, HTTPEndpoint)
+        self.copy: Any = None
+        """As it was when it was read, if anybody had to know."""
+        self.places: dict[str, Place] = {}
 
     def handler(self, method: str) -> str:
         """The method of an endpoint class that serves; a client may invent any, and then there is none."""
-        if not issubclass(self.kind, HTTPEndpoint):
+        if not self.is_class:
             return ""
         name = "get" if method == "HEAD" and not hasattr(self.kind, "head") else method.lower()
         return name if hasattr(self.kind, name) else ""

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from callerid.asgi.exchange import Exchange
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
-from callerid.starlette.narrow import deaf, is_narrowable
+from callerid.starlette.narrow import Narrowing, deaf, is_narrowable
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import LONGEST_CHAIN, end_of_chain, router_of
@@ -36,6 +36,7 @@ class Seam:
         self.serve = serve
         self.protection: Protection | None = None
         self.start: Callable[[], None] | None = None
+        self._narrowing = Narrowing(router, serve)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
@@ -111,9 +112,9 @@ class Seam:
         passage.step = step
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
-            return step.table(self.router)
+            return step.table(self._narrowing)
         place = step.places[-1] if step.endpoint else None
-        return step.table(self.router) if await protection.admit(passage, place, step.path, exchange) else None
+        return step.table(self._narrowing) if await protection.admit(passage, place, step.path, exchange) else None
 
     async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
         scope, receive, send = exchange
