@@ -79,8 +79,13 @@ class FastAPIReader(RouteReader):
         """The route that serves. An included router is asked once which of its routes that is."""
         partial: tuple[BaseRoute, Scope, Any] | None = None
         for route in routes:
-            found = _found_in(route, scope) if _is_included(route) else None
-            match, child_scope = route.matches(scope) if found is None else (found[0], {})
+            found: Any = None
+            child_scope: Scope = {}
+            if type(route) is _INCLUDED and _is_included(route):
+                found = _found_in(route, scope)
+                match = found[0]
+            else:
+                match, child_scope = route.matches(scope)
             if match is Match.FULL:
                 return self._settled(route, (match, child_scope), scope, found)
             if match is Match.PARTIAL and partial is None:

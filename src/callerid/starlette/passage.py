@@ -254,10 +254,9 @@ class Passage:
 
     def answered(self) -> None:
         """Remember that a guard has answered, for all who wait for it."""
-        passage: Passage | None = self
-        while passage is not None:
-            passage.pending = False
-            passage = passage.above
+        self.pending, above = False, self.above
+        while above is not None:
+            above.pending, above = False, above.above
 
     def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
         """Remember what was decided, and for which path parameters."""

@@ -14,7 +14,7 @@ from starlette.types import Message, Scope
 
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
-from callerid.asgi.exchange import Exchange
+from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
 from callerid.errors import BadRequest, Reason, Refusal
@@ -50,6 +50,36 @@ class Protection:
         self.reader = reader
         self.on_refusal = on_refusal
         self.websockets = websockets
+
+    def decide(
+        self,
+        passage: Passage,
+        place: Place | None,
+        path: Mapping[str, Any],
+        exchange: Exchange,
+    ) -> Awaitable[bool] | None:
+        """As `admit`: ``None`` for a request that was let in at once, else what has to be awaited.
+
+        At once, where one requirement is asked and its key is at hand: the same as `admit` does, in few steps.
+        """
+        ruling, scope = _ruling(passage, place), exchange.scope
+        part = ruling.judged[0]
+        guard, requirement, area, _ = part
+        is_alone = len(ruling.judged) == 1 and area == OWN and passage.tabled.trouble is None
+        if not is_alone or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
+            return self.admit(passage, place, path, exchange)
+        caller = identity = None
+        if not requirement.public:
+            try:
+                identity = guard.recognise(values_of(scope, guard.headers))
+                if identity is None:
+                    return self.admit(passage, place, path, exchange)
+                caller = guard.judge(requirement, identity, _as_judged(path, place))
+            except Refusal as refusal:
+                return self._turn_away(refusal, part, identity, passage, exchange)
+        passage.settle(ruling, {guard: caller}, path)
+        _introduce(caller, scope)
+        return None
 
     async def admit(
         self,
@@ -149,7 +179,10 @@ class _Credentials(AuthCredentials):
 
 
 def _introduce(caller: Caller | None, scope: Scope) -> None:
-    scope.setdefault("state", {})["caller"] = caller
+    state = scope.get("state")
+    if state is None:
+        state = scope["state"] = {}
+    state["caller"] = caller
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller

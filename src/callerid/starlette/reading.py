@@ -99,9 +99,11 @@ class RouteReader:
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
         """The step that a matching route is."""
-        known, is_endpoint = self._knowledge(route), match is Match.FULL
+        known = self._knowledge(route)
+        handler = known.handler(scope["method"]) if known.is_class and scope["type"] == "http" else ""
+        is_endpoint = match is Match.FULL
         return Step(
-            (self._place(known, scope),),
+            known.places.get(handler) or self._read_once(known, handler),
             known.pin,
             (match, child_scope),
             child_scope.get("path_params") or scope.get("path_params") or {},
@@ -124,17 +126,13 @@ class RouteReader:
     def place(self, route: Any, method: str) -> Place:
         """What is known of a route where it serves this method, read once."""
         known = self._knowledge(route)
-        return self._read_once(known, known.handler(method))
+        return self._read_once(known, known.handler(method))[0]
 
-    def _place(self, known: _Known, scope: Scope) -> Place:
-        is_class = known.is_class and scope["type"] == "http"
-        return self._read_once(known, known.handler(scope["method"]) if is_class else "")
-
-    def _read_once(self, known: _Known, handler: str) -> Place:
-        place = known.places.get(handler)
-        if place is None:
-            place = known.places[handler] = self.read(known.route(), handler)
-        return place
+    def _read_once(self, known: _Known, handler: str) -> tuple[Place]:
+        places = known.places.get(handler)
+        if places is None:
+            places = known.places[handler] = (self.read(known.route(), handler),)
+        return places
 
     def _knowledge(self, route: Any) -> _Known:
         key, now = id(route), serves(route)
@@ -210,7 +208,7 @@ class _Known:
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
         """As it was when it was read, if anybody had to know."""
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, tuple[Place]] = {}
 
     def handler(self, method: str) -> str:
         """The method of an endpoint class that serves; a client may invent any, and then there is none."""

@@ -40,19 +40,24 @@ class Seam:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
-        exchange = Exchange(scope, receive, send)
         if scope["type"] == "lifespan":
-            await self._live(exchange)
+            await self._live(Exchange(scope, receive, send))
             return
-        above = self._above(scope)
+        above = scope.get(KEY)
+        if above is None or not isinstance(above, Passage):
+            above = DECIDED.get()
+            # Middleware of a mount may have made a scope of its own.
+            if above is not None and (not isinstance(above, Passage) or above.leads_to is not self.router):
+                above = None
         passage = self._passage(above, scope)
         if passage is None:
-            await self.serve(self.router, *exchange)
+            await self.serve(self.router, scope, receive, send)
             return
         if self.start is not None:
             self._start()
         scope[KEY] = passage
         try:
+            exchange = Exchange(scope, receive, send)
             router = await self._decided(passage, exchange)
             if router is not None:
                 await self._dispatch(passage, router, exchange)
@@ -74,47 +79,43 @@ class Seam:
             self.start()
             self.start = None
 
-    def _above(self, scope: Scope) -> Passage | None:
-        passage = scope.get(KEY)
-        if isinstance(passage, Passage):
-            return passage
-        # Middleware of a mount may have made a scope of its own.
-        decided = DECIDED.get()
-        return decided if isinstance(decided, Passage) and decided.leads_to is self.router else None
-
     def _passage(self, above: Passage | None, scope: Scope) -> Passage | None:
-        if self.protection is None:
+        protection = self.protection
+        if protection is None:
             return None if above is None else above.onwards()
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
-        passage.enter(self.protection)
-        if self.protection.table is not None:
-            passage.look_up(self.protection.table, scope)
+        passage.way = passage.way.under(protection)
+        if protection.table is not None:
+            passage.look_up(protection.table, scope)
         return passage
 
     async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:
         """The router with what may be served; ``None`` where the request was refused, and answered."""
-        scope = exchange.scope
-        protection, reader = passage.protection, passage.protection.reader
-        passage.note(reader.around(self.router))
+        scope, router = exchange.scope, self.router
+        protection = passage.way.areas[-1][0]
+        reader = protection.reader
+        passage.note(reader.around(router))
         try:
-            step = reader.resolve(self.router.routes, scope) or reader.last_resort(self.router, scope)
+            step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
         except Exception:
             # What a route's own matching raises is shown to those alone whom the default admits.
             if await protection.admit(passage, None, scope.get("path_params") or {}, exchange):
                 raise
             return None
         if step is None:
-            routes = tuple(self.router.routes)
+            routes = tuple(router.routes)
             admitted = await protection.admit(passage, None, scope.get("path_params") or {}, exchange)
-            return deaf(self.router, routes) if admitted else None
+            return deaf(router, routes) if admitted else None
         passage.note(step.places)
         passage.step = step
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
             return step.table(self._narrowing)
         place = step.places[-1] if step.endpoint else None
-        return step.table(self._narrowing) if await protection.admit(passage, place, step.path, exchange) else None
+        # Most requests are decided at once.
+        waiting = protection.decide(passage, place, step.path, exchange)
+        return step.table(self._narrowing) if waiting is None or await waiting else None
 
     async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
         scope, receive, send = exchange
