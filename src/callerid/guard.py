@@ -294,32 +294,46 @@ class GuardCore:
         identity = self.recognise(sent)
         if identity is not None:
             return identity
-        found: list[tuple[Slot, Caller]] = []
+        caller = via = None
         for slot, text in self._credentials(sent):
-            found.append((slot, (yield from self._read(text, slot, self._mark(slot, sent[slot.header])))))
-        return _identity(found)
+            read = yield from self._read(text, slot, self._mark(slot, sent[slot.header]))
+            if slot.carrier:
+                via = read
+            else:
+                caller = read
+        return _identity(caller, via)
 
     def recognise(self, sent: Mapping[str, list[str]]) -> Identity | None:
         """As `identify`, at once; ``None`` where a key has to be fetched first, which `identify` does."""
-        found: list[tuple[Slot, Caller]] = []
+        caller = via = None
         for slot in self._slots:
             values = sent.get(slot.header)
             if values:
                 # Whatever is remembered has passed every check of its form.
-                caller = self._remembered(self._mark(slot, values))
-                if caller is None:
-                    return self._recognise_unseen(sent)
-                found.append((slot, caller))
-        return _identity(found)
+                mark = self._mark(slot, values)
+                known = self._remembered(mark)
+                if known is None:
+                    return self._recognise_unseen(sent, {slot: mark})
+                if slot.carrier:
+                    via = known
+                else:
+                    caller = known
+        return _identity(caller, via)
 
-    def _recognise_unseen(self, sent: Mapping[str, list[str]]) -> Identity | None:
-        found: list[tuple[Slot, Caller]] = []
+    def _recognise_unseen(
+        self, sent: Mapping[str, list[str]], marks: Mapping[Slot, Fingerprint | None]
+    ) -> Identity | None:
+        caller = via = None
         for slot, text in self._credentials(sent):
-            caller = self._read_at_once(text, slot, self._mark(slot, sent[slot.header]))
-            if caller is None:
+            mark = marks[slot] if slot in marks else self._mark(slot, sent[slot.header])
+            read = self._read_at_once(text, slot, mark)
+            if read is None:
                 return None
-            found.append((slot, caller))
-        return _identity(found)
+            if slot.carrier:
+                via = read
+            else:
+                caller = read
+        return _identity(caller, via)
 
     def _credentials(self, sent: Mapping[str, list[str]]) -> list[tuple[Slot, str]]:
         return [(slot, text) for slot in self._slots if (text := _credential(slot, sent.get(slot.header)))]
@@ -377,7 +391,10 @@ class GuardCore:
     def _remembered(self, mark: Fingerprint | None) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
         known = None if mark is None else self._memory.recall(mark)
-        if known is None or known.ring.at_hand(known.key.kid) is not known.key:
+        if known is None:
+            return None
+        key = known.key
+        if known.ring.at_hand(key.kid) is not key:
             return None
         # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
         now = self.clock()
@@ -432,7 +449,9 @@ class GuardCore:
 
     def _check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
         if caller.kind is Kind.GOOGLE:
-            check_audience(caller.audience, audiences or self._accepted.get(caller.issuer, frozenset()))
+            accepted = audiences or self._accepted.get(caller.issuer, frozenset())
+            if caller.audience not in accepted:
+                check_audience(caller.audience, accepted)
 
 
 class Guard(GuardCore):
@@ -461,13 +480,7 @@ async def arun(flow: Flow[T]) -> T:
         return done.value  # type: ignore[no-any-return]
 
 
-def _identity(found: Iterable[tuple[Slot, Caller]]) -> Identity:
-    caller = via = None
-    for slot, who in found:
-        if slot.carrier:
-            via = who
-        else:
-            caller = who
+def _identity(caller: Caller | None, via: Caller | None) -> Identity:
     return Identity(caller if caller is None or via is None else replace(caller, via=via), via)
 
 

@@ -61,15 +61,25 @@ class KeyRing:
         self.source = source
         self.algorithm: Algorithm = algorithm
         self.policy = policy_of(source)
-        self.state = plan.KeySet()
+        self.state = plan.KeySet()  # sets what is at hand, too
         self.flight: Flight | None = None
         self._timer = timer
 
+    @property
+    def state(self) -> plan.KeySet:
+        """All that is known of these keys: a frozen value, swapped whole."""
+        return self._state
+
+    @state.setter
+    def state(self, state: plan.KeySet) -> None:
+        self._state = state
+        self._at_hand = (state.keys, state.refresh_at(self.policy))
+
     def at_hand(self, kid: str) -> Key | None:
         """The key of this id, if there is one and no fetch is due; else ask `KeyStore.find`."""
-        state = self.state
-        key = state.keys.get(kid)
-        return key if key is not None and self._timer() < state.refresh_at(self.policy) else None
+        keys, refresh_at = self._at_hand
+        key = keys.get(kid)
+        return key if key is not None and self._timer() < refresh_at else None
 
 
 class KeyStore:
