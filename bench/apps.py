@@ -315,4 +315,5 @@ def routes_300_callerid() -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(globals()[sys.argv[1]](), port=int(sys.argv[2]), log_level="critical", access_log=False)
+    settings: dict[str, Any] = {"loop": "asyncio", "http": "h11"} if os.environ.get("BENCH_PLAIN") else {}
+    uvicorn.run(globals()[sys.argv[1]](), port=int(sys.argv[2]), log_level="critical", access_log=False, **settings)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ for line in io.lines(os.getenv("BENCH_TOKENS")) do tokens[#tokens + 1] = line en
 local paths = {}
 for path in string.gmatch(os.getenv("BENCH_PATHS"), "%S+") do paths[#paths + 1] = path end
 local turn = 0
+local pause = tonumber(os.getenv("BENCH_PAUSE"))
+if pause > 0 then delay = function() return pause end end
 request = function()
   turn = turn + 1
   return wrk.format("GET", paths[turn % #paths + 1], {["Authorization"] = "Bearer " .. tokens[turn % #tokens + 1]})
@@ -54,7 +56,10 @@ class _Load:
     tokens: str
     paths: str = "/"
     reach: float | None = None
-    bound: str = "≥"
+    plain: bool = False
+    """Whether uvicorn runs as it comes, on asyncio and h11; else on uvloop and httptools."""
+    pause: int = 0
+    """Milliseconds that each connection waits between two requests: then only latency is told."""
 
 
 def rows() -> Iterator[Row]:
@@ -84,6 +89,18 @@ def _loads() -> Iterator[_Load]:
         reach=0.85,
     )
     yield _Load(
+        "requests/s, Starlette hello under uvicorn as it comes (asyncio, h11), seen tokens (no auth = 1.0)",
+        {"no auth": "starlette_bare", "callerid": "starlette_callerid"},
+        "steady",
+        plain=True,
+    )
+    yield _Load(
+        "p99 latency, 16 connections that ask every 20 ms, Starlette hello under uvicorn (no auth = 1.0)",
+        {"no auth": "starlette_bare", "callerid": "starlette_callerid"},
+        "steady",
+        pause=20,
+    )
+    yield _Load(
         "requests/s, Starlette hello, 10,000 tokens in rotation, memory off (no auth = 1.0)",
         {"no auth": "starlette_bare", "callerid": "starlette_callerid_unremembered"},
         "rotated",
@@ -98,6 +115,18 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
         reach=0.92,
+    )
+    yield _Load(
+        "requests/s, FastAPI hello under uvicorn as it comes (asyncio, h11), seen tokens (no auth = 1.0)",
+        {"no auth": "fastapi_bare", "callerid": "fastapi_callerid"},
+        "steady",
+        plain=True,
+    )
+    yield _Load(
+        "p99 latency, 16 connections that ask every 20 ms, FastAPI hello under uvicorn (no auth = 1.0)",
+        {"no auth": "fastapi_bare", "callerid": "fastapi_callerid"},
+        "steady",
+        pause=20,
     )
     yield _Load(
         "requests/s, FastAPI hello, Firebase users (no auth = 1.0)",
@@ -148,7 +177,7 @@ def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], 
     script.write_text(_ROTATE)
     rates: dict[str, list[float]] = {name: [] for name in load.apps}
     slowest: dict[str, list[float]] = {name: [] for name in load.apps}
-    with _serving(load.apps.values(), setup) as ports:
+    with _serving(load, setup) as ports:
         for round_number in range(ROUNDS + 1):
             for name, app in load.apps.items():
                 rate, p99 = _asked(ports[app], load, files[load.tokens], script)
@@ -159,20 +188,23 @@ def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], 
     for name in list(load.apps)[1:]:
         ours = name == "callerid"
         ratio = median(one / base for one, base in zip(rates[name], rates[baseline], strict=True))
-        yield Row(load.section, name, ratio, load.bound if ours else "", load.reach if ours else None)
-        if ours and load.tokens == "steady" and "uvicorn" in load.section:
-            late = median(one / base for one, base in zip(slowest[name], slowest[baseline], strict=True))
+        late = median(one / base for one, base in zip(slowest[name], slowest[baseline], strict=True))
+        if load.pause:
+            yield Row(load.section, name, late)
+            continue
+        yield Row(load.section, name, ratio, "≥" if ours else "", load.reach if ours else None)
+        if ours and load.tokens == "steady" and "under uvicorn" in load.section and not load.plain:
             section = load.section.replace("requests/s", f"p99 latency, {CONNECTIONS} connections")
             yield Row(section, name, late, "≤", 1.25)
 
 
 @contextmanager
-def _serving(apps: Iterable[str], setup: Mapping[str, str]) -> Iterator[dict[str, int]]:
-    environment = {**os.environ, "BENCH_SETUP": json.dumps(setup)}
+def _serving(load: _Load, setup: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    environment = {**os.environ, "BENCH_SETUP": json.dumps(setup), "BENCH_PLAIN": "yes" if load.plain else ""}
     running: list[subprocess.Popen[bytes]] = []
     ports: dict[str, int] = {}
     try:
-        for app in apps:
+        for app in load.apps.values():
             ports[app] = _free_port()
             running.append(subprocess.Popen([*_on_core(0), *_server(app, ports[app])], env=environment))
         for port in ports.values():
@@ -194,7 +226,12 @@ def _server(app: str, port: int) -> list[str]:
 
 def _asked(port: int, load: _Load, tokens: Path, script: Path) -> tuple[float, float]:
     command = [*_on_core(1), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script)]
-    environment = {**os.environ, "BENCH_TOKENS": str(tokens), "BENCH_PATHS": load.paths}
+    environment = {
+        **os.environ,
+        "BENCH_TOKENS": str(tokens),
+        "BENCH_PATHS": load.paths,
+        "BENCH_PAUSE": str(load.pause),
+    }
     printed = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True
     ).stdout
