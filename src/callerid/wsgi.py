@@ -15,6 +15,7 @@ refused, and identities that are no credentials (``REMOTE_USER``, in any spellin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -71,7 +72,7 @@ class CallerMiddleware:
         path, trouble = path_of(environ)
         guard = self.gate.guard
         verdict = run(
-            self.gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.slots)),
+            self.gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.headers.values())),
         )
         if isinstance(verdict, Refused):
             return respond(self._answer(verdict, environ), environ, start_response)
@@ -94,30 +95,42 @@ def path_of(environ: Mapping[str, Any]) -> tuple[str, str | None]:
 
     ``PATH_INFO`` is UTF-8 in the clothes of latin-1 (PEP 3333, "Unicode Issues").
     """
-    path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
-    # Gunicorn's name, and the name that all others use.
-    shown = [environ[name] for name in ("RAW_URI", "REQUEST_URI") if name in environ]
-    readings = (ambiguous(path, raw, method=environ["REQUEST_METHOD"]) for raw in (*shown, None))
-    return path, next((trouble for trouble in readings if trouble is not None), None)
+    path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
+    if not path.isascii():
+        path = path.encode("latin-1").decode("utf-8", "replace")
+    # Gunicorn's name, and the name that all others use. A target that is written as it is read has nothing to hide.
+    shown = [environ[name] for name in ("RAW_URI", "REQUEST_URI") if environ.get(name, path) != path]
+    for raw in shown:
+        trouble = ambiguous(path, raw, method=method)
+        if trouble is not None:
+            return path, trouble
+    return path, None if shown else ambiguous(path, method=method)
 
 
 def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[str]]:
     """What was sent in these headers (names in lower case); servers join several of one header with commas."""
     found: dict[str, list[str]] = {}
     for name in headers:
-        value = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        value = environ.get(_key(name))
         if value is not None:
             found[name] = [value]
     return found
 
 
+@cache
+def _key(header: str) -> str:
+    # As many as the guards read, whatever is sent.
+    return f"HTTP_{header.upper().replace('-', '_')}"
+
+
 def introduce(caller: Caller | None, environ: Environ) -> None:
     """Tell the application who is calling, and nothing else that looks like an identity."""
     environ[CALLER] = caller
-    for name in ("REMOTE_USER", "HTTP_REMOTE_USER"):
-        environ.pop(name, None)
+    environ.pop("REMOTE_USER", None)
+    environ.pop("HTTP_REMOTE_USER", None)
     if caller is not None:
-        environ["REMOTE_USER"] = str(caller).encode().decode("latin-1")
+        name = str(caller)
+        environ["REMOTE_USER"] = name if name.isascii() else name.encode().decode("latin-1")
 
 
 def respond(answer: Answer, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:

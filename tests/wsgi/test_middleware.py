@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,8 +20,9 @@ from callerid import (
     ServiceAccount,
 )
 from callerid.answers import Answer
+from callerid.paths import ambiguous
 from callerid.testing import LocalIssuer
-from callerid.wsgi import CallerMiddleware
+from callerid.wsgi import CallerMiddleware, path_of
 from tests.asgi.test_middleware import AMBIGUOUS
 from tests.starlette.world import CLIENT, OTHERS, ROBOT, STAFF, URL, token
 
@@ -338,3 +340,24 @@ def test_a_mistake_is_an_error_at_construction(options: dict[str, Any]) -> None:
         guarded(Plain(), **options)
     with pytest.raises(TypeError, match="default"):
         CallerMiddleware(Plain(), guard=GUARD)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/a/b", "/%41", "/a//b", "/a/../b", "/a;b", "/a?b", "/a#b", "/\\", "/\0", "/é", "//", "x", "/%2f"]
+)
+@pytest.mark.parametrize("shown", [(), ("RAW_URI",), ("REQUEST_URI",), ("RAW_URI", "REQUEST_URI")])
+def test_a_target_written_as_it_is_read_shows_nothing_more(path: str, shown: tuple[str, ...]) -> None:
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path.encode().decode("latin-1"), **dict.fromkeys(shown, path)}
+    assert path_of(environ) == (path, ambiguous(path) or ambiguous(path, path if shown else None))
+
+
+def test_what_is_read_in_one_way_is_so_as_it_was_sent() -> None:
+    for rest in map("".join, itertools.product("/.%2fF;?#\\\0\x7f\x85é\ufffd:", repeat=3)):
+        for path in (f"/{rest}", rest):
+            assert ambiguous(path) is not None or ambiguous(path, path) is None, path
+
+
+def test_each_target_that_a_server_shows_is_read() -> None:
+    for shown in ({"RAW_URI": "/%2e"}, {"REQUEST_URI": "/%2e"}, {"RAW_URI": "/x", "REQUEST_URI": "/%2e"}):
+        assert path_of({"REQUEST_METHOD": "GET", "PATH_INFO": "/x", **shown})[1] is not None
+    assert path_of({"REQUEST_METHOD": "get", "PATH_INFO": "/x", "RAW_URI": "/x"})[1] is not None
