@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
 
@@ -15,15 +15,13 @@ from callerid.guard import log
 from callerid.marks import Mark
 
 __all__ = [
+    "ATTRIBUTE",
     "Decision",
     "NoCallerError",
     "Serving",
     "caller",
     "current_caller",
-    "decision_about",
     "decision_now",
-    "forget",
-    "remember",
     "request_now",
     "undecided_dispatch",
 ]
@@ -47,29 +45,26 @@ class Serving(NamedTuple):
         view = None if rule is None else app.view_functions.get(rule.endpoint)
         return cls(rule, asked.routing_exception, view, asked.method)
 
-    def is_same(self, other: Serving) -> bool:
-        """Whether nothing else would be served."""
-        return (
-            self.rule is other.rule
-            and self.exception is other.exception
-            and self.view is other.view
-            and self.method == other.method
-        )
-
 
 @dataclass(slots=True, eq=False)
 class Decision:
     """That a request was let in: to what, under which marks and as whom.
 
-    ``arguments`` are the path parameters that were looked at. Where the place is ``public`` nobody's identity was read.
+    ``arguments`` are the path parameters that were looked at. Where the place is ``public`` nobody's identity was read:
+    what is served there is let in by one decision, made once and never changed.
     """
 
     serving: Serving
     arguments: Mapping[str, Any]
     marks: frozenset[Mark]
-    route: str
+    template: str
     public: bool
     caller: Caller | None
+
+    @property
+    def route(self) -> str:
+        """The place by the name that it has in the log."""
+        return f"{self.serving.method} {self.template}"
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether this mark was judged for the request that runs now, and let in."""
@@ -77,7 +72,13 @@ class Decision:
 
     def check(self, app: Flask, asked: Request) -> None:
         """Raise `UnguardedEndpointError` where something else than what was judged is about to be served."""
-        if not self.serving.is_same(Serving.of(app, asked)):
+        rule, exception, view, method = self.serving
+        if (
+            asked.url_rule is not rule
+            or asked.routing_exception is not exception
+            or (rule is not None and app.view_functions.get(rule.endpoint) is not view)
+            or asked.method != method
+        ):
             raise _undecided(f"{self.route}: the rule, the view or the method was changed after the guard had decided")
         for name, judged in self.arguments.items():
             # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
@@ -85,24 +86,16 @@ class Decision:
                 raise _undecided(f"{self.route}: the path parameter {name!r} was changed after the guard had decided")
 
 
+request_now: Callable[[], Request] = cast("Any", request)._get_current_object  # noqa: SLF001 - werkzeug's documented way
+"""The request itself, without its proxy. Raises RuntimeError where there is none."""
+
+
 def decision_now() -> Decision | None:
     """What was decided about the request that runs now; ``None`` if nobody was let in, or there is no request."""
-    return decision_about(request_now()) if has_request_context() else None
-
-
-def decision_about(asked: Request) -> Decision | None:
-    """What was decided about a request, if somebody was let in."""
-    return getattr(asked, ATTRIBUTE, None)
-
-
-def remember(asked: Request, decision: Decision) -> None:
-    """Put a decision where it is found."""
-    setattr(asked, ATTRIBUTE, decision)
-
-
-def forget(asked: Request) -> None:
-    """Nothing is decided about this request."""
-    setattr(asked, ATTRIBUTE, None)
+    try:
+        return getattr(request_now(), ATTRIBUTE, None)
+    except RuntimeError:
+        return None
 
 
 def undecided_dispatch() -> UnguardedEndpointError:
@@ -116,12 +109,6 @@ def undecided_dispatch() -> UnguardedEndpointError:
 def _undecided(message: str) -> UnguardedEndpointError:
     log.warning("%s", message, extra={"callerid": {"outcome": "unguarded"}})
     return UnguardedEndpointError(message)
-
-
-def request_now() -> Request:
-    """The request itself, without its proxy."""
-    found: Request = cast("Any", request)._get_current_object()  # noqa: SLF001 - werkzeug's documented way
-    return found
 
 
 class NoCallerError(CalleridError, RuntimeError):

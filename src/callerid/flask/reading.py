@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
@@ -15,7 +15,7 @@ from callerid.flask.current import Serving
 from callerid.flask.marking import Marks
 from callerid.marks import ATTRIBUTE, Mark, marks_on
 
-__all__ = ["Place", "Reader", "named"]
+__all__ = ["Known", "Place", "Reader", "named"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,29 +48,39 @@ class Reader:
         self._marks = marks
         self.nowhere = Place("(no route)")
         """Where Flask knows no route: nothing of the path, or not for this method."""
-        self._known: dict[tuple[int, str], _Known] = {}
+        self._known: dict[tuple[int, str], Known] = {}
 
     def place(self, serving: Serving) -> Place:
         """What stands where this is served."""
+        known = self.known(serving)
+        return self.nowhere if known is None else known.place
+
+    def known(self, serving: Serving) -> Known | None:
+        """What stands where this is served, with all that it was read from; ``None`` for `nowhere`."""
         if serving.rule is None or serving.exception is not None:
-            return self.nowhere
+            return None
         view_class = getattr(serving.view, "view_class", None)
         handler = _handler(view_class, serving.method)
         # As many as the application has: a method that no class has a handler for adds none.
         key = id(serving.rule), "" if handler is None else serving.method
         known = self._known.get(key)
-        if known is None or not known.is_of(serving, view_class, handler):
+        if (
+            known is None
+            or known.rule is not serving.rule
+            or known.view is not serving.view
+            or not known.is_still_so(serving.method)
+        ):
             known = self._known[key] = self._read(serving, view_class, handler)
-        return known.place
+        return known
 
-    def _read(self, serving: Serving, view_class: Any, handler: Any) -> _Known:
+    def _read(self, serving: Serving, view_class: Any, handler: Any) -> Known:
         count, view = Marks.count, serving.view
         of_class = (*getattr(view_class, ATTRIBUTE, ()), *marks_on(getattr(view_class, "dispatch_request", None)))
         late = self._marks.meant_for(view, lambda: iter(tuple(self._app.view_functions.values())))
         blueprints = self._on_blueprints(serving.rule.endpoint)
         every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler), *late))
         place = Place(serving.rule.rule, tuple(every), late, serving.rule)
-        return _Known(count, serving.rule, view, view_class, handler, place)
+        return Known(count, serving.rule, view, view_class, handler, place)
 
     def source(self, place: Place, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
@@ -92,7 +102,8 @@ def _handler(view_class: Any, method: str) -> Any:
     return getattr(found, "__func__", found)  # a class method is another object each time
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
     """What was read, by what that depends on: kept with it, so that no identity is given to another meanwhile."""
 
     marks: int
@@ -102,13 +113,13 @@ class _Known(NamedTuple):
     handler: Any
     place: Place
 
-    def is_of(self, serving: Serving, view_class: Any, handler: Any) -> bool:
+    def is_still_so(self, method: str) -> bool:
+        """Whether the same would be read again where this view serves the method."""
+        view_class = getattr(self.view, "view_class", None)
         return (
             self.marks == Marks.count
-            and self.rule is serving.rule
-            and self.view is serving.view
             and self.view_class is view_class
-            and self.handler is handler
+            and (view_class is None or self.handler is _handler(view_class, method))
         )
 
 

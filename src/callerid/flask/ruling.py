@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from callerid.errors import BadRequest, Reason
@@ -29,13 +29,12 @@ class Ruling:
     whole: Requirement
     marks: frozenset[Mark]
     names: frozenset[str]
+    judged: tuple[tuple[Requirement, bool], ...] = field(init=False)
+    """Each part that reads credentials, and whether the path table's parameters are its; none if all are let in."""
 
-    def parts(self, arguments: Mapping[str, Any], entry: Entry | None) -> list[tuple[Requirement, Mapping[str, Any]]]:
-        """Each part with the path parameters that it is judged by; none where everybody is let in."""
-        if self.whole.public:
-            return []
-        own = [(part, arguments) for part in self.own]
-        return own if entry is None else [*own, *((part, entry.parameters) for part in self.tabled)]
+    def __post_init__(self) -> None:
+        parts = (*((part, False) for part in self.own), *((part, True) for part in self.tabled))
+        object.__setattr__(self, "judged", tuple(part for part in parts if not part[0].public))
 
 
 class Rules:

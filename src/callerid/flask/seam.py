@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Flask
 
 from callerid.errors import ConfigurationError
-from callerid.flask.current import decision_about, request_now, undecided_dispatch
+from callerid.flask.current import ATTRIBUTE, Decision, request_now, undecided_dispatch
 from callerid.flask.protection import Protection
 from callerid.flask.survey import check
 from callerid.marks import DECIDED
@@ -25,25 +26,32 @@ def install(protection: Protection) -> None:
         raise ConfigurationError("this application is protected already: call protect once, with all its rules")
     app.extensions[EXTENSION] = protection
     preprocess = app.preprocess_request
+    is_checked, seated = False, _seat(app)
 
     def guarded_preprocess() -> Any:
-        protection.check_once(check)
+        nonlocal is_checked, seated
+        if not is_checked:
+            protection.check_once(check)
+            is_checked = True
         # Some extensions put a dispatch of their own in the application, and some of those do not call ours.
-        if not hasattr(app.dispatch_request, EXTENSION):
-            _seat(app)
+        if app.dispatch_request is not seated:
+            seated = _seat(app)
         answer = protection.admit(request_now())
         return preprocess() if answer is None else answer
 
-    _seat(app)
     app.preprocess_request = guarded_preprocess  # type: ignore[method-assign]
 
 
-def _seat(app: Flask) -> None:
-    dispatch = app.dispatch_request
+def _seat(app: Flask) -> Callable[[], Any]:
+    """Put the guard's dispatch around the application's, unless it is one."""
+    dispatch: Callable[[], Any] = app.dispatch_request
+    is_ours = getattr(dispatch, EXTENSION, None) is dispatch  # and no wrapper that has taken its attributes along
+    if is_ours:
+        return dispatch
 
     def guarded_dispatch() -> Any:
         asked = request_now()
-        decision = decision_about(asked)
+        decision: Decision | None = getattr(asked, ATTRIBUTE, None)
         if decision is None:
             raise undecided_dispatch()
         decision.check(app, asked)
@@ -53,5 +61,6 @@ def _seat(app: Flask) -> None:
         finally:
             DECIDED.reset(undo)
 
-    setattr(guarded_dispatch, EXTENSION, True)
+    setattr(guarded_dispatch, EXTENSION, guarded_dispatch)
     app.dispatch_request = guarded_dispatch  # type: ignore[method-assign]
+    return guarded_dispatch
