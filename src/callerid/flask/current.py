@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
 
@@ -55,7 +55,7 @@ class Decision:
     """
 
     serving: Serving
-    arguments: Mapping[str, Any]
+    arguments: tuple[tuple[str, Any], ...]
     marks: frozenset[Mark]
     template: str
     public: bool
@@ -80,7 +80,7 @@ class Decision:
             or asked.method != method
         ):
             raise _undecided(f"{self.route}: the rule, the view or the method was changed after the guard had decided")
-        for name, judged in self.arguments.items():
+        for name, judged in self.arguments:
             # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
             if asked.view_args and asked.view_args.get(name, judged) != judged:
                 raise _undecided(f"{self.route}: the path parameter {name!r} was changed after the guard had decided")

@@ -94,7 +94,7 @@ class Protection:
         except Refusal as refusal:
             return self._turn_away(asked, settled.route, part, identity, refusal)
         caller = results[0] if len(results) == 1 else _known(results, ruling.whole)
-        judged = {name: arguments[name] for name in ruling.names if name in arguments} if ruling.names else _NOTHING
+        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments) if ruling.names else ()
         if log.isEnabledFor(logging.DEBUG):
             guard.record(settled.route, ruling.whole, identity)
         decision = Decision(settled.serving, judged, ruling.marks, settled.template, ruling.whole.public, caller)
@@ -149,7 +149,7 @@ class _Settled:
     @classmethod
     def of(cls, serving: Serving, template: str, ruling: Ruling, known: Known | None) -> Self:
         public = ruling.whole.public
-        decision = Decision(serving, _NOTHING, ruling.marks, template, public=True, caller=None) if public else None
+        decision = Decision(serving, (), ruling.marks, template, public=True, caller=None) if public else None
         return cls(serving, template, ruling, known, decision)
 
     @property
