@@ -56,8 +56,11 @@ def as_caller(guard: GuardCore, caller: Caller) -> Generator[Caller]:
         carried = caller if found.via is None else replace(caller, via=found.via)
         return Identity(carried, carried.via)
 
+    def recognise(_: Mapping[str, list[str]]) -> None:
+        """Nobody: `identify` is to tell."""
+
     own = vars(guard)
-    ours = {"identify": identify, "recognise": lambda _: None}  # whom identify is to tell, nobody recognises
+    ours = {"identify": identify, "recognise": recognise}
     before = {name: own[name] for name in ours if name in own}
     own.update(ours)
     try:
