@@ -10,7 +10,9 @@ The staircase of rooms, each importing only what stands before it::
     callers, issuers ← memory                   verified tokens, remembered
     rules, issuers ← algebra                    what rules mean together
     answers                                     what a refused client is told
-    guard                                       the flow and its two drivers
+    rollout                                     rules not enforced yet; how others compare
+    guard                                       the flow and its drivers
+    rehearsal                                   decisions that answer nobody
     marks                                       what allow() leaves on an endpoint
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
@@ -36,6 +38,7 @@ from callerid.guard import Guard
 from callerid.issuers import Issuer, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.policies import rules_from_iam_policy
+from callerid.rollout import ShadowCounts
 from callerid.rules import (
     AllOf,
     AnyGoogleAccount,
@@ -90,6 +93,7 @@ __all__ = [
     "Rule",
     "SecondFactor",
     "ServiceAccount",
+    "ShadowCounts",
     "SignInProvider",
     "SignedInWithin",
     "StepUpRequired",

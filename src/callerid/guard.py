@@ -1,7 +1,7 @@
 """The way of a request: slots, tokens, keys, claims, rules; a `Caller` or a refusal.
 
 The flow is written once, as a generator that yields a `callerid.keys.Wait` in the rare case that a key has to be
-fetched, and it has two short drivers: `run` for threads, `arun` for tasks. When keys are at hand it does no I/O.
+fetched, and it has short drivers: `run` for threads, `arun` for tasks. When keys are at hand it does no I/O.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from callerid.errors import (
 from callerid.issuers import AUTHORIZATION, Issuer, Slot, audience_set
 from callerid.keys import Key, KeyRing, KeyStatus, KeyStore, Wait
 from callerid.memory import DEFAULT_SIZE, Fingerprint, Memory, Remembered, fingerprint
+from callerid.rollout import ShadowCounts, Tally
 from callerid.rules import (
     STEPS,
     Facts,
@@ -51,7 +52,7 @@ from callerid.rules import (
 from callerid.tokens import Token, is_stripped, parse
 from callerid.verify import check_audience, check_claims, check_signature, valid_from, verified
 
-__all__ = ["Guard", "GuardCore", "Identity", "Requirement", "arun", "combined", "run"]
+__all__ = ["Guard", "GuardCore", "Identity", "Requirement", "arun", "at_once", "combined", "run"]
 
 log = logging.getLogger("callerid")
 
@@ -138,6 +139,8 @@ class GuardCore:
         """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
         self._trusted: frozenset[int] = frozenset()
         self._accepted: dict[str, frozenset[str]] = {}
+        self.tally = Tally()
+        """Counts how ``shadow=`` rules compare; read it by `shadow`."""
         if issuers:
             self.trust(*issuers)
 
@@ -250,6 +253,11 @@ class GuardCore:
     def status(self) -> list[KeyStatus]:
         """For a readiness probe: which keys are at hand, how old, and what went wrong last."""
         return self._keys.status()
+
+    @property
+    def shadow(self) -> ShadowCounts:
+        """For a metric: how often the ``shadow=`` rules of this guard would have decided otherwise, so far."""
+        return self.tally.counts
 
     # --- one token ---
 
@@ -365,18 +373,20 @@ class GuardCore:
         requirement: Requirement | None,
         identity: Identity | None,
         refusal: Refusal | None = None,
+        said: Mapping[str, str] | None = None,
     ) -> str:
         """Log a decision, once: refused at INFO (the guard's own trouble at WARNING), allowed at DEBUG.
 
         Returns the decision's ``instance``, empty where nothing was logged. The record carries its fields, all of them
-        text or ``None``, as ``record.callerid``.
+        text or ``None``, as ``record.callerid``. ``said`` are fields of a decision that answers nobody, logged at INFO
+        at least.
         """
-        level = _level(refusal)
+        level = _level(refusal) if said is None else max(_level(refusal), logging.INFO)
         if refusal is None and not log.isEnabledFor(level):
             return ""
         instance = f"urn:uuid:{uuid.uuid4()}"
         if log.isEnabledFor(level):
-            fields = _fields(route, requirement, identity or Identity(), refusal, instance)
+            fields = {**_fields(route, requirement, identity or Identity(), refusal, instance), **(said or {})}
             log.log(level, "%s", _sentence(fields), extra={"callerid": fields})
         return instance
 
@@ -478,6 +488,16 @@ async def arun(flow: Flow[T]) -> T:
             await next(flow).pause()
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+
+
+def at_once(flow: Flow[T]) -> T | None:
+    """What a flow gives without waiting; ``None`` where it would wait. A fetch that it began goes on behind."""
+    try:
+        next(flow)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    flow.close()
+    return None
 
 
 def _identity(caller: Caller | None, via: Caller | None) -> Identity:
@@ -585,6 +605,10 @@ def _fields(
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
         return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
+    # A decision that answers nobody says what was decided in earnest.
+    head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
+    if fields["status"] is None:
+        return f"{head}: {fields['caller'] or 'nobody in particular'} by {fields['rule']} [{fields['instance']}]"
     detail = f": {fields['detail']}" if fields["detail"] else ""
     mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
-    return f"refused {fields['route']}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"
+    return f"{head}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"

@@ -15,6 +15,7 @@ refused, and identities that are no credentials (``REMOTE_USER``, in any spellin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, log, run
 from callerid.paths import Gate, Refused, ambiguous
+from callerid.rollout import named
 from callerid.rules import Rule
 
 __all__ = ["CALLER", "CallerMiddleware", "OnRefusal", "introduce", "path_of", "respond", "sent"]
@@ -47,6 +49,11 @@ class CallerMiddleware:
     everywhere, whatever an entry says. ``on_refusal(environ, refusal)`` may re-dress an answer. Paths are those of
     ``PATH_INFO``, relative to ``SCRIPT_NAME``.
 
+    ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
+    would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
+    none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
+    `GuardCore.shadow` and logged where it differs, and answers nobody.
+
     The caller is in ``environ["callerid.caller"]``, and ``REMOTE_USER`` names them with their issuer (``user:EMAIL``,
     ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is removed. Raises `ConfigurationError`.
     """
@@ -60,11 +67,23 @@ class CallerMiddleware:
         routes: Mapping[str, Rule | str | Requirement] = MappingProxyType({}),
         floor: Rule | str | Requirement | None = None,
         on_refusal: OnRefusal | None = None,
+        enforce: bool = True,
+        until: str | date | None = None,
+        shadow: Mapping[str, Rule | str | Requirement] | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the environ and the refusal")
         self.app = app
-        self.gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self.gate = Gate(
+            guard,
+            default=default,
+            routes=routes,
+            floor=floor,
+            enforce=enforce,
+            until=until,
+            shadow=shadow,
+            name=f"the WSGI application {named(app)}",
+        )
         self._on_refusal = on_refusal
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -28,10 +28,24 @@ STAIRCASE = {
     "verify": ("errors", "callers", "keys", "tokens", "issuers"),
     "algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),
-    "guard": ("errors", "callers", "rules", "keys", "tokens", "issuers", "verify", "algebra", "answers", "memory"),
+    "rollout": ("errors",),
+    "guard": (
+        "errors",
+        "callers",
+        "rules",
+        "keys",
+        "tokens",
+        "issuers",
+        "verify",
+        "algebra",
+        "answers",
+        "rollout",
+        "memory",
+    ),
+    "rehearsal": ("errors", "callers", "rules", "rollout", "guard"),
     "marks": ("errors", "rules", "guard"),
-    "paths": ("errors", "callers", "rules", "answers", "guard", "marks"),
-    "wsgi": ("errors", "callers", "rules", "answers", "guard", "paths"),
+    "paths": ("errors", "callers", "rules", "answers", "rollout", "guard", "rehearsal", "marks"),
+    "wsgi": ("errors", "callers", "rules", "answers", "rollout", "guard", "paths"),
 }
 """For each room of the core, the rooms it may import. The order is the order of the docstring in `callerid`."""
 

@@ -11,6 +11,7 @@ than the token lives is sent to its end: who may ask was decided when they asked
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -18,11 +19,12 @@ from typing import Any, TypeAlias
 from callerid.answers import Answer, dressed
 from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
-from callerid.asgi.websockets import WebSockets
+from callerid.asgi.websockets import WebSockets, postponed
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, arun
 from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
+from callerid.rollout import named
 from callerid.rules import Rule
 
 __all__ = ["CallerMiddleware", "OnRefusal", "place"]
@@ -38,6 +40,11 @@ class CallerMiddleware:
     everywhere, whatever an entry says. ``on_refusal(scope, refusal)`` may re-dress an answer. Paths are relative to
     ``root_path``, where the application is mounted.
 
+    ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
+    would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
+    none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
+    `GuardCore.shadow` and logged where it differs, and answers nobody.
+
     The caller is in ``scope["state"]["caller"]``, ``None`` for nobody, and in ``scope["user"]``, which is absent for
     nobody; a user whom an outer middleware has put there stays. Raises `ConfigurationError`.
     """
@@ -52,13 +59,25 @@ class CallerMiddleware:
         floor: Rule | str | Requirement | None = None,
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+        enforce: bool = True,
+        until: str | date | None = None,
+        shadow: Mapping[str, Rule | str | Requirement] | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the scope and the refusal")
         if not isinstance(websockets, WebSockets):
             raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
         self.app = app
-        self.gate = Gate(guard, default=default, routes=routes, floor=floor)
+        self.gate = Gate(
+            guard,
+            default=default,
+            routes=routes,
+            floor=floor,
+            enforce=enforce,
+            until=until,
+            shadow=shadow,
+            name=f"the ASGI application {named(app)}",
+        )
         self._on_refusal = on_refusal
         self._websockets = websockets
 
@@ -95,8 +114,10 @@ class CallerMiddleware:
         if exchange.scope["type"] == "http":
             await self.app(*exchange)
             return
-        ends = () if verdict.expires_at is None else ((self.gate.guard, verdict.expires_at),)
-        await self._websockets.serve(self.app, exchange, ends)
+        guard, rollout = self.gate.guard, self.gate.rollout
+        ends = () if verdict.expires_at is None else ((guard, postponed(verdict.expires_at, guard, rollout)),)
+        lapses = () if verdict.lapses_at is None else ((guard, verdict.lapses_at),)
+        await self._websockets.serve(self.app, exchange, ends, lapses)
 
 
 def place(scope: Scope) -> tuple[str, str | None]:

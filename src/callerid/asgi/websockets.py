@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 
@@ -23,14 +23,18 @@ from callerid.asgi.exchange import App, Exchange, Message, Scope, Send, values_o
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, log
 from callerid.issuers import AUTHORIZATION
+from callerid.rollout import Rollout
 
-__all__ = ["WebSockets", "serve_until"]
+__all__ = ["Ends", "WebSockets", "postponed", "serve_until"]
 
 T = TypeVar("T")
+Ends: TypeAlias = Sequence[tuple[GuardCore, float]]
+"""Times in seconds since the epoch, each by the clock of a guard."""
 
 _HEADER: Final = b"sec-websocket-protocol"
 _LONGEST_NAP: Final = 30.0
 _CLOSING_SECONDS: Final = 10.0
+_EXPIRED: Final = "token expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +96,26 @@ class WebSockets:
 
         return echo
 
-    async def serve(self, app: App, exchange: Exchange, ends: Sequence[tuple[GuardCore, float]]) -> None:
-        """Serve a socket until the first end: when a guard's tokens expire, in seconds since the epoch."""
+    async def serve(self, app: App, exchange: Exchange, ends: Ends, lapses: Ends = ()) -> None:
+        """Serve a socket until the first end: when a guard's tokens expire, in seconds since the epoch.
+
+        ``lapses`` are when guards begin to enforce what would have refused it: no socket outlives that.
+        """
         exchange = self.without_credentials(exchange)
-        if not ends or self.outlive_tokens:
+        until = [(guard, at + guard.leeway) for guard, at in ends if not self.outlive_tokens] + [*lapses]
+        if not until:
             await app(*exchange)
             return
 
         def left() -> float:
-            return min(at + guard.leeway - guard.clock() for guard, at in ends)
+            return min(at - guard.clock() for guard, at in until)
 
-        await serve_until(app, exchange, left, self.expiry_code)
+        await serve_until(app, exchange, left, self.expiry_code, "rules are enforced now" if lapses else _EXPIRED)
+
+
+def postponed(expires_at: float, guard: GuardCore, rollout: Rollout | None) -> float:
+    """When a token's end is one for its socket: not while a guard lets in everybody who has none."""
+    return expires_at if rollout is None else max(expires_at, rollout.ends_at - guard.leeway)
 
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -113,13 +126,15 @@ def _chooses(message: Message) -> bool:
     return bool(message.get("subprotocol")) or any(bytes(name).lower() == _HEADER for name, _ in headers)
 
 
-async def serve_until(app: App, exchange: Exchange, left: Callable[[], float], code: int) -> None:
+async def serve_until(
+    app: App, exchange: Exchange, left: Callable[[], float], code: int, reason: str = _EXPIRED
+) -> None:
     """Serve a socket while ``left()`` gives seconds; then close it with ``code``, and the application sees that.
 
     Whoever waits in ``receive`` gets ``websocket.disconnect``; ``send`` raises `OSError`, as the specification has it
     for a client that is gone. Works on asyncio and trio.
     """
-    socket = _Socket(exchange, left, code)
+    socket = _Socket(exchange, left, code, reason)
     raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(socket.watch)
@@ -133,8 +148,8 @@ async def serve_until(app: App, exchange: Exchange, left: Callable[[], float], c
 
 
 class _Socket:
-    def __init__(self, exchange: Exchange, left: Callable[[], float], code: int) -> None:
-        self._exchange, self._left, self._code = exchange, left, code
+    def __init__(self, exchange: Exchange, left: Callable[[], float], code: int, reason: str) -> None:
+        self._exchange, self._left, self._code, self._reason = exchange, left, code, reason
         self._waiting: set[anyio.CancelScope] = set()
         self._expired = self._over = False
 
@@ -147,18 +162,18 @@ class _Socket:
         self._expired = True
         for scope in self._waiting:
             scope.cancel()
-        log.info("a socket is closed with %d: its token has expired", self._code)
+        log.info("a socket is closed with %d: %s", self._code, self._reason)
         # Shielded: the application may return at once, and takes this task along.
         with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
             try:
-                await self._exchange.send({"type": "websocket.close", "code": self._code, "reason": "token expired"})
+                await self._exchange.send({"type": "websocket.close", "code": self._code, "reason": self._reason})
             except Exception:  # noqa: BLE001 - the other side was quicker
                 log.debug("the socket was closed already", exc_info=True)
 
     async def receive(self) -> Message:
         message = await self._until_expired(self._exchange.receive)
         if message is None:
-            return {"type": "websocket.disconnect", "code": self._code, "reason": "token expired"}
+            return {"type": "websocket.disconnect", "code": self._code, "reason": self._reason}
         self._over = self._over or message["type"] == "websocket.disconnect"
         return message
 
@@ -171,7 +186,7 @@ class _Socket:
         if not self._expired:
             self._over = self._over or ends
         if await self._until_expired(deliver) is None and not ends:
-            raise OSError("the socket is closed: its token has expired")
+            raise OSError(f"the socket is closed: {self._reason}")
 
     async def _until_expired(self, call: Callable[[], Awaitable[T]]) -> T | None:
         if self._expired:

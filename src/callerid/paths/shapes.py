@@ -50,9 +50,9 @@ def is_answered(table: PathTable, text: str, routes: Iterable[tuple[str, Collect
     )
 
 
-def nothing_answers(text: str) -> str:
+def nothing_answers(text: str, name: str = "routes") -> str:
     """What is wrong with an entry that stands for nothing: as good as a typing mistake in a rule."""
-    return f"routes[{text!r}]: no route of this application answers there: mend the path or the method"
+    return f"{name}[{text!r}]: no route of this application answers there: mend the path or the method"
 
 
 def _meeting(table: PathTable, shape: str, pattern: Pattern) -> tuple[str, ...]:

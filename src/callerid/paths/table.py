@@ -36,17 +36,18 @@ class PathTable:
 
     A look-up walks the segments, however many entries there are. Raises `ConfigurationError` for what cannot be
     meant: see `Pattern.parse`; two entries for one place; a rule that names a path parameter which its path does not
-    have; a rule that can admit nobody.
+    have; a rule that can admit nobody. ``name`` is that of the table in messages.
     """
 
-    def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore) -> None:
+    def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore, name: str = "routes") -> None:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+        self.name = name
         self._root = _Node()
         requirements: dict[str, Requirement] = {}
         for text, asked in routes.items():
             pattern = Pattern.parse(text)
-            requirements[text] = required(guard, asked, f"routes[{text!r}]", dict(pattern.names).values())
+            requirements[text] = required(guard, asked, f"{name}[{text!r}]", dict(pattern.names).values())
             self._root.grow(pattern, requirements[text])
         self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
         """Every pattern with what it asks, as written."""
