@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -46,6 +47,9 @@ class Guard(StarletteGuard):
         docs: Rule | str | None = None,
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+        enforce: bool = True,
+        until: str | date | None = None,
+        shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -54,7 +58,16 @@ class Guard(StarletteGuard):
         `callerid.paths.PathTable`) for what carries no rule, such as static files, frontends and mounted applications
         of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
         ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
-        The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
+        The routes are checked when the application starts, before its first request.
+
+        ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
+        would be refused is logged; handlers are given the caller where a token verified, whatever the rules say of
+        them, and ``None`` where none did: so write ``Caller | None`` meanwhile. Mistakes in rules are errors all the
+        same, and refusals stay that another guard on the way enforces, as may be that of a mounted application (where
+        it is the same guard, both have to let through). ``shadow`` is a table that may take the place of ``routes``:
+        what would be decided by it is counted in `GuardCore.shadow` and logged where it differs, and answers nobody.
+        It never has a request wait: where the live rules read no credential, and its key is not at hand, that is
+        counted as unknown. Raises `ConfigurationError`.
         """
         if not isinstance(app, FastAPI):
             raise ConfigurationError(
@@ -63,7 +76,16 @@ class Guard(StarletteGuard):
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
         reader = FastAPIReader(app, mark)
         protection = self._protect(
-            app, reader, default=default, floor=floor, routes=routes, on_refusal=on_refusal, websockets=websockets
+            app,
+            reader,
+            default=default,
+            floor=floor,
+            routes=routes,
+            on_refusal=on_refusal,
+            websockets=websockets,
+            enforce=enforce,
+            until=until,
+            shadow=shadow,
         )
         describe_rules(app, protection)
 

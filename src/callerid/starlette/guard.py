@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import PathTable
+from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 from callerid.starlette.marking import Allow
 from callerid.starlette.protection import OnRefusal, Protection
@@ -45,6 +47,9 @@ class Guard(GuardCore):
         routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+        enforce: bool = True,
+        until: str | date | None = None,
+        shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -53,7 +58,16 @@ class Guard(GuardCore):
         static files and mounted applications of other makes; an entry holds beside the marks on the way. ``floor``
         holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
         ``websockets`` says how sockets are treated. The routes are checked when the application starts, before its
-        first request. Raises `ConfigurationError`.
+        first request.
+
+        ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
+        would be refused is logged; handlers are given the caller where a token verified, whatever the rules say of
+        them, and ``None`` where none did: so write ``Caller | None`` meanwhile. Mistakes in rules are errors all the
+        same, and refusals stay that another guard on the way enforces, as may be that of a mounted application (where
+        it is the same guard, both have to let through). ``shadow`` is a table that may take the place of ``routes``:
+        what would be decided by it is counted in `GuardCore.shadow` and logged where it differs, and answers nobody.
+        It never has a request wait: where the live rules read no credential, and its key is not at hand, that is
+        counted as unknown. Raises `ConfigurationError`.
         """
         self._protect(
             app,
@@ -63,6 +77,9 @@ class Guard(GuardCore):
             routes=routes,
             on_refusal=on_refusal,
             websockets=websockets,
+            enforce=enforce,
+            until=until,
+            shadow=shadow,
         )
 
     def _protect(  # noqa: PLR0913 - what protect was given
@@ -75,6 +92,9 @@ class Guard(GuardCore):
         routes: Mapping[str, Any],
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
+        enforce: bool,
+        until: str | date | None,
+        shadow: Mapping[str, Any] | None,
     ) -> Protection:
         self.check_ready()
         if not isinstance(app, Starlette):
@@ -83,14 +103,17 @@ class Guard(GuardCore):
             raise ConfigurationError("on_refusal is a function of the connection and the refusal")
         if not isinstance(websockets, WebSockets):
             raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+        table = self._table(routes, "routes")
         protection = Protection(
             self,
             default=self._asked(default, "default"),
             floor=None if floor is None else self._asked(floor, "floor"),
-            table=self._table(routes),
+            table=table if table.requirements else None,
             reader=reader,
             on_refusal=on_refusal,
             websockets=websockets,
+            shadow=None if shadow is None else self._table(shadow, "shadow"),
+            rollout=rollout_of(enforce, until, self.clock(), f"the application {named(app)}"),
         )
         install_in_app(app, protection, _once(app, protection))
         return protection
@@ -104,11 +127,10 @@ class Guard(GuardCore):
         self.check_possible(requirement, f"{name}=")
         return requirement
 
-    def _table(self, routes: Mapping[str, Any]) -> PathTable | None:
+    def _table(self, routes: Mapping[str, Any], name: str) -> PathTable:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
-        asked = {path: self._unmarked(rule) for path, rule in routes.items()}
-        return PathTable(asked, self) if asked else None
+            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+        return PathTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)
 
     def _unmarked(self, rule: Any) -> Any:
         """What an entry of the path table asks, where it is written as a mark."""

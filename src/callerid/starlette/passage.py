@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from callerid.algebra import check_possible
 from callerid.asgi.middleware import place as place_of
+from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
@@ -128,10 +129,14 @@ class Passage:
     # Made for every request, and most of it stays as it begins: so the class holds the beginnings, all immutable.
     way: Way = _BEGINNING
     tabled: Tabled = _UNTABLED
+    shadow: Tabled | None = None
+    """The same with the shadow tables in the place of those they stand for, where a protection on the way has one."""
     leads_to: Router | None = None
     pending: bool = True
-    ends: tuple[tuple[GuardCore, float], ...] = ()
+    ends: Ends = ()
     """When the tokens that speak for this request expire, by each guard's clock: what a socket must not outlive."""
+    lapses: Ends = ()
+    """When refusals are enforced that were not, by each guard's clock: what a socket must not outlive, either."""
     above: Passage | None = None
     step: Step | None = None
     """Where the router's table leads: its pin answers with the match by which it was chosen."""
@@ -143,19 +148,35 @@ class Passage:
         """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
         passage = Passage()
         passage.above = self
-        passage.way, passage.tabled = self.way, self.tabled
+        passage.way, passage.tabled, passage.shadow = self.way, self.tabled, self.shadow
         return passage
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
         self.way = self.way.under(protection)
 
-    def look_up(self, table: PathTable, scope: Scope) -> None:
-        """Take along what a path table of the innermost protection says, by the path as it is now."""
+    def look_up(self, protection: Protection, scope: Scope) -> None:
+        """Take along what the path tables of the innermost protection say, by the path as it is now."""
         path, trouble = place_of(scope)
-        entry = table.find(scope["method"] if scope["type"] == "http" else WEBSOCKET, path)
+        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        if protection.shadow is not None:
+            self.shadow = self._looked_up(self.shadow or self.tabled, protection.shadow, method, path, trouble)
+        elif self.shadow is not None and protection.table is not None:
+            self.shadow = self._looked_up(self.shadow, protection.table, method, path, trouble)
+        if protection.table is not None:
+            entry = protection.table.find(method, path)
+            found = {} if entry is None else {len(self.areas) - 1: entry}
+            self.tabled = Tabled({**self.tabled.entries, **found}, self.tabled.trouble or trouble)
+
+    def _looked_up(self, above: Tabled, table: PathTable, method: str, path: str, trouble: str | None) -> Tabled:
+        if not table.requirements:
+            return above
+        entry = table.find(method, path)
+        if entry is not None and table is self.protection.shadow:
+            # Under a name of its own: rulings are known by the entries in them.
+            entry = replace(entry, pattern=f"{table.name} {entry.pattern}")
         found = {} if entry is None else {len(self.areas) - 1: entry}
-        self.tabled = Tabled({**self.tabled.entries, **found}, self.tabled.trouble or trouble)
+        return Tabled({**above.entries, **found}, above.trouble or trouble)
 
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
@@ -181,6 +202,41 @@ class Passage:
     def protection(self) -> Protection:
         """The innermost protection."""
         return self.way.areas[-1][0]
+
+    def is_let_through(self, guard: GuardCore | None) -> bool:
+        """Whether refusals of a guard are not enforced here; or, for ``None``, those of path tables.
+
+        They are enforced, if any of the protections on the way enforces them that may have asked for them.
+        """
+        every = [protection for protection, _ in self.areas]
+        asking = [each for each in every if (each.table is not None if guard is None else each.guard is guard)]
+        return bool(asking) and all(each.lets_through() for each in asking)
+
+    def end_of(self, guard: GuardCore, expires_at: float) -> float:
+        """When a token's end is one for its socket."""
+        rollouts = [protection.rollout for protection, _ in self.areas if protection.guard is guard]
+        return min(postponed(expires_at, guard, rollout) for rollout in rollouts)
+
+    def when_enforced(self, guards: Collection[GuardCore]) -> Ends:
+        """When the protections on the way begin to enforce what these guards refuse."""
+        every = [(protection.guard, protection.rollout) for protection, _ in self.areas]
+        return tuple((guard, each.ends_at) for guard, each in every if guard in guards and each is not None)
+
+    @property
+    def tabling(self) -> set[GuardCore]:
+        """The guards of the protections with a path table."""
+        return {protection.guard for protection, _ in self.areas if protection.table is not None}
+
+    @property
+    def shadowing(self) -> GuardCore:
+        """The guard of the innermost protection with a shadow table."""
+        return next(protection.guard for protection, _ in reversed(self.areas) if protection.shadow is not None)
+
+    def in_shadow(self) -> Passage:
+        """The same as it would stand if the shadow tables were those that decide."""
+        passage = self.onwards()
+        passage.tabled = self.shadow or self.tabled
+        return passage
 
     def is_read_by_path(self, place: Place | None) -> bool:
         """Whether path tables alone tell what must hold, or whatever stands there reads the path by itself.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
@@ -20,7 +21,9 @@ from callerid.callers import Caller
 from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
 from callerid.paths import PathTable, first_expiry
-from callerid.starlette.passage import OWN, Judged, Passage, Ruling
+from callerid.rehearsal import Asked, Live, compare, known, let_through
+from callerid.rollout import Rollout
+from callerid.starlette.passage import OWN, Judged, Passage, Ruling, Tabled
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
@@ -42,6 +45,8 @@ class Protection:
         reader: RouteReader,
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
+        rollout: Rollout | None = None,
+        shadow: PathTable | None = None,
     ) -> None:
         self.guard = guard
         self.default = default
@@ -50,6 +55,13 @@ class Protection:
         self.reader = reader
         self.on_refusal = on_refusal
         self.websockets = websockets
+        self.rollout = rollout
+        self.shadow = shadow
+        self.has_tables = table is not None or shadow is not None
+
+    def lets_through(self) -> bool:
+        """Whether what is refused here is let through all the same, at present."""
+        return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
 
     def decide(
         self,
@@ -66,7 +78,7 @@ class Protection:
         part = ruling.judged[0]
         guard, requirement, area, _ = part
         is_alone = len(ruling.judged) == 1 and area == OWN and passage.tabled.trouble is None
-        if not is_alone or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
+        if not is_alone or passage.shadow is not None or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
             return self.admit(passage, place, path, exchange)
         caller = identity = None
         if not requirement.public:
@@ -76,7 +88,8 @@ class Protection:
                     return self.admit(passage, place, path, exchange)
                 caller = guard.judge(requirement, identity, _as_judged(path, place))
             except Refusal as refusal:
-                return self._turn_away(refusal, part, identity, passage, exchange)
+                identities = {} if identity is None else {guard: identity}
+                return self._not_admitted(refusal, part, identities, _Call(passage, place, path, exchange))
         passage.settle(ruling, {guard: caller}, path)
         _introduce(caller, scope)
         return None
@@ -94,8 +107,8 @@ class Protection:
         """
         trouble = passage.tabled.trouble
         if trouble is not None and passage.is_read_by_path(place):
-            refusal = BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            return await self._turn_away(refusal, Judged(self.guard, self.default), None, passage, exchange)
+            part, ambiguous = Judged(self.guard, self.default), BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+            return await self._not_admitted(ambiguous, part, {}, _Call(passage, place, path, exchange))
         ruling = _ruling(passage, place)
         identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
@@ -112,7 +125,7 @@ class Protection:
                 parameters = _as_judged(path, place) if area == OWN else passage.tabled.entries[area].parameters
                 judged = guard.judge(requirement, identities[guard], parameters)
             except Refusal as refusal:
-                return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
+                return await self._not_admitted(refusal, part, identities, _Call(passage, place, path, exchange))
             before = callers.get(guard, judged)
             # Where every part can hold for nobody, somebody is known if each of them knows who.
             callers[guard] = None if is_lax and None in (judged, before) else judged or before
@@ -122,9 +135,76 @@ class Protection:
         passage.settle(ruling, callers, path)
         if exchange.scope["type"] == "websocket":
             expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
-            passage.ends = tuple((guard, at) for guard, at in expiries if at is not None)
+            passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
+        if passage.shadow is not None:
+            self._rehearse(Live(passage.route(exchange.scope), None, identities), _Call(passage, place, path, exchange))
         _introduce(passage.caller, exchange.scope)
         return True
+
+    async def _not_admitted(
+        self, refusal: Refusal, part: Judged, identities: dict[GuardCore, Identity], call: _Call
+    ) -> bool:
+        passage = call.passage
+        is_of_path = refusal.reason is Reason.AMBIGUOUS_PATH
+        if passage.shadow is not None:
+            live = Live.of(passage.route(call.exchange.scope), part.guard, identities.get(part.guard), refusal)
+            self._rehearse(replace(live, identities=identities), call)
+        if not passage.is_let_through(None if is_of_path else part.guard):
+            return await self._turn_away(refusal, part, identities.get(part.guard), passage, call.exchange)
+        asked = Asked(part.guard, part.requirement, call.path)
+        let_through(asked, passage.route(call.exchange.scope), identities.get(part.guard), refusal)
+        if is_of_path:
+            return await self._admit_regardless(passage.tabling, identities, call)
+        identities.setdefault(part.guard, Identity())
+        return await self._admit_regardless({part.guard}, identities, call)
+
+    async def _admit_regardless(
+        self, refusing: set[GuardCore], identities: dict[GuardCore, Identity], call: _Call
+    ) -> bool:
+        """Let a request through that these guards would refuse, if those agree whose refusals are enforced."""
+        passage, place, path, exchange = call
+        ruling = _ruling(passage, place)
+        asked: dict[GuardCore, list[Asked]] = {part.guard: [] for part in ruling.judged}
+        for part in ruling.judged:
+            guard, requirement, *_ = part
+            if requirement.public:
+                continue
+            parameters = call.parameters(part, passage.tabled)
+            asked[guard].append(Asked(guard, requirement, parameters))
+            try:
+                if guard not in identities:
+                    identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
+                guard.judge(requirement, identities[guard], parameters)
+            except Refusal as refusal:
+                if not passage.is_let_through(guard):
+                    return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
+                identities.setdefault(guard, Identity())
+                refusing.add(guard)
+        lax = {part.guard for part in ruling.judged if part.is_lax}
+        callers = {
+            guard: _known(known(parts, identities[guard]), is_lax=guard in lax) if parts else None
+            for guard, parts in asked.items()
+        }
+        passage.settle(ruling, callers, path)
+        if exchange.scope["type"] == "websocket":
+            passage.lapses = passage.when_enforced(refusing)
+            expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
+            passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
+        _introduce(passage.caller, exchange.scope)
+        return True
+
+    def _rehearse(self, live: Live, call: _Call) -> None:
+        passage, place = call.passage.in_shadow(), call.place
+
+        def asked() -> Iterator[Asked]:
+            trouble = passage.tabled.trouble
+            if trouble is not None and passage.is_read_by_path(place):
+                raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+            for part in _ruling(passage, place).judged:
+                yield Asked(part.guard, part.requirement, call.parameters(part, passage.tabled))
+
+        scope = call.exchange.scope
+        compare(call.passage.shadowing, live, asked, lambda guard: self.websockets.values_of(scope, guard))
 
     async def _turn_away(
         self, refusal: Refusal, part: Judged, identity: Identity | None, passage: Passage, exchange: Exchange
@@ -145,6 +225,26 @@ class Protection:
             if is_needed(name, response.status_code):
                 response.headers.setdefault(name, value)
         await deliver(response, exchange)
+
+
+class _Call(NamedTuple):
+    """A request where it is decided: what stands on the way, the endpoint's place and its path parameters."""
+
+    passage: Passage
+    place: Place | None
+    path: Mapping[str, Any]
+    exchange: Exchange
+
+    def parameters(self, part: Judged, tabled: Tabled) -> Mapping[str, Any]:
+        """The path parameters by which a part is judged."""
+        return _as_judged(self.path, self.place) if part.area == OWN else tabled.entries[part.area].parameters
+
+
+def _known(callers: list[Caller | None], *, is_lax: bool) -> Caller | None:
+    """Who is calling, as `Protection.admit` has it."""
+    if is_lax and None in callers:
+        return None
+    return next((caller for caller in callers if caller is not None), None)
 
 
 def _ruling(passage: Passage, place: Place | None) -> Ruling:

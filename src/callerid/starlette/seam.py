@@ -86,8 +86,8 @@ class Seam:
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
         passage.way = passage.way.under(protection)
-        if protection.table is not None:
-            passage.look_up(protection.table, scope)
+        if protection.has_tables:
+            passage.look_up(protection, scope)
         return passage
 
     async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:
@@ -126,7 +126,7 @@ class Seam:
                 await self.serve(router, scope, receive, HeldSend(passage, exchange))
             elif scope["type"] == "websocket":
                 serve = functools.partial(self.serve, router)
-                await passage.protection.websockets.serve(serve, exchange, passage.ends)
+                await passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
             else:
                 await self.serve(router, scope, receive, send)
         finally:

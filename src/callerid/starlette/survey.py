@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from starlette.routing import Router
 
 from callerid.errors import CalleridError, ConfigurationError
+from callerid.guard import log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, Entry
 from callerid.paths.pattern import Pattern
@@ -16,7 +17,7 @@ from callerid.paths.shapes import MANY, inside, is_answered, nothing_answers, st
 from callerid.rules import all_of
 from callerid.starlette.passage import Passage, Ruling, Tabled
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import Place
+from callerid.starlette.reading import Place, Receiver
 from callerid.starlette.seam import install
 
 __all__ = ["Found", "check", "survey", "unanswered"]
@@ -33,6 +34,7 @@ class Found:
     serves. ``entries`` are those of the path tables, by the number of their area; where one holds for a part of the
     route's paths only, that is found by itself, under the path of the entry (``is_part``). ``shapes`` are the route's
     paths as the table of each area sees them, and ``answers`` the methods that an entry may name (``None``: any).
+    ``mounts`` are the templates at which the areas begin, and ``receivers`` the parameters that are given the caller.
     """
 
     template: str
@@ -46,6 +48,8 @@ class Found:
     shapes: tuple[str, ...] = ()
     answers: Collection[str] | None = None
     is_part: bool = False
+    mounts: tuple[str, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
 
     @property
     def tabled(self) -> frozenset[tuple[Protection, str]]:
@@ -129,6 +133,8 @@ def _found(
         entries=_everywhere(passage, ways, method),
         shapes=tuple(way.shape for way in ways),
         answers=None if place.opaque else declared or None,
+        mounts=tuple(way.template for way in ways),
+        receivers=place.receivers,
     )
     yield _judged(passage, place, whole)
     for area, pattern, entry in _somewhere(passage, ways, method):
@@ -192,15 +198,16 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
         for (area, _), shape in zip(each.areas, each.shapes, strict=True):
             routes.setdefault(area, []).extend((one, each.answers) for one in _lengths(shape))
     for area, own in routes.items():
-        table = area.table
-        if table is not None:
-            yield from (nothing_answers(text) for text in table.requirements if not is_answered(table, text, own))
+        for table in filter(None, (area.table, area.shadow)):
+            idle = (text for text in table.requirements if not is_answered(table, text, own))
+            yield from (nothing_answers(text, table.name) for text in idle)
 
 
 def check(router: Router, protection: Protection) -> None:
     """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
 
-    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses.
+    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses; and which are
+    not made for nobody, whom they may get while rules are not enforced.
     """
     found = tuple(survey(router, protection))
     problems = [each.problem for each in found if each.problem]
@@ -210,3 +217,13 @@ def check(router: Router, protection: Protection) -> None:
     judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
     places = ((place, all_of(tuple(requirement.rule for _, requirement in ruling.parts))) for place, ruling in judged)
     protection.guard.announce(places, protection.default.rule)
+    unready = tuple(_unready(found))
+    if unready:
+        log.warning("not enforced, so these may get None for a Caller: write Caller | None: %s", ", ".join(unready))
+
+
+def _unready(found: Iterable[Found]) -> Iterator[str]:
+    for each in found:
+        if any(area.lets_through() for area, _ in each.areas):
+            names = (receiver.name for receiver in each.receivers if not receiver.takes_none)
+            yield from (f"{name!r} of {each.method or 'WS'} {each.template}" for name in names)
