@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cached_property
 from types import MappingProxyType
 
@@ -10,13 +11,14 @@ from flask import Flask
 
 from callerid.errors import ConfigurationError
 from callerid.flask.marking import Allow, Marks
-from callerid.flask.protection import OnRefusal, Protection
+from callerid.flask.protection import OnRefusal, Protection, TriedProtection
 from callerid.flask.reading import Reader
 from callerid.flask.ruling import Rules
 from callerid.flask.seam import install
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import PathTable, required
+from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 
 __all__ = ["Guard"]
@@ -39,7 +41,7 @@ class Guard(GuardCore):
         """
         return Allow(Mark(self, self.requirement(*rules, audience=audience)), self._marks)
 
-    def protect(
+    def protect(  # noqa: PLR0913 - plain settings, each with a name
         self,
         app: Flask,
         *,
@@ -47,6 +49,9 @@ class Guard(GuardCore):
         floor: Rule | str | Requirement | None = None,
         routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
         on_refusal: OnRefusal | None = None,
+        enforce: bool = True,
+        until: str | date | None = None,
+        shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -56,7 +61,14 @@ class Guard(GuardCore):
         ``on_refusal(request, refusal)`` may re-dress an answer: what it returns is made a response of as for a view.
 
         Views are checked before the first request, since they come after ``protect``. A browser's preflight to a rule
-        whose ``OPTIONS`` is Flask's own passes, and runs neither a view nor a ``before_request``. Raises
+        whose ``OPTIONS`` is Flask's own passes, and runs neither a view nor a ``before_request``.
+
+        ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
+        would be refused is logged; ``caller`` is the caller where a token verified, whatever the rules say of them, and
+        nobody where none did, as ``if caller:`` tells: `current_caller` is ``None`` then. Mistakes in rules are errors
+        all the same. ``shadow`` is a table that may take the place of ``routes``: what would be decided by it is
+        counted in `GuardCore.shadow` and logged where it differs, and answers nobody. It never has a request wait:
+        where the live rules read no credential, and its key is not at hand, that is counted as unknown. Raises
         `ConfigurationError`.
         """
         self.check_ready()
@@ -64,13 +76,19 @@ class Guard(GuardCore):
             raise ConfigurationError(f"protect takes a Flask application, not {app!r}")
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the request and the refusal")
+        table = self._table(routes, "routes")
         rules = Rules(
             self,
             default=self._asked(default, "default="),
             floor=None if floor is None else self._asked(floor, "floor="),
-            table=self._table(routes),
+            table=table if table.requirements else None,
         )
-        install(Protection(app, rules, Reader(app, self._marks), on_refusal))
+        reader, other = Reader(app, self._marks), None if shadow is None else self._table(shadow, "shadow")
+        rollout = rollout_of(enforce, until, self.clock(), f"the application {named(app)}")
+        if rollout is None and other is None:
+            install(Protection(app, rules, reader, on_refusal))
+        else:
+            install(TriedProtection(app, rules, reader, on_refusal, rollout=rollout, shadow=other))
 
     init_app = protect
     """The same, by the name that Flask's extensions have for it."""
@@ -80,8 +98,8 @@ class Guard(GuardCore):
             raise ConfigurationError(f"{name} is a rule by itself, not guard.allow(rule)")
         return required(self, asked, name)
 
-    def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow]) -> PathTable | None:
+    def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> PathTable:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"routes= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
         asked = {path: rule.mark.requirement if isinstance(rule, Allow) else rule for path, rule in routes.items()}
-        return PathTable(asked, self) if asked else None
+        return PathTable(asked, self, name)

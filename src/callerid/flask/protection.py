@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from flask import Flask, Request, Response
 
 from callerid.answers import Answer, is_needed
 from callerid.callers import Caller
-from callerid.errors import Refusal
+from callerid.errors import BadRequest, Reason, Refusal
 from callerid.flask.current import ATTRIBUTE, Decision, Serving
-from callerid.flask.reading import Known, Reader
+from callerid.flask.reading import Known, Place, Reader
 from callerid.flask.ruling import Rules, Ruling
 from callerid.guard import Identity, Requirement, log, run
-from callerid.wsgi import introduce, sent
+from callerid.paths import PathTable
+from callerid.rehearsal import Asked, Live, compare, known, let_through
+from callerid.rollout import Rollout
+from callerid.wsgi import introduce, path_of, sent
 
-__all__ = ["OnRefusal", "Protection"]
+__all__ = ["OnRefusal", "Protection", "TriedProtection"]
 
 OnRefusal = Callable[[Request, Refusal], Any]
 """Re-dresses a refusal: whatever a view may return, or ``None`` for the usual answer. It can never let a request in."""
@@ -28,6 +32,11 @@ OnRefusal = Callable[[Request, Refusal], Any]
 
 class Protection:
     """One ``guard.protect(app, ...)``: the application, its rules, and how they are read."""
+
+    rollout: Rollout | None = None
+    """Until when refusals are not enforced, if they are not."""
+    shadow: PathTable | None = None
+    """The path table that is judged beside the live one, if there is one."""
 
     def __init__(self, app: Flask, rules: Rules, reader: Reader, on_refusal: OnRefusal | None) -> None:
         self.app = app
@@ -193,3 +202,105 @@ def _is_preflight(serving: Serving, asked: Request) -> bool:
     if serving.exception is not None or not _is_automatic(serving):
         return False
     return {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"} <= asked.environ.keys()
+
+
+class TriedProtection(Protection):
+    """A protection that does not enforce its refusals before a day, or judges a second path table beside its own."""
+
+    def __init__(  # noqa: PLR0913 - what protect was given
+        self,
+        app: Flask,
+        rules: Rules,
+        reader: Reader,
+        on_refusal: OnRefusal | None,
+        *,
+        rollout: Rollout | None,
+        shadow: PathTable | None,
+    ) -> None:
+        super().__init__(app, rules, reader, on_refusal)
+        self.rollout, self.shadow = rollout, shadow
+
+    def admit(self, asked: Request) -> Response | None:
+        """As `Protection.admit`, and whom nothing refuses in earnest is let in."""
+        if self.shadow is None and not self._lets_through():
+            return super().admit(asked)
+        setattr(asked, ATTRIBUTE, None)
+        introduce(None, asked.environ)
+        serving = Serving.of(self.app, asked)
+        if _is_preflight(serving, asked):
+            return self.app.make_default_options_response()
+        place, guard = self.reader.place(serving), self.rules.guard
+        route, live = f"{asked.method} {place.template}", self._asking(self.rules.table, serving, place, asked)
+        refusal, part, identity = self._decided(live, asked)
+        if self.shadow is not None:
+            self._rehearse(self.shadow, Live.of(route, guard, identity, refusal), serving, place, asked)
+        if live.trouble is not None and live.parts and self._lets_through():
+            # Nothing was read yet, and the view is told who is calling.
+            with suppress(Refusal):
+                identity = self._identify(asked)
+        if refusal is None:
+            guard.record(route, live.ruling.whole, identity)
+        elif self._lets_through():
+            let_through(part, route, identity, refusal)
+        else:
+            return self._turn_away(asked, route, part.requirement, identity, refusal)
+        caller = _known(known(live.parts, identity or Identity()), live.ruling.whole) if live.parts else None
+        arguments, ruling = asked.view_args or _NOTHING, live.ruling
+        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments)
+        decision = Decision(serving, judged, ruling.marks, place.template, ruling.whole.public, caller)
+        setattr(asked, ATTRIBUTE, decision)
+        introduce(caller, asked.environ)
+        return None
+
+    def _lets_through(self) -> bool:
+        return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
+
+    def _identify(self, asked: Request) -> Identity:
+        guard = self.rules.guard
+        return run(guard.identify(sent(asked.environ, guard.headers.values())))
+
+    def _decided(self, live: _Asking, asked: Request) -> tuple[Refusal | None, Asked, Identity | None]:
+        guard, identity = self.rules.guard, None
+        part = Asked(guard, self.rules.default, {})
+        if live.trouble is not None:
+            return live.trouble, part, None
+        try:
+            for part in live.parts:
+                identity = identity or self._identify(asked)
+                guard.judge(part.requirement, identity, part.path)
+        except Refusal as refusal:
+            return refusal, part, identity
+        return None, part, identity
+
+    def _asking(self, table: PathTable | None, serving: Serving, place: Place, asked: Request) -> _Asking:
+        """What is asked of this request if that is the path table."""
+        rules, entry, trouble = self.rules, None, None
+        if table is not None and table.requirements:
+            path, why = path_of(asked.environ)
+            entry = table.find(asked.method, path)
+            if why is not None and not place.marks:
+                trouble = BadRequest(Reason.AMBIGUOUS_PATH, why)
+            if entry is not None and table is self.shadow:
+                # Under a name of its own: rulings are known by the entries in them.
+                entry = replace(entry, pattern=f"{table.name} {entry.pattern}")
+        ruling = rules.ruling(place, entry, endpoint=place is not self.reader.nowhere and not _is_automatic(serving))
+        tabled, arguments = _NOTHING if entry is None else entry.parameters, asked.view_args or _NOTHING
+        parts = [Asked(rules.guard, part, tabled if is_tabled else arguments) for part, is_tabled in ruling.judged]
+        return _Asking(ruling, parts, trouble)
+
+    def _rehearse(self, shadow: PathTable, live: Live, serving: Serving, place: Place, asked: Request) -> None:
+        def parts() -> list[Asked]:
+            asking = self._asking(shadow, serving, place, asked)
+            if asking.trouble is not None:
+                raise asking.trouble
+            return asking.parts or [Asked(self.rules.guard, asking.ruling.whole, {})]
+
+        compare(self.rules.guard, live, parts, lambda guard: sent(asked.environ, guard.headers.values()))
+
+
+class _Asking(NamedTuple):
+    """What must hold for one request, part by part; ``trouble`` is why its path alone is refused."""
+
+    ruling: Ruling
+    parts: list[Asked]
+    trouble: BadRequest | None

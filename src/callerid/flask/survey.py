@@ -83,10 +83,10 @@ def _found(protection: Protection, rule: Rule, method: str, place: Place, view: 
 
 def unanswered(protection: Protection) -> Iterator[str]:
     """Entries of the path table that stand for nothing: as good as a typing mistake in a rule."""
-    table = protection.rules.table
-    if table is not None:
+    for table in filter(None, (protection.rules.table, protection.shadow)):
         routes = [(_shape(rule), rule.methods) for rule in _rules(protection)]
-        yield from (nothing_answers(text) for text in table.requirements if not is_answered(table, text, routes))
+        idle = (text for text in table.requirements if not is_answered(table, text, routes))
+        yield from (nothing_answers(text, table.name) for text in idle)
 
 
 def _shape(rule: Rule) -> str:
