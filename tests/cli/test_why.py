@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import callerid
@@ -168,6 +169,28 @@ def test_who_was_let_in_is_found_too(log: Path, capsys: pytest.CaptureFixture[st
     assert ask(Public(), {}).status_code == 200
     allowed = json.loads(log.read_text().splitlines()[-1])["callerid"]["instance"]
     assert told(allowed, log, capsys)[0] == "allowed: GET /users/{user_id}"
+
+
+def test_a_refusal_that_was_not_enforced_says_that_it_was_let_through(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+    app = FastAPI(openapi_url=None)
+    app.get("/x")(lambda: None)
+    guard.protect(app, default=Domain("example.com"), enforce=False, until="2999-12-31", shadow={"/x": Public()})
+    assert TestClient(app).get("/x", headers=ISSUER.bearer(ISSUER.firebase_user("ben"))).status_code == 200
+    found = [json.loads(line)["callerid"] for line in log.read_text().splitlines()]
+    instances = {each["outcome"]: each["instance"] for each in found if each and "instance" in each}
+    lines = told(instances["would refuse"], log, capsys)
+    assert lines[0] == "would refuse: GET /x  403 not_allowed"
+    assert lines[4] == "  it was let through: the rules were not enforced (enforce=False)"
+    assert lines[-1].startswith("to let in this caller and nobody else: write | FirebaseUser('ben'")
+    assert told(instances["shadow would admit"], log, capsys) == [
+        "shadow would admit: GET /x",
+        "  caller  firebase:shop-prod/ben, says https://securetoken.google.com/shop-prod",
+        "  rule    allUsers",
+        "  by the rules in force: 403 not_allowed (this is what the shadow= table would do)",
+    ]
 
 
 def test_from_standard_input_without_the_prefix_in_any_envelope(

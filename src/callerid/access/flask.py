@@ -27,7 +27,8 @@ def map_of(app: Flask) -> AccessMap:
     shown = frozenset(mark for each in found for mark in each.place.marks)
     problems = [f"{each.method} {each.problem}" for each in found if each.problem]
     problems += [*unanswered(protection), *left_behind([each.view for each in found], shown, [protection.rules.guard])]
-    return AccessMap("Flask", merged(rows), tuple(dict.fromkeys(problems)))
+    unenforced = () if protection.rollout is None else (protection.rollout.words(),)
+    return AccessMap("Flask", merged(rows), tuple(dict.fromkeys(problems)), unenforced=unenforced)
 
 
 def _row(protection: Protection, found: Found) -> Row:

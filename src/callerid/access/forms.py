@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from callerid.access.rows import AccessMap, Row, methods_text
+from callerid.rollout import UNENFORCED
 
-__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary"]
+__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings"]
 
 WIDTH = 120
 """No line of the table is longer than this."""
@@ -27,12 +28,18 @@ def as_table(found: AccessMap, paint: Paint) -> list[str]:
     name, source = min(name, _LONGEST_NAME), min(source, _LONGEST_SOURCE)
     rule = max(len(each[1]) for each in (_HEAD, *cells))
     widths = (name, min(rule, WIDTH - name - source - mark - 6), source, mark)
-    lines = [paint(line, "head") for line in _laid_out(_HEAD, widths)]
+    lines = [paint(line, "never") for line in warnings(found)]
+    lines += [paint(line, "head") for line in _laid_out(_HEAD, widths)]
     for row, each in zip(found.rows, cells, strict=True):
         colour = {"open": "never", "weaker": "out"}.get(flag(row), "")
         laid_out = _laid_out(each, widths)
         lines += [paint(line, colour) if colour else line for line in laid_out]
     return lines
+
+
+def warnings(found: AccessMap) -> list[str]:
+    """Where the rules are not enforced, a line for each."""
+    return [f"NOT ENFORCED {each}: {UNENFORCED}" for each in found.unenforced]
 
 
 def flag(row: Row) -> str:
@@ -78,6 +85,7 @@ def as_json(found: AccessMap) -> str:
         {
             "version": 1,
             "kind": found.kind,
+            "unenforced": list(found.unenforced),
             "routes": [_members(row) for row in found.rows],
             "problems": list(found.problems),
         },
@@ -104,7 +112,7 @@ def _members(row: Row) -> dict[str, Any]:
 
 def as_markdown(found: AccessMap) -> str:
     """The map as a table in Markdown."""
-    return "\n".join(_markdown(found.rows))
+    return "\n".join([*(f"**{line}**\n" for line in warnings(found)), *_markdown(found.rows)])
 
 
 def _markdown(rows: Iterable[Row]) -> Iterator[str]:

@@ -49,6 +49,7 @@ __all__ = [
     "rule_in",
     "settings_of",
     "source_of",
+    "unenforced_in",
 ]
 
 LOCK_VERSION = 1
@@ -161,7 +162,12 @@ def _issuers(found: AccessMap) -> Iterator[Block]:
 
 def settings_of(found: AccessMap) -> tuple[str, ...]:
     """What else the guards were told that decides who comes in."""
-    return tuple(sorted({f"leeway {guard.leeway}" for guard in found.guards}))
+    return tuple(sorted({f"leeway {guard.leeway}" for guard in found.guards} | unenforced_in(found)))
+
+
+def unenforced_in(found: AccessMap) -> set[str]:
+    """Where the rules are not enforced, as a lock says it."""
+    return {f"unenforced {each}" for each in found.unenforced}
 
 
 def source_of(issuer: Issuer) -> str:

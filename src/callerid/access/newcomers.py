@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from callerid.access.lock import Block, Lock, read_lock, rule_in, settings_of, source_of
+from callerid.access.lock import Block, Lock, read_lock, rule_in, settings_of, source_of, unenforced_in
 from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Row
 from callerid.algebra import CannotTell, No, Side, Verdict, new_access
 from callerid.issuers import Issuer
@@ -62,11 +62,14 @@ class _Before:
                 self._places[word, _shape(rest)] = block
         self._guards_differ = len({guard.issuers for guard in found.guards}) > 1
         self._settings_now = settings_of(found)
+        self._lifted = sorted(unenforced_in(found).difference(self._settings))
 
     def compare(self, method: str, row: Row) -> Verdict:
         """Whether anybody may here whom the lock would have refused."""
         if self._guards_differ:
             return CannotTell("guards that believe different issuers stand in this application")
+        if self._lifted:
+            return CannotTell(f"the rules are not enforced: {', '.join(self._lifted)}")
         old = self._side(self._block(method, row.template), row)
         new = Side(row.rule, row.audiences, row.issuers, row.parameters, _named(self._settings_now))
         return new_access(old, new)
@@ -96,7 +99,9 @@ class _Before:
 
 
 def _named(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((word, rest) for word, _, rest in (line.partition(" ") for line in lines))
+    # What is enforced that was not lets in nobody new.
+    said = (line.partition(" ") for line in lines)
+    return tuple((word, rest) for word, _, rest in said if word != "unenforced")
 
 
 def _shape(template: str) -> str:

@@ -32,12 +32,15 @@ def access_map(app: Any) -> AccessMap:
             f"a {type(app).__qualname__} is no application that can be mapped: it takes FastAPI, Starlette and Flask "
             "applications, and any other behind callerid's CallerMiddleware"
         )
+    unenforced = tuple(_unenforced(gates, alone=framed is None or not framed.rows))
     if framed is None:
-        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside, layers=len(gates))
+        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside, layers=len(gates), unenforced=unenforced)
     if outside and not framed.rows:
         # Guarded by path alone: marks would answer 500, and are among the problems.
-        return replace(framed, rows=outside, problems=framed.problems[:-1], layers=len(gates))
-    return replace(framed, rows=(*outside, *framed.rows), layers=len(gates) + 1)
+        problems = framed.problems[:-1]
+        return replace(framed, rows=outside, problems=problems, layers=len(gates), unenforced=unenforced)
+    every = (*unenforced, *framed.unenforced)
+    return replace(framed, rows=(*outside, *framed.rows), layers=len(gates) + 1, unenforced=every)
 
 
 def is_wsgi(app: Any) -> bool:
@@ -73,6 +76,12 @@ def _rows_of(gate: Any) -> tuple[Row, ...]:
     from callerid.access.table import rows_of  # noqa: PLC0415 - only where there is a table
 
     return rows_of(gate)
+
+
+def _unenforced(gates: tuple[Any, ...], *, alone: bool) -> Iterator[str]:
+    for number, gate in enumerate(gates, 1):
+        if gate.rollout is not None:
+            yield gate.rollout.words("everywhere" if alone and len(gates) == 1 else f"in middleware {number}")
 
 
 def _told_apart(rows: tuple[Row, ...], number: int) -> Iterator[Row]:

@@ -98,13 +98,14 @@ class AccessMap:
 
     ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
     entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
-    other.
+    other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
     """
 
     kind: str
     rows: tuple[Row, ...]
     problems: tuple[str, ...] = ()
     layers: int = 1
+    unenforced: tuple[str, ...] = ()
 
     @property
     def guards(self) -> tuple[GuardCore, ...]:

@@ -38,7 +38,16 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     endpoints = [each.endpoint for each in found]
     problems = [f"{each.method or 'WS'} {each.problem}" for each in found if each.problem]
     problems += unanswered(found, protection)
-    return AccessMap(kind, merged(rows), tuple(dict.fromkeys((*problems, *left_behind(endpoints, shown, guards)))))
+    problems += left_behind(endpoints, shown, guards)
+    return AccessMap(kind, merged(rows), tuple(dict.fromkeys(problems)), unenforced=_unenforced(found, protection))
+
+
+def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ...]:
+    where = {protection: "everywhere"}
+    for each in found:
+        for (area, _), mount in zip(each.areas, each.mounts, strict=True):
+            where.setdefault(area, f"under {mount}")
+    return tuple(area.rollout.words(place) for area, place in where.items() if area.rollout is not None)
 
 
 def _row(found: Found) -> Row:

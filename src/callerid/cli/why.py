@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,6 +12,7 @@ from callerid.access.decision import Branch, Decision, find, instance_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
+from callerid.rollout import WOULD_REFUSE
 
 __all__ = ["add_why", "why"]
 
@@ -73,12 +74,21 @@ def _told(found: Decision, style: Style) -> Iterator[str]:
     ):
         if said:
             yield f"  {label:<7} {said}"
+    yield from _instead(fields)
     tree = found.tree
     if tree is not None:
         yield ""
         yield from _drawn(tree, style, "  ")
     nearest = list(_nearest(found, tree))
     yield from ["", *nearest] if nearest else []
+
+
+def _instead(fields: Mapping[str, str]) -> Iterator[str]:
+    """What came of a decision that answered nobody."""
+    if fields.get("outcome") == WOULD_REFUSE["outcome"]:
+        yield "  it was let through: the rules were not enforced (enforce=False)"
+    if "live" in fields:
+        yield f"  by the rules in force: {fields['live']} (this is what the shadow= table would do)"
 
 
 def _who(caller: str | None, issuer: str | None, subject: str | None) -> str:
