@@ -237,3 +237,9 @@ def test_frameworks_mix() -> None:
     app = Starlette(routes=[Mount("/in", app=inner)])
     new_guard().protect(app, default=STAFF, **LET_THROUGH)
     assert get(app, "/in/x") == (200, '"in"')
+
+
+def test_a_guard_that_asks_nothing_knows_nobody() -> None:
+    app = nested(new_guard(), new_guard(), {"default": Public(), "floor": Public()}, LET_THROUGH)
+    assert get(app, "/in/x", "other.com") == (200, "user:ada@other.com")
+    assert get(app, "/in/x") == (200, "None")

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
 
 from callerid import ConfigurationError, Nobody
+from callerid.rollout import Rollout, named
 from callerid.testing import as_caller, google_person
 
 from .world import (
     CLIENT,
     DAY,
+    ISSUER,
     MARKED,
     MIDNIGHT,
     OTHER_CLIENT,
     STAFF,
     UNREACHABLE,
+    WORLDS,
     World,
     every_adapter,
     listening,
@@ -212,3 +221,44 @@ def test_mistakes_in_rules_are_errors_all_the_same(make: Make) -> None:
 @every_adapter
 def test_the_last_day_of_the_calendar_has_an_end_too(make: Make) -> None:
     assert make(enforce=False, until=date.max).get("/x")[0] == 200
+
+
+@every_adapter
+def test_whoever_waits_for_a_key_across_midnight_is_refused(make: Make) -> None:
+    with ISSUER:
+        for path, who, expected in (("/x;y", "example.com", 400), ("/x", "other.com", 403)):
+            world = make(ISSUER.google(CLIENT), enforce=False, until=DAY, routes={"/x": STAFF})
+            with ThreadPoolExecutor(1) as threads, ISSUER.hold():
+                before = ISSUER.fetches["google"]
+                answer = threads.submit(world.get, path, who)
+                ISSUER.wait_for_fetches("google", before + 1)
+                world.clock.now = MIDNIGHT
+            assert answer.result()[0] == expected
+
+
+@given(st.dates(), st.floats(allow_nan=True))
+def test_a_day_ends_at_midnight_by_utc(day: date, now: float) -> None:
+    rollout = Rollout(day)
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+    assert rollout.ends_at == begins + 86_400
+    assert rollout.lets_through(begins)
+    assert rollout.lets_through(begins + 86_399.9)
+    assert not rollout.lets_through(begins + 86_400)
+    assert rollout.lets_through(now) is (now < begins + 86_400)
+
+
+def test_an_application_is_called_by_its_own_name_or_its_kinds() -> None:
+    def serve() -> None: ...
+
+    assert [named(each) for each in (FastAPI(title="orders"), Flask("tasks"), Starlette(), serve)] == [
+        "'orders'",
+        "'tasks'",
+        "'Starlette'",
+        f"{serve.__qualname__!r}",
+    ]
+
+
+def test_a_preflight_in_flask_is_answered_as_ever() -> None:
+    asking = {"Origin": "https://shop.example.com", "Access-Control-Request-Method": "GET"}
+    reply = WORLDS["flask"](enforce=False, until=DAY).app.test_client().options("/x", headers=asking)
+    assert (reply.status_code, sorted(reply.allow)) == (200, ["GET", "HEAD", "OPTIONS"])

@@ -128,17 +128,19 @@ class Gate:
     ) -> Flow[Admitted | Refused]:
         guard = self.guard
         self._rehearse(call, refusal, identity)
-        if self.rollout is None or not self.rollout.lets_through(guard.clock()):
-            instance = guard.record(call.route, call.requirement, identity, refusal)
-            return Refused(refusal, guard.answer(refusal, instance))
-        if call.trouble is not None and not call.requirement.public:
-            # Nothing was read yet, and the application is told who is calling.
+        rollout = self.rollout
+        is_unread = call.trouble is not None and not call.requirement.public
+        if is_unread and rollout is not None and rollout.lets_through(guard.clock()):
+            # Nothing was read yet, and the application is told who is calling where this is let through.
             with suppress(Refusal):
                 identity = yield from guard.identify(call.sent())
+        if rollout is None or not rollout.lets_through(guard.clock()):
+            instance = guard.record(call.route, call.requirement, identity, refusal)
+            return Refused(refusal, guard.answer(refusal, instance))
         asked = Asked(guard, call.requirement, parameters)
         let_through(asked, call.route, identity, refusal)
         (caller,) = known((asked,), identity)
-        return Admitted(caller, None, self.rollout.ends_at)
+        return Admitted(caller, None, rollout.ends_at)
 
     def _rehearse(self, call: _Call, refusal: Refusal | None, identity: Identity) -> None:
         shadow, guard = self.shadow, self.guard

@@ -153,16 +153,17 @@ class Protection:
             return await self._turn_away(refusal, part, identities.get(part.guard), passage, call.exchange)
         asked = Asked(part.guard, part.requirement, call.path)
         let_through(asked, passage.route(call.exchange.scope), identities.get(part.guard), refusal)
-        if is_of_path:
-            return await self._admit_regardless(passage.tabling, identities, call)
-        identities.setdefault(part.guard, Identity())
-        return await self._admit_regardless({part.guard}, identities, call)
+        if not is_of_path:
+            identities.setdefault(part.guard, Identity())
+        return await self._admit_regardless(refusal, part, identities, call)
 
     async def _admit_regardless(
-        self, refusing: set[GuardCore], identities: dict[GuardCore, Identity], call: _Call
+        self, first: Refusal, at: Judged, identities: dict[GuardCore, Identity], call: _Call
     ) -> bool:
-        """Let a request through that these guards would refuse, if those agree whose refusals are enforced."""
+        """Let a request through in spite of this refusal, if those agree whose refusals are enforced."""
         passage, place, path, exchange = call
+        is_of_path = first.reason is Reason.AMBIGUOUS_PATH
+        refusing = passage.tabling if is_of_path else {at.guard}
         ruling = _ruling(passage, place)
         asked: dict[GuardCore, list[Asked]] = {part.guard: [] for part in ruling.judged}
         for part in ruling.judged:
@@ -180,6 +181,9 @@ class Protection:
                     return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
                 identities.setdefault(guard, Identity())
                 refusing.add(guard)
+        if not passage.is_let_through(None if is_of_path else at.guard):
+            # The day has passed while a key was fetched.
+            return await self._turn_away(first, at, identities.get(at.guard), passage, exchange)
         lax = {part.guard for part in ruling.judged if part.is_lax}
         callers = {
             guard: _known(known(parts, identities[guard]), is_lax=guard in lax) if parts else None
