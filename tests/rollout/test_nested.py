@@ -243,3 +243,13 @@ def test_a_guard_that_asks_nothing_knows_nobody() -> None:
     app = nested(new_guard(), new_guard(), {"default": Public(), "floor": Public()}, LET_THROUGH)
     assert get(app, "/in/x", "other.com") == (200, "user:ada@other.com")
     assert get(app, "/in/x") == (200, "None")
+
+
+def test_one_credential_of_two_that_cannot_be_believed_leaves_nobody() -> None:
+    guard = new_guard()
+    app = Starlette(routes=[Route("/x", told)])
+    guard.protect(app, default=STAFF, **LET_THROUGH)
+    token = ISSUER.workspace_person("ada@example.com", audience=CLIENT)
+    for carrying, seen in ((token, "user:ada@example.com"), (ISSUER.forged(token), "None")):
+        headers = {"authorization": f"Bearer {token}", "x-serverless-authorization": f"Bearer {carrying}"}
+        assert ask(app, "/x", headers=headers).text == seen

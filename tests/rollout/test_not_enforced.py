@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from flask import Flask
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
@@ -54,7 +55,9 @@ def test_a_credential_that_does_not_verify_is_nobody(make: Make) -> None:
     world = make(enforce=False, until=DAY)
     token = world.token("example.com")
     forged = [f"Bearer {each}" for each in world.issuer.hostile_variants(token).values()]
-    for raw in ("Bearer", "Bearer junk", f"Bearer {token}, Bearer {token}", *forged):
+    stripped = f"Bearer {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+    twice = f"Bearer {token}, Bearer {token}"
+    for raw in ("Bearer", "Bearer junk", f"Bearer {'x' * 9000}", f"Basic {token}", twice, stripped, *forged):
         for path in ("/x", MARKED):
             assert world.get(path, raw=raw) == (200, "None"), raw
 
@@ -94,6 +97,24 @@ def test_enforcement_begins_with_the_first_moment_after_the_day(make: Make) -> N
         assert (world.get("/x")[0], world.get("/x", "example.com")[0]) == (refused, 200)
     world.clock.now = MIDNIGHT
     assert [world.get(path, "nobody.org")[0] for path in ("/x", MARKED, "/nowhere")] == [403, 403, 403]
+
+
+@every_adapter
+@settings(max_examples=30, suppress_health_check=[HealthCheck.differing_executors])
+@given(data=st.data())
+def test_no_moment_after_the_day_lets_anybody_through(make: Make, data: st.DataObject) -> None:
+    world = _kept(make)
+    world.clock.now = now = data.draw(
+        st.floats(MIDNIGHT - 1e5, MIDNIGHT + 1e5) | st.floats(min_value=0, max_value=1e12)
+    )
+    path = data.draw(st.sampled_from(["/x", MARKED, "/nowhere", "/x/"]))
+    sent = data.draw(st.sampled_from([None, "Bearer junk", "Bearer", "Basic eA=="]))
+    assert (world.send(path, sent)[0] in (400, 401)) is (now >= MIDNIGHT)
+
+
+@cache
+def _kept(make: Make) -> World:
+    return make(enforce=False, until=DAY)
 
 
 @every_adapter
