@@ -436,4 +436,5 @@ def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> Non
     app.routes[:] = []
     for _ in range(2):
         gc.collect()
-    assert not [each for each in gc.get_objects() if isinstance(each, Route) and each.path.startswith("/gone")]
+    # By type: lazy objects of other frameworks, which live in this process, too, make themselves when asked.
+    assert not [each for each in gc.get_objects() if issubclass(type(each), Route) and each.path.startswith("/gone")]
