@@ -39,7 +39,11 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
 
     Raises `ConfigurationError` for what is no lock of this version.
     """
-    before = _Before(read_lock(lock, name), found, name)
+    read = read_lock(lock, name)
+    lifted = unenforced_in(found).difference(*(block.lines for block in read.blocks.values()))
+    if lifted:
+        return [Finding("the application", CannotTell(f"the rules are not enforced: {', '.join(sorted(lifted))}"))]
+    before = _Before(read, found, name)
     compared = ((f"{method} {row.template}", before.compare(method, row)) for method, row in found.singly())
     return [Finding(*each) for each in compared if not isinstance(each[1], No)]
 
@@ -62,14 +66,11 @@ class _Before:
                 self._places[word, _shape(rest)] = block
         self._guards_differ = len({guard.issuers for guard in found.guards}) > 1
         self._settings_now = settings_of(found)
-        self._lifted = sorted(unenforced_in(found).difference(self._settings))
 
     def compare(self, method: str, row: Row) -> Verdict:
         """Whether anybody may here whom the lock would have refused."""
         if self._guards_differ:
             return CannotTell("guards that believe different issuers stand in this application")
-        if self._lifted:
-            return CannotTell(f"the rules are not enforced: {', '.join(self._lifted)}")
         old = self._side(self._block(method, row.template), row)
         new = Side(row.rule, row.audiences, row.issuers, row.parameters, _named(self._settings_now))
         return new_access(old, new)
