@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
@@ -35,6 +35,8 @@ from callerid.memory import DEFAULT_SIZE, Fingerprint, Memory, Remembered, finge
 from callerid.rollout import ShadowCounts, Tally
 from callerid.rules import (
     STEPS,
+    AllOf,
+    AnyOf,
     Facts,
     Public,
     Rule,
@@ -221,14 +223,25 @@ class GuardCore:
         check_possible(requirement.rule, self._issuers, where)
 
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
-        """Log, once at start-up, which places are open to everybody, and which admit somebody the default refuses."""
-        from callerid.algebra import is_weaker  # noqa: PLC0415 - as above
+        """Log, once at start-up, what needs a look.
+
+        That is which places are open to everybody, which admit somebody the default refuses, and which alternatives
+        admit nobody whom the others of the same rule do not.
+        """
+        from callerid.algebra import is_weaker, redundant_alternatives  # noqa: PLC0415 - as above
 
         @cache
         def weaker(rule: Rule) -> bool:
             return rule != default and is_weaker(rule, default, self._issuers)
 
+        seen: set[Rule] = set()
         for place, rule in places:
+            # Who is let in as anybody, and who is known: both are meant where a rule has Public() beside others.
+            for joined in _any_ofs(without_public(rule)):
+                if joined not in seen:
+                    seen.add(joined)
+                    for each in redundant_alternatives(joined, self._issuers):
+                        log.info("redundant alternative: %s: %s: the others admit whomever it admits", place, each)
             if is_public(rule):
                 log.info("open to everybody: %s", place)
             elif weaker(rule):
@@ -498,6 +511,17 @@ def at_once(flow: Flow[T]) -> T | None:
         return done.value  # type: ignore[no-any-return]
     flow.close()
     return None
+
+
+def _any_ofs(rule: Rule) -> Iterator[AnyOf]:
+    """All alternatives in a rule of a size that can be looked into at start-up."""
+    if isinstance(rule, AnyOf) and len(rule.rules) <= MOST_LOOKED_AT:
+        yield rule
+    for part in rule.rules if isinstance(rule, AllOf | AnyOf) else ():
+        yield from _any_ofs(part)
+
+
+MOST_LOOKED_AT = 1_000
 
 
 def _identity(caller: Caller | None, via: Caller | None) -> Identity:

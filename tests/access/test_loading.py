@@ -78,3 +78,8 @@ def test_what_its_module_raises_is_told_in_one_line(text: str, said: str, tmp_pa
         load(f"{name}:app", tmp_path)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no folder '.*nowhere' to import 'json' from"):
+        load("json:dumps", tmp_path / "nowhere")

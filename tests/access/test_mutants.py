@@ -110,7 +110,8 @@ def test_every_rule_deleted_or_weakened_makes_a_named_test_fail(name: str, tmp_p
         finally:
             sys.modules.pop(f"mutant_{number}", None)
         found = access_map(app)
-        if not found.problems and (locked(found) == original or "Public()" in what.partition(" -> ")[0]):
+        is_same = locked(found).replace(f" mutant_{number}:", " app:") == original if not found.problems else False
+        if not found.problems and (is_same or "Public()" in what.partition(" -> ")[0]):
             same.append(what)
             continue
         caught += 1

@@ -18,6 +18,8 @@ from callerid import (
     Domain,
     FirebaseUser,
     KeyDocument,
+    KeyFile,
+    KeySource,
     PathParam,
     Public,
     Rule,
@@ -26,7 +28,6 @@ from callerid import (
     SignedInWithin,
     User,
     Where,
-    firebase,
     google,
 )
 from callerid.access import access_map, locked, newcomers
@@ -103,7 +104,7 @@ def test_an_added_route_is_compared_with_the_default(issuer: LocalIssuer) -> Non
 
 def test_a_removed_route_and_a_renamed_parameter_are_no_access(issuer: LocalIssuer) -> None:
     rule = FirebaseUser(PathParam("user_id"))
-    old = app_of(issuer, {"GET /users/{user_id}": rule, "GET /gone": Public()})
+    old = app_of(issuer, {"GET /users/{user_id}": rule, "GET /left": Public()})
     assert found_between(old, app_of(issuer, {"GET /users/{uid}": FirebaseUser(PathParam("uid"))})) == []
 
 
@@ -127,15 +128,25 @@ def test_another_audience_lets_others_in(issuer: LocalIssuer) -> None:
     assert found_between(new, old) == []
 
 
-def test_other_keys_cannot_be_told(issuer: LocalIssuer) -> None:
-    rules: dict[str, Rule] = {"GET /a": STAFF}
-    document = KeyDocument(issuer.jwks_document())
-    for old_keys, new_keys in (("http://127.0.0.1:1/a", "http://127.0.0.1:1/b"), (document, document)):
-        old, new = (
-            small(rules, guard=Guard(google(URL, keys=keys), firebase("shop-prod"))) for keys in (old_keys, new_keys)
-        )
-        (finding, *_) = newcomers(locked(access_map(old)), access_map(new))
-        assert isinstance(finding.verdict, CannotTell)
+ONE, OTHER = "http://127.0.0.1:1/a", "http://127.0.0.1:1/b"
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (ONE, OTHER),
+        (KeyDocument('{"keys": []}'), KeyDocument('{"keys": [], "more": 1}')),
+        (KeyFile("/etc/keys.json"), KeyFile("/etc/other.json")),
+        (ONE, KeyFile("/etc/keys.json")),
+        (KeySource(url=ONE), KeySource(url=ONE, stale_seconds=1e6)),
+    ],
+)
+def test_other_keys_cannot_be_told(before: Any, now: Any) -> None:
+    old, new = (small({"GET /a": STAFF}, guard=Guard(google(URL, keys=keys))) for keys in (before, now))
+    assert found_between(old, old) == []
+    findings = newcomers(locked(access_map(old)), access_map(new))
+    assert {type(each.verdict) for each in findings} == {CannotTell}
+    assert all("the keys of https://accounts.google.com changed" in str(each) for each in findings)
 
 
 def test_another_leeway_cannot_be_told(issuer: LocalIssuer) -> None:
@@ -179,7 +190,7 @@ def test_flask_templates(issuer: LocalIssuer) -> None:
 
 def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> None:
     app = app_of(issuer, {"GET /a": STAFF})
-    (finding, *_) = newcomers("callerid-access-lock 1\n", access_map(app))
+    (finding, *_) = newcomers("callerid-access-lock 2\n", access_map(app))
     assert isinstance(finding.verdict, Yes)
 
 

@@ -93,10 +93,10 @@ def test_a_lock_tells_the_difference() -> None:
     enforced, lifted = access_map(fastapi_app()), access_map(fastapi_app(**LET_THROUGH))
     assert differences(locked(lifted), lifted) == []
     assert list(map(str, differences(locked(enforced), lifted))) == [
-        f"changed: guard\n  + unenforced everywhere until {DAY}"
+        f"changed: application\n  + unenforced everywhere until {DAY}"
     ]
     assert list(map(str, differences(locked(lifted), enforced))) == [
-        f"changed: guard\n  - unenforced everywhere until {DAY}"
+        f"changed: application\n  - unenforced everywhere until {DAY}"
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from callerid import Caller, Where
-from callerid.algebra import Sealed, fingerprint
+from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
 from callerid.rules import Facts
 
 from .worlds import robot
@@ -139,3 +139,10 @@ def test_a_sealed_rule_says_its_words_and_admits_nobody() -> None:
     assert str(sealed) == "where robots"
     assert eval(repr(sealed)) == sealed
     assert not sealed.admits(Facts(robot("9")))
+
+
+def test_a_rule_of_which_only_the_words_are_known_admits_nobody() -> None:
+    foreign = Foreign("app:Tall", "the tall")
+    assert not foreign.admits(Facts())
+    assert str(foreign) == "the tall"
+    assert is_foreign(foreign)

@@ -19,6 +19,7 @@ from callerid import (
     IssuedBy,
     Issuer,
     Nobody,
+    PathParam,
     Public,
     Rule,
     SecondFactor,
@@ -33,6 +34,7 @@ from callerid import (
     google,
 )
 from callerid.algebra import admits_nobody, check_possible, is_weaker, redundant_alternatives
+from callerid.algebra.possible import every_leaf
 
 from .worlds import GOOGLE, SHOP_ISSUERS, WORLDS, World, a_rule
 
@@ -67,6 +69,38 @@ SOMEBODY: list[tuple[Rule, tuple[Issuer, ...]]] = [
 @pytest.mark.parametrize(("rule", "issuers"), NOBODY, ids=[str(row[0]) for row in NOBODY])
 def test_some_rules_admit_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> None:
     assert admits_nobody(rule, issuers)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_an_error_at_start_up_is_a_rule_that_admits_nobody_and_nothing_else(world: World) -> None:
+    random = Random(world.name)
+    for _ in range(500):
+        rule = a_rule(random, world.rules, 5)
+        issuers = random.choice((SHOP_ISSUERS, SHOP_ISSUERS[:1], SHOP_ISSUERS[1:]))
+        said_aloud = any(isinstance(leaf, Nobody) for leaf in every_leaf(rule))
+        try:
+            check_possible(rule, issuers, "x")
+        except ConfigurationError:
+            assert admits_nobody(rule, issuers), rule
+            assert not said_aloud, rule
+        else:
+            assert said_aloud or not admits_nobody(rule, issuers), rule
+
+
+def test_what_does_not_go_together_in_more_ways_than_two_is_told() -> None:
+    named = PathParam("x")
+    rule = User(named) & Via(ServiceAccount(named)) & User("1") & Via(ServiceAccount("2"))
+    assert admits_nobody(rule, BOTH)
+    with pytest.raises(ConfigurationError, match=r"GET /: this rule can admit nobody: what AllOf\(.*\) asks for"):
+        check_possible(rule, BOTH, "GET /")
+
+
+def test_impossible_rules_are_found_soon() -> None:
+    rule = AnyOf(*(A & User(f"u{number}@b.com") for number in range(1_000)))
+    began = time.monotonic()
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        check_possible(rule, BOTH, "x")
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(("rule", "issuers"), SOMEBODY, ids=[str(row[0])[:60] for row in SOMEBODY])

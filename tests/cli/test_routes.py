@@ -62,6 +62,7 @@ def test_the_table_fits_and_says_what_stands_where(example: str, capsys: pytest.
 def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
     out, plain = Terminal(), io.StringIO()
     for each in (out, plain):
         assert routes(each, Asked("app:app", EXAMPLES / "flask_app")) == 0
@@ -70,6 +71,16 @@ def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPat
     for code in ("0", "1", "31", "33"):
         stripped = stripped.replace(f"\033[{code}m", "")
     assert stripped == plain.getvalue()
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("20", 60), ("500", 120)])
+def test_a_narrow_terminal_gets_a_narrow_table(columns: str, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    assert routes(out, Asked("app:app", EXAMPLES / "fastapi_app")) == 0
+    assert max(map(len, out.getvalue().splitlines())) <= widest
+    assert "GET /healthz" in out.getvalue()
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +142,7 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
     ("arguments", "said"),
     [
         (["nowhere:app"], "cannot import 'nowhere'"),
-        (["app:SERVICE"], "a str is no application"),
+        (["app:SERVICE"], "app:SERVICE: an object of class str is no application"),
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
         (["app:app", "--check", "BAD"], "no UTF-8 at byte 0"),
         (["app:app", "--check", "OLD"], "a lock of format version '0'"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 
 import callerid
@@ -128,6 +128,57 @@ def test_what_it_proposes_admits(name: str, rule: Rule, log: Path, capsys: pytes
         assert proposed == [TOKENS[name][1]]
 
 
+@pytest.mark.parametrize("name", TOKENS)
+def test_what_it_proposes_admits_where_several_rules_must_hold(
+    name: str, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = ISSUER.bearer(TOKENS[name][0]())
+    rules: list[Rule] = [User("grace@example.com") | Domain("a.com"), Domain("a.com"), FirebaseUser("x") | User("7")]
+
+    def asked(router: Rule, mark: Rule, floor: Rule) -> Any:
+        guard, app = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod")), FastAPI()
+        guard.protect(app, default=Public(), floor=floor)
+        inner = APIRouter(dependencies=[guard.allow(router)])
+        inner.get("/a")(guard.allow(mark)(lambda: None))
+        app.include_router(inner)
+        return TestClient(app).get("/a", headers=token)
+
+    rules[2] = rules[2] | Domain("a.com")
+    refused = asked(*rules)
+    assert refused.status_code == 403
+    line = told(refused.json()["instance"], log, capsys)[-1]
+    proposed, *beside = line.removeprefix("to let in this caller and nobody else: write | ").split(" beside ")
+    made = eval(proposed, vars(callerid).copy())
+    places = [each.removesuffix(" and").removesuffix(", if they should be") for each in beside]
+    assert sorted(places) == sorted(map(str, rules))
+    assert asked(*(rule | made for rule in rules)).status_code == 200
+
+
+def test_where_one_of_several_rules_was_in_the_way(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = FirebaseUser() & EmailDomain("example.net") & (SecondFactor() | FirebaseUser("root"))
+    token = ISSUER.firebase_user("ben", email="ben@example.org", second_factor="totp")
+    lines = told(ask(rule, ISSUER.bearer(token)).json()["instance"], log, capsys)
+    mailbox = "emailDomain:example.net"
+    assert lines[-2:] == [
+        f"nearest: firebaseUser and {mailbox} and secondFactor, where only {mailbox} did not hold",
+        f"to let in this caller and nobody else: write | FirebaseUser('ben') beside {mailbox}, if they should be",
+    ]
+    changed = FirebaseUser() & (EmailDomain("example.net") | FirebaseUser("ben")) & SecondFactor()
+    assert ask(changed, ISSUER.bearer(token)).status_code == 200
+
+
+def test_who_carried_the_call_where_several_rules_must_hold(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway = Via(ServiceAccount("gateway@shop-prod.iam.gserviceaccount.com"))
+    rule = gateway & Domain("a.com")
+    headers = {"X-Serverless-Authorization": f"Bearer {ISSUER.service_account(ROBOT, audience=URL)}"}
+    lines = told(ask(rule, headers).json()["instance"], log, capsys)
+    assert lines[-1].endswith(
+        f"write | Via(ServiceAccount({ROBOT!r})) beside each rule that must hold there, if they should be"
+    )
+    made = Via(ServiceAccount(ROBOT))
+    assert ask((gateway | made) & (Domain("a.com") | made), headers).status_code == 200
+
+
 def test_who_carried_the_call(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rule = Via(ServiceAccount("gateway@shop-prod.iam.gserviceaccount.com"))
     token = ISSUER.service_account(ROBOT, audience=URL)
@@ -146,7 +197,7 @@ def test_a_step_up_needs_no_other_rule(log: Path, capsys: pytest.CaptureFixture[
     weak = ISSUER.firebase_user("ada", signed_in_at=int(ISSUER.clock()) - 500)
     lines = told(ask(rule, ISSUER.bearer(weak)).json()["instance"], log, capsys)
     assert lines[0] == "refused: GET /users/{user_id}  401 step_up"
-    assert lines[-2].startswith("nearest: only ")
+    assert lines[-2].startswith("nearest: firebaseUser and ")
     assert lines[-1] == "to be let in: sign in again, as the rule asks; no rule need change"
     assert ask(rule, ISSUER.bearer(ISSUER.firebase_user("ada", second_factor="totp"))).status_code == 200
 

@@ -745,5 +745,6 @@ def test_the_map_shows_the_entries_of_every_area(ran: Diary, guard: Guard) -> No
         "* /sub/files/": ["floor", "table", "table"],
         "WS /sub/files/live": ["floor", "table", "default"],
         "POST /sub/files/up": ["floor", "table", "table"],
+        "* /sub/(any other path)": ["floor", "default"],
         "* (any other path)": ["floor", "default"],
     }

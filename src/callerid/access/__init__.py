@@ -5,12 +5,16 @@ It is read from the guard that protects the application, by the code that enforc
 The staircase inside, each importing only what stands before it::
 
     loading      an application by its name, as servers name it
+    places       which requests a route is for, and what two routes have in common
+    trust        whom the guards believe, as text and back
     rows         the map as data
     unguarded    marks that nobody enforces
-    starlette · flask · table    the map of each kind of application
+    table · starlette · flask    the map of each kind of application
     reading      the map of whatever application it is
     forms        the map as a table, JSON, Markdown
+    order        which of two routes serves a request that is for both
     lock         the map as a file to be reviewed, and what has changed since
+    serving      who serves a request and what is asked of it, before a change and after
     newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log

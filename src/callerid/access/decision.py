@@ -29,6 +29,7 @@ __all__ = ["Branch", "Decision", "find", "instance_of"]
 _PREFIX = "urn:uuid:"
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DEEPEST = 8
+_JOINTS = {"all of": "and", "any of": "or"}
 
 
 def instance_of(text: str) -> str:
@@ -103,6 +104,26 @@ class Branch:
             return tuple(each for part in self.parts for each in part.lacking())
         return (self,)
 
+    def nearest(self) -> tuple[Branch, ...]:
+        """All that the alternative asks which lacked the least."""
+        if self.words == "any of":
+            return min(self.parts, key=lambda part: len(part.lacking())).nearest()
+        if self.words == "all of":
+            return tuple(each for part in self.parts for each in part.nearest())
+        return (self,)
+
+    def failing(self) -> tuple[Branch, ...]:
+        """The parts, all of which must hold, that do not: each stands in one rule, of those on the way."""
+        parts = self.parts if self.words == "all of" else (self,)
+        return tuple(part for part in parts if not part.holds)
+
+    def __str__(self) -> str:
+        if self.words not in _JOINTS:
+            return self.words
+        return f" {_JOINTS[self.words]} ".join(
+            f"({part})" if part.words in _JOINTS else str(part) for part in self.parts
+        )
+
     def walk(self) -> Iterator[Branch]:
         """The branch itself and all below."""
         yield self
@@ -122,8 +143,9 @@ class Decision:
         return Branch.read(self.fields.get("why", ""))
 
     def admitting(self) -> Rule | None:
-        """A rule that admits this caller and nobody else: joined with ``|`` it would have let them in.
+        """A rule that admits this caller and nobody else.
 
+        Joined with ``|`` to each of the failing parts of the tree, it would have let them in.
         ``None`` where no rule would have: nobody called, or what was sent was not believed.
         """
         caller, via = self.fields.get("caller", ""), self.fields.get("via", "")

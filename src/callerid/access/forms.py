@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from callerid.access.rows import AccessMap, Row, methods_text
+from callerid.access.rows import AccessMap, Row
 from callerid.rollout import UNENFORCED
 
 __all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings"]
 
 WIDTH = 120
-"""No line of the table is longer than this."""
+"""No line of the table is longer than this, or than it is told."""
 
 Paint = Callable[[str, str], str]
 _HEAD = ("ROUTE", "WHO MAY", "STANDS AT", "")
-_LONGEST_NAME = 44
-_LONGEST_SOURCE = 24
+_NAME, _SOURCE = 44 / WIDTH, 24 / WIDTH
+"""How much of the width these two columns may take."""
 
 
-def as_table(found: AccessMap, paint: Paint) -> list[str]:
+def as_table(found: AccessMap, paint: Paint, width: int = WIDTH) -> list[str]:
     """The map for a terminal; ``paint(text, colour)`` gives a text one of the colours of `callerid.cli.table`."""
     cells = [(row.name, row.words(), " and ".join(row.sources), flag(row)) for row in found.rows]
     name, source, mark = (max(len(each[column]) for each in (_HEAD, *cells)) for column in (0, 2, 3))
-    name, source = min(name, _LONGEST_NAME), min(source, _LONGEST_SOURCE)
+    name, source = min(name, int(width * _NAME)), min(source, int(width * _SOURCE))
     rule = max(len(each[1]) for each in (_HEAD, *cells))
-    widths = (name, min(rule, WIDTH - name - source - mark - 6), source, mark)
+    widths = (name, min(rule, width - name - source - mark - 6), source, mark)
     lines = [paint(line, "never") for line in warnings(found)]
     lines += [paint(line, "head") for line in _laid_out(_HEAD, widths)]
     for row, each in zip(found.rows, cells, strict=True):
-        colour = {"open": "never", "weaker": "out"}.get(flag(row), "")
+        colour = {"open": "never", "weaker": "out"}.get(flag(row).partition(",")[0], "")
         laid_out = _laid_out(each, widths)
         lines += [paint(line, colour) if colour else line for line in laid_out]
     return lines
@@ -43,19 +44,20 @@ def warnings(found: AccessMap) -> list[str]:
 
 
 def flag(row: Row) -> str:
-    """Whether the route needs a look: somebody may here whom the default would refuse."""
-    if not row.weaker:
-        return ""
-    return "open" if row.is_open else "weaker"
+    """Whether the route needs a look: somebody may here whom the default would refuse, or nobody can see behind it."""
+    words = [] if not row.weaker else ["open" if row.is_open else "weaker"]
+    return ", ".join([*words, "opaque"] if row.is_opaque else words)
 
 
 def summary(found: AccessMap) -> str:
     """What the flags mean, and how many there are."""
-    routes = [row for row in found.rows if row.template.startswith("/")]
-    is_open, weaker = (sum(flag(row) == word for row in found.rows) for word in ("open", "weaker"))
+    routes = [row for row in found.rows if not row.is_rest]
+    flags = [flag(row).split(", ") for row in found.rows]
+    is_open, weaker, opaque = (sum(word in each for each in flags) for word in ("open", "weaker", "opaque"))
+    more = f"; {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
     return (
         f"{found.kind}: {len(routes)} {'route' if len(routes) == 1 else 'routes'}, {is_open} open to everybody, "
-        f"{weaker} weaker than the default (somebody may whom the default refuses)."
+        f"{weaker} weaker than the default (somebody may whom the default refuses){more}."
     )
 
 
@@ -74,9 +76,19 @@ def _wrapped_at_slashes(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False, subsequent_indent="  " if width > 10 else "") or [
-        ""
-    ]
+    indent = "  " if width > 10 else ""
+    # What is too long for one line is broken before its @, if that helps.
+    words = (_breakable(word) if len(word) > width - len(indent) else word for word in text.split(" "))
+    lines = textwrap.wrap(" ".join(words), max(width, 1), break_on_hyphens=False, subsequent_indent=indent)
+    return [re.sub(rf"(?<=\S) {_BREAK}|{_BREAK}", "", line) for line in lines] or [""]
+
+
+_BREAK = "\u200b"
+
+
+def _breakable(word: str) -> str:
+    account, at, host = word.partition("@")
+    return f"{account} {_BREAK}@{host}" if at else word
 
 
 def as_json(found: AccessMap) -> str:
@@ -97,12 +109,13 @@ def as_json(found: AccessMap) -> str:
 def _members(row: Row) -> dict[str, Any]:
     return {
         "methods": list(row.methods),
-        "path": row.template,
+        "path": row.written(row.methods[0]),
         "who": row.words(),
         "rule": repr(row.rule),
         "audiences": None if row.audiences is None else sorted(row.audiences),
         "open": row.is_open,
         "weaker": row.weaker,
+        "opaque": row.is_opaque,
         "parts": [
             {"source": part.source, "rule": repr(part.requirement.rule), "who": str(part.requirement.rule)}
             for part in row.parts
@@ -119,5 +132,5 @@ def _markdown(rows: Iterable[Row]) -> Iterator[str]:
     yield "| route | who may | stands at | than the default |"
     yield "| --- | --- | --- | --- |"
     for row in rows:
-        cells = (f"`{methods_text(row.methods)} {row.template}`", row.words(), " and ".join(row.sources), flag(row))
+        cells = (f"`{row.name}`", row.words(), " and ".join(row.sources), flag(row))
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

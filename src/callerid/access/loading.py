@@ -27,6 +27,8 @@ def load(name: str, folder: Path) -> Any:
     path = attribute.removesuffix("()").split(".")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *path)):
         raise ConfigurationError(f"{name!r} names no application: write module:app, or module:make_app() for a factory")
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {str(folder)!r} to import {module_name!r} from")
     found: Any = _imported(module_name, folder)
     for part in path:
         if not hasattr(found, part):

@@ -2,7 +2,10 @@
 
 One block for each method of each route, in the order of the paths, so that moving code about changes nothing::
 
-    callerid-access-lock 1
+    callerid-access-lock 2
+
+    application
+      kind FastAPI
 
     guard
       leeway 30
@@ -12,30 +15,34 @@ One block for each method of each route, in the order of the paths, so that movi
       audience https://orders.example.com
 
     GET /reports/daily
+      serves app:daily
       allow Domain('example.com')
       or User('eve@gmail.com')
 
     POST /tasks/reindex
+      serves app:reindex
       audience https://orders.example.com/tasks
       allow ServiceAccount('queue@shop-prod.iam.gserviceaccount.com')
 
-A rule is code that makes it again. Of a `Where`, only a hash of its code is there: it says whether the code is the
-same, in one release of Python.
+Where moving code about does change who serves, since two routes are for the same paths, the later one is said to stand
+``after`` the other (see `callerid.access.order`). A rule is code that makes it again. Of a `Where`, only a hash of its
+code is there: it says whether the code is the same, in one release of Python. A further guard that believes others has
+a number, and the routes where it is asked name it.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import callerid.rules
-from callerid.access.rows import AccessMap, Row, canonical
-from callerid.algebra import Sealed, fingerprint
+from callerid.access.order import Standing, in_order, standing
+from callerid.access.rows import AccessMap, Asked, Row, canonical
+from callerid.access.trust import Trust, trust_of
+from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
 from callerid.errors import CalleridError, ConfigurationError, one_line
-from callerid.issuers import Issuer
-from callerid.keys import KeySource
 from callerid.rules import AllOf, AnyOf, PathParam, Rule, Via, Where, all_of, any_of
 
 __all__ = [
@@ -43,16 +50,17 @@ __all__ = [
     "Block",
     "Difference",
     "Lock",
+    "Written",
     "differences",
     "locked",
     "read_lock",
     "rule_in",
-    "settings_of",
-    "source_of",
+    "rule_of",
     "unenforced_in",
+    "written_in",
 ]
 
-LOCK_VERSION = 1
+LOCK_VERSION = 2
 _FIRST = "callerid-access-lock"
 _COMMENT = "# Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`."
 
@@ -67,7 +75,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock taken apart: what is said of each issuer, and of each route."""
+    """A lock taken apart: what is said of the application, of each guard and issuer, and of each route."""
 
     blocks: Mapping[str, Block] = field(default_factory=dict[str, Block])
 
@@ -138,9 +146,18 @@ def read_lock(text: str, name: str) -> Lock:
 
 # --- writing ---
 
+_FIRST_GUARD = "guard"
+
 
 def _blocks(found: AccessMap) -> dict[str, Block]:
-    blocks = [Block("guard", settings_of(found)), *_issuers(found), *sorted(_routes(found), key=_order)]
+    guards = _guards(found)
+    names = {trust: name for name, trust in guards.items()}
+    routes = [_route(standing, row, names) for _, row, standing in in_order(found)]
+    by_path = ", by path" if found.by_path else ""
+    entries = sorted(f"entry {method} {path} {code(asked.rule)}" for method, path, asked in found.table)
+    said = (*sorted(unenforced_in(found)), *found.settings, *entries)
+    first = Block("application", (f"kind {found.kind}{by_path}", *said))
+    blocks = [first, *_trusted(guards), *sorted(routes, key=_order)]
     return {block.name: block for block in blocks}
 
 
@@ -149,36 +166,52 @@ def _order(block: Block) -> tuple[str, str]:
     return path, method
 
 
-def _issuers(found: AccessMap) -> Iterator[Block]:
-    issuers: dict[str, list[Issuer]] = {}
-    for guard in found.guards:
-        for issuer in guard.issuers:
-            issuers.setdefault(issuer.name, []).append(issuer)
-    for name in sorted(issuers):
-        keys = sorted({f"keys {source_of(issuer)}" for issuer in issuers[name]})
-        audiences = sorted({audience for issuer in issuers[name] for audience in issuer.audiences})
-        yield Block(f"issuer {name}", (*keys, *(f"audience {audience}" for audience in audiences)))
-
-
-def settings_of(found: AccessMap) -> tuple[str, ...]:
-    """What else the guards were told that decides who comes in."""
-    return tuple(sorted({f"leeway {guard.leeway}" for guard in found.guards} | unenforced_in(found)))
-
-
 def unenforced_in(found: AccessMap) -> set[str]:
     """Where the rules are not enforced, as a lock says it."""
     return {f"unenforced {each}" for each in found.unenforced}
 
 
-def source_of(issuer: Issuer) -> str:
-    """Where an issuer's keys come from."""
-    # A file's path is a machine's own, and a document's keys change.
-    return issuer.keys.url if isinstance(issuer.keys, KeySource) else f"by {type(issuer.keys).__name__}"
+def _guards(found: AccessMap) -> dict[str, Trust]:
+    """The guards by their names: that of the application, then the others, told apart by what they were told."""
+    rest = [row for row in found.rows if row.is_rest][-1:]
+    own = [trust_of(each.guard) for row in rest for each in row.judges[:1]]
+    others = sorted({trust_of(guard) for guard in found.guards} - {*own}, key=repr)
+    return {
+        _FIRST_GUARD if number == 1 else f"{_FIRST_GUARD} {number}": trust
+        for number, trust in enumerate([*own, *others], 1)
+    }
 
 
-def _routes(found: AccessMap) -> Iterator[Block]:
-    for method, row in found.singly():
-        yield Block(f"{method} {row.template}", tuple(_said(row)))
+def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
+    for name, trust in guards.items():
+        yield Block(name, trust.settings)
+        of = "" if name == _FIRST_GUARD else f" of {name}"
+        seen: dict[str, int] = {}
+        for issuer, lines in trust.issuers:
+            seen[issuer] = seen.get(issuer, 0) + 1
+            again = f" ({seen[issuer]})" if seen[issuer] > 1 else ""
+            yield Block(f"issuer {issuer}{again}{of}", lines)
+
+
+def _route(stands: Standing, row: Row, names: Mapping[Trust, str]) -> Block:
+    return Block(stands.name, (*_served(stands, row), *_asked_by(row.judges, names), *_said(row)))
+
+
+def _served(stands: Standing, row: Row) -> Iterator[str]:
+    serves = row.serving(stands.method)
+    if serves.endpoint:
+        yield f"{'mounts' if serves.below else 'serves'} {serves.endpoint}"
+    if serves.opaque:
+        yield "opaque"
+    if serves.either_slash:
+        yield "with or without a slash"
+    yield from (f"after {name}" for name in sorted(stands.after))
+
+
+def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator[str]:
+    asked = sorted({names[trust_of(each.guard)] for each in judges})
+    if asked != [_FIRST_GUARD]:
+        yield from (f"asked-by {name}" for name in asked)
 
 
 def _said(row: Row) -> Iterator[str]:
@@ -200,10 +233,64 @@ def code(rule: Rule) -> str:
         return f"Via({code(rule.rule)})"
     if isinstance(rule, Where):
         return f"Where({rule.description!r}, {fingerprint(rule)!r})"
+    if is_foreign(rule):
+        return f"Foreign({type(rule).__module__ + ':' + type(rule).__qualname__!r}, {one_line(str(rule))!r})"
     return repr(rule)
 
 
 # --- reading ---
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A route as a lock has it: where it stands, who may, and by which guards that is asked."""
+
+    stands: Standing
+    rule: Rule
+    audiences: frozenset[str] | None
+    asked_by: tuple[str, ...]
+    opaque: bool = False
+
+
+def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], tuple[str, ...]]:
+    """The guards by their names, the routes, and what is said of the application; ``name`` is the file's.
+
+    Raises `ConfigurationError` for what no lock says.
+    """
+    guards: dict[str, Trust] = {}
+    routes: list[Written] = []
+    application: tuple[str, ...] = ()
+    for block in lock.blocks.values():
+        word = block.name.partition(" ")[0]
+        if word == "application":
+            application = block.lines
+        elif word == "guard":
+            guards[block.name] = Trust(block.lines)
+        elif word == "issuer":
+            issuer, _, guard = block.name.removeprefix("issuer ").partition(" of ")
+            guard = guard or _FIRST_GUARD
+            known = guards.get(guard, Trust())
+            guards[guard] = replace(known, issuers=(*known.issuers, (issuer.partition(" (")[0], block.lines)))
+        else:
+            routes.append(_written(block, name))
+    return guards, routes, application
+
+
+def _written(block: Block, name: str) -> Written:
+    rule, audiences = rule_in(block, name)
+    said = [line.partition(" ")[::2] for line in block.lines]
+    words = {word for word, _ in said}
+    asked_by = tuple(rest for word, rest in said if word == "asked-by")
+    stands = standing(
+        block.name,
+        below=not words.isdisjoint({"mounts", "opaque"}),
+        either_slash="with" in words,
+        after=(rest for word, rest in said if word == "after"),
+    )
+    return Written(stands, rule, audiences, asked_by or (_FIRST_GUARD,), "opaque" in words)
+
+
+_OTHER_WORDS = frozenset({"serves", "mounts", "opaque", "with", "after", "asked-by"})
 
 
 def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
@@ -217,8 +304,8 @@ def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
             audiences.add(rest)
         elif word in ("allow", "and", "or"):
             words.add(word)
-            parts.append(_rule(rest, f"{name}: {block.name}"))
-        else:
+            parts.append(rule_of(rest, f"{name}: {block.name}"))
+        elif word not in _OTHER_WORDS:
             raise ConfigurationError(f"{name}: {block.name}: {line!r} is nothing that a lock says")
     if not parts or words >= {"and", "or"}:
         raise ConfigurationError(f"{name}: {block.name}: no rule, or 'and' beside 'or'")
@@ -226,7 +313,8 @@ def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
     return rule, frozenset(audiences) or None
 
 
-def _rule(text: str, where: str) -> Rule:
+def rule_of(text: str, where: str) -> Rule:
+    """The rule that a line holds; ``where`` is for the message. Raises `ConfigurationError`."""
     try:
         made = _made(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, CalleridError, RecursionError) as error:
@@ -241,6 +329,8 @@ def _made(node: ast.expr) -> Any:
     if not isinstance(node, ast.Call):
         return ast.literal_eval(node)
     name = node.func.id if isinstance(node.func, ast.Name) else ""
+    if name == Foreign.__name__:
+        return Foreign(*(str(_made(argument)) for argument in node.args))
     kind: Any = getattr(callerid.rules, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
         raise ConfigurationError(f"{name or 'this'} is none of callerid's rules")

@@ -29,18 +29,22 @@ def access_map(app: Any) -> AccessMap:
         outside = tuple(row for number, gate in enumerate(gates, 1) for row in _told_apart(_rows_of(gate), number))
     if framed is None and not outside:
         raise ConfigurationError(
-            f"a {type(app).__qualname__} is no application that can be mapped: it takes FastAPI, Starlette and Flask "
-            "applications, and any other behind callerid's CallerMiddleware"
+            f"an object of class {type(app).__qualname__} is no application that can be mapped: FastAPI's, Starlette's "
+            "and Flask's can be, and any other behind callerid's CallerMiddleware"
         )
     unenforced = tuple(_unenforced(gates, alone=framed is None or not framed.rows))
     if framed is None:
-        return AccessMap("WSGI" if is_wsgi(app) else "ASGI", outside, layers=len(gates), unenforced=unenforced)
+        kind = "WSGI" if is_wsgi(app) else "ASGI"
+        return AccessMap(kind, outside, layers=len(gates), by_path=True, unenforced=unenforced)
+    idle = tuple(problem for gate in gates for problem in _unanswered(gate, framed))
     if outside and not framed.rows:
         # Guarded by path alone: marks would answer 500, and are among the problems.
-        problems = framed.problems[:-1]
-        return replace(framed, rows=outside, problems=problems, layers=len(gates), unenforced=unenforced)
-    every = (*unenforced, *framed.unenforced)
-    return replace(framed, rows=(*outside, *framed.rows), layers=len(gates) + 1, unenforced=every)
+        problems = (*framed.problems[:-1], *idle)
+        alone = replace(framed, rows=outside, problems=problems, layers=len(gates), by_path=True)
+        return replace(alone, unenforced=unenforced)
+    every, problems = (*unenforced, *framed.unenforced), (*framed.problems, *idle)
+    rows = (*outside, *framed.rows)
+    return replace(framed, rows=rows, problems=problems, layers=len(gates) + 1, unenforced=every)
 
 
 def is_wsgi(app: Any) -> bool:
@@ -82,6 +86,12 @@ def _unenforced(gates: tuple[Any, ...], *, alone: bool) -> Iterator[str]:
     for number, gate in enumerate(gates, 1):
         if gate.rollout is not None:
             yield gate.rollout.words("everywhere" if alone and len(gates) == 1 else f"in middleware {number}")
+
+
+def _unanswered(gate: Any, framed: AccessMap) -> Iterator[str]:
+    from callerid.access.table import unanswered_by  # noqa: PLC0415 - as above
+
+    return unanswered_by(gate, framed)
 
 
 def _told_apart(rows: tuple[Row, ...], number: int) -> Iterator[Row]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from callerid.access.places import ANYWHERE_ELSE, Place, positions_of
+from callerid.access.trust import believed_by_all
 from callerid.algebra import is_weaker
 from callerid.guard import GuardCore, Requirement
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, Facts, Rule, Where, all_of, is_public
 
-__all__ = ["ANYWHERE_ELSE", "AccessMap", "Asked", "Part", "Row", "canonical", "merged", "methods_text", "row"]
-
-ANYWHERE_ELSE = "(any other path)"
-"""The template of the row that tells what holds where there is no route."""
+__all__ = [
+    "ANYWHERE_ELSE",
+    "AccessMap",
+    "Asked",
+    "Part",
+    "Row",
+    "Serves",
+    "canonical",
+    "merged",
+    "methods_text",
+    "row",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,33 @@ class Asked:
     requirement: Requirement
 
 
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """What serves a route, and for which paths.
+
+    ``endpoint`` is its name, ``MODULE:NAME``. ``written`` is the path with its converters, where the template is
+    without. ``below`` is for what is mounted: all below its path. ``either_slash`` is whether a slash at the end makes
+    no difference. ``opaque`` is whether it decides by itself what is below, and nobody can look inside. ``answers`` is
+    whether something of the application's own answers where there is no route. ``order`` is where it stands among the
+    routes that are tried, the first of which serves.
+    """
+
+    endpoint: str = ""
+    written: str = ""
+    below: bool = False
+    either_slash: bool = False
+    opaque: bool = False
+    answers: bool = False
+    order: int = 0
+
+
 @dataclass(frozen=True)
 class Row:
     """One route: its methods (``WS`` for a socket, ``*`` for any), its path template, and who may.
 
     ``parts`` are the rules as they were written, ``asked`` what the guards on the way make of them: all of it must
-    hold. ``weaker`` is whether somebody may here whom the default would refuse.
+    hold. ``weaker`` is whether somebody may here whom the default would refuse. ``serves`` tells what serves each of
+    the methods.
     """
 
     methods: tuple[str, ...]
@@ -47,6 +77,7 @@ class Row:
     parts: tuple[Part, ...]
     asked: tuple[Asked, ...]
     weaker: bool = False
+    serves: tuple[Serves, ...] = ()
 
     @cached_property
     def rule(self) -> Rule:
@@ -54,10 +85,19 @@ class Row:
         return all_of(tuple(each.requirement.rule for each in self.asked))
 
     @cached_property
+    def judges(self) -> tuple[Asked, ...]:
+        """Those who look at a credential here, each for itself; the outermost alone where nobody has to."""
+        return tuple(each for each in self.asked if not each.requirement.public) or self.asked[:1]
+
+    @cached_property
+    def believed(self) -> tuple[tuple[Issuer, ...], frozenset[str] | None]:
+        """Those whom all of them believe, and what a Google token must be minted for, if a rule says so."""
+        return believed_by_all([(each.guard.issuers, each.requirement.audiences) for each in self.judges])
+
+    @property
     def audiences(self) -> frozenset[str] | None:
         """What a Google token must be minted for, if a rule says so."""
-        named = [each.requirement.audiences for each in self.asked if each.requirement.audiences is not None]
-        return named[0].intersection(*named) if named else None
+        return self.believed[1]
 
     @property
     def is_open(self) -> bool:
@@ -65,11 +105,27 @@ class Row:
         return self.rule.admits(Facts())
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether what is mounted here decides by itself what is below, and nobody can look inside."""
+        return any(each.opaque for each in self.serves)
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether this is what holds where there is no route."""
+        return self.template.endswith(ANYWHERE_ELSE)
+
+    def serving(self, method: str) -> Serves:
+        """What serves one of the methods."""
+        return dict(zip(self.methods, self.serves, strict=False)).get(method, Serves())
+
+    def written(self, method: str) -> str:
+        """The path with its converters."""
+        return self.serving(method).written or self.template
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the path parameters, in order."""
-        return tuple(
-            re.findall(r"[{<](?:[^{}<>]*:)?([A-Za-z_]\w*)[}>]", re.sub(r"\{(\w+):\w+\}", r"{\1}", self.template))
-        )
+        return tuple(positions_of(self.template))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -78,13 +134,13 @@ class Row:
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
-        """Those whom the guards on the way believe."""
-        return tuple(dict.fromkeys(issuer for each in self.asked for issuer in each.guard.issuers))
+        """Those whom all guards on the way believe."""
+        return self.believed[0]
 
     @property
     def name(self) -> str:
         """Methods and path."""
-        return f"{methods_text(self.methods)} {self.template}"
+        return f"{methods_text(self.methods)} {self.written(self.methods[0])}"
 
     def words(self) -> str:
         """Who may, in words."""
@@ -99,6 +155,10 @@ class AccessMap:
     ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
     entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
     other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
+    other. ``settings`` is what else the application was told that decides who comes in, in lines. ``table`` is its path
+    table as it is written, for where there is no route: method (``*``: any), path and what is asked. ``by_path`` is
+    whether nothing but a `callerid.asgi.CallerMiddleware`, or its sister, guards it. ``behind`` are the places of an
+    application that has no guard of its own, each with a method, as far as they can be seen.
     """
 
     kind: str
@@ -106,6 +166,10 @@ class AccessMap:
     problems: tuple[str, ...] = ()
     layers: int = 1
     unenforced: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    table: tuple[tuple[str, str, Requirement], ...] = ()
+    by_path: bool = False
+    behind: tuple[tuple[str, Place], ...] = ()
 
     @property
     def guards(self) -> tuple[GuardCore, ...]:
@@ -118,20 +182,23 @@ class AccessMap:
         for row in self.rows:
             for method in row.methods:
                 is_covered = method == "HEAD" and "GET" in row.methods
-                if not is_covered and (method, row.template) not in seen:
-                    seen.add((method, row.template))
+                place = method, row.written(method)
+                if not is_covered and place not in seen:
+                    seen.add(place)
                     yield method, row
 
 
 def row(
-    methods: tuple[str, ...],
-    template: str,
+    place: tuple[str, str],
     parts: Iterable[Part],
     asked: Mapping[GuardCore, Requirement],
     default: Requirement,
+    serves: Serves,
 ) -> Row:
-    """One row; ``default`` is what would hold without a rule."""
-    made = Row(methods, template, tuple(parts), tuple(Asked(*each) for each in asked.items()))
+    """One row; ``place`` is method and template, ``default`` what would hold without a rule."""
+    method, template = place
+    every = tuple(Asked(*each) for each in asked.items())
+    made = Row((method,), template, tuple(parts), every, serves=(serves,))
     named = [part for part in made.parts if part.source != "default"]
     weaker = bool(named) and default.rule != made.rule and is_weaker(made.rule, default.rule, made.issuers)
     return replace(made, weaker=weaker)
@@ -141,10 +208,13 @@ def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
     """The rows with the methods of one route together where the same holds for them."""
     found: dict[tuple[object, ...], Row] = {}
     for each in rows:
-        key = (each.template, each.parts, each.asked, "*" in each.methods)
+        shapes = {(one.written, one.below, one.either_slash, one.opaque) for one in each.serves}
+        key = (each.template, each.parts, each.asked, "*" in each.methods, frozenset(shapes))
         known = found.get(key)
+        serving = {} if known is None else dict(zip(known.methods, known.serves, strict=True))
+        serving = {**dict(zip(each.methods, each.serves, strict=True)), **serving}
         methods = each.methods if known is None else tuple(dict.fromkeys((*known.methods, *each.methods)))
-        found[key] = replace(each, methods=methods)
+        found[key] = replace(each, methods=methods, serves=tuple(serving[method] for method in methods))
     return tuple(found.values())
 
 
@@ -157,7 +227,8 @@ def methods_text(methods: Iterable[str]) -> str:
 def canonical(rule: Rule) -> Rule:
     """The rule with its members in an order that does not depend on how they were written."""
     if isinstance(rule, AllOf | AnyOf):
-        return type(rule)(*sorted(map(canonical, rule.rules), key=_key))
+        parts = sorted(map(canonical, rule.rules), key=_key)
+        return parts[0] if len(parts) == 1 else type(rule)(*parts)
     return rule
 
 

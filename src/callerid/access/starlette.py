@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
-from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, merged, row
-from callerid.access.unguarded import left_behind, name_of
+from callerid.access.places import EVERYWHERE, Place, places_of
+from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row
+from callerid.access.table import entries_of
+from callerid.access.unguarded import endpoint_name, left_behind, name_of
+from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import marks_on
+from callerid.paths.shapes import MANY
+from callerid.rules import Nobody
+from callerid.starlette.marking import MarkedApp
 from callerid.starlette.protection import Protection
+from callerid.starlette.reading import RouteReader
 from callerid.starlette.seam import Seam
 from callerid.starlette.survey import Found, survey, unanswered
 
@@ -30,16 +40,34 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     """The map of an application, protected or not."""
     protection = protection_of(app)
     if protection is None:
-        return AccessMap(kind, (), tuple(dict.fromkeys(_unprotected(app, kind))))
-    found = tuple(survey(app.router, protection))
-    rows = [*(_row(each) for each in found if each.ruling is not None), _elsewhere(protection)]
+        unenforced = tuple(dict.fromkeys(_unprotected(app, kind)))
+        return AccessMap(kind, (), unenforced, behind=tuple(_behind(app, kind)))
+    every = tuple(survey(app.router, protection, rests=True))
+    found = tuple(each for each in every if not each.is_rest)
+    orders = _orders(every)
+    numbers = _numbers(every)
+    judged = (each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None)
+    rows = [_row(*each) for each in judged]
     shown = frozenset(mark for each in found for _, marks in each.areas for mark in marks)
     guards = {area.guard for each in found for area, _ in each.areas}
     endpoints = [each.endpoint for each in found]
     problems = [f"{each.method or 'WS'} {each.problem}" for each in found if each.problem]
     problems += unanswered(found, protection)
     problems += left_behind(endpoints, shown, guards)
-    return AccessMap(kind, merged(rows), tuple(dict.fromkeys(problems)), unenforced=_unenforced(found, protection))
+    protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
+    return AccessMap(
+        kind,
+        merged((*rows, _elsewhere(app, protection))),
+        tuple(dict.fromkeys(problems)),
+        unenforced=_unenforced(found, protection),
+        settings=tuple(dict.fromkeys(line for each in protections.values() for line in _settings(each))),
+        table=tuple(
+            (method, prefix + path, requirement)
+            for prefix, each in protections.items()
+            if each.table is not None
+            for method, path, requirement in entries_of(each.table)
+        ),
+    )
 
 
 def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ...]:
@@ -50,7 +78,47 @@ def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ..
     return tuple(area.rollout.words(place) for area, place in where.items() if area.rollout is not None)
 
 
-def _row(found: Found) -> Row:
+def _begins(found: Found) -> bool:
+    """Whether a protection begins where this rest is."""
+    return found.is_rest and not found.areas[-1][1] and len(found.areas) > 1
+
+
+def _settings(protection: Protection) -> Iterator[str]:
+    sockets = protection.websockets
+    if sockets.protocol is not None:
+        yield f"websocket-protocol {sockets.protocol}"
+    if sockets.outlive_tokens:
+        yield "websocket-outlives-token yes"
+
+
+def _orders(found: Sequence[Found]) -> list[int]:
+    """The place of each among those that are tried: what a table has of a route's paths goes before the route."""
+    keys, group = list[tuple[Any, ...]](), 0
+    for each in found:
+        group += not each.is_part
+        keys.append(
+            (group, not each.is_part, [_rank(segment) for segment in each.template.split("/")], not each.method)
+        )
+    ranked = sorted(range(len(keys)), key=keys.__getitem__)
+    orders = {place: order for order, place in enumerate(ranked)}
+    return [orders[place] for place in range(len(keys))]
+
+
+def _numbers(found: Sequence[Found]) -> list[int]:
+    """Which of those for one method and path it is."""
+    seen: Counter[tuple[str, str]] = Counter()
+    numbers = list[int]()
+    for each in found:
+        seen[each.method, each.template] += 1
+        numbers.append(seen[each.method, each.template])
+    return numbers
+
+
+def _rank(segment: str) -> int:
+    return 2 if segment == "*" else int(segment.startswith("{"))
+
+
+def _row(found: Found, order: int, number: int) -> Row:
     ruling = found.ruling
     assert ruling is not None  # noqa: S101 - asked for those alone
     innermost, _ = found.areas[-1]
@@ -58,12 +126,63 @@ def _row(found: Found) -> Row:
     for guard, requirement in ruling.parts:
         asked.setdefault(guard, []).append(requirement)
     return row(
-        (found.method or "WS",),
-        found.template,
+        (found.method or "WS", f"{found.template}/{ANYWHERE_ELSE}" if found.is_rest else found.template),
         _parts(found),
-        {guard: combined(requirements) for guard, requirements in asked.items()},
+        {guard: _together(requirements) for guard, requirements in asked.items()},
         innermost.default,
+        _serves(found, order, number),
     )
+
+
+def _together(requirements: list[Requirement]) -> Requirement:
+    try:
+        return combined(requirements)
+    except ConfigurationError:  # below a mount, where there is no route: nobody has a token for both
+        return Requirement(Nobody())
+
+
+def _serves(found: Found, order: int, number: int) -> Serves:
+    endpoint = found.endpoint
+    while isinstance(endpoint, MarkedApp):
+        endpoint = endpoint.app
+    name = "" if found.is_rest else endpoint_name(endpoint)
+    written = found.template if found.is_part else _written(found.template, found.parameters)
+    if found.condition and not written.startswith("("):
+        # Two of them may be for one path.
+        written = f"{written} ({found.condition} {number})"
+    return Serves(
+        name,
+        f"{written}/{ANYWHERE_ELSE}" if found.is_rest else written,
+        below=found.opaque and not found.is_part,
+        either_slash=found.is_part,
+        opaque=found.opaque and not name.startswith(_FILES),
+        answers=found.is_rest and _answers(endpoint),
+        order=order,
+    )
+
+
+_FILES = ("starlette:StaticFiles", "fastapi:")
+"""What is mounted and serves files alone: nothing in it decides who may."""
+
+_CONVERTERS = {
+    "StringConvertor": "",
+    "IntegerConvertor": ":int",
+    "FloatConvertor": ":float",
+    "UUIDConvertor": ":uuid",
+    "PathConvertor": ":path",
+    "host": "",
+}
+
+
+def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    """The template with its converters; by their classes those of the application's own."""
+    kinds = iter(parameters)
+
+    def parameter(found: re.Match[str]) -> str:
+        name, kind = next(kinds, (found[1], "host"))
+        return f"{{{name}{_CONVERTERS.get(kind, f':{kind.replace(chr(32), chr(95))}')}}}"
+
+    return re.sub(r"\{(\w+)\}", parameter, template)
 
 
 def _parts(found: Found) -> Iterator[Part]:
@@ -76,15 +195,24 @@ def _parts(found: Found) -> Iterator[Part]:
         if area in found.entries:
             yield Part("table", found.entries[area].requirement)
     innermost, marks = found.areas[-1]
-    if not marks and len(found.areas) - 1 not in found.entries:
+    if found.is_rest or (not marks and len(found.areas) - 1 not in found.entries):
         yield Part("default", innermost.default)
 
 
-def _elsewhere(protection: Protection) -> Row:
+def _elsewhere(app: Starlette, protection: Protection) -> Row:
     parts = [] if protection.floor is None else [Part("floor", protection.floor)]
     parts.append(Part("default", protection.default))
     asked = {protection.guard: combined([part.requirement for part in parts])}
-    return row(("*",), ANYWHERE_ELSE, parts, asked, protection.default)
+    return row(("*", ANYWHERE_ELSE), parts, asked, protection.default, Serves(answers=_answers(app)))
+
+
+def _answers(app: Any) -> bool:
+    """Whether something of an application's own answers where it has no route."""
+    router = getattr(app, "router", app)
+    handlers = getattr(app, "exception_handlers", {})
+    own = [router.default, *(handlers[each] for each in (404, HTTPException, Exception) if each in handlers)]
+    modules = (getattr(each, "__module__", None) or "?" for each in own)
+    return any(module.partition(".")[0] not in ("starlette", "fastapi") for module in modules)
 
 
 def _unprotected(app: Starlette, kind: str) -> Iterator[str]:
@@ -97,6 +225,31 @@ def _unprotected(app: Starlette, kind: str) -> Iterator[str]:
             )
     yield from left_behind(endpoints)
     yield f"no guard protects this {kind} application, so anybody may call it: call guard.protect(app, default=...)"
+
+
+def _behind(app: Starlette, kind: str) -> Iterator[tuple[str, Place]]:
+    """All places of an application, each with a method, for a path table in front of it."""
+    if _answers(app):
+        yield "*", EVERYWHERE
+    reader = RouteReader()
+    if kind == "FastAPI":
+        from callerid.fastapi.reading import FastAPIReader  # noqa: PLC0415 - only where there is FastAPI
+
+        reader = FastAPIReader(app, None)
+    yield from _places_in(app.router, "", reader)
+
+
+def _places_in(router: Any, above: str, reader: RouteReader) -> Iterator[tuple[str, Place]]:
+    for _, route in reader.table(router):
+        behind = reader.behind(route)
+        # Without its converters: more than there may be.
+        place = reader.place(route, "GET")
+        template = above + re.sub(r"\{(\w+)\}", r"{\1:path}" if MANY in place.shape else r"{\1}", place.template)
+        if behind is not None:
+            yield from _places_in(behind, template, reader)
+            continue
+        for found in places_of(template, below=place.opaque, either_slash=True):
+            yield from ((method or "WS", found) for method in reader.methods(route))
 
 
 def _endpoints(routes: Iterable[Any]) -> Iterator[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callerid.access.rows import ANYWHERE_ELSE, Part, Row, merged, row
+from callerid.access.places import EVERYWHERE, Place, common, places_of
+from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row
 from callerid.guard import Requirement
-from callerid.paths import WEBSOCKET, Gate
-from callerid.paths.pattern import ANY_METHOD, Pattern
+from callerid.paths import WEBSOCKET, Gate, PathTable
+from callerid.paths.pattern import ANY_METHOD, REST, Pattern
+from callerid.paths.shapes import nothing_answers
 
-__all__ = ["rows_of"]
+__all__ = ["entries_of", "rows_of", "unanswered_by"]
 
 
 def rows_of(gate: Gate) -> tuple[Row, ...]:
@@ -17,15 +19,52 @@ def rows_of(gate: Gate) -> tuple[Row, ...]:
     return merged(_rows(gate))
 
 
-def _rows(gate: Gate) -> Iterator[Row]:
-    for text, requirement in gate.table.requirements.items():
+def entries_of(table: PathTable) -> Iterator[tuple[str, str, Requirement]]:
+    """The entries of a table: method, path and what is asked."""
+    for text, requirement in table.requirements.items():
         pattern = Pattern.parse(text)
-        method = {ANY_METHOD: "*", WEBSOCKET: "WS"}.get(pattern.method, pattern.method)
-        yield _row(gate, method, pattern.path, "table", requirement)
-    yield _row(gate, "*", ANYWHERE_ELSE, "default", gate.default)
+        yield {ANY_METHOD: "*", WEBSOCKET: "WS"}.get(pattern.method, pattern.method), pattern.path, requirement
 
 
-def _row(gate: Gate, method: str, template: str, source: str, requirement: Requirement) -> Row:
+def _rows(gate: Gate) -> Iterator[Row]:
+    ranked = {text: order for order, text in enumerate(sorted(gate.table.requirements, key=_rank))}
+    for text, (method, path, requirement) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
+        yield _row(gate, (method, path), "table", requirement, Serves(either_slash=True, order=ranked[text]))
+    yield _row(gate, ("*", ANYWHERE_ELSE), "default", gate.default, Serves())
+
+
+def _rank(text: str) -> tuple[list[int], bool]:
+    """As `callerid.paths.PathTable` prefers them."""
+    pattern = Pattern.parse(text)
+    return [2 if each == REST else int(each.startswith("{")) for each in pattern.segments], pattern.method == ANY_METHOD
+
+
+def unanswered_by(gate: Gate, framed: AccessMap) -> Iterator[str]:
+    """Entries of a middleware's table for which the application behind it has no route."""
+    places = [*framed.behind, *_places(framed)]
+    for text, (method, path, _) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
+        own = places_of(path, either_slash=True)
+        known = (place for answered, place in places if _may_answer(answered, method))
+        if not any(common(place, each) is not None for place in known for each in own):
+            yield nothing_answers(text)
+
+
+def _may_answer(answered: str, asked: str) -> bool:
+    # Who answers HEAD and OPTIONS, frameworks decide for themselves.
+    return answered == asked or "*" in (answered, asked) or (asked in ("HEAD", "OPTIONS") and answered != "WS")
+
+
+def _places(framed: AccessMap) -> Iterator[tuple[str, Place]]:
+    for method, each in framed.singly():
+        serves = each.serving(method)
+        if each.is_rest and serves.answers:
+            yield "*", EVERYWHERE
+        elif not each.is_rest:
+            for place in places_of(each.written(method), below=serves.below, either_slash=True):
+                yield method, place
+
+
+def _row(gate: Gate, place: tuple[str, str], source: str, requirement: Requirement, serves: Serves) -> Row:
     # The gate has joined the floor with every entry.
     part = Part(f"{source} and floor" if gate.has_floor else source, requirement)
-    return row((method,), template, (part,), {gate.guard: requirement}, gate.default)
+    return row(place, (part,), {gate.guard: requirement}, gate.default, serves)

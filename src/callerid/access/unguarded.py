@@ -8,7 +8,7 @@ from typing import Any
 from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_meant_for, marks_on, unwrapped
 
-__all__ = ["left_behind", "name_of"]
+__all__ = ["endpoint_name", "left_behind", "name_of"]
 
 
 def left_behind(
@@ -41,3 +41,19 @@ def name_of(endpoint: Any) -> str:
     inner = unwrapped(endpoint)
     name = getattr(inner, "__qualname__", type(inner).__qualname__)
     return f"{getattr(inner, '__module__', None) or '?'}.{name}"
+
+
+def endpoint_name(endpoint: Any) -> str:
+    """An endpoint as servers name applications, ``MODULE:NAME``; an object by its class, nothing for none."""
+    if endpoint is None:
+        return ""
+    inner = unwrapped(endpoint)
+    module = getattr(inner, "__module__", None) or "?"
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    if module.partition(".")[0] in _FRAMEWORKS:
+        # Where a framework keeps its own is nobody else's concern, and changes.
+        return f"{module.partition('.')[0]}:{name.rpartition('.')[2]}"
+    return f"{module}:{name}"
+
+
+_FRAMEWORKS = frozenset({"fastapi", "flask", "starlette"})

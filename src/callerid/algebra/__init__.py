@@ -9,27 +9,29 @@ The staircase inside, each importing only what stands before it::
     opaque      rules that only code can judge
     traits      what a rule asks of a caller, taken apart: all laws are here
     laws        which leaves exclude each other, which imply another
-    possible    whether a rule can admit anybody, with the mend if not
+    possible    why a rule can admit nobody, with the mend
     sides       what is compared, and the doors by which callers come in
     personas    one caller, to be talked about and judged
     witness     the least caller with given traits
     access      who is admitted now and was not before
-    uses        redundant alternatives, weaker rules
+    uses        impossible rules, redundant alternatives, weaker rules
 
 All of it is pure.
 """
 
 from callerid.algebra.access import CannotTell, No, Verdict, Yes, new_access
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude, implies
-from callerid.algebra.opaque import Sealed, fingerprint
+from callerid.algebra.opaque import Foreign, Sealed, fingerprint
 from callerid.algebra.personas import Persona
-from callerid.algebra.possible import alternatives, check_possible
+from callerid.algebra.possible import alternatives
 from callerid.algebra.sides import Side
-from callerid.algebra.uses import admits_nobody, is_weaker, redundant_alternatives
+from callerid.algebra.traits import is_unknown as is_foreign
+from callerid.algebra.uses import admits_nobody, check_possible, is_weaker, redundant_alternatives
 
 __all__ = [
     "MOST_ALTERNATIVES",
     "CannotTell",
+    "Foreign",
     "No",
     "Persona",
     "Sealed",
@@ -42,6 +44,7 @@ __all__ = [
     "exclude",
     "fingerprint",
     "implies",
+    "is_foreign",
     "is_weaker",
     "new_access",
     "redundant_alternatives",

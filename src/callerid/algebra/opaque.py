@@ -11,7 +11,7 @@ from typing import Any
 
 from callerid.rules import Facts, Rule, Where
 
-__all__ = ["Sealed", "fingerprint"]
+__all__ = ["Foreign", "Sealed", "fingerprint"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...))
 
@@ -28,6 +28,20 @@ class Sealed(Rule):
 
     def __str__(self) -> str:
         return f"where {self.description}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Foreign(Rule):
+    """A rule of the application's own of which only the name and the words are known. By itself it admits nobody."""
+
+    kind: str
+    words: str
+
+    def admits(self, facts: Facts) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.words
 
 
 def fingerprint(where: Where | Sealed) -> str | None:

@@ -1,4 +1,4 @@
-"""Whether a rule can admit anybody at all, and what its author is told if not.
+"""What the author of a rule is told that can admit nobody at all.
 
 A conjunction of leaves admits nobody as soon as two of them exclude each other.
 """
@@ -10,11 +10,10 @@ from itertools import combinations, islice, product
 
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.callers import Kind
-from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, IssuedBy, Nobody, Rule, Via, leaves
+from callerid.rules import AllOf, AnyOf, IssuedBy, Rule, Via, leaves
 
-__all__ = ["alternatives", "check_possible"]
+__all__ = ["alternatives", "every_leaf", "why_nobody"]
 
 
 def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
@@ -33,27 +32,16 @@ def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
     return next(((one, other) for one, other in combinations(conjunction, 2) if exclude(one, other)), None)
 
 
-def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
-    """Raise `ConfigurationError` for a rule that can admit nobody whom these issuers can vouch for.
-
-    `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message.
-    """
-    if any(isinstance(leaf, Nobody) for leaf in _leaves(rule)):
-        return
-    trouble = _trouble(rule, issuers)
-    if trouble:
-        raise ConfigurationError(f"{where}: this rule can admit nobody: {trouble}")
-
-
-def _leaves(rule: Rule) -> Iterator[Rule]:
+def every_leaf(rule: Rule) -> Iterator[Rule]:
+    """All leaves of a rule, those inside `Via` among them."""
     for leaf in leaves(rule):
         yield leaf
         if isinstance(leaf, Via):
             yield from leaves(leaf.rule)
 
 
-def _trouble(rule: Rule, issuers: tuple[Issuer, ...]) -> str:
-    """What is wrong with a rule's first alternative, if something is wrong with all; empty if it can admit somebody."""
+def why_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> str:
+    """What is wrong with a rule's first alternative, if something that can be named is wrong with all; else empty."""
     first = ""
     for count, conjunction in enumerate(alternatives(rule)):
         found = _trouble_of(conjunction, issuers)
@@ -91,7 +79,7 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
     carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
-    return bool(carriers) and not _trouble(rule.rule, carriers)
+    return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 
 _FACTORY = {Kind.GOOGLE: "google(...)", Kind.FIREBASE: "firebase(...)"}

@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from itertools import product
 
 from callerid.algebra.access import MOST_TERMS, Covering, No, compare, presented
+from callerid.algebra.laws import MOST_ALTERNATIVES
+from callerid.algebra.possible import alternatives, every_leaf, why_nobody
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.algebra.traits import Term, ages_in, count, terms
+from callerid.algebra.traits import Term, Trait, ages_in, contradictory, count, terms
+from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import AnyOf, Rule
+from callerid.rules import AnyOf, EmailDomain, Nobody, Rule
 
-__all__ = ["admits_nobody", "is_weaker", "redundant_alternatives"]
+__all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
+
+
+def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
+    """Raise `ConfigurationError` for a rule that can admit nobody whom these issuers can vouch for.
+
+    `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message. A rule of more than
+    `MOST_ALTERNATIVES` impossible ones is taken to admit somebody.
+    """
+    kinds = {type(leaf) for leaf in every_leaf(rule)}
+    if any(issubclass(kind, Nobody) for kind in kinds):
+        return
+    # Whether an address may be a tenant's follows from the whole rule; all else is known of each alternative.
+    is_whole = EmailDomain in kinds
+    if not _is_impossible(rule, issuers) if is_whole else _admits_by_one(rule, issuers):
+        return
+    why = why_nobody(rule, issuers) or f"what {rule!r} asks for does not go together, and all of it must hold"
+    raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
+
+
+def _is_impossible(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
+    return count(rule) <= MOST_ALTERNATIVES and admits_nobody(rule, issuers)
+
+
+def _admits_by_one(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
+    """Whether one of its alternatives admits somebody. Most rules are done with the first."""
+    side = Side(rule, issuers=issuers)
+    doors = doors_between(side, side)
+    known = cache(terms)
+    for number, conjunction in enumerate(alternatives(rule)):
+        found = (_joined(choice) for choice in product(*map(known, conjunction)))
+        possible = (term for term in found if not (contradictory(term.caller) or contradictory(term.carrier)))
+        if number >= MOST_ALTERNATIVES or any(True for _ in presented(possible, doors, ())):
+            return True
+    return False
+
+
+def _joined(found: tuple[Term, ...]) -> Term:
+    callers, carriers = ([getattr(term, part) for term in found] for part in ("caller", "carrier"))
+    return Term(frozenset[Trait]().union(*callers), frozenset[Trait]().union(*carriers))
 
 
 def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access import Suite, access_map, load, read_suite
-from callerid.cli.routes import ENDING, add_application, text_of
+from callerid.access import Suite, load, read_suite
+from callerid.cli.routes import ENDING, add_application, mapped, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
@@ -44,7 +44,7 @@ def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
     try:
         suite = read_suite(text_of(file), str(file))
         app = load(application, folder)
-        problems = access_map(app).problems
+        problems = mapped(app, application).problems
         if problems:
             lines, code = [style.paint(f"problem: {each}", "never") for each in problems], 1
         else:
@@ -68,7 +68,8 @@ def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], 
     lines += [style.paint(f"NOT SO: {each}", "never") for each in idle]
     if untested:
         lines.append(style.paint(f"nobody calls {', '.join(untested)}", "out"))
-    lines.append(f"{file}: {len(judged)} calls, {len(judged) - len(wrong)} as it says")
+    calls = "1 call" if len(judged) == 1 else f"{len(judged)} calls"
+    lines.append(f"{file}: {calls}, {len(judged) - len(wrong)} as it says")
     return lines, 1 if wrong or idle else 0
 
 

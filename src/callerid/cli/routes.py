@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,7 +16,7 @@ from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["ENDING", "Asked", "add_application", "add_routes", "read_map", "routes", "text_of"]
+__all__ = ["ENDING", "Asked", "add_application", "add_routes", "mapped", "read_map", "routes", "text_of"]
 
 ENDING = "exit codes: 0 all is as it should be; 1 something is not, and is named; 2 bad usage, or it cannot be read"
 
@@ -98,9 +99,18 @@ def routes(out: TextIO, asked: Asked) -> int:
 def read_map(application: str, folder: Path) -> AccessMap:
     """The map of an application by its name. Raises `CommandError`."""
     try:
-        return access_map(load(application, folder))
+        app = load(application, folder)
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
+    return mapped(app, application)
+
+
+def mapped(app: Any, name: str) -> AccessMap:
+    """The map of an application of this name. Raises `CommandError`."""
+    try:
+        return access_map(app)
+    except ConfigurationError as error:
+        raise CommandError(f"{name}: {error}") from None
 
 
 def text_of(file: Path) -> str:
@@ -118,7 +128,9 @@ def _shown(found: AccessMap, form: str, style: Style) -> list[str]:
         return [as_json(found)]
     if form == "markdown":
         return [as_markdown(found)]
-    return [*as_table(found, style.paint), "", summary(found)] if found.rows else []
+    if not found.rows:
+        return []
+    return [*as_table(found, style.paint, style.width), "", *textwrap.wrap(summary(found), style.width)]
 
 
 def _written(found: AccessMap, file: Path) -> list[str]:
@@ -154,8 +166,10 @@ def _compared(found: AccessMap, file: Path, style: Style) -> tuple[list[str], in
         raise CommandError(str(error)) from None
     if not new:
         return [f"{file}: nobody may now who could not before, {_count(found)} compared"], 0
+    is_told = any(not isinstance(each.verdict, CannotTell) for each in new)
+    told = "somebody may now who could not before" if is_told else "whether somebody may now who could not before"
     return [
-        f"{file}: somebody may now who could not before",
+        f"{file}: {told}{'' if is_told else ', it cannot be told'}",
         *(style.paint(f"  {each}", "out" if isinstance(each.verdict, CannotTell) else "never") for each in new),
     ], 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
@@ -24,12 +25,17 @@ WORDS = {
 _COLOURS = {"in": "32", "out": "33", "never": "31", "wrong": "1;37;41", "head": "1", "dim": "2"}
 
 
+NARROWEST, WIDEST = 60, 120
+"""Tables are made for terminals of so many columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """What this terminal can show. A plain one gets plain text."""
 
     colours: bool = False
     tick: str = "✓"
+    width: int = WIDEST
 
     @classmethod
     def of(cls, out: TextIO) -> Self:
@@ -38,7 +44,11 @@ class Style:
             "✓".encode(out.encoding or "ascii")
         except UnicodeEncodeError:
             return cls(tick="ok")
-        return cls(colours=out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")
+        if not out.isatty():
+            return cls()
+        columns = shutil.get_terminal_size((WIDEST, 24)).columns
+        has_colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        return cls(has_colours, width=max(NARROWEST, min(columns, WIDEST)))
 
     def paint(self, text: str, colour: str) -> str:
         """The text in one of our colours."""

@@ -108,10 +108,21 @@ def _drawn(branch: Branch, style: Style, indent: str) -> Iterator[str]:
 
 def _nearest(found: Decision, tree: Branch | None) -> Iterator[str]:
     lacking = () if tree is None else tree.lacking()
-    if lacking:
-        yield f"nearest: only {' and '.join(branch.words for branch in lacking)} did not hold"
+    if tree is not None and lacking:
+        whole, missing = (" and ".join(branch.words for branch in each) for each in (tree.nearest(), lacking))
+        of = "" if whole == missing else f"{whole}, where "
+        yield f"nearest: {of}only {missing} did not hold"
     if found.fields.get("reason") == "step_up":
         yield "to be let in: sign in again, as the rule asks; no rule need change"
     rule = found.admitting()
     if rule is not None:
-        yield f"to let in this caller and nobody else: write | {rule!r} beside the rule, if they should be"
+        yield f"to let in this caller and nobody else: write | {rule!r} {_where(found, tree)}, if they should be"
+
+
+def _where(found: Decision, tree: Branch | None) -> str:
+    """Where a proposal is to be written: several rules may hold at one place, and all of them must."""
+    failing = () if tree is None else tree.failing()
+    if tree is not None and failing != (tree,):
+        return " and ".join(f"beside {part}" for part in failing)
+    is_joined = tree is None and " and " in found.fields.get("rule", "")
+    return "beside each rule that must hold there" if is_joined else "beside the rule"

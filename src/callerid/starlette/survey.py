@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -35,6 +36,9 @@ class Found:
     route's paths only, that is found by itself, under the path of the entry (``is_part``). ``shapes`` are the route's
     paths as the table of each area sees them, and ``answers`` the methods that an entry may name (``None``: any).
     ``mounts`` are the templates at which the areas begin, and ``receivers`` the parameters that are given the caller.
+    ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that may look at more
+    than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that reads the rest of
+    the path by itself. What holds below a mount where there is no route is a route, too (``is_rest``).
     """
 
     template: str
@@ -50,6 +54,10 @@ class Found:
     is_part: bool = False
     mounts: tuple[str, ...] = ()
     receivers: tuple[Receiver, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    condition: str = ""
+    opaque: bool = False
+    is_rest: bool = False
 
     @property
     def tabled(self) -> frozenset[tuple[Protection, str]]:
@@ -57,12 +65,16 @@ class Found:
         return frozenset((self.areas[area][0], entry.pattern) for area, entry in self.entries.items())
 
 
-def survey(router: Router, protection: Protection) -> Iterator[Found]:
-    """Every route, by the same reading as requests get; opaque mounts count as one route."""
+def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
+    """Every route in its order, by the same reading as requests get; opaque mounts count as one route.
+
+    With ``rests`` there is one more for each mount: what holds below it where there is no route.
+    """
     passage = Passage()
     passage.enter(protection)
-    found = tuple(_survey(router, passage, (_Area("", ""),), {}, 0))
-    whole = {(each.template, each.method) for each in found if not each.is_part}
+    every = _survey(router, passage, (_Area("", ""),), {}, 0)
+    found = tuple(each for each in every if rests or not each.is_rest)
+    whole = {(each.template, each.method) for each in found if not (each.is_part or each.is_rest)}
     possible = frozenset[tuple[Protection, str]]().union(*(each.tabled for each in found if each.ruling is not None))
     for each in found:
         # Another route serves there, by its own name or as far as can be told.
@@ -102,6 +114,23 @@ def _survey(
                 here.enter(seam.protection)
                 onwards = (*onwards, _Area("".join(here.templates), ""))
             yield from _survey(seam.router, here, onwards, sources, depth + 1)
+            yield from _rest(here, sources, reader.target(route))
+
+
+def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
+    template = "".join(passage.templates)
+    with suppress(CalleridError):  # a mark without its guard: each route below says so
+        ruling = passage.ruling(endpoint=False)
+        yield Found(
+            template,
+            "*",
+            ruling,
+            areas=passage.areas,
+            sources=sources,
+            endpoint=mounted,
+            parameters=passage.parameters,
+            is_rest=True,
+        )
 
 
 def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
@@ -135,6 +164,9 @@ def _found(
         answers=None if place.opaque else declared or None,
         mounts=tuple(way.template for way in ways),
         receivers=place.receivers,
+        parameters=passage.parameters,
+        condition=_condition(route),
+        opaque=place.opaque,
     )
     yield _judged(passage, place, whole)
     for area, pattern, entry in _somewhere(passage, ways, method):
@@ -151,6 +183,15 @@ def _found(
                 is_part=True,
             ),
         )
+
+
+def _condition(route: Any) -> str:
+    """The class of a route which matches in a way of its own."""
+    for each in (route, getattr(route, "original_route", None)):
+        owners = [base for base in type(each).__mro__ if "matches" in vars(base)]
+        if owners and owners[0].__module__.partition(".")[0] not in ("starlette", "fastapi"):
+            return str(type(each).__name__)
+    return ""
 
 
 def _everywhere(passage: Passage, ways: tuple[_Area, ...], method: str) -> dict[int, Entry]:

@@ -144,7 +144,9 @@ class Rehearsal:
         return [
             f"{method} {row.template}"
             for method, row in self.map.singly()
-            if row.template.startswith("/") and not {f"{method} {row.template}", f"* {row.template}"} & self.called
+            if row.template.startswith("/")
+            and not row.is_rest
+            and not {f"{method} {row.template}", f"* {row.template}"} & self.called
         ]
 
     def shadowed(self) -> list[str]:
