@@ -192,6 +192,22 @@ if KEEPS_INCLUDES:
             start(app)
         assert statuses(app, "/plain", None, "outsider", "staff") == [500, 500, 500]
 
+    def test_a_nested_router_that_takes_its_match_back_ends_in_404_under_the_default() -> None:
+        app, guard = closed(STAFF)
+        full: tuple[Match, dict[str, Any]] = (Match.FULL, {})
+        none: tuple[Match, dict[str, Any]] = (Match.NONE, {})
+        answers = [full, none, full, none]
+
+        class Flipping(APIRoute):
+            def matches(self, scope: Any) -> Any:
+                return answers.pop(0)
+
+        inner, outer = APIRouter(route_class=Flipping), APIRouter()
+        inner.add_api_route("/x", guard.allow(Public())(lambda: "served"))
+        outer.include_router(inner)
+        app.include_router(outer)
+        assert statuses(app, "/x", None, "staff") == [401, 404]
+
     def test_an_included_route_is_judged_and_served_by_one_match_whatever_it_would_say_next() -> None:
         app, guard = closed(STAFF)
         answers: list[tuple[Match, dict[str, Any]]] = [

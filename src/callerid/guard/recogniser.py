@@ -1,0 +1,302 @@
+"""From the credentials of a request to verified callers: slots, tokens, keys, claims.
+
+The flow is written once, as a generator that yields a `callerid.keys.Wait` in the rare case that a key has to be
+fetched. When keys are at hand it does no I/O.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Self
+
+from callerid.callers import Caller, Kind
+from callerid.errors import ConfigurationError, Reason, Unauthenticated
+from callerid.guard.credentials import credential
+from callerid.guard.flow import Flow, arun, run
+from callerid.guard.requirement import named_audiences
+from callerid.issuers import AUTHORIZATION, Issuer, Slot
+from callerid.keys import Key, KeyRing, KeyStatus, KeyStore, Wait
+from callerid.memory import DEFAULT_SIZE, Fingerprint, Memory, Remembered, fingerprint
+from callerid.tokens import Token, parse
+from callerid.verify import check_audience, check_claims, check_signature, valid_from, verified
+
+__all__ = ["Identity", "Recogniser"]
+
+
+class Identity(NamedTuple):
+    """The verified callers of one request: who is calling, and which service carried the call."""
+
+    caller: Caller | None = None
+    via: Caller | None = None
+
+
+class Recogniser:
+    """Issuers, keys, a memory and a clock: who is calling. Who may is not asked here; see `callerid.guard.GuardCore`.
+
+    Raises `ConfigurationError` for a ``leeway`` that is not 0 to 60 seconds.
+    """
+
+    def __init__(
+        self,
+        *issuers: Issuer,
+        leeway: float = 30,
+        memory: int = DEFAULT_SIZE,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
+            raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
+        self.leeway = leeway
+        self.clock = clock
+        self._keys = KeyStore(timer=timer)
+        self._memory = Memory(memory)
+        self._issuers: tuple[Issuer, ...] = ()
+        self._slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        self.headers: Mapping[bytes, str] = {}
+        """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
+        self._trusted: frozenset[int] = frozenset()
+        self._accepted: dict[str, frozenset[str]] = {}
+        if issuers:
+            self.trust(*issuers)
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers this guard trusts."""
+        return self._issuers
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """The headers this guard reads, in lower case; it reads nothing else."""
+        return frozenset(slot.header for slot in self._slots)
+
+    def trust(self, *issuers: Issuer) -> Self:
+        """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
+        for issuer in issuers:
+            if not isinstance(issuer, Issuer):
+                raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+        together = tuple(dict.fromkeys((*self._issuers, *issuers)))
+        slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
+        for issuer in together:
+            for slot in issuer.slots:
+                for spelling in issuer.spellings:
+                    rivals = slots.setdefault(slot, {}).get(spelling, ())
+                    if any(rival.audiences & issuer.audiences for rival in rivals):
+                        raise ConfigurationError(
+                            f"two issuers claim the tokens of {issuer.name} for the same audience: "
+                            "write one with all audiences"
+                        )
+                    slots[slot][spelling] = (*rivals, issuer)
+        self._issuers, self._slots = together, slots
+        self.headers = {slot.header.encode(): slot.header for slot in slots}
+        self._trusted = frozenset(map(id, together))
+        self._accepted = {
+            issuer.name: frozenset[str]().union(*(each.audiences for each in together if each.name == issuer.name))
+            for issuer in together
+        }
+        return self
+
+    def check_ready(self) -> None:
+        """Raise `ConfigurationError` for a guard without issuers."""
+        if not self._issuers:
+            raise ConfigurationError(
+                "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
+            )
+
+    # --- keys ---
+
+    def warm(self) -> None:
+        """Fetch all keys now, at start-up; what cannot be fetched is logged and tried again by the requests."""
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        for wait in waits:
+            if wait is not None:
+                wait.block()
+
+    async def awarm(self) -> None:
+        """As `warm`, without blocking the event loop."""
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        for wait in waits:
+            if wait is not None:
+                await wait.pause()
+
+    def status(self) -> list[KeyStatus]:
+        """For a readiness probe: which keys are at hand, how old, and what went wrong last."""
+        return self._keys.status()
+
+    # --- one token ---
+
+    def verify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
+
+        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may
+        do anything is a rule's to say.
+        """
+        caller = self._known(token, audience)
+        return run(self._verify(token, audience)) if caller is None else caller
+
+    async def averify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """As `verify`, without blocking the event loop."""
+        caller = self._known(token, audience)
+        return await arun(self._verify(token, audience)) if caller is None else caller
+
+    def _known(self, token: str, audience: str | Iterable[str] | None) -> Caller | None:
+        """As `_verify`, if no key has to be fetched."""
+        self.check_ready()
+        audiences = None if audience is None else named_audiences(audience)
+        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
+        caller = self._remembered(mark) or self._read_at_once(token, AUTHORIZATION, mark)
+        if caller is not None:
+            self.check_audience(caller, audiences)
+        return caller
+
+    def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
+        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
+        caller = yield from self._read(token, AUTHORIZATION, mark)
+        self.check_audience(caller, named_audiences(audience))
+        return caller
+
+    # --- one request ---
+
+    def identify(self, sent: Mapping[str, list[str]]) -> Flow[Identity]:
+        """Verify every credential in the slots this guard reads; ``sent`` maps header names to the values sent.
+
+        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
+        believed, `Unavailable` where its key cannot be had.
+        """
+        identity = self.recognise(sent)
+        if identity is not None:
+            return identity
+        caller = via = None
+        for slot, text in self._credentials(sent):
+            read = yield from self._read(text, slot, self._mark(slot, sent[slot.header]))
+            if slot.carrier:
+                via = read
+            else:
+                caller = read
+        return _identity(caller, via)
+
+    def recognise(self, sent: Mapping[str, list[str]]) -> Identity | None:
+        """As `identify`, at once; ``None`` where a key has to be fetched first, which `identify` does."""
+        caller = via = None
+        for slot in self._slots:
+            values = sent.get(slot.header)
+            if values:
+                # Whatever is remembered has passed every check of its form.
+                mark = self._mark(slot, values)
+                known = self._remembered(mark)
+                if known is None:
+                    return self._recognise_unseen(sent, {slot: mark})
+                if slot.carrier:
+                    via = known
+                else:
+                    caller = known
+        return _identity(caller, via)
+
+    def _recognise_unseen(
+        self, sent: Mapping[str, list[str]], marks: Mapping[Slot, Fingerprint | None]
+    ) -> Identity | None:
+        caller = via = None
+        for slot, text in self._credentials(sent):
+            mark = marks[slot] if slot in marks else self._mark(slot, sent[slot.header])
+            read = self._read_at_once(text, slot, mark)
+            if read is None:
+                return None
+            if slot.carrier:
+                via = read
+            else:
+                caller = read
+        return _identity(caller, via)
+
+    def _credentials(self, sent: Mapping[str, list[str]]) -> list[tuple[Slot, str]]:
+        return [(slot, text) for slot in self._slots if (text := credential(slot, sent.get(slot.header)))]
+
+    # --- the flow's parts ---
+
+    def _mark(self, slot: Slot, values: list[str]) -> Fingerprint | None:
+        """What a credential is remembered by; ``None`` where nothing is, or it is not written as most are."""
+        if not self._memory.size or len(values) > 1 or not values[0].startswith("Bearer "):
+            return None
+        return fingerprint(slot, values[0][7:])
+
+    def _remembered(self, mark: Fingerprint | None) -> Caller | None:
+        """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
+        known = None if mark is None else self._memory.recall(mark)
+        if known is None:
+            return None
+        key = known.key
+        if known.ring.at_hand(key.kid) is not key:
+            return None
+        # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
+        now = self.clock()
+        in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
+        return known.caller if in_time and id(known.issuer) in self._trusted else None
+
+    def _read(self, text: str, slot: Slot, mark: Fingerprint | None) -> Flow[Caller]:
+        token, issuer, ring = self._claimed(text, slot)
+        key: Key | Wait | None = ring.at_hand(token.kid)
+        if key is None:
+            key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
+        if isinstance(key, Wait):
+            yield key
+            key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
+        assert not isinstance(key, Wait)  # noqa: S101 - find never asks twice
+        return self._proved(token, issuer, ring, key, slot, mark)
+
+    def _read_at_once(self, text: str, slot: Slot, mark: Fingerprint | None) -> Caller | None:
+        token, issuer, ring = self._claimed(text, slot)
+        key = ring.at_hand(token.kid) or self._keys.find(issuer.keys, issuer.algorithm, token.kid)
+        return None if isinstance(key, Wait) else self._proved(token, issuer, ring, key, slot, mark)
+
+    def _claimed(self, text: str, slot: Slot) -> tuple[Token, Issuer, KeyRing]:
+        """What a token claims to be, before its signature is looked at."""
+        token = parse(text)
+        issuer = self._issuer(token, slot)
+        check_claims(token, issuer, self.clock(), self.leeway)
+        return token, issuer, self._keys.ring(issuer.keys, issuer.algorithm)
+
+    def _proved(  # noqa: PLR0913, PLR0917 - all that is known of one token
+        self, token: Token, issuer: Issuer, ring: KeyRing, key: Key, slot: Slot, mark: Fingerprint | None
+    ) -> Caller:
+        check_signature(token, key)
+        caller = verified(token, issuer)
+        if slot.carrier:
+            self.check_audience(caller, None)
+        if mark is not None:
+            self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
+        return caller
+
+    def _issuer(self, token: Token, slot: Slot) -> Issuer:
+        candidates = self._slots.get(slot, {}).get(token.issuer, ())
+        if not candidates:
+            expected = " or ".join(sorted(self._slots.get(slot, ())))
+            raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {_described(token)}")
+        if len(candidates) == 1:
+            return candidates[0]
+        # Nothing is checked yet: the audience may be anything, and most things cannot be looked up in a set.
+        audience = token.claims.get("aud")
+        named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
+        return next(named, candidates[0])
+
+    def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
+        """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""
+        if caller.kind is Kind.GOOGLE:
+            accepted = audiences or self._accepted.get(caller.issuer, frozenset())
+            if caller.audience not in accepted:
+                check_audience(caller.audience, accepted)
+
+
+def _identity(caller: Caller | None, via: Caller | None) -> Identity:
+    return Identity(caller if caller is None or via is None else replace(caller, via=via), via)
+
+
+def _described(token: Token) -> str:
+    issuer = ascii(token.issuer[:200])
+    if token.issuer.startswith("https://session.firebase.google.com/"):
+        return f"{issuer}: a Firebase session cookie, which is no ID token"
+    if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
+        return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
+    return issuer
+
+
+_CUSTOM_TOKEN_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105

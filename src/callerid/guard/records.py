@@ -1,0 +1,74 @@
+"""What the log learns of a decision: one record with its fields, and a sentence."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+
+from callerid.errors import Refusal, Unavailable, one_line
+from callerid.guard.recogniser import Identity
+from callerid.guard.requirement import Requirement
+
+__all__ = ["log", "record"]
+
+log = logging.getLogger("callerid")
+
+
+def record(
+    route: str,
+    requirement: Requirement | None,
+    identity: Identity | None,
+    refusal: Refusal | None,
+    said: Mapping[str, str] | None,
+) -> str:
+    """See `callerid.guard.GuardCore.record`."""
+    level = _level(refusal) if said is None else max(_level(refusal), logging.INFO)
+    if refusal is None and not log.isEnabledFor(level):
+        return ""
+    instance = f"urn:uuid:{uuid.uuid4()}"
+    if log.isEnabledFor(level):
+        fields = {**_fields(route, requirement, identity or Identity(), refusal, instance), **(said or {})}
+        log.log(level, "%s", _sentence(fields), extra={"callerid": fields})
+    return instance
+
+
+def _level(refusal: Refusal | None) -> int:
+    if refusal is None:
+        return logging.DEBUG
+    return logging.WARNING if isinstance(refusal, Unavailable) else logging.INFO
+
+
+def _fields(
+    route: str, requirement: Requirement | None, identity: Identity, refusal: Refusal | None, instance: str
+) -> dict[str, str | None]:
+    caller, via = identity.caller, identity.via
+    said: dict[str, str | None] = {
+        "outcome": "allowed" if refusal is None else "refused",
+        "status": None if refusal is None else str(refusal.status),
+        "reason": None if refusal is None else str(refusal.reason),
+        "caller": None if caller is None else str(caller),
+        "subject": None if caller is None else caller.subject,
+        "issuer": None if caller is None else caller.issuer,
+        "via": None if via is None else str(via),
+        "rule": None if requirement is None else str(requirement.rule),
+        "route": route,
+        "detail": None if refusal is None else refusal.detail,
+        "mend": None if refusal is None else refusal.mend,
+        "instance": instance,
+    }
+    fields = {name: None if value is None else one_line(value) for name, value in said.items()}
+    # A tree, whose every line is one that we wrote.
+    return {**fields, "why": None if refusal is None else refusal.why}
+
+
+def _sentence(fields: dict[str, str | None]) -> str:
+    if fields["outcome"] == "allowed":
+        return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
+    # A decision that answers nobody says what was decided in earnest.
+    head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
+    if fields["status"] is None:
+        return f"{head}: {fields['caller'] or 'nobody in particular'} by {fields['rule']} [{fields['instance']}]"
+    detail = f": {fields['detail']}" if fields["detail"] else ""
+    mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
+    return f"{head}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"

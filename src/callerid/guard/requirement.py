@@ -1,0 +1,93 @@
+"""What a place asks of its callers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from callerid.callers import Kind
+from callerid.errors import ConfigurationError
+from callerid.issuers import audience_set
+from callerid.rules import (
+    STEPS,
+    Public,
+    Rule,
+    Via,
+    all_of,
+    any_of,
+    is_public,
+    leaves,
+    member,
+    needs_no_caller,
+    without_public,
+)
+
+__all__ = ["Requirement", "combined", "named_audiences", "requirement_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a place asks of its callers: a rule, and the audiences it names (``None``: the issuer's)."""
+
+    rule: Rule
+    audiences: frozenset[str] | None = None
+    public: bool = field(init=False, repr=False, compare=False)
+    """Whether no credential is read at all."""
+    optional: bool = field(init=False, repr=False, compare=False)
+    """Whether a handler behind it may be given no caller."""
+    telling: Rule = field(init=False, repr=False, compare=False)
+    """The rule with nobody let in for nothing: whom it admits is shown to the handler."""
+    has_steps: bool = field(init=False, repr=False, compare=False)
+    """Whether a fresher or stronger sign-in may turn a no into a yes."""
+
+    # Asked at every request, and the same at each.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "public", is_public(self.rule))
+        object.__setattr__(self, "optional", needs_no_caller(self.rule))
+        object.__setattr__(self, "telling", without_public(self.rule))
+        object.__setattr__(self, "has_steps", any(isinstance(leaf, STEPS) for leaf in leaves(self.rule)))
+
+
+def combined(requirements: Iterable[Requirement]) -> Requirement:
+    """All of them together: every rule must hold, and the token's audience be in every set that is named.
+
+    Raises `ConfigurationError` where no audience is in all sets.
+    """
+    parts = tuple(requirements)
+    named = [part.audiences for part in parts if part.audiences is not None]
+    audiences = named[0].intersection(*named) if named else None
+    if audiences is not None and not audiences:
+        sets = " and ".join(str(sorted(each)) for each in named)
+        raise ConfigurationError(f"no audience is in all of {sets}: no token can be for this place; name a common one")
+    return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
+
+
+def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] | None) -> Requirement:
+    """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
+    if not rules:
+        raise ConfigurationError("allow() of nobody in particular: name a rule, Public() or Nobody()")
+    if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
+        raise ConfigurationError(
+            "allow(...) takes one rule, or member strings any of which suffices: join rules with & (all) or | (any)"
+        )
+    rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
+    audiences = named_audiences(audience)
+    if audiences is not None and not any(map(_may_be_google, leaves(rule))):
+        raise ConfigurationError(
+            f"audience= speaks of Google ID tokens, and {rule!r} admits no Google account: "
+            "Firebase's audience follows from its project; leave audience= out"
+        )
+    return Requirement(rule, audiences)
+
+
+def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | None:
+    """What ``audience=`` names, as a set; ``None`` where it names nothing. Raises `ConfigurationError`."""
+    if audience is None:
+        return None
+    several = isinstance(audience, Iterable) and not isinstance(audience, str)
+    return audience_set(tuple(audience) if several else (audience,), "audience= names what a token must be minted for")
+
+
+def _may_be_google(leaf: Rule) -> bool:
+    """Whether a leaf may hold because of the Google ID token in Authorization, the one that audience= speaks of."""
+    return leaf.family is Kind.GOOGLE or (leaf.family is None and not isinstance(leaf, Public | Via))
