@@ -188,7 +188,7 @@ def test_what_is_open_to_everybody_is_logged_once(ran: Diary, guard: Guard, capl
     with caplog.at_level(logging.INFO, logger="callerid"):
         assert statuses(app, "/open", None, None) == [200, 200]
     opened = [record.getMessage() for record in caplog.records if "open to everybody" in record.getMessage()]
-    assert opened == [f"open to everybody: {method} /open" for method in ("GET", "HEAD", "POST")]
+    assert opened == [f"open to everybody: {method} /open" for method in ("GET", "POST")]
 
 
 def test_the_check_is_made_once_by_many_threads(ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture) -> None:

@@ -288,7 +288,6 @@ def test_what_is_open_to_everybody_is_logged_once_at_the_start(
     assert sorted(said) == [
         "open to everybody: * /static",
         "open to everybody: GET /open",
-        "open to everybody: HEAD /open",
         "open to everybody: POST /sub/{user}",
         "open to everybody: WS /ws",
     ]

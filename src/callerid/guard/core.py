@@ -84,7 +84,11 @@ class GuardCore(Recogniser):
             return rule != default and is_weaker(rule, default, self._issuers)
 
         seen: set[Rule] = set()
+        told: dict[str, Rule] = {}
         for place, rule in places:
+            told[place] = rule
+            if place.startswith("HEAD ") and told.get(f"GET {place[5:]}") == rule:
+                continue  # HEAD goes with GET
             # Who is let in as anybody, and who is known: both are meant where a rule has Public() beside others.
             for joined in _any_ofs(without_public(rule)):
                 if joined not in seen:
