@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, ServiceAccount, Unauthenticated
+from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, ServiceAccount, Unauthenticated, google
 from callerid.guard import run
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import Key
@@ -206,12 +206,26 @@ def test_another_key_under_the_same_id_makes_no_old_token_good() -> None:
         identified(swapped, token)
 
 
+def test_what_old_keys_verified_is_remembered_while_fetching_fails(checks: list[str]) -> None:
+    timer = Clock(0)
+    with LocalIssuer() as issuer:
+        issuer.max_age = 100
+        source = KeySource(issuer.pem_url("google"), stale_seconds=1000)
+        guard, token = Guard(google(PEOPLE, keys=source), timer=timer), issuer.workspace_person()
+        identified(guard, token)
+        issuer.fail_with(500)
+        timer.now = 150
+        identified(guard, token)  # waits for a fetch, which fails
+        checked = len(checks)
+        for _ in range(5):
+            identified(guard, token)  # the back-off runs
+        assert len(checks) == checked
+
+
 def test_keys_past_their_horizon_end_what_they_verified() -> None:
     timer = Clock(0)
     with LocalIssuer() as issuer:
         source = KeySource(issuer.pem_url("google"), stale_wait=0.0, stale_seconds=100)
-        from callerid import google
-
         guard, token = Guard(google(PEOPLE, keys=source), timer=timer), issuer.workspace_person()
         issuer.max_age = 100
         identified(guard, token)

@@ -68,6 +68,10 @@ class KeySet:
         """When the last part of the lifetime begins, in which a refresh is due."""
         return self.fetched_at + self.lifetime * (1 - policy.refresh_fraction)
 
+    def use_until(self, policy: KeyPolicy) -> float:
+        """Until when the keys are used and nothing else is to be done: a refresh is due, or due again, or they end."""
+        return min(max(self.refresh_at(policy), self.retry_at), self.expires_at + policy.stale_seconds)
+
     def is_fresh(self, now: float) -> bool:
         """Whether there are keys within their lifetime."""
         return bool(self.keys) and now < self.expires_at

@@ -73,13 +73,13 @@ class KeyRing:
     @state.setter
     def state(self, state: plan.KeySet) -> None:
         self._state = state
-        self._at_hand = (state.keys, state.refresh_at(self.policy))
+        self._at_hand = (state.keys, state.use_until(self.policy))
 
     def at_hand(self, kid: str) -> Key | None:
         """The key of this id, if there is one and no fetch is due; else ask `KeyStore.find`."""
-        keys, refresh_at = self._at_hand
+        keys, until = self._at_hand
         key = keys.get(kid)
-        return key if key is not None and self._timer() < refresh_at else None
+        return key if key is not None and self._timer() < until else None
 
 
 class KeyStore:
