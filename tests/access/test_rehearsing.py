@@ -188,7 +188,9 @@ def test_sockets() -> None:
 
 def test_every_layer_is_asked() -> None:
     app = small({"GET /a": FirebaseUser(), "GET /b": FirebaseUser()}, default=FirebaseUser())
-    app.add_middleware(asgi.CallerMiddleware, guard=new_plain(), default=Public() | STAFF, routes={"/b": STAFF})
+    app.add_middleware(
+        asgi.CallerMiddleware, guard=new_plain(), default=Public() | STAFF, routes={"/b": STAFF | FirebaseUser("eve")}
+    )
     assert judge(app, ADA, "GET /a").is_right
     assert judge(app, STRANGER, "GET /a", may=False).is_right
     assert judge(app, STRANGER, "GET /b", may=False).is_right

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from callerid.access.rows import AccessMap, Row
+from callerid.access.shown import shown
 from callerid.rollout import UNENFORCED
 
 __all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings"]
@@ -18,20 +19,21 @@ WIDTH = 120
 
 Paint = Callable[[str, str], str]
 _HEAD = ("ROUTE", "WHO MAY", "STANDS AT", "")
-_NAME, _SOURCE = 44 / WIDTH, 24 / WIDTH
+_NAME, _SOURCE = 44 / WIDTH, 18 / WIDTH
 """How much of the width these two columns may take."""
 
 
 def as_table(found: AccessMap, paint: Paint, width: int = WIDTH) -> list[str]:
     """The map for a terminal; ``paint(text, colour)`` gives a text one of the colours of `callerid.cli.table`."""
-    cells = [(row.name, row.words(), " and ".join(row.sources), flag(row)) for row in found.rows]
+    rows = shown(found)
+    cells = [(row.name, row.words(), " and ".join(row.sources), flag(row)) for row in rows]
     name, source, mark = (max(len(each[column]) for each in (_HEAD, *cells)) for column in (0, 2, 3))
     name, source = min(name, int(width * _NAME)), min(source, int(width * _SOURCE))
     rule = max(len(each[1]) for each in (_HEAD, *cells))
     widths = (name, min(rule, width - name - source - mark - 6), source, mark)
     lines = [paint(line, "never") for line in warnings(found)]
     lines += [paint(line, "head") for line in _laid_out(_HEAD, widths)]
-    for row, each in zip(found.rows, cells, strict=True):
+    for row, each in zip(rows, cells, strict=True):
         colour = {"open": "never", "weaker": "out"}.get(flag(row).partition(",")[0], "")
         laid_out = _laid_out(each, widths)
         lines += [paint(line, colour) if colour else line for line in laid_out]
@@ -51,8 +53,9 @@ def flag(row: Row) -> str:
 
 def summary(found: AccessMap) -> str:
     """What the flags mean, and how many there are."""
-    routes = [row for row in found.rows if not row.is_rest]
-    flags = [flag(row).split(", ") for row in found.rows]
+    rows = shown(found)
+    routes = [row for row in found.routes if not row.is_rest]
+    flags = [flag(row).split(", ") for row in rows]
     is_open, weaker, opaque = (sum(word in each for each in flags) for word in ("open", "weaker", "opaque"))
     more = f"; {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
     return (
@@ -76,9 +79,11 @@ def _wrapped_at_slashes(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
     indent = "  " if width > 10 else ""
-    # What is too long for one line is broken before its @, if that helps.
-    words = (_breakable(word) if len(word) > width - len(indent) else word for word in text.split(" "))
+    # What is too long for one line is broken before its @, before its dots and behind its colons, as far as that helps.
+    words = (_breakable(word, width - len(indent)) for word in text.split(" "))
     lines = textwrap.wrap(" ".join(words), max(width, 1), break_on_hyphens=False, subsequent_indent=indent)
     return [re.sub(rf"(?<=\S) {_BREAK}|{_BREAK}", "", line) for line in lines] or [""]
 
@@ -86,9 +91,14 @@ def _wrapped(text: str, width: int) -> list[str]:
 _BREAK = "\u200b"
 
 
-def _breakable(word: str) -> str:
-    account, at, host = word.partition("@")
-    return f"{account} {_BREAK}@{host}" if at else word
+def _breakable(word: str, width: int) -> str:
+    for mark, broken in _MARKS:
+        parts = word.split(_BREAK)
+        word = _BREAK.join(each.replace(mark, broken) if len(each) > width else each for each in parts)
+    return word
+
+
+_MARKS = (("@", f" {_BREAK}@"), (".", f" {_BREAK}."), (":", f": {_BREAK}"))
 
 
 def as_json(found: AccessMap) -> str:
@@ -98,7 +108,7 @@ def as_json(found: AccessMap) -> str:
             "version": 1,
             "kind": found.kind,
             "unenforced": list(found.unenforced),
-            "routes": [_members(row) for row in found.rows],
+            "routes": [_members(row) for row in shown(found)],
             "problems": list(found.problems),
         },
         indent=2,
@@ -117,7 +127,12 @@ def _members(row: Row) -> dict[str, Any]:
         "weaker": row.weaker,
         "opaque": row.is_opaque,
         "parts": [
-            {"source": part.source, "rule": repr(part.requirement.rule), "who": str(part.requirement.rule)}
+            {
+                "source": part.source,
+                "rule": repr(part.requirement.rule),
+                "who": str(part.requirement.rule),
+                "audiences": None if part.requirement.audiences is None else sorted(part.requirement.audiences),
+            }
             for part in row.parts
         ],
     }
@@ -125,7 +140,7 @@ def _members(row: Row) -> dict[str, Any]:
 
 def as_markdown(found: AccessMap) -> str:
     """The map as a table in Markdown."""
-    return "\n".join([*(f"**{line}**\n" for line in warnings(found)), *_markdown(found.rows)])
+    return "\n".join([*(f"**{line}**\n" for line in warnings(found)), *_markdown(shown(found))])
 
 
 def _markdown(rows: Iterable[Row]) -> Iterator[str]:

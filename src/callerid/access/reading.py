@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from callerid.access.rows import AccessMap, Row
+from callerid.access.shown import impossible
 from callerid.errors import ConfigurationError
 
 __all__ = ["access_map", "is_wsgi"]
@@ -43,8 +44,16 @@ def access_map(app: Any) -> AccessMap:
         alone = replace(framed, rows=outside, problems=problems, layers=len(gates), by_path=True)
         return replace(alone, unenforced=unenforced)
     every, problems = (*unenforced, *framed.unenforced), (*framed.problems, *idle)
-    rows = (*outside, *framed.rows)
-    return replace(framed, rows=rows, problems=problems, layers=len(gates) + 1, unenforced=every)
+    behind = tuple(map(_rows_of, gates)) if framed.rows else ()
+    found = replace(
+        framed,
+        rows=(*outside, *framed.rows),
+        problems=problems,
+        layers=len(gates) + 1,
+        unenforced=every,
+        gates=behind,
+    )
+    return replace(found, problems=(*problems, *impossible(found)))
 
 
 def is_wsgi(app: Any) -> bool:

@@ -68,21 +68,25 @@ class Row:
     """One route: its methods (``WS`` for a socket, ``*`` for any), its path template, and who may.
 
     ``parts`` are the rules as they were written, ``asked`` what the guards on the way make of them: all of it must
-    hold. ``weaker`` is whether somebody may here whom the default would refuse. ``serves`` tells what serves each of
-    the methods.
+    hold. ``default`` is what would hold without a rule. ``serves`` tells what serves each of the methods.
     """
 
     methods: tuple[str, ...]
     template: str
     parts: tuple[Part, ...]
     asked: tuple[Asked, ...]
-    weaker: bool = False
+    default: Requirement
     serves: tuple[Serves, ...] = ()
 
     @cached_property
     def rule(self) -> Rule:
         """Everything that must hold, as one rule."""
         return all_of(tuple(each.requirement.rule for each in self.asked))
+
+    @cached_property
+    def weaker(self) -> bool:
+        """Whether somebody may here whom the default would refuse, or whether that cannot be told."""
+        return self.default.rule != self.rule and is_weaker(self.rule, self.default.rule, self.issuers)
 
     @cached_property
     def judges(self) -> tuple[Asked, ...]:
@@ -155,10 +159,12 @@ class AccessMap:
     ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
     entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
     other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
-    other. ``settings`` is what else the application was told that decides who comes in, in lines. ``table`` is its path
+    ``settings`` is what else the application was told that decides who comes in, in lines. ``table`` is its path
     table as it is written, for where there is no route: method (``*``: any), path and what is asked. ``by_path`` is
     whether nothing but a `callerid.asgi.CallerMiddleware`, or its sister, guards it. ``behind`` are the places of an
-    application that has no guard of its own, each with a method, as far as they can be seen.
+    application that has no guard of its own, each with a method, as far as they can be seen. ``gates`` are the rows of
+    each middleware in front of an application whose routes have rules, too, outermost first; they are the first of
+    ``rows``, where they are told apart by number.
     """
 
     kind: str
@@ -170,6 +176,12 @@ class AccessMap:
     table: tuple[tuple[str, str, Requirement], ...] = ()
     by_path: bool = False
     behind: tuple[tuple[str, Place], ...] = ()
+    gates: tuple[tuple[Row, ...], ...] = ()
+
+    @property
+    def routes(self) -> tuple[Row, ...]:
+        """The rows without those of the middleware in front."""
+        return self.rows[sum(map(len, self.gates)) :]
 
     @property
     def guards(self) -> tuple[GuardCore, ...]:
@@ -198,10 +210,7 @@ def row(
     """One row; ``place`` is method and template, ``default`` what would hold without a rule."""
     method, template = place
     every = tuple(Asked(*each) for each in asked.items())
-    made = Row((method,), template, tuple(parts), every, serves=(serves,))
-    named = [part for part in made.parts if part.source != "default"]
-    weaker = bool(named) and default.rule != made.rule and is_weaker(made.rule, default.rule, made.issuers)
-    return replace(made, weaker=weaker)
+    return Row((method,), template, tuple(parts), every, default, (serves,))
 
 
 def merged(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -31,7 +31,7 @@ from callerid.rules import (
 )
 from callerid.rules.accounts import is_email
 
-__all__ = ["Application", "Asking", "Doubt", "Standing", "Told", "as_of_now", "together"]
+__all__ = ["Application", "Asking", "Doubt", "Standing", "Told", "as_of_now", "named_alike", "placed", "together"]
 
 Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 """A rule, the audiences it names, those who are believed, and the settings of their guards."""
@@ -172,18 +172,24 @@ def entry(method: str, path: str, rest: Asking, rule: Rule) -> Asking:
 
 def together(before: Told, now: Told, at: Place) -> tuple[Side, Side]:
     """What was asked and what is, each as one; path parameters of both go by the names of now, by where they stand."""
+    names = named_alike(each.stands.template for each in (*now.asked, *before.asked))
+    return _side(before, names, at), _side(now, names, at)
+
+
+def named_alike(templates: Iterable[str]) -> dict[Position, str]:
+    """One name for each place where one of the templates has a parameter: the first that it has."""
     names: dict[Position, str] = {}
-    for each in (*now.asked, *before.asked):
-        for name, position in positions_of(each.stands.template).items():
+    for template in templates:
+        for name, position in positions_of(template).items():
             if position not in names:
                 names[position] = name if name not in names.values() else f"{name}_{len(names)}"
-    return _side(before, names, at), _side(now, names, at)
+    return names
 
 
 def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
     asked: list[Asks] = []
     for each in told.asked:
-        rule = _placed(each.rule, positions_of(each.stands.template), names, at)
+        rule = placed(each.rule, positions_of(each.stands.template), names, at)
         asked.append((rule, each.audiences, each.issuers, each.settings))
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]
     issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])
@@ -198,12 +204,12 @@ def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
     )
 
 
-def _placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
+def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
     """The rule with its path parameters named by where they stand, or by what stands there."""
     if isinstance(rule, AllOf | AnyOf):
-        return type(rule)(*(_placed(part, positions, names, at) for part in rule.rules))
+        return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
     if isinstance(rule, Via):
-        return Via(_placed(rule.rule, positions, names, at))
+        return Via(placed(rule.rule, positions, names, at))
     if isinstance(rule, FirebaseUser | User | ServiceAccount):
         account = rule.uid if isinstance(rule, FirebaseUser) else rule.account
         if isinstance(account, PathParam) and (position := positions.get(account.name)) is not None:
