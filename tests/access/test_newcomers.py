@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import FastAPI
@@ -20,6 +21,8 @@ from callerid import (
     KeyDocument,
     KeyFile,
     KeySource,
+    Kind,
+    Nobody,
     PathParam,
     Public,
     Rule,
@@ -30,10 +33,11 @@ from callerid import (
     Where,
     google,
 )
-from callerid.access import access_map, locked, newcomers
+from callerid.access import access_map, assumed, locked, newcomers
 from callerid.algebra import CannotTell, Yes
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
+from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from callerid.testing.personas import headers_of
 from tests.access.made import STAFF, small
@@ -198,3 +202,56 @@ def test_a_lock_that_holds_no_rules_is_told(issuer: LocalIssuer) -> None:
     lock = locked(access_map(app_of(issuer, {"GET /a": STAFF}))).replace("allow Domain", "allow Kingdom")
     with pytest.raises(ConfigurationError, match="Kingdom is none of callerid's rules"):
         newcomers(lock, access_map(app_of(issuer, {"GET /a": Domain("example.com")})))
+
+
+# --- rules of the application's own ---
+
+
+@dataclass(frozen=True)
+class Members(Rule):
+    """A look-up of the application's own."""
+
+    names: tuple[str, ...]
+    family: ClassVar[Kind | None] = Kind.FIREBASE
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.caller is not None and facts.caller.subject in self.names
+
+    def __str__(self) -> str:
+        return f"members:{len(self.names)}"
+
+
+class Widened(Members):
+    """The same, but for its code."""
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+Widened.__qualname__ = Members.__qualname__
+TWO, OTHERS = ("ada", "ben"), ("ada", "eve")
+
+
+def test_a_rule_of_ones_own_is_taken_for_the_same_if_class_values_and_code_are(issuer: LocalIssuer) -> None:
+    old = app_of(issuer, {"GET /a": Members(TWO), "GET /b": STAFF})
+    assert found_between(old, app_of(issuer, {"GET /a": Members(TWO), "GET /b": STAFF})) == []
+    assert found_between(old, app_of(issuer, {"GET /a": Members(TWO) & FirebaseUser("ada"), "GET /b": STAFF})) == []
+    for other in (Members(OTHERS), Widened(TWO)):
+        (said,) = found_between(old, app_of(issuer, {"GET /a": other, "GET /b": STAFF}))
+        assert said == "GET /a: cannot tell: whom members:2 admits, only its code can say"
+
+
+def test_a_rule_of_ones_own_may_look_at_the_path(issuer: LocalIssuer) -> None:
+    old = app_of(issuer, {"GET /a/{x}": Members(TWO)})
+    assert found_between(old, app_of(issuer, {"GET /a/{x}": Members(TWO)})) == []
+    (said,) = found_between(old, app_of(issuer, {"GET /a/{y}": Members(TWO)}))
+    assert said.startswith("GET /a/{y}: cannot tell: the path's parameters have changed")
+    assert found_between(old, app_of(issuer, {"GET /a/{y}": Members(TWO) & Nobody()})) == []
+
+
+def test_what_is_assumed_is_said(issuer: LocalIssuer) -> None:
+    rules = {"GET /a": Where("tall", is_tall), "GET /b": STAFF | Members(TWO)}
+    lock = locked(access_map(app_of(issuer, rules)))
+    assert assumed(lock, access_map(app_of(issuer, rules))) == ["members:2", "where tall"]
+    other = {"GET /a": Where("tall", is_short), "GET /b": Widened(TWO)}
+    assert assumed(lock, access_map(app_of(issuer, other))) == []

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from callerid import Caller, Where
+from callerid import Caller, Domain, PathParam, Rule, Where
 from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
 from callerid.rules import Facts
 
 from .worlds import robot
 
+A, B = Domain("a.com"), Domain("b.com")
 ADMINS = {"ada@a.com", "eve@a.com", "kim@a.com"}
 LIMITS: dict[str, Any] = {"a": 1, "b": [2.5, None, (True, b"x")]}
 
@@ -146,3 +150,126 @@ def test_a_rule_of_which_only_the_words_are_known_admits_nobody() -> None:
     assert not foreign.admits(Facts())
     assert str(foreign) == "the tall"
     assert is_foreign(foreign)
+
+
+# --- rules of the application's own ---
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+def of_colour(colour: Colour = Colour.RED, pattern: str = "a.*", inner: Rule = A, limit: int = 3) -> Rule:
+    """A class of its own at each call, and its values."""
+
+    @dataclass(frozen=True, slots=True)
+    class OfColour(Rule):
+        colour: Colour
+        pattern: re.Pattern[str]
+        inner: Rule
+        who: PathParam
+
+        def admits(self, facts: Facts) -> bool:
+            return self._fits(facts) and self.is_red and self.small(limit)
+
+        def _fits(self, facts: Facts) -> bool:
+            return self.inner.admits(facts)
+
+        @property
+        def is_red(self) -> bool:
+            return self.colour is Colour.RED
+
+        @staticmethod
+        def small(number: int) -> bool:
+            return number < limit
+
+    return OfColour(colour, re.compile(pattern), inner, PathParam("who"))
+
+
+class Plain(Rule):
+    """Without a dataclass, and with what it has worked out."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    @functools.cached_property
+    def first(self) -> str:
+        return self.names[0]
+
+    def admits(self, facts: Facts) -> bool:
+        return self.first == "x"
+
+
+class Strict(Plain):
+    def admits(self, facts: Facts) -> bool:
+        return not super().admits(facts)
+
+
+class Untold(Rule):
+    """It has what nobody can look into."""
+
+    def __init__(self) -> None:
+        self.what = object()
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+class Knot(Rule):
+    def __init__(self) -> None:
+        self.itself = self
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+def test_of_a_rule_of_ones_own_class_values_and_code_count() -> None:
+    rules = [
+        of_colour(),
+        of_colour(Colour.BLUE),
+        of_colour(pattern="b"),
+        of_colour(inner=B),
+        of_colour(inner=A | Where("x", is_admin)),
+        of_colour(inner=A | Where("x", calls_another)),
+        of_colour(limit=4),
+        Plain("a"),
+        Plain("b"),
+        Strict("a"),
+    ]
+    prints = [fingerprint(rule) for rule in rules]
+    assert None not in prints
+    assert len(set(prints)) == len(prints)
+    assert fingerprint(of_colour()) == prints[0]
+    assert fingerprint(Plain("a")) == prints[7]
+
+
+def test_what_it_calls_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(of_colour(inner=Where("x", is_admin)))
+    monkeypatch.setitem(globals(), "ADMINS", ADMINS | {"mallory@a.com"})
+    assert fingerprint(of_colour(inner=Where("x", is_admin))) != before
+    monkeypatch.setattr(Plain, "admits", lambda self, facts: True)
+    assert fingerprint(Plain("a")) != fingerprint(Strict("a"))
+
+
+@pytest.mark.parametrize("rule", [Untold(), Knot()])
+def test_a_rule_of_which_not_all_can_be_seen_has_none(rule: Rule) -> None:
+    assert fingerprint(rule) is None
+
+
+def test_a_value_that_holds_itself_and_a_cell_that_holds_nothing_cannot_be_told() -> None:
+    knot: list[Any] = []
+    knot.append(knot)
+    assert told(made(knot)) is None
+
+    def early() -> str | None:
+        said = told(lambda caller: later == caller)
+        later: object = 1
+        return said if later else None
+
+    assert early() is None
+
+
+def test_a_foreign_rule_has_the_fingerprint_that_a_lock_had() -> None:
+    assert fingerprint(Foreign("app:Tall", "the tall", "0123")) == "0123"
+    assert fingerprint(Foreign("app:Tall", "the tall")) is None

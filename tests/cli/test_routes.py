@@ -178,3 +178,31 @@ def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.Captu
     lock.write_text("callerid-access-lock 9")
     assert main([*app, "--no-new-access", str(lock)]) == 2
     assert "a lock of format version '9'" in capsys.readouterr().err
+
+
+CODE = """
+from callerid import Domain, Where
+from tests.access.made import small
+def tall(caller): return len(caller.subject) > {number}
+app = small({{"GET /a": Where("tall", tall), "GET /b": {rule}}})
+"""
+
+
+def test_what_is_assumed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = tmp_path / "main.lock"
+
+    def run(name: str, number: int, rule: str, *options: str) -> list[str]:
+        (tmp_path / f"{name}.py").write_text(CODE.format(number=number, rule=rule))
+        main(["routes", f"{name}:app", "--app-dir", str(tmp_path), *options, str(lock)])
+        return capsys.readouterr().out.splitlines()
+
+    run("assuming_1", 20, "Domain('a.com')", "--lock")
+    assumed = "  assumed unchanged, since the hash of its code is: where tall"
+    said = f"{lock}: nobody may now who could not before, 3 rules compared"
+    assert run("assuming_2", 20, "Domain('a.com')", "--no-new-access") == [said, assumed]
+    *_, last = run("assuming_3", 20, "Domain('b.com')", "--no-new-access")
+    assert last == assumed
+    assert run("assuming_4", 2, "Domain('a.com')", "--no-new-access") == [
+        f"{lock}: whether somebody may now who could not before, it cannot be told",
+        "  GET /a: cannot tell: whom where tall admits, only its code can say",
+    ]

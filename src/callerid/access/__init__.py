@@ -23,7 +23,7 @@ The staircase inside, each importing only what stands before it::
 
 from callerid.access.loading import load
 from callerid.access.lock import LOCK_VERSION, differences, locked
-from callerid.access.newcomers import newcomers
+from callerid.access.newcomers import assumed, newcomers
 from callerid.access.reading import access_map
 from callerid.access.rows import AccessMap, Part, Row
 from callerid.access.suite import Suite, read_suite
@@ -35,6 +35,7 @@ __all__ = [
     "Row",
     "Suite",
     "access_map",
+    "assumed",
     "differences",
     "load",
     "locked",

@@ -25,9 +25,9 @@ One block for each method of each route, in the order of the paths, so that movi
       allow ServiceAccount('queue@shop-prod.iam.gserviceaccount.com')
 
 Where moving code about does change who serves, since two routes are for the same paths, the later one is said to stand
-``after`` the other (see `callerid.access.order`). A rule is code that makes it again. Of a `Where`, only a hash of its
-code is there: it says whether the code is the same, in one release of Python. A further guard that believes others has
-a number, and the routes where it is asked name it.
+``after`` the other (see `callerid.access.order`). A rule is code that makes it again. Of a `Where`, and of a rule of
+the application's own, only a hash of its code is there: it says whether the code is the same, in one release of Python.
+A further guard that believes others has a number, and the routes where it is asked name it.
 """
 
 from __future__ import annotations
@@ -234,7 +234,8 @@ def code(rule: Rule) -> str:
     if isinstance(rule, Where):
         return f"Where({rule.description!r}, {fingerprint(rule)!r})"
     if is_foreign(rule):
-        return f"Foreign({type(rule).__module__ + ':' + type(rule).__qualname__!r}, {one_line(str(rule))!r})"
+        kind = f"{type(rule).__module__}:{type(rule).__qualname__}"
+        return f"Foreign({kind!r}, {one_line(str(rule))!r}, {fingerprint(rule) or ''!r})"
     return repr(rule)
 
 

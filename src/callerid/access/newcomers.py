@@ -16,15 +16,36 @@ from itertools import product
 
 from callerid.access.lock import Lock, read_lock, rule_of, unenforced_in, written_in
 from callerid.access.order import standing
-from callerid.access.places import ANYWHERE_ELSE, EVERYWHERE, Place, common, covers, text_of
+from callerid.access.places import (
+    ANYWHERE_ELSE,
+    EVERYWHERE,
+    Place,
+    Position,
+    common,
+    covers,
+    positions_of,
+    text_of,
+)
 from callerid.access.rows import AccessMap
 from callerid.access.serving import Application, Asking, Doubt, Told, as_of_now, entry, together
 from callerid.access.trust import Trust, as_before, believed_by_all
-from callerid.algebra import CannotTell, No, Side, Verdict, Yes, admits_nobody, new_access
+from callerid.algebra import (
+    CannotTell,
+    No,
+    Side,
+    Verdict,
+    Yes,
+    admits_nobody,
+    every_leaf,
+    fingerprint,
+    is_code,
+    is_foreign,
+    new_access,
+)
 from callerid.errors import ConfigurationError
 from callerid.rules import Nobody, is_public
 
-__all__ = ["Finding", "newcomers"]
+__all__ = ["Finding", "assumed", "newcomers"]
 
 MOST_PARTS = 2_000
 MOST_UNREAD = 6
@@ -61,6 +82,17 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
         if known is None or (isinstance(known.verdict, CannotTell) and isinstance(finding.verdict, Yes)):
             findings[finding.name] = finding
     return list(findings.values())
+
+
+def assumed(lock: str, found: AccessMap, name: str = "the lock") -> list[str]:
+    """The rules that only code can judge and that are taken for what they were, since the hash of it is the same.
+
+    Raises `ConfigurationError` for what is no lock of this version.
+    """
+    _, written, _ = written_in(read_lock(lock, name), name)
+    before = {fingerprint(leaf) for each in written for leaf in every_leaf(each.rule)} - {None}
+    leaves = (leaf for row in found.rows for leaf in every_leaf(row.rule) if is_foreign(leaf) or is_code(leaf))
+    return sorted({str(leaf) for leaf in leaves if fingerprint(leaf) in before})
 
 
 def _as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
@@ -171,8 +203,9 @@ class _Comparison:
         if (old, new) not in self._known:
             self._known[old, new] = No() if is_public(old.rule) else new_access(old, new)
         verdict = self._known[old, new]
-        if isinstance(verdict, No) and now.is_opaque and not admits_nobody(new.rule, new.issuers):
-            return CannotTell(_OPAQUE)
+        if isinstance(verdict, No) and (now.is_opaque or _sees_another_path(before, now)):
+            why = _OPAQUE if now.is_opaque else _ANOTHER_PATH
+            return verdict if admits_nobody(new.rule, new.issuers) else CannotTell(why)
         return verdict
 
     def _name(self, method: str, at: Place, now: Told) -> str:
@@ -188,6 +221,24 @@ class _Comparison:
         return text_of(place) if known is None else known.template
 
 
+def _sees_another_path(before: Told, now: Told) -> bool:
+    """Whether one of the application's own rules, taken for what it was, is asked where the path names others."""
+    was = _own_rules(before)
+    known = {code for code, _ in was if code is not None}
+    return any(code in known and (code, path) not in was for code, path in _own_rules(now))
+
+
+def _own_rules(told: Told) -> set[tuple[str | None, tuple[tuple[str, Position], ...]]]:
+    """The application's own rules that are asked, each with the path parameters that it may look at."""
+    return {
+        (fingerprint(leaf), tuple(sorted(positions_of(each.stands.template).items())))
+        for each in told.asked
+        for leaf in every_leaf(each.rule)
+        if is_foreign(leaf)
+    }
+
+
+_ANOTHER_PATH = "the path's parameters have changed, and a rule of the application's own may look at them"
 _UNREAD = "whether a converter or a route of the application's own takes a path, only its code can say"
 _OPAQUE = "what is mounted here decides by itself who may, and may have changed"
 

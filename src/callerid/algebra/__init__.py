@@ -23,8 +23,9 @@ from callerid.algebra.access import CannotTell, No, Verdict, Yes, new_access
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude, implies
 from callerid.algebra.opaque import Foreign, Sealed, fingerprint
 from callerid.algebra.personas import Persona
-from callerid.algebra.possible import alternatives
+from callerid.algebra.possible import alternatives, every_leaf
 from callerid.algebra.sides import Side
+from callerid.algebra.traits import is_code
 from callerid.algebra.traits import is_unknown as is_foreign
 from callerid.algebra.uses import admits_nobody, check_possible, is_weaker, redundant_alternatives
 
@@ -41,9 +42,11 @@ __all__ = [
     "admits_nobody",
     "alternatives",
     "check_possible",
+    "every_leaf",
     "exclude",
     "fingerprint",
     "implies",
+    "is_code",
     "is_foreign",
     "is_weaker",
     "new_access",

@@ -49,7 +49,7 @@ def implies(one: Rule, other: Rule) -> bool:
     - ``User(e)`` implies ``User(e, hosted=False)`` and, except for Gmail, ``Domain(the domain of e)``, since Google
       hosts an address where ``hd`` is its domain. For Gmail ``User(e, hosted=False)`` implies ``User(e)``, too;
     - ``Via(a)`` implies ``Via(b)`` where each alternative of ``a`` implies one of ``b``;
-    - a `Where` implies one with the same `fingerprint`, a rule of the application's own only its equal and, if it
+    - a `Where`, and a rule of the application's own, implies one with the same `fingerprint`, or its equal; and if it
       speaks of one family, whatever all of that family satisfy.
 
     No literal implies a `PathParam` or the other way round: the path may name anybody.

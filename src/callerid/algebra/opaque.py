@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import hashlib
+import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from callerid.rules import Facts, Rule, Where
+from callerid.rules import Facts, PathParam, Rule, Where
 
 __all__ = ["Foreign", "Sealed", "fingerprint"]
 
@@ -32,10 +34,14 @@ class Sealed(Rule):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Foreign(Rule):
-    """A rule of the application's own of which only the name and the words are known. By itself it admits nobody."""
+    """A rule of the application's own, as a lock file has it. By itself it admits nobody.
+
+    Its name and its words are known, and its `fingerprint` (empty, where it has none).
+    """
 
     kind: str
     words: str
+    fingerprint: str = ""
 
     def admits(self, facts: Facts) -> bool:
         return False
@@ -44,19 +50,20 @@ class Foreign(Rule):
         return self.words
 
 
-def fingerprint(where: Where | Sealed) -> str | None:
-    """A hash of the code of a `Where`: the same for code that is the same, in whatever process of one Python.
+def fingerprint(rule: Rule) -> str | None:
+    """A hash of the code of a `Where`, or of a rule of the application's own.
 
-    It covers the code, the functions it calls by name, and the constants it reaches as defaults, in its closure or in
-    its module. ``None`` where the code cannot be looked into (an object that can be called, C code): such a function is
-    like nothing but itself. Two equal fingerprints are *assumed* to mean the same: what code reaches by other ways (an
-    attribute, a file, the clock) is not seen.
+    It is the same for code that is the same, in whatever process of one Python, and covers the code, the functions it
+    calls by name, and the constants it reaches as defaults, in its closure or in its module; of a rule of the
+    application's own its class, those it is derived from, and its values. ``None`` where the code cannot be looked into
+    (an object that can be called, C code): such a rule is like nothing but itself. Two equal fingerprints are *assumed*
+    to mean the same: what code reaches by other ways (an attribute, a file, the clock) is not seen.
     """
-    if isinstance(where, Sealed):
-        return where.fingerprint
+    if isinstance(rule, Sealed | Foreign):
+        return rule.fingerprint or None
     try:
-        said = "\n".join(_function(where.holds, frozenset()))
-    except _Unreadable:
+        said = "\n".join(_function(rule.holds, frozenset()) if type(rule) is Where else _rule(rule, frozenset()))
+    except (_Unreadable, RecursionError):
         return None
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -78,7 +85,11 @@ def _function(function: Any, seen: frozenset[int]) -> Iterator[str]:
     inside = seen | {id(function)}
     yield f"defaults {_value(function.__defaults__, inside)} {_value(function.__kwdefaults__, inside)}"
     for cell in function.__closure__ or ():
-        yield f"cell {_value(cell.cell_contents, inside)}"
+        try:
+            contents = cell.cell_contents
+        except ValueError:  # nothing is in it yet
+            raise _Unreadable from None
+        yield f"cell {_value(contents, inside)}"
     yield from _code(function.__code__, function.__globals__, inside)
 
 
@@ -107,8 +118,72 @@ def _value(value: Any, seen: frozenset[int]) -> str:
     if isinstance(value, set | frozenset):
         # Their order differs from process to process.
         return f"set [{', '.join(sorted(_value(item, seen) for item in contents))}]"
+    return _object(value, seen)
+
+
+def _object(value: Any, seen: frozenset[int]) -> str:
+    contents = value
+    if isinstance(value, Rule):
+        return " ".join(_rule(value, seen))
+    if isinstance(value, PathParam):
+        return repr(value)
+    if isinstance(value, enum.Enum):
+        return f"member {value.name} of {_value(type(value), seen)}"
+    if isinstance(value, re.Pattern):
+        return f"pattern {contents.flags} {_value(contents.pattern, seen)}"
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
     if isinstance(value, type):
         return f"class {value.__module__}.{value.__qualname__}"
     return " ".join(_function(value, seen))
+
+
+# --- rules of the application's own ---
+
+_OURS = "callerid"
+_NOT_CODE = frozenset(
+    {
+        *("__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__", "__match_args__"),
+        *("__module__", "__qualname__", "__slots__", "__static_attributes__", "__weakref__", "_abc_impl"),
+    }
+)
+_GENERATED = frozenset(
+    {
+        *("__delattr__", "__eq__", "__getstate__", "__hash__", "__init__", "__replace__", "__repr__", "__setattr__"),
+        *("__setstate__",),
+    }
+)
+"""What a dataclass is given: of that, only the values say something about a rule."""
+
+
+def _rule(rule: Rule, seen: frozenset[int]) -> Iterator[str]:
+    if id(rule) in seen:
+        raise _Unreadable
+    inside = seen | {id(rule)}
+    values: dict[str, Any] = dict(getattr(rule, "__dict__", {}))
+    for kind in type(rule).__mro__:
+        yield _value(kind, inside)
+        for name, member in sorted(vars(kind).items()):
+            if isinstance(member, types.MemberDescriptorType):
+                values[name] = getattr(rule, name, None)
+            elif not _is_known(kind, name):
+                yield from (f"{name}: {said}" for said in _member(member, inside))
+    yield from (f"{name} = {_value(value, inside)}" for name, value in sorted(values.items()))
+
+
+def _is_known(kind: type, name: str) -> bool:
+    is_ours = kind.__module__.partition(".")[0] in (_OURS, "abc", "builtins", "typing")
+    return is_ours or name in _NOT_CODE or ("__dataclass_params__" in vars(kind) and name in _GENERATED)
+
+
+def _member(member: Any, seen: frozenset[int]) -> Iterator[str]:
+    if isinstance(member, property):
+        yield from (_value(each, seen) for each in (member.fget, member.fset, member.fdel))
+    elif isinstance(member, staticmethod | classmethod):
+        inside: Any = member.__func__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - of any kind
+        yield f"{'static' if isinstance(member, staticmethod) else 'class'} {_value(inside, seen)}"
+    elif isinstance(member, functools.cached_property):
+        yield _value(member.func, seen)
+    else:
+        yield _value(member, seen)

@@ -218,7 +218,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
         # An unknown rule of no family may hold where there is no caller at all.
         yield SOMEBODY
     if is_unknown(leaf):
-        yield Trait("unknown", _comparable(leaf))
+        yield Trait("unknown", fingerprint(leaf) or _comparable(leaf))
     elif is_code(leaf):
         yield Trait("where", fingerprint(leaf) or leaf)
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access import AccessMap, access_map, differences, load, locked, newcomers
+from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers
 from callerid.access.forms import as_json, as_markdown, as_table, summary
 from callerid.algebra import CannotTell
 from callerid.cli.table import Style
@@ -161,16 +161,19 @@ def _checked(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int
 
 def _compared(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int]:
     try:
-        new = newcomers(text_of(file), found, str(file))
+        lock = text_of(file)
+        new, taken = newcomers(lock, found, str(file)), assumed(lock, found, str(file))
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
+    notes = [f"  assumed unchanged, since the hash of its code is: {each}" for each in taken]
     if not new:
-        return [f"{file}: nobody may now who could not before, {_count(found)} compared"], 0
+        return [f"{file}: nobody may now who could not before, {_count(found)} compared", *notes], 0
     is_told = any(not isinstance(each.verdict, CannotTell) for each in new)
     told = "somebody may now who could not before" if is_told else "whether somebody may now who could not before"
     return [
         f"{file}: {told}{'' if is_told else ', it cannot be told'}",
         *(style.paint(f"  {each}", "out" if isinstance(each.verdict, CannotTell) else "never") for each in new),
+        *notes,
     ], 1
 
 
