@@ -253,11 +253,35 @@ def test_from_standard_input_without_the_prefix_in_any_envelope(
         f"not JSON {name}",
         "[" * 100_000 + name,
         json.dumps({"message": name}),
+        f'{"[" * 20}"{name}"{"]" * 20}',
         json.dumps({"jsonPayload": fields}),
     ]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
     assert main(["why", name.upper()]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "refused: ?"
+
+
+def test_from_what_gcloud_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "urn:uuid:0b5e1c1e-0000-4000-8000-000000000000"
+    fields = {"instance": name, "outcome": "refused", "route": "GET /a"}
+    entries = [{"textPayload": name}, {"jsonPayload": {"message": name, "callerid": fields}}]
+    file = tmp_path / "entries.json"
+    file.write_text(json.dumps(entries, indent=2))
+    assert told(name, file, capsys)[0] == "refused: GET /a"
+    file.write_text("\n[\n" + json.dumps(entries[1]))  # no document, but lines
+    assert told(name, file, capsys)[0] == "refused: GET /a"
+
+
+def test_what_is_there_in_words_alone_is_shown_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "urn:uuid:0b5e1c1e-0000-4000-8000-000000000000"
+    said = f"refused GET /a: 403 not_allowed: expected a, got b [{name}]"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"\nelse\n INFO {said}\n{json.dumps([name])}\n"))
+    assert main(["why", name]) == 1
+    shown, mend = capsys.readouterr().out.splitlines()
+    assert shown == f"{name} is in standard input, but only in words: INFO {said}"
+    assert "log JSON lines with getattr(record, 'callerid', None) as a member" in mend
 
 
 def test_what_is_not_there_exits_1(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

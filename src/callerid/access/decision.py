@@ -1,7 +1,8 @@
 """A decision found again in the log, and what would have made it another one.
 
 The log's lines are JSON objects, one a line, in which the fields of the record are an object of any name, at any place;
-Cloud Logging's own envelope round them does not matter. A formatter of six lines writes them::
+Cloud Logging's own envelope round them does not matter, nor whether it is one document, as ``gcloud logging read
+--format=json`` prints it. A formatter of six lines writes them::
 
     class JsonFormatter(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
@@ -19,6 +20,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self, cast
 
 from callerid.errors import ConfigurationError
@@ -40,27 +42,52 @@ def instance_of(text: str) -> str:
     return _PREFIX + name
 
 
-def find(lines: Iterable[str], instance: str) -> Decision | None:
-    """The decision of this ``instance``, if it is in a log; lines that are no JSON are none of ours."""
-    name = instance.removeprefix(_PREFIX)
-    for line in lines:
-        if name in line:
-            try:
-                given = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            for fields in _objects(given, 0):
-                if fields.get("instance") == instance and "outcome" in fields:
-                    return Decision({key: value for key, value in fields.items() if isinstance(value, str)})
+def find(lines: Iterable[str], instance: str) -> Decision | str | None:
+    """The decision of this ``instance``, if it is in a log; else the first line that speaks of it, if there is one."""
+    spoken = None
+    for line in _entries(lines):
+        if instance.removeprefix(_PREFIX) in line:
+            found = _decision(line, instance)
+            if found is not None:
+                return found
+            spoken = spoken or line.strip()
+    return spoken
+
+
+def _entries(lines: Iterable[str]) -> Iterable[str]:
+    """The lines; or all of them as one, where they are one document."""
+    every = iter(lines)
+    first = next((line for line in every if line.strip()), "")
+    if first.strip() not in ("[", "{"):
+        return chain([first], every)
+    whole = [first, *every]
+    return ["".join(whole), *whole]
+
+
+def _decision(text: str, instance: str) -> Decision | None:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    for fields in _objects(given, 0):
+        if fields.get("instance") == instance and "outcome" in fields:
+            return Decision({key: value for key, value in fields.items() if isinstance(value, str)})
     return None
 
 
 def _objects(given: Any, depth: int) -> Iterator[Mapping[str, Any]]:
-    if isinstance(given, dict) and depth < _DEEPEST:
+    inside: Iterable[Any] = given if _is_array(given) else ()
+    if isinstance(given, dict):
         members = cast("dict[str, Any]", given)
         yield members
-        for value in members.values():
+        inside = members.values()
+    if depth < _DEEPEST:
+        for value in inside:
             yield from _objects(value, depth + 1)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 @dataclass(frozen=True, slots=True)

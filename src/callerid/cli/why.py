@@ -11,12 +11,21 @@ from typing import Any, TextIO
 from callerid.access.decision import Branch, Decision, find, instance_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, one_line
 from callerid.rollout import WOULD_REFUSE
 
 __all__ = ["add_why", "why"]
 
 _ENDING = "exit codes: 0 found; 1 it is not in this log; 2 bad usage, or the log cannot be read"
+
+
+_MEND = (
+    "to have the rest, log JSON lines with getattr(record, 'callerid', None) as a member; "
+    "a formatter that does so is in the docstring of callerid.access.decision"
+)
+
+LONGEST = 500
+"""No line of a log is shown longer than this."""
 
 
 def add_why(commands: Any) -> None:
@@ -25,8 +34,8 @@ def add_why(commands: Any) -> None:
         "why",
         help="explain a refusal",
         description="Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a "
-        "member of any name), and prints the rule as a tree of + and -, what the caller was, and what would have "
-        "let them in.",
+        "member of any name), or in what 'gcloud logging read --format=json' prints. Then prints the rule as a tree of "
+        "+ and -, what the caller was, and what would have let them in.",
         epilog=_ENDING,
     )
     parser.add_argument("id", metavar="ID", help="the instance that the refused client was given")
@@ -47,13 +56,26 @@ def why(out: TextIO, name: str, log: str) -> int:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot read {log}: {error.strerror}") from None
-    lines = [f"{instance} is not in {log}"] if found is None else list(_told(found, Style.of(out)))
+    if isinstance(found, Decision):
+        lines, code = list(_told(found, Style.of(out))), 0
+    else:
+        lines, code = _missing(found, instance, log), 1
     out.write("\n".join([*lines, ""]))
     out.flush()
-    return 1 if found is None else 0
+    return code
 
 
-def _found(log: str, instance: str) -> Decision | None:
+def _missing(line: str | None, instance: str, log: str) -> list[str]:
+    where = "standard input" if log == "-" else log
+    if line is None:
+        return [f"{instance} is not in {where}"]
+    return [
+        f"{instance} is in {where}, but only in words: {one_line(line)[:LONGEST]}",
+        _MEND,
+    ]
+
+
+def _found(log: str, instance: str) -> Decision | str | None:
     if log == "-":
         return find(sys.stdin, instance)
     with Path(log).open(encoding="utf-8", errors="replace") as lines:
