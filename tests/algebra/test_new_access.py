@@ -94,9 +94,10 @@ class EveryOne(AnyOf):
 
 
 class Odd(Rule):
-    """A rule that cannot be hashed."""
+    """A rule that cannot be hashed, nor looked into."""
 
     __hash__ = None  # type: ignore[assignment]
+    what = object()
 
     def admits(self, facts: Facts) -> bool:
         return True
@@ -512,6 +513,18 @@ WIDE: list[tuple[str, Rule, Rule, type[Verdict]]] = [
         "ages",
         wide([SignedInWithin(n % 100 + 1) & Tenant(str(n)) for n in THOUSAND]),
         wide([SignedInWithin(n % 100 + 1) & Tenant(str(n)) & SecondFactor() for n in THOUSAND]),
+        No,
+    ),
+    (
+        "an age for each",
+        wide([SignedInWithin(n + 1) & CustomClaim("team", n) for n in THOUSAND]),
+        wide([SignedInWithin(n + 1) & CustomClaim("team", n) & SecondFactor() for n in THOUSAND]),
+        No,
+    ),
+    (
+        "nothing but ages",
+        wide([SignedInWithin(2 * n + 2) & SecondFactor() for n in THOUSAND]),
+        wide([SignedInWithin(2 * n + 1) & SecondFactor() for n in THOUSAND]),
         No,
     ),
     (

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from callerid import Caller, Domain, PathParam, Rule, Where
-from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
+from callerid.algebra import Foreign, Sealed, fingerprint, implies, is_foreign
 from callerid.rules import Facts
 
 from .worlds import robot
@@ -273,3 +273,11 @@ def test_a_value_that_holds_itself_and_a_cell_that_holds_nothing_cannot_be_told(
 def test_a_foreign_rule_has_the_fingerprint_that_a_lock_had() -> None:
     assert fingerprint(Foreign("app:Tall", "the tall", "0123")) == "0123"
     assert fingerprint(Foreign("app:Tall", "the tall")) is None
+
+
+def test_without_a_fingerprint_a_rule_is_like_its_equals_alone() -> None:
+    one, other = Untold(), Untold()
+    assert implies(one, one)
+    assert not implies(one, other)
+    assert implies(Plain("a"), Plain("a"))
+    assert not implies(Plain("a"), Plain("b"))

@@ -8,6 +8,7 @@ The staircase inside, each importing only what stands before it::
 
     opaque      rules that only code can judge
     traits      what a rule asks of a caller, taken apart: all laws are here
+    covering    whether a caller has all that some alternative asks for
     laws        which leaves exclude each other, which imply another
     possible    why a rule can admit nobody, with the mend
     sides       what is compared, and the doors by which callers come in

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
+from callerid.algebra.covering import Covering
 from callerid.algebra.opaque import Sealed
 from callerid.algebra.personas import Persona
 from callerid.algebra.possible import alternatives
@@ -16,7 +16,6 @@ from callerid.algebra.traits import (
     Term,
     Trait,
     Traits,
-    ages_in,
     count,
     is_code,
     is_opaque,
@@ -31,7 +30,6 @@ from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via
 __all__ = [
     "MOST_TERMS",
     "CannotTell",
-    "Covering",
     "No",
     "Verdict",
     "Yes",
@@ -116,7 +114,7 @@ def new_access(old: Side, new: Side) -> Verdict:
 
 
 def _admits_anybody(side: Side) -> bool:
-    return any(presented(terms(side.rule, side.place), doors_between(side, side), ()))
+    return any(presented(terms(side.rule, side.place), doors_between(side, side)))
 
 
 def compare(old: Side, new: Side, doors: Doors) -> Verdict:
@@ -124,7 +122,7 @@ def compare(old: Side, new: Side, doors: Doors) -> Verdict:
     before, after = terms(old.rule, old.place), terms(new.rule, new.place)
     comparison = _Comparison(old, new, before, Vocabulary.of([*before, *after]))
     doubts: dict[str, None] = {}
-    for shown in presented(after, doors, comparison.ages):
+    for shown in presented(after, doors):
         found = comparison.judge(shown)
         if isinstance(found, Yes):
             return found
@@ -133,54 +131,13 @@ def compare(old: Side, new: Side, doors: Doors) -> Verdict:
     return CannotTell("; ".join(doubts)) if doubts else No()
 
 
-def presented(found: Iterable[Term], doors: Doors, ages: Iterable[int]) -> Iterator[Presented]:
+def presented(found: Iterable[Term], doors: Doors) -> Iterator[Presented]:
     """For each term the least that meets it, in every kind, with all that follows; nothing where nobody can."""
     for term in found:
         for caller, caller_door, carrier, carrier_door in doors.presentations(term.caller, term.carrier):
-            traits = linked(Term(with_consequences(caller, ages), with_consequences(carrier)))
+            traits = linked(Term(with_consequences(caller), with_consequences(carrier)))
             if traits is not None:
                 yield Presented(traits, caller_door, carrier_door)
-
-
-class Covering:
-    """Terms by what they ask for, so that those which a caller meets are found without asking each.
-
-    A tree: from its root each term is a way along the things it asks for, the commonest first, and a caller follows the
-    ways along what they have. ``owners`` tells whose the terms are.
-    """
-
-    def __init__(self, found: Iterable[Term], owners: Iterable[int] | None = None) -> None:
-        whole = [_flat(term) for term in found]
-        often = Counter(trait for term in whole for trait in term)
-        rank = {trait: place for place, (trait, _) in enumerate(often.most_common())}
-        self._root = _Fork({}, [])
-        for term, owner in zip(whole, owners or [0] * len(whole), strict=True):
-            fork = self._root
-            for trait in sorted(term, key=rank.__getitem__):
-                fork = fork.ways.setdefault(trait, _Fork({}, []))
-            fork.owners.append(owner)
-
-    def covers(self, traits: Term) -> bool:
-        """Whether one of the terms asks for nothing more."""
-        return next(self.owners(traits), None) is not None
-
-    def owners(self, traits: Term) -> Iterator[int]:
-        """Whose terms ask for nothing more."""
-        known = _flat(traits)
-        forks = [self._root]
-        while forks:
-            fork = forks.pop()
-            yield from fork.owners
-            forks += [fork.ways[trait] for trait in known if trait in fork.ways]
-
-
-class _Fork(NamedTuple):
-    ways: dict[tuple[int, Trait], _Fork]
-    owners: list[int]
-
-
-def _flat(term: Term) -> list[tuple[int, Trait]]:
-    return [*((0, trait) for trait in term.caller), *((1, trait) for trait in term.carrier)]
 
 
 class _Comparison:
@@ -188,7 +145,6 @@ class _Comparison:
 
     def __init__(self, old: Side, new: Side, before: list[Term], words: Vocabulary) -> None:
         self.old, self.new, self.words = old, new, words
-        self.ages = sorted({age for term in before for age in ages_in(term.caller)})
         self._before = before
         self._covering = Covering(before)
         self._old_code, self._new_code = _whom_code_admits(old.rule), _whom_code_admits(new.rule)

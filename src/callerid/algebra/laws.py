@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from callerid.algebra.traits import ages_in, contradictory, count, linked, terms, with_consequences
+from callerid.algebra.covering import Covering
+from callerid.algebra.traits import Term, contradictory, count, linked, terms, with_consequences
 from callerid.rules import Rule
 
 __all__ = ["MOST_ALTERNATIVES", "exclude", "implies"]
@@ -56,11 +57,5 @@ def implies(one: Rule, other: Rule) -> bool:
     """
     if count(one) * max(1, count(other)) > MOST_ALTERNATIVES:
         return False
-    wanted = terms(other)
-    ages = [age for term in wanted for age in ages_in(term.caller)]
-    for term in terms(one):
-        caller = with_consequences(term.caller, ages)
-        carrier = with_consequences(term.carrier)
-        if not any(each.caller <= caller and each.carrier <= carrier for each in wanted):
-            return False
-    return True
+    wanted = Covering(terms(other))
+    return all(wanted.covers(Term(*map(with_consequences, term))) for term in terms(one))

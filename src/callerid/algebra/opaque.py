@@ -164,17 +164,16 @@ def _rule(rule: Rule, seen: frozenset[int]) -> Iterator[str]:
     values: dict[str, Any] = dict(getattr(rule, "__dict__", {}))
     for kind in type(rule).__mro__:
         yield _value(kind, inside)
-        for name, member in sorted(vars(kind).items()):
+        if kind.__module__.partition(".")[0] == _OURS:
+            values.update((name, getattr(rule, name, None)) for name in vars(kind).get("__slots__", ()))
+            continue
+        known = _NOT_CODE | _GENERATED if "__dataclass_params__" in vars(kind) else _NOT_CODE
+        for name, member in sorted(vars(kind).items()) if kind is not object else ():
             if isinstance(member, types.MemberDescriptorType):
                 values[name] = getattr(rule, name, None)
-            elif not _is_known(kind, name):
+            elif name not in known:
                 yield from (f"{name}: {said}" for said in _member(member, inside))
     yield from (f"{name} = {_value(value, inside)}" for name, value in sorted(values.items()))
-
-
-def _is_known(kind: type, name: str) -> bool:
-    is_ours = kind.__module__.partition(".")[0] in (_OURS, "abc", "builtins", "typing")
-    return is_ours or name in _NOT_CODE or ("__dataclass_params__" in vars(kind) and name in _GENERATED)
 
 
 def _member(member: Any, seen: frozenset[int]) -> Iterator[str]:

@@ -15,7 +15,6 @@ holder has no Workspace domain (Google, "OpenID Connect": ``hd`` is there for Wo
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
@@ -165,21 +164,13 @@ def contradictory(traits: Traits) -> bool:
     return any(trait.of not in SEVERAL and said.setdefault(trait.of, trait.value) != trait.value for trait in traits)
 
 
-def with_consequences(traits: Traits, ages: Iterable[int] = ()) -> Traits:
-    """The traits and all that follow from them.
+def with_consequences(traits: Traits) -> Traits:
+    """The traits and all that follows from them, but for longer ages (see `callerid.algebra.covering`).
 
-    Who signed in within ``a`` did so within ``b`` for ``a <= b`` (``ages`` are those that matter). Who has a Gmail
-    address is judged as a `User` whose address Google hosts, however the address came to be known.
+    Who has a Gmail address is judged as a `User` whose address Google hosts, however the address came to be known.
     """
-    shortest = min(ages_in(traits), default=None)
-    more = [_signed_in_within(age) for age in ages if shortest <= age] if shortest is not None else []
     gmail = any(trait.of == "email" and domain_of(str(trait.value)) == "gmail.com" for trait in traits)
-    return traits | set(more) | ({_NO_WORKSPACE} if gmail else set[Trait]())
-
-
-@lru_cache(maxsize=10_000)
-def _signed_in_within(seconds: int) -> Trait:
-    return Trait("age", seconds)
+    return traits | {_NO_WORKSPACE} if gmail else traits
 
 
 def linked(term: Term) -> Term | None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import product
 
-from callerid.algebra.access import MOST_TERMS, Covering, No, compare, presented
+from callerid.algebra.access import MOST_TERMS, No, compare, presented
+from callerid.algebra.covering import Covering
 from callerid.algebra.laws import MOST_ALTERNATIVES
 from callerid.algebra.possible import alternatives, every_leaf, why_nobody
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.algebra.traits import Term, Trait, ages_in, contradictory, count, terms
+from callerid.algebra.traits import Term, Trait, contradictory, count, terms
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AnyOf, EmailDomain, Nobody, Rule
@@ -47,7 +48,7 @@ def _admits_by_one(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
     for number, conjunction in enumerate(alternatives(rule)):
         found = (_joined(choice) for choice in product(*map(known, conjunction)))
         possible = (term for term in found if not (contradictory(term.caller) or contradictory(term.carrier)))
-        if number >= MOST_ALTERNATIVES or any(True for _ in presented(possible, doors, ())):
+        if number >= MOST_ALTERNATIVES or any(True for _ in presented(possible, doors)):
             return True
     return False
 
@@ -66,7 +67,7 @@ def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
     if count(rule) > MOST_TERMS:
         return False
     side = Side(rule, issuers=issuers)
-    return not any(True for _ in presented(terms(rule), doors_between(side, side), ()))
+    return not any(True for _ in presented(terms(rule), doors_between(side, side)))
 
 
 def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tuple[Rule, ...]:
@@ -81,11 +82,10 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     owned = [(term, owner) for owner, found in enumerate(ways) for term in found]
     covering = Covering((term for term, _ in owned), (owner for _, owner in owned))
     doors = _doors(rule, (term for term, _ in owned), issuers)
-    ages = sorted({age for term, _ in owned for age in ages_in(term.caller)})
     left = set(range(len(ways)))
     for owner in sorted(left, key=lambda each: (_asked(ways[each]), each), reverse=True):
         others = left - {owner}
-        shown = presented(ways[owner], doors, ages)
+        shown = presented(ways[owner], doors)
         if all(any(each in others for each in covering.owners(one.traits)) for one in shown):
             left = others
     return tuple(part for owner, part in enumerate(rule.rules) if owner not in left)
