@@ -69,6 +69,10 @@ def test_what_cannot_be_had_is_told_in_one_line(name: str, said: str, tmp_path: 
         ("import json\n\nraise RuntimeError('no\\nway')", "RuntimeError: no\\nway (at broken_for_a_test.py:3)"),
         ("import sys\n\nsys.exit(3)", "SystemExit: 3 (at broken_for_a_test.py:3)"),
         ("def x(:", "SyntaxError: invalid syntax (at broken_for_a_test.py:1)"),
+        (
+            "from callerid import *\nfrom callerid.fastapi import Guard\n\nGuard().protect(None, default=Public())",
+            "broken_for_a_test.py:4)",
+        ),
         ("import not_there_at_all", "No module named 'not_there_at_all' (at broken_for_a_test.py:1)"),
     ],
 )

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing.converters import DEFAULT_CONVERTERS
 
 from callerid.access.places import EVERYWHERE, Place, places_of
-from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row
+from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
 from callerid.access.table import entries_of
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.flask.protection import Protection
@@ -33,7 +33,7 @@ def map_of(app: Flask) -> AccessMap:
     judged = ((each, order) for each, order in zip(found, orders, strict=True) if each.ruling is not None)
     rows = [*(_row(protection, *each) for each in judged), _elsewhere(protection)]
     shown = frozenset(mark for each in found for mark in each.place.marks)
-    problems = [f"{each.method} {each.problem}" for each in found if each.problem]
+    problems = told_once((each.method, each.problem) for each in found)
     problems += [*unanswered(protection), *left_behind([each.view for each in found], shown, [protection.rules.guard])]
     table = protection.rules.table
     return AccessMap(

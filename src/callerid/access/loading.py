@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import callerid.errors
 from callerid.errors import ConfigurationError, one_line
 
 __all__ = ["load"]
@@ -74,10 +75,14 @@ def _set_aside(top: str) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
+_OURS, _IMPORTING = Path(callerid.errors.__file__).parent, importlib.__file__
+"""Where an application's own code is not."""
+
+
 def _told(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return one_line(f"SyntaxError: {error.msg} (at {Path(error.filename or '?').name}:{error.lineno})")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    own = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_OURS) and frame.filename != _IMPORTING]
     where = f" (at {Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return one_line(f"{type(error).__name__}: {error}{where}")

@@ -24,6 +24,7 @@ __all__ = [
     "merged",
     "methods_text",
     "row",
+    "told_once",
 ]
 
 
@@ -225,6 +226,12 @@ def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
         methods = each.methods if known is None else tuple(dict.fromkeys((*known.methods, *each.methods)))
         found[key] = replace(each, methods=methods, serves=tuple(serving[method] for method in methods))
     return tuple(found.values())
+
+
+def told_once(problems: Iterable[tuple[str, str]]) -> list[str]:
+    """What is wrong with routes, each given by a method and what is wrong; GET covers HEAD."""
+    found = dict.fromkeys((method, problem) for method, problem in problems if problem)
+    return [f"{method} {problem}" for method, problem in found if method != "HEAD" or ("GET", problem) not in found]
 
 
 def methods_text(methods: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from callerid.access.places import EVERYWHERE, Place, places_of
-from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row
+from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
 from callerid.access.table import entries_of
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.errors import ConfigurationError
@@ -51,7 +51,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     shown = frozenset(mark for each in found for _, marks in each.areas for mark in marks)
     guards = {area.guard for each in found for area, _ in each.areas}
     endpoints = [each.endpoint for each in found]
-    problems = [f"{each.method or 'WS'} {each.problem}" for each in found if each.problem]
+    problems = told_once((each.method or "WS", each.problem) for each in found)
     problems += unanswered(found, protection)
     problems += left_behind(endpoints, shown, guards)
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}

@@ -33,7 +33,7 @@ class Place:
 
     def check_parameter(self, name: str) -> None:
         """Raise `ConfigurationError` unless the path names somebody under this name, as it is written there."""
-        trouble = "has no such parameter" if self.rule is None else _trouble_with(name, self.rule)
+        trouble = _NO_PARAMETER if self.rule is None else _trouble_with(name, self.rule)
         if trouble:
             raise ConfigurationError(
                 f"{self.template}: PathParam({name!r}) names whoever the path names, and the path {trouble}"
@@ -132,10 +132,13 @@ def named(rule: str, instead: Callable[[str], str]) -> str:
     return _PARAMETER.sub(lambda parameter: instead(parameter[1]), rule)
 
 
+_NO_PARAMETER = "has no such parameter: write one of this name in the path, or another name in the rule"
+
+
 def _trouble_with(name: str, rule: Rule) -> str:
     # What a rule reads from the host does not count: a client writes there what it likes.
     if name not in _PARAMETER.findall(rule.rule):
-        return "has no such parameter"
+        return _NO_PARAMETER
     if name in (rule.defaults or {}):
         return "does not: the rule's defaults= put another value in its place"
     converter: Any = getattr(rule, "_converters", {}).get(name)
