@@ -196,6 +196,14 @@ def test_every_layer_is_asked() -> None:
     assert judge(app, STRANGER, "GET /b", may=False).is_right
 
 
+def test_what_middleware_asks_is_no_route_that_nobody_calls() -> None:
+    app = small({"GET /a": FirebaseUser(), "GET /b": FirebaseUser()})
+    app.add_middleware(asgi.CallerMiddleware, guard=new_plain(), default=Public(), routes={"/a": FirebaseUser()})
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.judge(Case(ADA, "GET", "/a", may=True)).is_right
+        assert rehearsal.untested() == ["GET /b"]
+
+
 def new_plain() -> Guard:
     return Guard(google("https://orders.example.com"), firebase("shop-prod"))
 

@@ -145,6 +145,15 @@ def test_weaker_is_what_lets_in_whom_both_defaults_refuse(issuer: LocalIssuer) -
     assert not any(row.weaker for row in shown(found) if row.name in ("GET /plain", "POST /reports", "GET /closed"))
 
 
+def test_what_middleware_lets_by_is_not_open_where_a_route_asks_for_more() -> None:
+    guard, app = new_guard(), FastAPI(openapi_url=None)
+    guard.protect(app, default=STAFF)
+    app.get("/a")(lambda: None)
+    outer = callerid.Guard.like(guard)
+    app.add_middleware(asgi.CallerMiddleware, guard=outer, default=STAFF, routes={"/a": Public()})
+    assert "1 route, 0 open to everybody" in summary(access_map(app))
+
+
 def test_a_lock_is_as_it_was(issuer: LocalIssuer) -> None:
     found, _ = of_fastapi(issuer)
     assert "GET /reports (middleware 1)" in locked(found)

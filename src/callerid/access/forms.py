@@ -53,9 +53,9 @@ def flag(row: Row) -> str:
 
 def summary(found: AccessMap) -> str:
     """What the flags mean, and how many there are."""
-    rows = shown(found)
     routes = [row for row in found.routes if not row.is_rest]
-    flags = [flag(row).split(", ") for row in rows]
+    # What middleware lets by, the routes behind it may not.
+    flags = [flag(row).split(", ") for row in shown(found)[len(found.rows) - len(found.routes) :]]
     is_open, weaker, opaque = (sum(word in each for each in flags) for word in ("open", "weaker", "opaque"))
     more = f"; {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
     return (

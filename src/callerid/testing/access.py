@@ -19,6 +19,7 @@ from typing import Any
 import anyio
 
 from callerid.access import AccessMap, access_map
+from callerid.access.order import standing
 from callerid.access.reading import is_wsgi
 from callerid.access.suite import Case, Persona
 from callerid.callers import Kind
@@ -145,7 +146,7 @@ class Rehearsal:
             f"{method} {row.template}"
             for method, row in self.map.singly()
             if row.template.startswith("/")
-            and not row.is_rest
+            and not (row.is_rest or standing(f"{method} {row.template}").layer)
             and not {f"{method} {row.template}", f"* {row.template}"} & self.called
         ]
 
