@@ -53,10 +53,17 @@ def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "
     return any_of(tuple(map(_rule, dict.fromkeys(granted))))
 
 
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice in one object")
+    return members
+
+
 def _bindings(policy: Any) -> list[Any]:
     if isinstance(policy, str | bytes):
         try:
-            policy = json.loads(policy)
+            policy = json.loads(policy, object_pairs_hook=_members_once)
         except (ValueError, RecursionError) as error:
             raise _error(f"no JSON ({one_line(str(error))})") from None
     if not isinstance(policy, Mapping):
