@@ -864,3 +864,29 @@ def test_alternatives_that_admit_nobody_else_are_told_once(caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records] == [
         "redundant alternative: GET /a: user:ada@example.com: the others admit whomever it admits"
     ]
+
+
+@pytest.mark.parametrize("is_inherited", [False, True])
+def test_a_guard_that_identifies_otherwise_recognises_nobody_at_once(is_inherited: bool) -> None:
+    class Revoking(Guard):
+        def identify(self, sent: Any) -> Any:
+            yield from super().identify(sent)
+            raise Unauthenticated(Reason.EXPIRED, "revoked")
+
+    kind = type("Inherited", (Revoking,), {}) if is_inherited else Revoking
+    guard = kind(ISSUER.google(URL, CLIENT), clock=lambda: NOW)
+    for _ in range(2):
+        assert guard.recognise({AUTHORIZATION: [f"Bearer {ADA}"]}) is None
+        with pytest.raises(Unauthenticated, match="revoked"):
+            run(guard.identify({AUTHORIZATION: [f"Bearer {ADA}"]}))
+
+
+def test_a_guard_that_says_whom_it_recognises_at_once_is_believed() -> None:
+    class Nobodys(Guard):
+        def identify(self, sent: Any) -> Any:
+            return super().identify(sent)
+
+        def recognise(self, sent: Any) -> Identity:
+            return Identity()
+
+    assert Nobodys(ISSUER.google(URL, CLIENT)).recognise({AUTHORIZATION: [f"Bearer {ADA}"]}) == Identity()

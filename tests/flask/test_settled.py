@@ -14,13 +14,14 @@ from flask.views import MethodView, View
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
-from callerid import FirebaseUser, Public, UnguardedEndpointError
+from callerid import FirebaseUser, Public, Reason, Unauthenticated, UnguardedEndpointError
 from callerid.flask import Guard, current_caller
 from callerid.flask.protection import Protection
 from callerid.marks import DECIDED
 from callerid.testing import as_caller, google_person
 
 from .world import (
+    AT_HAND,
     CLIENT,
     OTHERS,
     OWNER,
@@ -475,3 +476,15 @@ def test_dispatches_that_come_and_go_do_not_pile_up(ran: Diary, guard: Guard) ->
     del app.dispatch_request
     assert status(app, "/") == 200
     assert app.dispatch_request is not ours
+
+
+def test_a_guard_that_identifies_otherwise_is_asked_at_every_request(ran: Diary) -> None:
+    class Revoking(Guard):
+        def identify(self, sent: Any) -> Any:
+            yield from super().identify(sent)
+            raise Unauthenticated(Reason.EXPIRED, "revoked")
+
+    app = closed(Revoking(*AT_HAND))
+    app.get("/")(ran.view("view"))
+    assert statuses(app, "/", "staff", "staff") == [401, 401]
+    assert ran == []

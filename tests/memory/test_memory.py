@@ -379,3 +379,14 @@ def test_as_many_users_as_there_are_places_are_all_remembered(issuer: LocalIssue
         found = [identified(guard, token).caller.subject for token in tokens]
         assert found == [f"u{number}" for number in range(40)]
     assert len(checks) == 40
+
+
+def test_what_is_remembered_is_the_token_however_it_was_sent(issuer: LocalIssuer) -> None:
+    guard, token = Guard(issuer.google(PEOPLE)), issuer.workspace_person()
+    for around in ("{} ", "{}\t", " {}"):
+        text = around.format(token)
+        if not text.startswith(" "):
+            assert identified(guard, text).caller is not None  # white space around a header's value is not its own
+        with pytest.raises(Unauthenticated):
+            guard.verify(text)
+    assert guard.verify(token) is guard.verify(token)

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from callerid import ConfigurationError, Nobody, Public, Refusal
+from callerid import ConfigurationError, Nobody, Public, Reason, Refusal, Unauthenticated
 from callerid.starlette import Guard
 
-from .world import OTHERS, STAFF, Diary, ask, closed, dial, new_guard, raw, status, statuses, token
+from .world import AT_HAND, OTHERS, STAFF, Diary, ask, closed, dial, new_guard, raw, status, statuses, token
 
 
 def test_a_stranger_runs_nothing_and_has_no_body_read(ran: Diary, backend: str) -> None:
@@ -359,3 +359,14 @@ def test_each_decision_is_logged_once_with_the_route_and_never_the_path(
     ]
     assert "secret" not in caplog.text
     assert fields[1]["rule"] == "domain:other.com"
+
+
+def test_a_guard_that_identifies_otherwise_is_asked_at_every_request(ran: Diary) -> None:
+    class Revoking(Guard):
+        def identify(self, sent: Any) -> Any:
+            yield from super().identify(sent)
+            raise Unauthenticated(Reason.EXPIRED, "revoked")
+
+    app = closed(ran.route("/x"), guard=Revoking(*AT_HAND))
+    assert statuses(app, "/x", "staff", "staff") == [401, 401]
+    assert ran == []

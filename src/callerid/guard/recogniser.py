@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
@@ -60,6 +60,12 @@ class Recogniser:
         self._accepted: dict[str, frozenset[str]] = {}
         if issuers:
             self.trust(*issuers)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "identify" in vars(cls) and "recognise" not in vars(cls):
+            # Who identifies callers in another way does so for every request.
+            cls.recognise = _nobody_at_once  # type: ignore[assignment, method-assign]
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -144,15 +150,14 @@ class Recogniser:
         """As `_verify`, if no key has to be fetched."""
         self.check_ready()
         audiences = None if audience is None else named_audiences(audience)
-        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
+        mark = self._mark(AUTHORIZATION, token)
         caller = self._remembered(mark) or self._read_at_once(token, AUTHORIZATION, mark)
         if caller is not None:
             self.check_audience(caller, audiences)
         return caller
 
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
-        mark = fingerprint(AUTHORIZATION, token) if self._memory.size else None
-        caller = yield from self._read(token, AUTHORIZATION, mark)
+        caller = yield from self._read(token, AUTHORIZATION, self._mark(AUTHORIZATION, token))
         self.check_audience(caller, named_audiences(audience))
         return caller
 
@@ -164,12 +169,12 @@ class Recogniser:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
-        identity = self.recognise(sent)
+        identity = Recogniser.recognise(self, sent)
         if identity is not None:
             return identity
         caller = via = None
         for slot, text in self._credentials(sent):
-            read = yield from self._read(text, slot, self._mark(slot, sent[slot.header]))
+            read = yield from self._read(text, slot, self._mark(slot, text))
             if slot.carrier:
                 via = read
             else:
@@ -182,24 +187,21 @@ class Recogniser:
         for slot in self._slots:
             values = sent.get(slot.header)
             if values:
-                # Whatever is remembered has passed every check of its form.
-                mark = self._mark(slot, values)
-                known = self._remembered(mark)
+                # Whatever is remembered has passed every check of its form; what is not written as most are is read.
+                is_usual = len(values) == 1 and values[0].startswith("Bearer ")
+                known = self._remembered(self._mark(slot, values[0][7:])) if is_usual else None
                 if known is None:
-                    return self._recognise_unseen(sent, {slot: mark})
+                    return self._recognise_unseen(sent)
                 if slot.carrier:
                     via = known
                 else:
                     caller = known
         return _identity(caller, via)
 
-    def _recognise_unseen(
-        self, sent: Mapping[str, list[str]], marks: Mapping[Slot, Fingerprint | None]
-    ) -> Identity | None:
+    def _recognise_unseen(self, sent: Mapping[str, list[str]]) -> Identity | None:
         caller = via = None
         for slot, text in self._credentials(sent):
-            mark = marks[slot] if slot in marks else self._mark(slot, sent[slot.header])
-            read = self._read_at_once(text, slot, mark)
+            read = self._read_at_once(text, slot, self._mark(slot, text))
             if read is None:
                 return None
             if slot.carrier:
@@ -213,11 +215,9 @@ class Recogniser:
 
     # --- the flow's parts ---
 
-    def _mark(self, slot: Slot, values: list[str]) -> Fingerprint | None:
-        """What a credential is remembered by; ``None`` where nothing is, or it is not written as most are."""
-        if not self._memory.size or len(values) > 1 or not values[0].startswith("Bearer "):
-            return None
-        return fingerprint(slot, values[0][7:])
+    def _mark(self, slot: Slot, text: str) -> Fingerprint | None:
+        """What a token is remembered by; ``None`` where nothing is."""
+        return fingerprint(slot, text) if self._memory.size else None
 
     def _remembered(self, mark: Fingerprint | None) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
@@ -284,6 +284,10 @@ class Recogniser:
             accepted = audiences or self._accepted.get(caller.issuer, frozenset())
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)
+
+
+def _nobody_at_once(_: Recogniser, sent: Mapping[str, list[str]]) -> None:  # noqa: ARG001 - as `Recogniser.recognise`
+    return None
 
 
 def _identity(caller: Caller | None, via: Caller | None) -> Identity:
