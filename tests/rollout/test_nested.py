@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from callerid import ConfigurationError, Nobody, Public, ShadowCounts, UnguardedEndpointError, User
+from callerid import ConfigurationError, Nobody, Public, ShadowCounts, UnguardedEndpointError, User, Where
 from callerid.starlette import Guard
 from tests.starlette.world import ask
 
@@ -253,3 +253,15 @@ def test_one_credential_of_two_that_cannot_be_believed_leaves_nobody() -> None:
     for carrying, seen in ((token, "user:ada@example.com"), (ISSUER.forged(token), "None")):
         headers = {"authorization": f"Bearer {token}", "x-serverless-authorization": f"Bearer {carrying}"}
         assert ask(app, "/x", headers=headers).text == seen
+
+
+def test_whose_day_ends_while_others_are_asked_refuses() -> None:
+    def at_midnight(_: Any) -> bool:
+        CLOCK.now = MIDNIGHT
+        return True
+
+    asked = Where("it takes long", at_midnight)
+    behind = nested(new_guard(), new_guard(), {"default": OTHERS, "floor": OTHERS, **LET_THROUGH}, {"default": asked})
+    app = Starlette(routes=[Mount("/out", app=behind)])
+    new_guard().protect(app, default=OTHERS, floor=OTHERS, enforce=False, until="2027-02-28")
+    assert get(app, "/out/in/x", "example.com")[0] == 403

@@ -163,7 +163,7 @@ class Protection:
         """Let a request through in spite of this refusal, if those agree whose refusals are enforced."""
         passage, place, path, exchange = call
         is_of_path = first.reason is Reason.AMBIGUOUS_PATH
-        refusing = passage.tabling if is_of_path else {at.guard}
+        refusing, refused = passage.tabling if is_of_path else {at.guard}, [(first, at)]
         ruling = _ruling(passage, place)
         asked: dict[GuardCore, list[Asked]] = {part.guard: [] for part in ruling.judged}
         for part in ruling.judged:
@@ -181,9 +181,11 @@ class Protection:
                     return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
                 identities.setdefault(guard, Identity())
                 refusing.add(guard)
-        if not passage.is_let_through(None if is_of_path else at.guard):
-            # The day has passed while a key was fetched.
-            return await self._turn_away(first, at, identities.get(at.guard), passage, exchange)
+                refused.append((refusal, part))
+        for each, part in refused:
+            # A day may have passed while a key was fetched.
+            if not passage.is_let_through(None if each.reason is Reason.AMBIGUOUS_PATH else part.guard):
+                return await self._turn_away(each, part, identities.get(part.guard), passage, exchange)
         lax = {part.guard for part in ruling.judged if part.is_lax}
         callers = {
             guard: _known(known(parts, identities[guard]), is_lax=guard in lax) if parts else None
