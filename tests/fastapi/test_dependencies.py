@@ -342,3 +342,31 @@ def test_websockets_are_judged_by_their_parameters_and_routers_before_accept() -
         assert seen == []
     assert dial(app, "/parameter", "staff")[1]["text"] == "user:ada@example.com"
     assert dial(app, "/router", "staff")[0]["type"] == "websocket.accept"
+
+
+def test_requests_to_a_router_whose_dependencies_are_no_list_cost_no_memory() -> None:
+    app, guard = closed(Public())
+    app.get("/x")(lambda: None)
+    app.router.dependencies = (guard.allow(STAFF),)  # type: ignore[assignment]
+    for _ in range(20):
+        assert statuses(app, "/x", None, "staff", "outsider") == [401, 200, 403]
+    reader = app.router.middleware_stack.protection.reader  # type: ignore[attr-defined]
+    (known,) = (known for known in reader._known.values() if known.route().path == "/x")
+    ((place,),) = known.places.values()
+    assert len(place.ways) == 1
+
+
+def test_an_application_ends_with_its_guard() -> None:
+    import gc
+    import weakref
+
+    def served_and_gone() -> Any:
+        app, guard = closed()
+        app.get("/x")(guard.allow(STAFF)(lambda: None))
+        assert statuses(app, "/x", None, "staff") == [401, 200]
+        return weakref.ref(app)
+
+    gone = [served_and_gone() for _ in range(3)]
+    served_and_gone()  # what was called last may be held by whatever measures
+    gc.collect()
+    assert not any(each() for each in gone)

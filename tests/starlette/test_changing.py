@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.applications import Starlette
@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Mount, Route, Router
 
 from callerid import ConfigurationError, Nobody, Public
-from callerid.starlette import Guard
+from callerid.starlette import Guard, passage
 from callerid.testing import LocalIssuer
 
 from .world import OTHERS, OWNER, STAFF, Diary, ask, asked, closed, dial, during_fetch, new_guard, status, statuses
@@ -438,3 +438,21 @@ def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> Non
         gc.collect()
     # By type: lazy objects of other frameworks, which live in this process, too, make themselves when asked.
     assert not [each for each in gc.get_objects() if issubclass(type(each), Route) and each.path.startswith("/gone")]
+
+
+def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
+    ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage, "MOST_WAYS", 5)
+    behind, outermost = Starlette(routes=[ran.route("/x", "judged")]), Starlette()
+    new_guard().protect(behind, default=OTHERS)
+    mount = Mount("/m", behind)
+    outermost.routes.append(mount)
+    guard.protect(outermost, default=STAFF, floor=STAFF | OTHERS)
+    for _ in range(20):
+        mount.app = guard.allow(STAFF | OTHERS)(behind)
+        mount._base_app = mount.app  # as Mount's constructor has it
+        assert statuses(outermost, "/m/x", None, "staff", "outsider") == [401, 403, 200]
+    protection = cast("Any", behind.router.middleware_stack).protection
+    assert len(protection.ways) <= 5
+    assert all(len(each.ways) <= 5 for known in protection.reader._known.values() for (each,) in known.places.values())

@@ -70,7 +70,7 @@ class FastAPIReader(RouteReader):
         self._api_routers: weakref.WeakValueDictionary[int, APIRouter] = weakref.WeakValueDictionary()
         # Held with what is known of them, so that no other object can come to have their id.
         self._declared: dict[int, tuple[params.Depends, tuple[Mark, ...]]] = {}
-        self._around: dict[int, tuple[list[Any], tuple[Place]]] = {}
+        self._around: dict[int, tuple[tuple[Any, ...], tuple[Place]]] = {}
         self._included: dict[int, _Included] = {}
 
     # --- which route ---
@@ -156,13 +156,13 @@ class FastAPIReader(RouteReader):
         """A router's own dependencies: FastAPI gives them to API routes only, and here they hold for all."""
         if _INCLUDED is None and isinstance(router, APIRouter):
             self._api_routers[id(router)] = router
-        declared = getattr(router, "dependencies", ())
+        declared = tuple(getattr(router, "dependencies", ()))
         if not declared:
             return ()
         # What was declared is kept with it: the same id with the same dependencies can only mean the same.
         known = self._around.get(id(router))
         if known is None or known[0] != declared:
-            known = self._around[id(router)] = (list(declared), (Place("", self._marks_in(declared)),))
+            known = self._around[id(router)] = (declared, (Place("", self._marks_in(declared)),))
         return known[1]
 
     def _around_included(self, included: Any) -> Place:

@@ -32,6 +32,9 @@ Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
 OWN: Final = -1
 """The number of what does not stand in a path table."""
 
+MOST_WAYS: Final = 1000
+"""More ways than this lead to no place: where there are, most of them lead through places that are gone."""
+
 
 class Judged(NamedTuple):
     """What is judged by itself: by the route's path parameters, or by those of the path table's entry of an area.
@@ -83,7 +86,7 @@ class Way:
     no request adds any.
     """
 
-    __slots__ = ("_under", "areas", "parameters", "rulings", "templates")
+    __slots__ = ("areas", "parameters", "rulings", "templates")
 
     def __init__(
         self,
@@ -94,13 +97,13 @@ class Way:
         self.areas, self.parameters, self.templates = areas, parameters, templates
         self.rulings: dict[Any, Ruling] = {}
         """What must hold at the end of this way: by whether an endpoint is meant, and the path tables' entries."""
-        self._under: dict[Protection, Way] = {}
 
     def under(self, protection: Protection) -> Way:
-        """The way on, beneath a protection."""
-        way = self._under.get(protection)
+        """The way on, beneath a protection. It is kept there, to end with it."""
+        way = protection.ways.get(self)
         if way is None:
-            way = self._under[protection] = Way((*self.areas, (protection, ())), self.parameters, self.templates)
+            way = Way((*self.areas, (protection, ())), self.parameters, self.templates)
+            _keep(protection.ways, self, way)
         return way
 
     def through(self, place: Place) -> Way:
@@ -108,12 +111,19 @@ class Way:
         way: Way | None = place.ways.get(self)
         if way is None:
             protection, marks = self.areas[-1]
-            way = place.ways[self] = Way(
+            way = Way(
                 (*self.areas[:-1], (protection, (*marks, *place.marks))),
                 (*self.parameters, *place.parameters),
                 (*self.templates, place.template),
             )
+            _keep(place.ways, self, way)
         return way
+
+
+def _keep(ways: dict[Way, Way], before: Way, way: Way) -> None:
+    if len(ways) >= MOST_WAYS:
+        ways.clear()
+    ways[before] = way
 
 
 _BEGINNING: Final = Way()

@@ -23,7 +23,7 @@ from callerid.guard import GuardCore, Identity, Requirement, arun, log
 from callerid.paths import PathTable, first_expiry
 from callerid.rehearsal import Asked, Live, compare, known, let_through
 from callerid.rollout import Rollout
-from callerid.starlette.passage import OWN, Judged, Passage, Ruling, Tabled
+from callerid.starlette.passage import OWN, Judged, Passage, Ruling, Tabled, Way
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
@@ -58,6 +58,8 @@ class Protection:
         self.rollout = rollout
         self.shadow = shadow
         self.has_tables = table is not None or shadow is not None
+        self.ways: dict[Way, Way] = {}
+        """The ways beneath it, by those that lead to it."""
 
     def lets_through(self) -> bool:
         """Whether what is refused here is let through all the same, at present."""
