@@ -390,3 +390,16 @@ def test_what_is_remembered_is_the_token_however_it_was_sent(issuer: LocalIssuer
         with pytest.raises(Unauthenticated):
             guard.verify(text)
     assert guard.verify(token) is guard.verify(token)
+
+
+def test_a_guard_that_identifies_otherwise_remembers_as_well(issuer: LocalIssuer, checks: list[str]) -> None:
+    class Counting(Guard):
+        asked = 0
+
+        def identify(self, sent: Any) -> Any:
+            self.asked += 1
+            return super().identify(sent)
+
+    guard, token = Counting(issuer.google(PEOPLE)), issuer.workspace_person()
+    assert identified(guard, token) == identified(guard, token)
+    assert (guard.asked, len(checks)) == (2, 1)

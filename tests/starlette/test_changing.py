@@ -426,6 +426,20 @@ def test_what_is_changed_on_a_router_between_requests_counts(ran: Diary, guard: 
     assert ran == ["judged", "judged", "default"]
 
 
+def test_what_is_put_on_a_router_need_not_compare(ran: Diary, guard: Guard) -> None:
+    class Array:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    app = closed(ran.route("/x", "judged"), guard=guard)
+    for _ in range(3):
+        cast("Any", app.router).weights = Array()
+        assert statuses(app, "/x", "staff", "staff", None) == [200, 200, 401]
+    assert ran == ["judged"] * 6
+
+
 def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> None:
     import gc
 
