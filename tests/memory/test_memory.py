@@ -403,3 +403,16 @@ def test_a_guard_that_identifies_otherwise_remembers_as_well(issuer: LocalIssuer
     guard, token = Counting(issuer.google(PEOPLE)), issuer.workspace_person()
     assert identified(guard, token) == identified(guard, token)
     assert (guard.asked, len(checks)) == (2, 1)
+
+
+def test_both_slots_wait_for_one_fetch_and_are_remembered_each(issuer: LocalIssuer, checks: list[str]) -> None:
+    with issuer as serving:
+        guard, before = Guard(serving.google(PEOPLE, SERVICE)), serving.fetches["google"]
+        person, service = serving.workspace_person(), serving.service_account(audience=SERVICE)
+        sent = {"authorization": [f"Bearer {person}"], "x-serverless-authorization": [f"Bearer {service}"]}
+        first = run(guard.identify(sent))
+        assert first.caller is not None
+        assert first.caller.via is first.via is not None
+        assert serving.fetches["google"] == before + 1
+    assert run(guard.identify(sent)) == guard.recognise(sent) == first
+    assert len(checks) == 2

@@ -234,9 +234,7 @@ class Recogniser:
 
     def _read(self, text: str, slot: Slot, mark: Fingerprint | None) -> Flow[Caller]:
         token, issuer, ring = self._claimed(text, slot)
-        key: Key | Wait | None = ring.at_hand(token.kid)
-        if key is None:
-            key = self._keys.find(issuer.keys, issuer.algorithm, token.kid)
+        key = ring.at_hand(token.kid) or self._keys.find(issuer.keys, issuer.algorithm, token.kid)
         if isinstance(key, Wait):
             yield key
             key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
