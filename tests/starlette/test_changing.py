@@ -437,6 +437,9 @@ def test_what_is_put_on_a_router_need_not_compare(ran: Diary, guard: Guard) -> N
     for _ in range(3):
         cast("Any", app.router).weights = Array()
         assert statuses(app, "/x", "staff", "staff", None) == [200, 200, 401]
+        seam = cast("Any", app.router.middleware_stack)
+        pin = seam.protection.reader._knowledge(app.routes[0]).pin
+        assert seam._narrowing.to(pin, app.routes[0]).weights is seam.router.weights
     assert ran == ["judged"] * 6
 
 
