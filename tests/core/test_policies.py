@@ -115,7 +115,10 @@ def test_a_misspelt_role_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ('{"bindings": [], "bindings": [{"role": "roles/run.invoker"}]}', "stands twice"),
+        (
+            '{"bindings": [], "bindings": [{"role": "roles/run.invoker"}]}',
+            "no JSON (a member stands twice in one object)",
+        ),
         ("bindings:\n- members", "no JSON"),
         ("[" * 100_000, "no JSON"),
         (b"\xff", "no JSON"),
