@@ -80,7 +80,7 @@ class Conversation:
 def converse(app: Any, guard: GuardCore, conversation: Conversation, backend: str, path: str = "/live") -> None:
     """A socket whose token, the leeway added, expires in a moment by the guard's clock."""
     fresh = issuer.workspace_person("ada@example.com")
-    ahead = parse(fresh).claims["exp"] + guard.leeway - 0.2 - time.time()
+    ahead = parse(fresh).claims["exp"] + guard.leeway - 0.5 - time.time()
     guard.clock = lambda: time.time() + ahead
     bearer = [(b"authorization", f"Bearer {fresh}".encode())]
     scope = scope_of("GET", path, bearer, type="websocket", scheme="ws", subprotocols=[])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,6 +171,7 @@ def test_a_cold_start_without_keys_answers_at_once_after_the_first_failure(
     server: KeyServer, store: KeyStore, source: KeySource, clock: Clock
 ) -> None:
     server.status = 500
+    source = replace(source, stale_wait=5.0)  # each of these fetches is waited for, however slow the machine
     retry_after = []
     for failures in range(1, 8):
         retry_after.append(unavailable(store, source))

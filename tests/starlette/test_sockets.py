@@ -66,7 +66,7 @@ ends: list[int] = []
 
 async def listen(websocket: WebSocket) -> None:
     await websocket.accept()
-    with anyio.move_on_after(0.6):
+    with anyio.move_on_after(2):
         try:
             while True:
                 await websocket.receive_text()
