@@ -74,6 +74,8 @@ def _document(rows: Iterable[Row]) -> str:
     head = (
         "# What callerid costs\n\nWritten by `make bench`: medians of ratios, contenders taking turns in one run on one"
         " machine. Absolute times are left out: they would mean little.\n\n"
+        "A floor is what the least of its kind costs: it lets in whoever comes, and is here to tell what is left for a"
+        " guard.\n\n"
         f"Python {platform.python_version()}, {versions}.\n\n![The ratios](results.svg)\n"
     )
     parts = [head]
@@ -107,7 +109,9 @@ def _plot(rows: list[Row], path: Path) -> None:
             axes.plot([row.reach, row.reach], [place - 0.4, place + 0.4], color="black")
     axes.set_yticks(places, labels, fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("ratio beside the baseline of 1.0 (green: in reach, red: not; black: the reach; grey: peers)")
+    axes.set_xlabel(
+        "ratio beside the baseline of 1.0 (green: in reach, red: not; black: the reach; grey: peers and floors)"
+    )
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
 
 

@@ -5,6 +5,7 @@
 """
 
 import functools
+import hashlib
 import json
 import os
 import sys
@@ -53,6 +54,60 @@ def starlette_callerid_unremembered() -> Starlette:
 
 def starlette_callerid_public() -> Starlette:
     return starlette_callerid(public=True)
+
+
+class _CallsOn:
+    """A middleware that does nothing: what any middleware costs."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+class _LooksUp:
+    """A middleware that looks up a digest of the token and checks nothing: what any memory of tokens costs."""
+
+    def __init__(self, app: Any, known: dict[bytes, str]) -> None:
+        self.app, self.known = app, known
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                scope["user"] = self.known.setdefault(hashlib.sha256(value).digest(), "somebody")
+        await self.app(scope, receive, send)
+
+
+def starlette_calls_on() -> Starlette:
+    app = starlette_bare()
+    app.add_middleware(_CallsOn)
+    return app
+
+
+def starlette_looks_up() -> Starlette:
+    app = starlette_bare()
+    app.add_middleware(_LooksUp, known={})
+    return app
+
+
+def fastapi_calls_on() -> FastAPI:
+    app = fastapi_bare()
+    app.add_middleware(_CallsOn)
+    return app
+
+
+def fastapi_depends() -> FastAPI:
+    app = FastAPI()
+
+    async def nothing() -> str:
+        return "somebody"
+
+    @app.get("/")
+    async def hello(caller: Annotated[str, Depends(nothing)]) -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
 
 
 class _Backend(AuthenticationBackend):
@@ -240,6 +295,23 @@ def flask_callerid(*, public: bool = False) -> Flask:
 
 def flask_callerid_public() -> Flask:
     return flask_callerid(public=True)
+
+
+def flask_calls_on() -> Flask:
+    app = flask_bare()
+    app.before_request(lambda: None)
+    return app
+
+
+def flask_looks_up() -> Flask:
+    app = flask_bare()
+    known: dict[bytes, str] = {}
+
+    @app.before_request
+    def look_up() -> None:
+        flask.g.user = known.setdefault(hashlib.sha256(flask.request.headers["Authorization"].encode()).digest(), "")
+
+    return app
 
 
 def flask_google_auth() -> Flask:

@@ -84,6 +84,7 @@ def _loads() -> Iterator[_Load]:
             "callerid": "starlette_callerid",
             "PyJWT in AuthenticationMiddleware": "starlette_pyjwt",
             "google-auth in AuthenticationMiddleware": "starlette_google_auth",
+            "floor: middleware that looks a digest up": "starlette_looks_up",
         },
         "steady",
         reach=0.85,
@@ -112,6 +113,7 @@ def _loads() -> Iterator[_Load]:
             "no auth": "fastapi_bare",
             "callerid": "fastapi_callerid",
             "HTTPBearer + PyJWT dependency": "fastapi_pyjwt",
+            "floor: a dependency that gives a constant": "fastapi_depends",
         },
         "steady",
         reach=0.92,
@@ -135,13 +137,21 @@ def _loads() -> Iterator[_Load]:
     )
     yield _Load(
         "requests/s, public route, Starlette (no auth = 1.0)",
-        {"no auth": "starlette_bare", "callerid": "starlette_callerid_public"},
+        {
+            "no auth": "starlette_bare",
+            "callerid": "starlette_callerid_public",
+            "floor: middleware that only calls on": "starlette_calls_on",
+        },
         "steady",
         reach=0.97,
     )
     yield _Load(
         "requests/s, public route, FastAPI (no auth = 1.0)",
-        {"no auth": "fastapi_bare", "callerid": "fastapi_callerid_public"},
+        {
+            "no auth": "fastapi_bare",
+            "callerid": "fastapi_callerid_public",
+            "floor: middleware that only calls on": "fastapi_calls_on",
+        },
         "steady",
         reach=0.97,
     )
@@ -151,13 +161,18 @@ def _loads() -> Iterator[_Load]:
             "no auth": "flask_bare",
             "callerid": "flask_callerid",
             "google-auth in the usual decorator": "flask_google_auth",
+            "floor: before_request that looks a digest up": "flask_looks_up",
         },
         "steady",
         reach=0.9,
     )
     yield _Load(
         "requests/s, public route, Flask under gunicorn (no auth = 1.0)",
-        {"no auth": "flask_bare", "callerid": "flask_callerid_public"},
+        {
+            "no auth": "flask_bare",
+            "callerid": "flask_callerid_public",
+            "floor: before_request that does nothing": "flask_calls_on",
+        },
         "steady",
         reach=0.97,
     )

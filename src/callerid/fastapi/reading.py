@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import fastapi.routing
@@ -24,13 +25,14 @@ from callerid.fastapi.parameters import marks_of, problem_with, receivers, under
 from callerid.marks import Mark, marks_on
 from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
 from callerid.starlette.passage import Ruling
-from callerid.starlette.reading import Place, RouteReader, Step
+from callerid.starlette.reading import FULL, NONE, PARTIAL, Place, RouteReader, Step
 
 __all__ = ["FastAPIReader"]
 
 # FastAPI 0.137 and newer keep an included router as one route; before, they copied its routes.
 _INCLUDED: Any = getattr(fastapi.routing, "_IncludedRouter", None)
 _INCLUDED_NAMES = ("_match", "_handle_selected", "effective_candidates", "matches", "handle")
+_names_of = attrgetter(*_INCLUDED_NAMES)
 _MATCH_FRONTEND = "_match_low_priority"
 
 _UNSEEN_ROUTES = (
@@ -79,18 +81,19 @@ class FastAPIReader(RouteReader):
         """The route that serves. An included router is asked once which of its routes that is."""
         partial: tuple[BaseRoute, Scope, Any] | None = None
         for route in routes:
-            found: Any = None
-            child_scope: Scope = {}
             if type(route) is _INCLUDED and _is_included(route):
                 found = _found_in(route, scope)
-                match = found[0]
+                judged: tuple[Match, Scope] = (found[0], {})
             else:
-                match, child_scope = route.matches(scope)
-            if match is Match.FULL:
-                return self._settled(route, (match, child_scope), scope, found)
-            if match is Match.PARTIAL and partial is None:
-                partial = (route, child_scope, found)
-        return None if partial is None else self._settled(partial[0], (Match.PARTIAL, partial[1]), scope, partial[2])
+                found, judged = None, route.matches(scope)
+            match = judged[0]
+            if match is NONE:
+                continue
+            if match is FULL:
+                return self._settled(route, judged, scope, found)
+            if match is PARTIAL and partial is None:
+                partial = (route, judged[1], found)
+        return None if partial is None else self._settled(partial[0], (PARTIAL, partial[1]), scope, partial[2])
 
     def _settled(self, route: Any, judged: tuple[Match, Scope], scope: Scope, found: Any) -> Step:
         if found is None:
@@ -101,10 +104,8 @@ class FastAPIReader(RouteReader):
         """The step that an included router is: it leads to the route in it that serves."""
         inner_match, inner_scope, route, context = found
         around, pin = self._around_included(included), self._known_included(included).pin(depth)
-        if inner_match is Match.NONE or route is None:
-            return Step(
-                (around,), pin, judged, {}, endpoint=False, route=included, inside=((Match.NONE, {}, None, None),)
-            )
+        if inner_match is NONE or route is None:
+            return Step((around,), pin, judged, {}, endpoint=False, route=included, inside=((NONE, {}, None, None),))
         if _is_included(route):
             step = self._descend(route, (inner_match, inner_scope), _found_in(route, scope), scope, depth + 1)
             serves = step.pinned
@@ -144,7 +145,7 @@ class FastAPIReader(RouteReader):
         if find is None or _would_redirect(router, scope):
             return None
         match, child_scope, route, context = find(scope)
-        if match is Match.NONE or route is None:
+        if match is NONE or route is None:
             return None
         step = super().settle(_subject(route, context), match, child_scope, scope)
         found = (match, child_scope, route, shallow_copy(context))
@@ -289,16 +290,15 @@ class FastAPIReader(RouteReader):
 
 def _is_included(route: Any) -> bool:
     """Whether this is an included router whose workings we know; one that changes them is opaque."""
-    if (
-        _INCLUDED is None
-        or type(route) is not _INCLUDED
-        or not all(hasattr(_INCLUDED, name) for name in _INCLUDED_NAMES)
-    ):
+    if type(route) is not _INCLUDED:
         return False
-    router: Any = route.original_router
-    return all(
-        getattr(getattr(router, name), "__func__", None) is vars(APIRouter)[name] for name in ("matches", "handle")
-    )
+    try:
+        _names_of(_INCLUDED)
+    except AttributeError:
+        return False
+    router, members = route.original_router, vars(APIRouter)
+    matches, handle = getattr(router.matches, "__func__", None), getattr(router.handle, "__func__", None)
+    return matches is members["matches"] and handle is members["handle"]
 
 
 def _included_within(included: Any) -> Iterator[Any]:
@@ -375,4 +375,4 @@ def _would_redirect(router: Router, scope: Scope) -> bool:
     if scope["type"] != "http" or not router.redirect_slashes or path.removeprefix(scope.get("root_path", "")) == "/":
         return False
     redirected = {**scope, "path": path.rstrip("/") if path.endswith("/") else path + "/"}
-    return any(route.matches(redirected)[0] is not Match.NONE for route in tuple(router.routes))
+    return any(route.matches(redirected)[0] is not NONE for route in tuple(router.routes))

@@ -115,12 +115,10 @@ class Known:
 
     def is_still_so(self, method: str) -> bool:
         """Whether the same would be read again where this view serves the method."""
+        if self.marks != Marks.count:
+            return False
         view_class = getattr(self.view, "view_class", None)
-        return (
-            self.marks == Marks.count
-            and self.view_class is view_class
-            and (view_class is None or self.handler is _handler(view_class, method))
-        )
+        return self.view_class is view_class and (view_class is None or self.handler is _handler(view_class, method))
 
 
 # As werkzeug reads a rule: <name>, <converter:name>, <converter(arguments):name>.

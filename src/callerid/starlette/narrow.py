@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["KEY", "Narrowing", "deaf", "is_narrowable", "is_same", "pinned", "serves", "shallow_copy"]
+__all__ = ["KEY", "Narrowing", "deaf", "is_narrowable", "pinned", "serves", "shallow_copy", "still_serves"]
 
 
 KEY: Final = "callerid"
@@ -41,9 +41,9 @@ def serves(route: Any) -> tuple[Any, Any]:
     return getattr(route, "endpoint", None), getattr(route, "app", None)
 
 
-def is_same(now: tuple[Any, Any], then: tuple[Any, Any]) -> bool:
+def still_serves(route: Any, then: tuple[Any, Any]) -> bool:
     """Whether a route hands over to the very same as before; what looks equal may be marked otherwise."""
-    return now[0] is then[0] and now[1] is then[1]
+    return getattr(route, "endpoint", None) is then[0] and getattr(route, "app", None) is then[1]
 
 
 def pinned(route: BaseRoute) -> BaseRoute:
@@ -62,7 +62,7 @@ def pinned(route: BaseRoute) -> BaseRoute:
         real = reference()
         if scope.get("route") is pin:
             scope["route"] = real
-        serve = scope["router"].not_found if real is None or not is_same(serves(real), judged) else real.handle
+        serve = scope["router"].not_found if real is None or not still_serves(real, judged) else real.handle
         return serve(scope, receive, send)
 
     pin: Any = shallow_copy(route) or _Pinned()

@@ -191,7 +191,7 @@ class Passage:
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
         for place in places:
-            self.way = self.way.through(place)
+            self.way = place.ways.get(self.way) or self.way.through(place)
 
     @property
     def areas(self) -> tuple[tuple[Protection, tuple[Mark, ...]], ...]:

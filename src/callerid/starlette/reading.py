@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.convertors import FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
@@ -16,9 +16,26 @@ from starlette.types import Scope
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.paths.shapes import ANY, MANY
 from callerid.starlette.marking import MarkedApp
-from callerid.starlette.narrow import Narrowing, is_same, pinned, serves
+from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
 
-__all__ = ["LONGEST_CHAIN", "Place", "Receiver", "RouteReader", "Step", "end_of_chain", "router_of"]
+__all__ = [
+    "FULL",
+    "LONGEST_CHAIN",
+    "NONE",
+    "PARTIAL",
+    "Place",
+    "Receiver",
+    "RouteReader",
+    "Step",
+    "end_of_chain",
+    "router_of",
+]
+
+
+# To look a member of an enumeration up takes longer than all the rest that is done about a route that does not match.
+NONE: Final = Match.NONE
+PARTIAL: Final = Match.PARTIAL
+FULL: Final = Match.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +108,19 @@ class RouteReader:
         partial: tuple[BaseRoute, Scope] | None = None
         for route in routes:
             match, child_scope = route.matches(scope)
-            if match is Match.FULL:
-                return self.settle(route, match, child_scope, scope)
-            if match is Match.PARTIAL and partial is None:
+            if match is NONE:
+                continue
+            if match is FULL:
+                return self.settle(route, FULL, child_scope, scope)
+            if match is PARTIAL and partial is None:
                 partial = (route, child_scope)
-        return None if partial is None else self.settle(partial[0], Match.PARTIAL, partial[1], scope)
+        return None if partial is None else self.settle(partial[0], PARTIAL, partial[1], scope)
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
         """The step that a matching route is."""
         known = self._knowledge(route)
         handler = known.handler(scope["method"]) if known.is_class and scope["type"] == "http" else ""
-        is_endpoint = match is Match.FULL
+        is_endpoint = match is FULL
         return Step(
             known.places.get(handler) or self._read_once(known, handler),
             known.pin,
@@ -135,14 +154,14 @@ class RouteReader:
         return places
 
     def _knowledge(self, route: Any) -> _Known:
-        key, now = id(route), serves(route)
+        key = id(route)
         known = self._known.get(key)
-        if known is not None and known.route() is route and is_same(now, known.serves):
+        if known is not None and known.route() is route and still_serves(route, known.serves):
             return known
         reference = _reference(route, lambda _: self._known.pop(key, None))
         known = _Known(
             reference or (lambda: route),
-            now,
+            serves(route),
             _class_of(self.target(route)),
             pinned(route),
             isinstance(route, Mount | Host),
@@ -239,8 +258,11 @@ def router_of(app: Any) -> Router | None:
 
 def _is_called_as_the_framework_calls(app: Any) -> bool:
     # Whose class defines it, not whose function it is: instrumentation replaces functions of the framework's classes.
-    owner = next(kind for kind in type(app).__mro__ if "__call__" in vars(kind))
-    return owner.__module__.partition(".")[0] in ("starlette", "fastapi")
+    kinds = iter(type(app).__mro__)
+    owner = next(kinds)
+    while "__call__" not in owner.__dict__:
+        owner = next(kinds)
+    return owner.__module__.startswith(("starlette.", "fastapi."))
 
 
 LONGEST_CHAIN = 100

@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.asgi.exchange import Exchange
@@ -21,7 +21,7 @@ from callerid.marks import DECIDED
 from callerid.starlette.narrow import Narrowing, deaf, is_narrowable
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
-from callerid.starlette.reading import LONGEST_CHAIN, end_of_chain, router_of
+from callerid.starlette.reading import LONGEST_CHAIN, Step, end_of_chain, router_of
 
 __all__ = ["Seam", "install", "install_in_app"]
 
@@ -58,9 +58,15 @@ class Seam:
         scope[KEY] = passage
         try:
             exchange = Exchange(scope, receive, send)
-            router = await self._decided(passage, exchange)
+            decided = self._decided(passage, exchange)
+            router = decided if isinstance(decided, Router) else await decided
             if router is not None:
-                await self._dispatch(passage, router, exchange)
+                scope.setdefault("router", self.router)
+                token = DECIDED.set(passage)
+                try:
+                    await self._dispatch(passage, router, exchange)
+                finally:
+                    DECIDED.reset(token)
         finally:
             # Whatever uses this scope again starts from where it stood.
             scope[KEY] = above
@@ -90,47 +96,51 @@ class Seam:
             passage.look_up(protection, scope)
         return passage
 
-    async def _decided(self, passage: Passage, exchange: Exchange) -> Router | None:
-        """The router with what may be served; ``None`` where the request was refused, and answered."""
+    def _decided(self, passage: Passage, exchange: Exchange) -> Router | Awaitable[Router | None]:
+        """The router with what may be served; ``None`` where the request was refused, and answered.
+
+        At once for most requests; the others have to be awaited.
+        """
         scope, router = exchange.scope, self.router
         protection = passage.way.areas[-1][0]
         reader = protection.reader
         passage.note(reader.around(router))
         try:
             step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
-        except Exception:
-            # What a route's own matching raises is shown to those alone whom the default admits.
-            if await protection.admit(passage, None, scope.get("path_params") or {}, exchange):
-                raise
-            return None
+        except Exception as error:  # noqa: BLE001 - raised again
+            return self._unresolved(error, passage, exchange)
         if step is None:
-            routes = tuple(router.routes)
-            admitted = await protection.admit(passage, None, scope.get("path_params") or {}, exchange)
-            return deaf(router, routes) if admitted else None
+            return self._nowhere(tuple(router.routes), passage, exchange)
         passage.note(step.places)
         passage.step = step
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
             return step.table(self._narrowing)
         place = step.places[-1] if step.endpoint else None
-        # Most requests are decided at once.
         waiting = protection.decide(passage, place, step.path, exchange)
-        return step.table(self._narrowing) if waiting is None or await waiting else None
+        return step.table(self._narrowing) if waiting is None else self._waited_for(waiting, step)
 
-    async def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> None:
+    async def _waited_for(self, waiting: Awaitable[bool], step: Step) -> Router | None:
+        return step.table(self._narrowing) if await waiting else None
+
+    async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> Router | None:
+        admitted = await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange)
+        return deaf(self.router, routes) if admitted else None
+
+    async def _unresolved(self, error: Exception, passage: Passage, exchange: Exchange) -> None:
+        """What a route's own matching raises is shown to those alone whom the default admits."""
+        if await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange):
+            raise error
+
+    def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> Awaitable[None]:
         scope, receive, send = exchange
-        scope.setdefault("router", self.router)
-        token = DECIDED.set(passage)
-        try:
-            if passage.leads_to is not None:
-                await self.serve(router, scope, receive, HeldSend(passage, exchange))
-            elif scope["type"] == "websocket":
-                serve = functools.partial(self.serve, router)
-                await passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
-            else:
-                await self.serve(router, scope, receive, send)
-        finally:
-            DECIDED.reset(token)
+        if passage.leads_to is not None:
+            send = HeldSend(passage, exchange)
+        elif scope["type"] == "websocket":
+            serve = functools.partial(self.serve, router)
+            return passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
+        served: Awaitable[None] = self.serve(router, scope, receive, send)
+        return served
 
 
 def install(router: Router) -> Seam | None:
