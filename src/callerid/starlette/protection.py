@@ -307,8 +307,13 @@ class HeldSend:
         self._passage, self._exchange = passage, exchange
         self._swallow = False
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Send, once decided."""
+        if self._passage.pending or self._swallow:
+            return self._hold(message)
+        return self._exchange.send(message)
+
+    async def _hold(self, message: Message) -> None:
         send = self._exchange.send
         if self._swallow:
             return
