@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from callerid.callers import FIREBASE_CLAIMS, Caller, Claims, ComputeEngine, FirebaseFacts, Kind
+from callerid.callers import FIREBASE, FIREBASE_CLAIMS, GOOGLE, Caller, Claims, ComputeEngine, FirebaseFacts
 from callerid.errors import Reason, Unauthenticated
 from callerid.issuers import Issuer
 from callerid.keys import Key
@@ -32,7 +32,7 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> Non
     if token.algorithm != issuer.algorithm:
         raise Unauthenticated(Reason.WRONG_ALGORITHM, f"expected {issuer.algorithm}, got {_shown(token.algorithm)}")
     subject = _text(token.claims, "sub", required=True)
-    longest = 128 if issuer.kind is Kind.FIREBASE else 255
+    longest = 128 if issuer.kind is FIREBASE else 255
     if subject is None or len(subject) > longest:
         raise _bad_claim("sub", f"1 to {longest} characters", f"{len(subject or '')}")
     audience = _text(token.claims, "aud", required=True)
@@ -88,7 +88,7 @@ def verified(token: Token, issuer: Issuer) -> Caller:
 
     Raises `Unauthenticated` for a claim of the wrong type.
     """
-    return (_firebase_caller if issuer.kind is Kind.FIREBASE else _google_caller)(token.claims, issuer)
+    return (_firebase_caller if issuer.kind is FIREBASE else _google_caller)(token.claims, issuer)
 
 
 def _google_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
@@ -99,7 +99,7 @@ def _google_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
     # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
     service = _is_service_address(email) or _is_service_address(authorized_party) or authorized_party == subject
     return Caller(
-        kind=Kind.GOOGLE,
+        kind=GOOGLE,
         issuer=issuer.name,
         subject=subject,
         audience=claims["aud"],
@@ -117,7 +117,7 @@ def _firebase_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
     provider = _text(about, "sign_in_provider") or _text(claims, "provider_id") or None
     signed_in_at = _date(claims, "auth_time")
     return Caller(
-        kind=Kind.FIREBASE,
+        kind=FIREBASE,
         issuer=issuer.name,
         subject=claims["sub"],
         audience=claims["aud"],

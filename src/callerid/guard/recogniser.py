@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
-from callerid.callers import Caller, Kind
+from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.guard.credentials import credential
 from callerid.guard.flow import Flow, arun, run
 from callerid.guard.requirement import named_audiences
 from callerid.issuers import AUTHORIZATION, Issuer, Slot
 from callerid.keys import Key, KeyRing, KeyStatus, KeyStore, Wait
-from callerid.memory import DEFAULT_SIZE, Fingerprint, Memory, Remembered, fingerprint
+from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
 from callerid.tokens import Token, parse
 from callerid.verify import check_audience, check_claims, check_signature, valid_from, verified
 
@@ -150,14 +150,13 @@ class Recogniser:
         """As `_verify`, if no key has to be fetched."""
         self.check_ready()
         audiences = None if audience is None else named_audiences(audience)
-        mark = self._mark(AUTHORIZATION, token)
-        caller = self._remembered(mark) or self._read_at_once(token, AUTHORIZATION, mark)
+        caller = self._remembered(AUTHORIZATION, token) or self._read_at_once(token, AUTHORIZATION)
         if caller is not None:
             self.check_audience(caller, audiences)
         return caller
 
     def _verify(self, token: str, audience: str | Iterable[str] | None) -> Flow[Caller]:
-        caller = yield from self._read(token, AUTHORIZATION, self._mark(AUTHORIZATION, token))
+        caller = yield from self._read(token, AUTHORIZATION)
         self.check_audience(caller, named_audiences(audience))
         return caller
 
@@ -174,7 +173,7 @@ class Recogniser:
             return identity
         caller = via = None
         for slot, text in self._credentials(sent):
-            read = yield from self._read(text, slot, self._mark(slot, text))
+            read = yield from self._read(text, slot)
             if slot.carrier:
                 via = read
             else:
@@ -189,19 +188,19 @@ class Recogniser:
             if values:
                 # Whatever is remembered has passed every check of its form; what is not written as most are is read.
                 is_usual = len(values) == 1 and values[0].startswith("Bearer ")
-                known = self._remembered(self._mark(slot, values[0][7:])) if is_usual else None
+                known = self._remembered(slot, values[0][7:]) if is_usual else None
                 if known is None:
                     return self._recognise_unseen(sent)
                 if slot.carrier:
                     via = known
                 else:
                     caller = known
-        return _identity(caller, via)
+        return Identity(caller) if via is None else _identity(caller, via)
 
     def _recognise_unseen(self, sent: Mapping[str, list[str]]) -> Identity | None:
         caller = via = None
         for slot, text in self._credentials(sent):
-            read = self._read_at_once(text, slot, self._mark(slot, text))
+            read = self._read_at_once(text, slot)
             if read is None:
                 return None
             if slot.carrier:
@@ -215,13 +214,9 @@ class Recogniser:
 
     # --- the flow's parts ---
 
-    def _mark(self, slot: Slot, text: str) -> Fingerprint | None:
-        """What a token is remembered by; ``None`` where nothing is."""
-        return fingerprint(slot, text) if self._memory.size else None
-
-    def _remembered(self, mark: Fingerprint | None) -> Caller | None:
+    def _remembered(self, slot: Slot, text: str) -> Caller | None:
         """The caller of a token verified before, if it would be verified again: in its time, by a key still held."""
-        known = None if mark is None else self._memory.recall(mark)
+        known = self._memory.recall(fingerprint(slot, text)) if self._memory.size else None
         if known is None:
             return None
         key = known.key
@@ -232,19 +227,19 @@ class Recogniser:
         in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
         return known.caller if in_time and id(known.issuer) in self._trusted else None
 
-    def _read(self, text: str, slot: Slot, mark: Fingerprint | None) -> Flow[Caller]:
+    def _read(self, text: str, slot: Slot) -> Flow[Caller]:
         token, issuer, ring = self._claimed(text, slot)
         key = ring.at_hand(token.kid) or self._keys.find(issuer.keys, issuer.algorithm, token.kid)
         if isinstance(key, Wait):
             yield key
             key = self._keys.find(issuer.keys, issuer.algorithm, token.kid, waited=key)
         assert not isinstance(key, Wait)  # noqa: S101 - find never asks twice
-        return self._proved(token, issuer, ring, key, slot, mark)
+        return self._proved(text, token, issuer, ring, key, slot)
 
-    def _read_at_once(self, text: str, slot: Slot, mark: Fingerprint | None) -> Caller | None:
+    def _read_at_once(self, text: str, slot: Slot) -> Caller | None:
         token, issuer, ring = self._claimed(text, slot)
         key = ring.at_hand(token.kid) or self._keys.find(issuer.keys, issuer.algorithm, token.kid)
-        return None if isinstance(key, Wait) else self._proved(token, issuer, ring, key, slot, mark)
+        return None if isinstance(key, Wait) else self._proved(text, token, issuer, ring, key, slot)
 
     def _claimed(self, text: str, slot: Slot) -> tuple[Token, Issuer, KeyRing]:
         """What a token claims to be, before its signature is looked at."""
@@ -254,14 +249,15 @@ class Recogniser:
         return token, issuer, self._keys.ring(issuer.keys, issuer.algorithm)
 
     def _proved(  # noqa: PLR0913, PLR0917 - all that is known of one token
-        self, token: Token, issuer: Issuer, ring: KeyRing, key: Key, slot: Slot, mark: Fingerprint | None
+        self, text: str, token: Token, issuer: Issuer, ring: KeyRing, key: Key, slot: Slot
     ) -> Caller:
         check_signature(token, key)
         caller = verified(token, issuer)
         if slot.carrier:
             self.check_audience(caller, None)
-        if mark is not None:
-            self._memory.remember(mark, Remembered(issuer, ring, key, caller, valid_from(token.claims)))
+        if self._memory.size:
+            known = Remembered(issuer, ring, key, caller, valid_from(token.claims))
+            self._memory.remember(fingerprint(slot, text), known)
         return caller
 
     def _issuer(self, token: Token, slot: Slot) -> Issuer:
@@ -278,7 +274,7 @@ class Recogniser:
 
     def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
         """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""
-        if caller.kind is Kind.GOOGLE:
+        if caller.kind is GOOGLE:
             accepted = audiences or self._accepted.get(caller.issuer, frozenset())
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from callerid.callers import Caller, Claims, FirebaseFacts, Kind
+from callerid.callers import FIREBASE, GOOGLE, Caller, Claims, FirebaseFacts
 from callerid.rules.text import lower
 
 __all__ = ["Facts"]
@@ -43,9 +43,9 @@ class Facts(NamedTuple):
     @property
     def google(self) -> Caller | None:
         """The caller, if a Google identity."""
-        return self.caller if self.caller is not None and self.caller.kind is Kind.GOOGLE else None
+        return self.caller if self.caller is not None and self.caller.kind is GOOGLE else None
 
     @property
     def firebase(self) -> FirebaseFacts | None:
         """The caller's Firebase facts, if a Firebase user."""
-        return self.caller.firebase if self.caller is not None and self.caller.kind is Kind.FIREBASE else None
+        return self.caller.firebase if self.caller is not None and self.caller.kind is FIREBASE else None
