@@ -119,14 +119,17 @@ def _layers(target: Any) -> Iterator[Any]:
             target = inspect.getattr_static(target, "__wrapped__", None) or getattr(target, "__func__", None)
 
 
-def mark_function(function: Callable[..., Any], mark: Mark) -> Callable[..., Any]:
+def mark_function(
+    function: Callable[..., Any], mark: Mark, claimed: Callable[[Mark, str], None] = claim
+) -> Callable[..., Any]:
     """The function behind a claim, with the same signature, annotations and globals; coroutine functions stay such.
 
-    Everything else, generators too, is wrapped in a plain function: a failed claim is then a 500 and no broken stream.
+    ``claimed`` raises where the mark was not decided. Everything else, generators too, is wrapped in a plain function:
+    a failed claim is then a 500 and no broken stream.
     """
     innermost = unwrapped(function)
     wrapper = _async_claim if _is_coroutine_function(function) else _claim
-    template = wrapper(function, mark, getattr(innermost, "__qualname__", repr(innermost)), claim)
+    template = wrapper(function, mark, getattr(innermost, "__qualname__", repr(innermost)), claimed)
     # Frameworks resolve string annotations in the globals of what they are given: those must be the user's.
     made = types.FunctionType(
         template.__code__,

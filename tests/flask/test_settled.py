@@ -16,8 +16,8 @@ from werkzeug.routing import Rule
 
 from callerid import FirebaseUser, Public, Reason, Unauthenticated, UnguardedEndpointError
 from callerid.flask import Guard, current_caller
+from callerid.flask.current import SERVING, request_now
 from callerid.flask.protection import Protection
-from callerid.marks import DECIDED
 from callerid.testing import as_caller, google_person
 
 from .world import (
@@ -388,11 +388,13 @@ def test_nothing_is_left_behind_whatever_fails(guard: Guard) -> None:
     view = guard.allow(Public())(failing)
     app.add_url_rule("/", "x", view)
     app.teardown_request(failing)
+    left: list[Any] = []
+    app.teardown_request(lambda _: left.append(getattr(request_now(), SERVING)))
     app.testing = True
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             ask(app, "/")
-        assert DECIDED.get() is None
+        assert left.pop() is None
         with pytest.raises(UnguardedEndpointError):
             view()
 
@@ -453,6 +455,25 @@ def test_a_dispatch_that_looks_like_the_guards_own_is_none(ran: Diary, guard: Gu
     assert statuses(app, "/", None, None) == [200, 200]
     assert status(app, "/?other") == 500
     assert ran == ["open", "open", "open"]
+
+
+def test_a_dispatch_put_in_while_a_request_is_prepared_runs_no_marked_view(ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/users/<name>", "x", guard.allow(STAFF)(ran.view("user")))
+
+    def dispatch() -> Any:
+        return app.view_functions["x"](name="somebody else")
+
+    def prepare() -> None:
+        app.dispatch_request = dispatch  # type: ignore[method-assign]
+
+    app.before_request(prepare)
+    assert status(app, "/users/ada", "staff") == 500
+    assert ran == []
+    # From the next request on it is taken along.
+    app.before_request_funcs[None].remove(prepare)
+    assert statuses(app, "/users/ada", None, "staff") == [401, 200]
+    assert ran == ["user"]
 
 
 def test_dispatches_that_come_and_go_do_not_pile_up(ran: Diary, guard: Guard) -> None:

@@ -12,14 +12,16 @@ from werkzeug.local import LocalProxy
 from callerid.callers import Caller
 from callerid.errors import CalleridError, ConfigurationError, UnguardedEndpointError
 from callerid.guard import log
-from callerid.marks import Mark
+from callerid.marks import Mark, unguarded
 
 __all__ = [
     "ATTRIBUTE",
+    "SERVING",
     "Decision",
     "NoCallerError",
     "Serving",
     "caller",
+    "claim",
     "current_caller",
     "decision_now",
     "request_now",
@@ -28,6 +30,9 @@ __all__ = [
 
 ATTRIBUTE: Final = "_callerid_decision"
 """Where the decision rides: on the request itself, since an application context outlives requests made inside it."""
+
+SERVING: Final = "_callerid_serving"
+"""Where the same decision is while the guard's dispatch runs. (Not in a context variable, which costs more.)"""
 
 
 class Serving(NamedTuple):
@@ -66,10 +71,6 @@ class Decision:
         """The place by the name that it has in the log."""
         return f"{self.serving.method} {self.template}"
 
-    def has_decided(self, mark: Mark) -> bool:
-        """Whether this mark was judged for the request that runs now, and let in."""
-        return mark in self.marks and decision_now() is self
-
     def check(self, app: Flask, asked: Request) -> None:
         """Raise `UnguardedEndpointError` where something else than what was judged is about to be served."""
         rule, exception, view, method = self.serving
@@ -96,6 +97,16 @@ def decision_now() -> Decision | None:
         return getattr(request_now(), ATTRIBUTE, None)
     except RuntimeError:
         return None
+
+
+def claim(mark: Mark, name: str) -> None:
+    """Raise `UnguardedEndpointError` unless the mark was decided for the request that is dispatched now."""
+    try:
+        decision: Decision | None = getattr(request_now(), SERVING, None)
+    except RuntimeError:
+        decision = None
+    if decision is None or mark not in decision.marks:
+        raise unguarded(mark, name)
 
 
 def undecided_dispatch() -> UnguardedEndpointError:

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask
 from flask.views import View
 
 from callerid.errors import ConfigurationError
-from callerid.flask.current import decision_now
+from callerid.flask.current import claim, decision_now
 from callerid.marks import ATTRIBUTE, Mark, mark_function, marks_on, unguarded
 
 __all__ = ["Allow", "Marks"]
@@ -87,7 +87,7 @@ class Allow:
         if isinstance(target, staticmethod | classmethod | functools.partialmethod):
             raise TypeError("mark the function, then make it a static or class method: put @guard.allow(...) below")
         if inspect.isroutine(cast("Any", target)) or isinstance(target, functools.partial):
-            made = mark_function(cast("Any", target), self.mark)
+            made = mark_function(cast("Any", target), self.mark, claim)
             self._marks.note(made)
             return made
         if isinstance(target, Flask):
@@ -101,7 +101,7 @@ class Allow:
 def _mark_blueprint(blueprint: Blueprint, mark: Mark) -> Blueprint:
     def claimed() -> None:
         decision = decision_now()
-        if decision is None or not decision.has_decided(mark):
+        if decision is None or mark not in decision.marks:
             raise unguarded(mark, f"the blueprint {blueprint.name!r}")
 
     try:
@@ -123,7 +123,7 @@ def _mark_view_class(target: Any, mark: Mark) -> Any:
 
     @functools.wraps(original)
     def as_view(cls: Any, name: str, *arguments: Any, **options: Any) -> Any:
-        return mark_function(original(cls, name, *arguments, **options), mark)
+        return mark_function(original(cls, name, *arguments, **options), mark, claim)
 
     target.as_view = classmethod(as_view)
     setattr(target, ATTRIBUTE, (*getattr(target, ATTRIBUTE, ()), mark))

@@ -8,10 +8,9 @@ from typing import Any, Final
 from flask import Flask
 
 from callerid.errors import ConfigurationError
-from callerid.flask.current import ATTRIBUTE, Decision, request_now, undecided_dispatch
+from callerid.flask.current import ATTRIBUTE, SERVING, Decision, request_now, undecided_dispatch
 from callerid.flask.protection import Protection
 from callerid.flask.survey import check
-from callerid.marks import DECIDED
 
 __all__ = ["install"]
 
@@ -55,11 +54,12 @@ def _seat(app: Flask) -> Callable[[], Any]:
         if decision is None:
             raise undecided_dispatch()
         decision.check(app, asked)
-        undo = DECIDED.set(decision)
+        around = getattr(asked, SERVING, None)
+        setattr(asked, SERVING, decision)
         try:
             return dispatch()
         finally:
-            DECIDED.reset(undo)
+            setattr(asked, SERVING, around)
 
     setattr(guarded_dispatch, EXTENSION, guarded_dispatch)
     app.dispatch_request = guarded_dispatch  # type: ignore[method-assign]
