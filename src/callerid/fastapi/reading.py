@@ -79,7 +79,7 @@ class FastAPIReader(RouteReader):
 
     def resolve(self, routes: Iterable[BaseRoute], scope: Scope) -> Step | None:
         """The route that serves. An included router is asked once which of its routes that is."""
-        partial: tuple[BaseRoute, Scope, Any] | None = None
+        partial: tuple[BaseRoute, tuple[Match, Scope], Any] | None = None
         for route in routes:
             if type(route) is _INCLUDED and _is_included(route):
                 found = _found_in(route, scope)
@@ -90,12 +90,13 @@ class FastAPIReader(RouteReader):
             if match is NONE:
                 continue
             if match is FULL:
-                return self._settled(route, judged, scope, found)
+                break
             if match is PARTIAL and partial is None:
-                partial = (route, judged[1], found)
-        return None if partial is None else self._settled(partial[0], (PARTIAL, partial[1]), scope, partial[2])
-
-    def _settled(self, route: Any, judged: tuple[Match, Scope], scope: Scope, found: Any) -> Step:
+                partial = (route, judged, found)
+        else:
+            if partial is None:
+                return None
+            route, judged, found = partial
         if found is None:
             return self.settle(route, *judged, scope)
         return self._descend(route, judged, found, scope, 0)

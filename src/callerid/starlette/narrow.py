@@ -116,7 +116,11 @@ class Narrowing:
         """The router with a table of this one pin; what disagrees with it ends in 404, never in another endpoint."""
         if not self._is_plain:
             return self.once(pin)
-        if self._has_changed():
+        try:
+            has_changed = self._as_it_was != self.router.__dict__
+        except Exception:  # noqa: BLE001 - it may hold anything, such as an array, which is neither equal nor not
+            has_changed = True
+        if has_changed:
             self._copies, self._as_it_was = {}, dict(self.router.__dict__)
         found = self._copies.get(id(pin))
         if found is not None and found[0] is pin:
@@ -126,12 +130,6 @@ class Narrowing:
         with suppress(TypeError):  # its class has slots, and none for this: it cannot be seen to end
             copies[key] = (pin, copy, weakref.ref(route, lambda _: copies.pop(key, None)))
         return copy
-
-    def _has_changed(self) -> bool:
-        try:
-            return self._as_it_was != self.router.__dict__
-        except Exception:  # noqa: BLE001 - it may hold anything, such as an array, which is neither equal nor not
-            return True
 
     def once(self, pin: BaseRoute) -> Router:
         """As `to`, for a pin that serves one request."""

@@ -326,7 +326,10 @@ class Passage:
 
     def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
         """Remember what was decided, and for which path parameters."""
-        self.answered()
+        if self.above is None:
+            self.pending = False
+        else:
+            self.answered()
         self._decided, self._callers, self._path = ruling.marks, callers, path
 
     def has_decided(self, mark: Mark) -> bool:

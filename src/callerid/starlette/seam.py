@@ -91,7 +91,7 @@ class Seam:
             return None if above is None else above.onwards()
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
-        passage.way = passage.way.under(protection)
+        passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
         if protection.has_tables:
             passage.look_up(protection, scope)
         return passage
@@ -104,7 +104,9 @@ class Seam:
         scope, router = exchange.scope, self.router
         protection = passage.way.areas[-1][0]
         reader = protection.reader
-        passage.note(reader.around(router))
+        around = reader.around(router)
+        if around:
+            passage.note(around)
         try:
             step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
         except Exception as error:  # noqa: BLE001 - raised again
