@@ -209,6 +209,35 @@ def test_a_pem_map_with_a_private_key_in_it_is_refused_whole() -> None:
         keys(escaped, "RS256")
 
 
+PUBLIC, SECRET = json.dumps(pem(rsa_key())), json.dumps("-----BEGIN PRIVATE KEY-----")
+SECRET_JWK = json.dumps(rsa_jwk("leaked", d="AQAB"))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        f'"again": {SECRET}, "again": {PUBLIC}',
+        f'"notes": [{PUBLIC}, [{SECRET}]]',
+        f'"notes": {{"old": {SECRET}}}',
+        f'"leaked": {SECRET_JWK}',
+        f'"leaked": {SECRET_JWK}, "leaked": 1',
+        f'"notes": {{"old": [{SECRET_JWK}]}}',
+    ],
+)
+@pytest.mark.parametrize("good", [f'"good": {PUBLIC}', f'"keys": [{json.dumps(rsa_jwk("good"))}]'])
+def test_a_private_key_is_found_wherever_it_stands(good: str, beside: str) -> None:
+    assert set(keys(f"{{{good}}}".encode(), "RS256")) == {"good"}
+    with pytest.raises(DocumentError, match="private"):
+        keys(f"{{{good}, {beside}}}".encode(), "RS256")
+    with pytest.raises(DocumentError, match="private"):
+        keys(f"{{{beside}, {good}}}".encode(), "RS256")
+
+
+def test_a_private_key_among_the_keys_of_a_set_as_text_is_found() -> None:
+    with pytest.raises(DocumentError, match="private"):
+        keys(f'{{"keys": [{json.dumps(rsa_jwk("good"))}, {SECRET}]}}'.encode(), "RS256")
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["DocumentError", "Entry", "Members", "entries"]
 
@@ -48,14 +48,30 @@ def entries(body: bytes) -> dict[str, Entry]:
 
 def _parsed(body: bytes) -> Members:
     try:
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=Members, parse_constant=_refuse_constant)
+        document = json.loads(body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise DocumentError("not UTF-8") from None
+    except DocumentError:
+        raise
     except (ValueError, RecursionError):
         raise DocumentError("not JSON") from None
     if not isinstance(document, Members):
         raise DocumentError("neither a JWK set nor a map of PEM texts")
     return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> Members:
+    # Every object of the document is seen here, and every value in it, also one that a later one of its name replaces.
+    members = Members(pairs)
+    if _is_private_jwk(members) or any(_is_private_pem(value) for _, value in pairs):
+        raise DocumentError("it contains a private or symmetric key")
+    return members
+
+
+def _is_private_pem(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_private_pem, cast("list[object]", value)))
+    return isinstance(value, str) and "PRIVATE KEY" in value
 
 
 def _refuse_constant(name: str) -> None:
@@ -66,16 +82,12 @@ def _key_set(document: Members) -> dict[str, Entry]:
     if "keys" in document.repeated:
         raise DocumentError('the member "keys" occurs more than once')
     jwks = [jwk for jwk in document["keys"] if isinstance(jwk, Members)]
-    if any(_is_private_jwk(jwk) for jwk in jwks):
-        raise DocumentError("it contains a private or symmetric key")
     named = [(jwk["kid"], jwk) for jwk in jwks if _is_kid(jwk.get("kid"))]
     counts = Counter(kid for kid, _ in named)
     return {kid: jwk for kid, jwk in named if counts[kid] == 1 and not jwk.repeated}
 
 
 def _pem_map(document: Members) -> dict[str, Entry]:
-    if any(isinstance(pem, str) and "PRIVATE KEY" in pem for pem in document.values()) or _is_private_jwk(document):
-        raise DocumentError("it contains a private key")
     return {
         kid: pem
         for kid, pem in document.items()
