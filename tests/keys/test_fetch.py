@@ -253,6 +253,13 @@ def test_content_type_does_not_matter_and_gzip_is_read(server: KeyServer) -> Non
     assert ask(KeyStore(), KeySource(server.url)).kid == "a"
 
 
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_a_document_that_says_it_is_not_encoded_is_read(server: KeyServer, coding: str) -> None:
+    server.headers = {"Content-Encoding": coding}
+    server.body = document("a")
+    assert ask(KeyStore(), KeySource(server.url)).kid == "a"
+
+
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     folder = tmp_path_factory.mktemp("tls")

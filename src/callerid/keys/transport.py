@@ -77,7 +77,7 @@ class _Adapter(HTTPAdapter):
 
     def _read(self, raw: Any) -> bytes:
         coding = raw.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in ("identity", "gzip"):
+        if coding not in ("", "identity", "gzip"):
             raise FetchError("a Content-Encoding that was not asked for")
         body = bytearray()
         for step in raw.stream(STEP, decode_content=True):
