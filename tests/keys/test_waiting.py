@@ -261,6 +261,44 @@ def test_a_forked_child_keeps_the_keys_and_fetches_for_itself(server: KeyServer,
     eventually(lambda: len(server.requests) == 2)
 
 
+FORKED_WHILE_LOADING = """
+import os, sys, threading, time
+from callerid.keys import Key, KeySource, KeyStore, Wait
+
+class Slow:
+    begun = threading.Event()
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name in sys.argv[2:]:
+            cls.begun.set()
+            time.sleep(0.2)
+
+sys.meta_path.insert(0, Slow)
+source, store = KeySource(sys.argv[1], fetch_seconds=1), KeyStore()
+store.warm(source, "RS256")
+Slow.begun.wait()
+child = os.fork()
+if child == 0:
+    found = store.find(source, "RS256", "a")
+    if isinstance(found, Wait):
+        found.block()
+        found = store.find(source, "RS256", "a", found)
+    print(found.kid, flush=True)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+os._exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize("module", ["cryptography.x509", "requests"])
+def test_a_fork_while_a_first_fetch_loads_its_libraries_leaves_a_child_that_can_fetch(
+    server: KeyServer, module: str
+) -> None:
+    server.body = document("a")
+    assert run_python(FORKED_WHILE_LOADING, server.url, module) == "a"
+
+
 def test_after_a_fork_locks_are_new_and_flights_forgotten(server: KeyServer, source: KeySource) -> None:
     store = KeyStore()
     in_the_parent = must_wait(store, source)

@@ -168,15 +168,17 @@ class KeyStore:
 
     def _fly(self, entry: KeyRing, flight: Flight) -> None:
         try:
-            from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
+            with _LOADING:
+                from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
 
-            fetched = self._fetch_in_time(entry, flight)
+                fetch = fetcher(entry.source)
+            fetched = self._fetch_in_time(entry, flight, fetch)
             self._succeed(entry, flight, fetched, keys(fetched.body, entry.algorithm))
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
             self._fail(entry, flight, error)
 
-    def _fetch_in_time(self, entry: KeyRing, flight: Flight) -> Fetched:
-        fetch, cord = fetcher(entry.source), Cord()
+    def _fetch_in_time(self, entry: KeyRing, flight: Flight, fetch: Callable[[Cord], Fetched]) -> Fetched:
+        cord = Cord()
         if isinstance(entry.source, KeyDocument):
             return fetch(cord)
         watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, cord))
@@ -261,5 +263,9 @@ def _after_fork_in_child() -> None:
         store.renew_after_fork()
 
 
+_LOADING = threading.RLock()
+"""Held while libraries load. A fork waits for that: in the child, where nobody goes on, they would never be there."""
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release)
     os.register_at_fork(after_in_child=_after_fork_in_child)
