@@ -164,6 +164,32 @@ def test_two_allows_of_one_rule_in_one_endpoint_are_both_asked() -> None:
     assert status(app, "/x", "outsider") == 403
 
 
+def test_allows_in_one_type_must_all_hold() -> None:
+    app, own = closed()
+    seen: list[str] = []
+    staff = own.allow(STAFF)
+
+    @app.get("/again")
+    def again(c: Annotated[Annotated[Caller, staff], own.allow("user:ada@example.com", "user:eve@other.com")]) -> None:
+        seen.append(str(c))
+
+    @app.get("/else")
+    def something_else(c: Annotated[Caller, staff, Depends(lambda: "else")]) -> None:
+        seen.append(str(c))
+
+    def below(c: Annotated[Caller, staff, Depends(lambda: "below")]) -> None:
+        seen.append(str(c))
+
+    @app.get("/below", dependencies=[Depends(below), own.allow("user:ada@example.com", "user:eve@other.com")])
+    def above() -> None: ...
+
+    for path in ("/again", "/else", "/below"):
+        assert [status(app, path, who) for who in (None, "outsider")] == [401, 403], path
+    assert seen == []
+    assert [status(app, path, "staff") for path in ("/again", "/else", "/below")] == [200, 200, 200]
+    assert seen == ["user:ada@example.com", "else", "below"]
+
+
 def test_a_rule_of_another_guard_is_not_taken_for_ours() -> None:
     app, _ = closed(Public())
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Iterator
-from typing import Any, ForwardRef
+from typing import Annotated, Any, ForwardRef
 
 import annotated_types
+from fastapi.dependencies.utils import get_typed_signature
 
 from callerid.callers import Caller
-from callerid.fastapi.allow import CallerDependency
+from callerid.fastapi.allow import Allow, CallerDependency, mark_of
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.starlette.reading import Receiver
 
@@ -40,10 +41,25 @@ def marks_of(dependant: Any) -> tuple[Mark, ...]:
     """All marks on the way: rules as parameters, in ``dependencies=[...]``, and on functions that are depended on."""
     found: dict[Mark, None] = {}
     for each in dependants(dependant):
-        found.update(
-            dict.fromkeys([each.call.mark] if isinstance(each.call, CallerDependency) else marks_on(each.call))
-        )
+        if isinstance(each.call, CallerDependency):
+            found[each.call.mark] = None
+        else:
+            found.update(dict.fromkeys((*marks_on(each.call), *_annotated(each.call))))
     return tuple(found)
+
+
+def _annotated(call: Any) -> Iterator[Mark]:
+    """The rules in the types of a function's parameters: of several in one, FastAPI itself sees the last alone."""
+    for parameter in get_typed_signature(call).parameters.values():
+        yield from _within(parameter.annotation)
+
+
+def _within(annotation: Any) -> Iterator[Mark]:
+    # What an alias of the type statement stands for, and what is annotated again.
+    annotation = getattr(annotation, "__value__", annotation)
+    if typing.get_origin(annotation) is Annotated:
+        yield from _within(annotation.__origin__)
+        yield from (mark_of(each) for each in annotation.__metadata__ if isinstance(each, Allow))
 
 
 def receivers(dependant: Any) -> Iterator[Receiver]:
