@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Path, Request
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 from callerid import Caller, ConfigurationError, FirebaseUser, PathParam, Public, User
 from callerid.fastapi import Guard
@@ -41,6 +42,10 @@ def by_pattern(user_id: Annotated[str, Path(pattern="^.*$")], caller: Owner) -> 
     return user_id
 
 
+def by_noted(user_id: Annotated[str, "as in the path", 1, Path()], caller: Owner) -> str:
+    return user_id
+
+
 UserId = NewType("UserId", str)
 
 
@@ -53,7 +58,9 @@ def not_at_all(caller: Owner) -> str:
 
 
 @pytest.mark.parametrize(
-    "endpoint", [by_text, by_nothing, by_alias, by_pattern, by_new_type, not_at_all], ids=lambda each: each.__name__
+    "endpoint",
+    [by_text, by_nothing, by_alias, by_pattern, by_noted, by_new_type, not_at_all],
+    ids=lambda each: each.__name__,
 )
 def test_text_is_compared_exactly(endpoint: Any) -> None:
     app = serving("/users/{user_id}/orders", endpoint)
@@ -150,6 +157,37 @@ def before(user_id: Annotated[str, BeforeValidator(str.strip)], caller: Owner) -
 def number_after(user_id: Annotated[int, AfterValidator(abs)], caller: Owner) -> None: ...
 
 
+def noted_first(user_id: Annotated[str, "as it is kept", AfterValidator(str.lower)], caller: Owner) -> None: ...
+
+
+class Lower:
+    """Has no members, as those that only say no may have none."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(str.lower, handler(source))
+
+
+class LowerPattern(Lower):
+    """Has a member of a constraint's name."""
+
+    def __init__(self) -> None:
+        self.pattern = "^.*$"
+
+
+def by_hook(user_id: Annotated[str, Lower(), Path()], caller: Owner) -> None: ...
+def by_named_hook(user_id: Annotated[str, LowerPattern(), Path()], caller: Owner) -> None: ...
+def by_other_alias(
+    name: Annotated[str, Path(validation_alias="user_id"), AfterValidator(str.lower)], caller: Owner
+) -> None: ...
+
+
+class Kept(BaseModel):
+    user_id: Annotated[str, AfterValidator(str.lower)]
+
+
+def by_model(kept: Annotated[Kept, Path()], caller: Owner) -> None: ...
+
+
 def _reads_uuid(user_id: uuid.UUID) -> uuid.UUID:
     return user_id
 
@@ -172,6 +210,11 @@ def in_a_dependency(user_id: str, caller: Owner, value: Annotated[uuid.UUID, Dep
         after,
         before,
         number_after,
+        noted_first,
+        by_hook,
+        by_named_hook,
+        by_other_alias,
+        by_model,
         in_a_dependency,
     ],
     ids=lambda each: each.__name__,
@@ -243,6 +286,39 @@ def test_a_parameter_shadowed_by_a_mounts_is_a_start_up_error() -> None:
     with pytest.raises(ConfigurationError, match="has it more than once"):
         start(app)
     assert statuses(app, "/users/u1/orders/u2", "u1", "u2") == [500, 500]
+
+
+def by_mounts_lowered(user_id: Annotated[str, Path(), AfterValidator(str.lower)]) -> str:
+    return user_id
+
+
+def by_mounts_model(kept: Annotated[Kept, Path()]) -> str:
+    return kept.user_id
+
+
+@pytest.mark.parametrize("endpoint", [by_mounts_lowered, by_mounts_model], ids=lambda each: each.__name__)
+def test_a_parameter_of_a_mount_that_the_endpoint_reads_as_something_else_serves_nobody(endpoint: Any) -> None:
+    app, sub = FastAPI(), FastAPI()
+    guard.protect(app, default=STAFF)
+    sub.add_api_route("/orders", endpoint)
+    app.mount("/users/{user_id}", guard.allow(OWNER)(sub))
+    with pytest.raises(ConfigurationError, match=r"PathParam\('user_id'\)"):
+        start(app)
+    assert statuses(app, "/users/Ada/orders", "Ada", "ada") == [500, 500]
+
+
+def test_a_parameter_of_a_mount_that_the_endpoint_reads_as_a_number_is_judged_as_one() -> None:
+    app, sub = FastAPI(), FastAPI()
+    guard.protect(app, default=STAFF)
+
+    @sub.get("/orders")
+    def endpoint(user_id: Annotated[int, Path()]) -> int:
+        return user_id
+
+    app.mount("/users/{user_id}", guard.allow(OWNER)(sub))
+    start(app)
+    assert statuses(app, "/users/42/orders", None, "43", "42") == [401, 403, 200]
+    assert statuses(app, "/users/042/orders", "042", "42") == [403, 403]
 
 
 def test_a_path_that_is_changed_after_the_decision_is_not_served() -> None:

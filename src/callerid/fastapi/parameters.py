@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ForwardRef
 
 import annotated_types
 from fastapi.dependencies.utils import get_typed_signature
+from pydantic import BaseModel
 
 from callerid.callers import Caller
 from callerid.fastapi.allow import Allow, CallerDependency, mark_of
@@ -28,6 +29,8 @@ _CONSTRAINTS = (
     annotated_types.MaxLen,
 )
 _CONSTRAINT_NAMES = {"pattern", "strict"}
+# What pydantic does not look at.
+_NOTES = (str, int)
 
 
 def dependants(dependant: Any) -> Iterator[Any]:
@@ -88,25 +91,40 @@ def understood(dependant: Any, kinds: dict[str, str]) -> tuple[dict[str, str], f
     kinds, integers = dict(kinds), set[str]()
     for each in dependants(dependant):
         for parameter in each.path_params:
-            name, kind = parameter.alias, _converted_by(parameter.field_info)
-            if name not in kinds or kind is str:
-                continue
+            names, kind = _read_by(parameter, kinds), _converted_by(parameter.field_info)
             if kind is int:
-                integers.add(name)
-            else:
-                kinds[name] = getattr(kind, "__name__", str(kind))
+                integers.update(names)
+            elif kind is not str:
+                # A name that is not in this path may be in that of a mount.
+                kinds.update(dict.fromkeys(names, getattr(kind, "__name__", str(kind))))
     return kinds, frozenset(integers)
+
+
+def _read_by(parameter: Any, kinds: Iterable[str]) -> set[str]:
+    """The names in the path that a parameter is read from: a model may be made of all of them."""
+    kind = parameter.field_info.annotation
+    models = [each for each in (kind, *typing.get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)]
+    if not models:
+        return {str(parameter.field_info.validation_alias or parameter.alias)}
+    fields = [(name, field) for model in models for name, field in model.model_fields.items()]
+    return {*kinds, *(str(field.validation_alias or field.alias or name) for name, field in fields)}
 
 
 def _converted_by(field: Any) -> Any:
     """``str`` or ``int`` where the endpoint gets just that; else what makes something else of the path's text."""
     for step in field.metadata:
-        if not isinstance(step, _CONSTRAINTS) and not set(getattr(step, "__dict__", {"?": ""})) <= _CONSTRAINT_NAMES:
+        if not isinstance(step, _CONSTRAINTS) and type(step) not in _NOTES and not _is_pydantics_constraint(step):
             return type(step)  # pyright: ignore[reportUnknownVariableType]
     kind: Any = field.annotation
     while hasattr(kind, "__supertype__"):
         kind = kind.__supertype__
     return str if kind is Any else kind
+
+
+def _is_pydantics_constraint(step: Any) -> bool:
+    # Whatever else has such members, or none, may make anything of the text.
+    names = set(getattr(step, "__dict__", ()))
+    return type(step).__module__.startswith("pydantic.") and bool(names) and names <= _CONSTRAINT_NAMES
 
 
 def problem_with(dependant: Any) -> str:
