@@ -107,16 +107,14 @@ class Way:
         return way
 
     def through(self, place: Place) -> Way:
-        """The way on, past a place. It is kept there, to end with it."""
-        way: Way | None = place.ways.get(self)
-        if way is None:
-            protection, marks = self.areas[-1]
-            way = Way(
-                (*self.areas[:-1], (protection, (*marks, *place.marks))),
-                (*self.parameters, *place.parameters),
-                (*self.templates, place.template),
-            )
-            _keep(place.ways, self, way)
+        """A way on, past a place. It is kept there, to end with it: ask there first."""
+        protection, marks = self.areas[-1]
+        way = Way(
+            (*self.areas[:-1], (protection, (*marks, *place.marks))),
+            (*self.parameters, *place.parameters),
+            (*self.templates, place.template),
+        )
+        _keep(place.ways, self, way)
         return way
 
 
