@@ -205,7 +205,7 @@ def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], 
         ratio = median(one / base for one, base in zip(rates[name], rates[baseline], strict=True))
         late = median(one / base for one, base in zip(slowest[name], slowest[baseline], strict=True))
         if load.pause:
-            yield Row(load.section, name, late, "≤", 1.25)
+            yield Row(load.section, name, late)
             continue
         yield Row(load.section, name, ratio, "≥" if ours else "", load.reach if ours else None)
         if ours and load.tokens == "steady" and "under uvicorn" in load.section and not load.plain:

@@ -11,7 +11,8 @@ import functools
 import json
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from .adapters.driving import ASGI, WSGI
 from .adapters.plain import PlainASGI, PlainWSGI
@@ -88,10 +89,10 @@ def _noted(diary: list[tuple[str, str]], *, read: bool) -> list[tuple[str, str]]
     return [("X-Ran", json.dumps(diary)), ("X-Read", json.dumps(read))]
 
 
-def _uvicorn(listener: socket.socket) -> None:
+def _uvicorn(http: Literal["h11", "httptools"], loop: Literal["asyncio", "uvloop"], listener: socket.socket) -> None:
     import uvicorn
 
-    config = uvicorn.Config(asgi, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(asgi, http=http, loop=loop, log_level="warning", ws="none", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run([listener])
 
 
@@ -125,8 +126,9 @@ def _waitress(listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    serve = {
-        "uvicorn": _uvicorn,
+    serve: dict[str, Callable[[socket.socket], None]] = {
+        "uvicorn": functools.partial(_uvicorn, "h11", "asyncio"),
+        "httptools": functools.partial(_uvicorn, "httptools", "uvloop"),
         "hypercorn-asyncio": _hypercorn_asyncio,
         "hypercorn-trio": _hypercorn_trio,
         "waitress": _waitress,
