@@ -37,7 +37,7 @@ def serving(server: str, app: Any, **options: Any) -> Iterator[Address]:
 
 @contextlib.contextmanager
 def _uvicorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options))
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, timeout_graceful_shutdown=1, **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

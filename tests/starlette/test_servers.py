@@ -31,7 +31,7 @@ class Running:
     def __init__(self, app: Any, **options: Any) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port = self.listening.getsockname()[1]
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options)
+        config = uvicorn.Config(app, http="h11", log_config=None, timeout_graceful_shutdown=1, **options)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]})
         self.url = f"http://127.0.0.1:{self.port}"
