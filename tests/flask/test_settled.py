@@ -476,6 +476,25 @@ def test_a_dispatch_put_in_while_a_request_is_prepared_runs_no_marked_view(ran: 
     assert ran == ["user"]
 
 
+def test_a_view_that_has_its_request_judged_anew_is_no_longer_let_in_by_the_old_answer(guard: Guard) -> None:
+    app = closed(guard)
+    allowed = guard.allow(STAFF)
+
+    def view() -> str:
+        del request.environ["HTTP_AUTHORIZATION"]
+        assert app.preprocess_request() is not None
+        return another()
+
+    def another() -> str:
+        return "another"
+
+    another = allowed(another)
+    app.add_url_rule("/", "x", allowed(view))
+    app.testing = True
+    with pytest.raises(UnguardedEndpointError):
+        ask(app, "/", "staff")
+
+
 def test_dispatches_that_come_and_go_do_not_pile_up(ran: Diary, guard: Guard) -> None:
     app = closed(guard, default=Public())
     app.add_url_rule("/", "x", ran.view("open"))

@@ -101,11 +101,8 @@ def decision_now() -> Decision | None:
 
 def claim(mark: Mark, name: str) -> None:
     """Raise `UnguardedEndpointError` unless the mark was decided for the request that is dispatched now."""
-    try:
-        decision: Decision | None = getattr(request_now(), SERVING, None)
-    except RuntimeError:
-        decision = None
-    if decision is None or mark not in decision.marks:
+    decision = decision_now()
+    if decision is None or mark not in decision.marks or getattr(request_now(), SERVING, None) is not decision:
         raise unguarded(mark, name)
 
 
