@@ -6,6 +6,7 @@ segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table
 """
 
 from callerid.paths.ambiguity import ambiguous
+from callerid.paths.bound import BoundTable, NamedPlace, Serves, normalized
 from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
 from callerid.paths.pattern import METHODS, WEBSOCKET
 from callerid.paths.table import Entry, PathTable, required
@@ -14,11 +15,15 @@ __all__ = [
     "METHODS",
     "WEBSOCKET",
     "Admitted",
+    "BoundTable",
     "Entry",
     "Gate",
+    "NamedPlace",
     "PathTable",
     "Refused",
+    "Serves",
     "ambiguous",
     "first_expiry",
+    "normalized",
     "required",
 ]

@@ -8,7 +8,7 @@ from typing import Final
 from callerid.errors import ConfigurationError
 from callerid.paths.ambiguity import ambiguous
 
-__all__ = ["ANY_METHOD", "METHODS", "REST", "WEBSOCKET", "Pattern", "segments_of"]
+__all__ = ["ANY_METHOD", "METHODS", "REST", "WEBSOCKET", "Pattern", "method_and_path", "segments_of"]
 
 ANY_METHOD: Final = ""
 """The method of an entry that names none."""
@@ -39,16 +39,8 @@ class Pattern:
     @classmethod
     def parse(cls, text: object) -> Pattern:
         """Take a key apart. Raises `ConfigurationError` with the mend."""
-        if not isinstance(text, str) or not text.strip():
-            raise ConfigurationError(f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}")
-        word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
-        if word and word not in METHODS:
-            raise ConfigurationError(
-                f"{text!r}: {word!r} is no method: write one of {', '.join(METHODS)} and one space, or the path alone"
-            )
-        if not path.startswith("/") or path != path.rstrip() or text.startswith(" "):
-            raise ConfigurationError(f"{text!r}: a path begins with a slash, and has no spaces around it")
-        pattern = cls(text, METHODS.get(word, ANY_METHOD), path, segments_of(path))
+        method, path = method_and_path(text)
+        pattern = cls(str(text), method, path, segments_of(path))
         pattern._check()
         return pattern
 
@@ -79,6 +71,23 @@ class Pattern:
                 f"{self.text!r}: no request is let through to such a path: write it decoded, without query, fragment, "
                 "dot segments, doubled slashes, backslashes or semicolons"
             )
+
+
+def method_and_path(text: object) -> tuple[str, str]:
+    """The two halves of a key: the method (`ANY_METHOD` where it names none) and the path.
+
+    Raises `ConfigurationError` for what is no key.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}")
+    word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
+    if word and word not in METHODS:
+        raise ConfigurationError(
+            f"{text!r}: {word!r} is no method: write one of {', '.join(METHODS)} and one space, or the path alone"
+        )
+    if not path.startswith("/") or path != path.rstrip() or text.startswith(" "):
+        raise ConfigurationError(f"{text!r}: a path begins with a slash, and has no spaces around it")
+    return METHODS.get(word, ANY_METHOD), path
 
 
 def segments_of(path: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from callerid.errors import ConfigurationError
@@ -51,6 +51,17 @@ class PathTable:
             self._root.grow(pattern, requirements[text])
         self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
         """Every pattern with what it asks, as written."""
+
+    @classmethod
+    def below(cls, entries: Iterable[tuple[str, Pattern, Requirement]]) -> PathTable:
+        """A table of entries that were checked already, each under the text by which it is known."""
+        table = object.__new__(cls)
+        table.name, table._root, requirements = "routes", _Node(), dict[str, Requirement]()
+        for text, pattern, requirement in entries:
+            requirements[text] = requirement
+            table._root.grow(replace(pattern, text=text), requirement)
+        table.requirements = MappingProxyType(requirements)
+        return table
 
     def find(self, method: str, path: str) -> Entry | None:
         """The entry for this request, or ``None``; a handshake's method is `WEBSOCKET`."""
