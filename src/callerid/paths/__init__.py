@@ -1,13 +1,15 @@
 """Rules by path, for what has no routes to ask: the path table, and the decision by it. Pure.
 
 The staircase inside: ``ambiguity`` (what two parsers could read differently) ← ``pattern`` (one entry's method and
-segments) ← ``table`` (the most specific entry for a path) ← ``gate`` (table, default and floor as one decision) and
-``shapes`` (which entries stand at a route, for applications that have routes, too).
+segments) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same, for readers that ignore case) ←
+``gate`` (table, default and floor as one decision) and ``shapes`` (which entries stand at a route, for applications
+that have routes, too).
 """
 
 from callerid.paths.ambiguity import ambiguous
 from callerid.paths.bound import BoundTable, NamedPlace, Serves, normalized
 from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
+from callerid.paths.lookup import Found, PathLookup
 from callerid.paths.pattern import METHODS, WEBSOCKET
 from callerid.paths.table import Entry, PathTable, required
 
@@ -17,8 +19,10 @@ __all__ = [
     "Admitted",
     "BoundTable",
     "Entry",
+    "Found",
     "Gate",
     "NamedPlace",
+    "PathLookup",
     "PathTable",
     "Refused",
     "Serves",

@@ -43,25 +43,27 @@ class PathTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
         self.name = name
-        self._root = _Node()
-        requirements: dict[str, Requirement] = {}
+        entries: list[tuple[Pattern, Requirement]] = []
         for text, asked in routes.items():
             pattern = Pattern.parse(text)
-            requirements[text] = required(guard, asked, f"{name}[{text!r}]", dict(pattern.names).values())
-            self._root.grow(pattern, requirements[text])
-        self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
-        """Every pattern with what it asks, as written."""
+            entries.append((pattern, required(guard, asked, f"{name}[{text!r}]", dict(pattern.names).values())))
+        self._fill(entries)
 
     @classmethod
     def below(cls, entries: Iterable[tuple[str, Pattern, Requirement]]) -> PathTable:
         """A table of entries that were checked already, each under the text by which it is known."""
         table = object.__new__(cls)
-        table.name, table._root, requirements = "routes", _Node(), dict[str, Requirement]()
-        for text, pattern, requirement in entries:
-            requirements[text] = requirement
-            table._root.grow(replace(pattern, text=text), requirement)
-        table.requirements = MappingProxyType(requirements)
+        table.name = "routes"
+        table._fill([(replace(pattern, text=text), requirement) for text, pattern, requirement in entries])
         return table
+
+    def _fill(self, entries: list[tuple[Pattern, Requirement]]) -> None:
+        self.patterns: tuple[Pattern, ...] = tuple(pattern for pattern, _ in entries)
+        self.requirements: Mapping[str, Requirement] = MappingProxyType({each.text: asked for each, asked in entries})
+        """Every pattern with what it asks, as written."""
+        self._root = _Node()
+        for pattern, requirement in entries:
+            self._root.grow(pattern, requirement)
 
     def find(self, method: str, path: str) -> Entry | None:
         """The entry for this request, or ``None``; a handshake's method is `WEBSOCKET`."""
