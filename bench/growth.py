@@ -1,4 +1,4 @@
-"""What grows: alternatives of a rule, issuers of a guard, routes of an application."""
+"""What grows: alternatives of a rule, issuers of a guard, routes of an application, entries of a path table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,26 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bench.measure import Row, turns
+from bench.measure import Row, ratios, turns
 from bench.verifying import AUDIENCE, token_of_900_bytes
-from callerid import AnyOf, Domain, Guard, KeyDocument, User, firebase
+from callerid import (
+    AnyOf,
+    CustomClaim,
+    Domain,
+    Guard,
+    Issuer,
+    KeyDocument,
+    Rule,
+    SecondFactor,
+    SignedInWithin,
+    Tenant,
+    User,
+    firebase,
+    google,
+)
+from callerid.algebra import Side, new_access
 from callerid.guard import run
+from callerid.paths import PathTable
 from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer
 
@@ -29,6 +45,7 @@ def rows() -> Iterator[Row]:
     few, many = _alternatives(issuer, sent, 1), _alternatives(issuer, sent, 1000)
     yield _grown("rule alternatives 1 → 1,000", few, many)
     yield _grown("issuers 1 → 50", _issuers(issuer, sent, 0), _issuers(issuer, sent, 49))
+    yield _grown("path table entries 12 → 10,000", _entries(3), _entries(2500))
     bare = [_routes(None, issuer, token, count) for count in (10, 10_000)]
     guarded = [_routes(StarletteGuard(issuer.google(AUDIENCE)), issuer, token, count) for count in (10, 10_000)]
     taken = turns({"bare10": bare[0], "bare": bare[1], "guarded10": guarded[0], "guarded": guarded[1]}, rounds=7)
@@ -37,6 +54,7 @@ def rows() -> Iterator[Row]:
     yield Row(
         section, "routes 10 → 10,000, beside the framework's own growth", growth["guarded"] / growth["bare"], "≤", 1.0
     )
+    yield from _verdicts()
 
 
 def _grown(name: str, few: Callable[[], object], many: Callable[[], object]) -> Row:
@@ -81,6 +99,37 @@ def _routes(guard: StarletteGuard | None, issuer: LocalIssuer, token: str, count
             await ask()
 
     return lambda: anyio.run(several)
+
+
+def _entries(count: int) -> Callable[[], object]:
+    guard, rule = Guard(google(AUDIENCE)), Domain("example.com")
+    shapes = ("/api/{}/x", "/api/{}/{{id}}/y", "POST /api/{}", "/files/{}/*")
+    table = PathTable({shape.format(number): rule for shape in shapes for number in range(count)}, guard)
+    paths = [f"/api/{number}/{tail}" for number in range(3) for tail in ("x", "7/y", "none", "7/z")]
+    return lambda: [table.find("GET", path) for path in paths]
+
+
+def _verdicts() -> Iterator[Row]:
+    """Comparing a rule with a stricter one that has as many alternatives: ten times as many cost ten times as much."""
+    issuers = (google(AUDIENCE), firebase("shop-prod"))
+    staff = CustomClaim("role", "staff") & SecondFactor()
+    kinds: dict[str, tuple[Callable[[int], Rule], Rule]] = {
+        "addresses": (lambda number: User(f"u{number}@example.com"), Domain("example.com")),
+        "conjunctions": (lambda number: staff & CustomClaim("team", number), SignedInWithin(60)),
+        "ages": (lambda number: SignedInWithin(number + 1) & Tenant(str(number)), SecondFactor()),
+    }
+    for name, (alternative, more) in kinds.items():
+        calls = {str(count): _verdict(alternative, more, issuers, count) for count in (100, 1000)}
+        growth = ratios(turns(calls), "100")["1000"] / 10
+        yield Row("time per alternative to compare two rules of 1,000 (of 100 = 1.0)", name, growth, "≤", 1.5)
+
+
+def _verdict(
+    alternative: Callable[[int], Rule], more: Rule, issuers: tuple[Issuer, ...], count: int
+) -> Callable[[], object]:
+    old = Side(AnyOf(*map(alternative, range(count))), issuers=issuers)
+    new = Side(AnyOf(*(alternative(number) & more for number in range(count))), issuers=issuers)
+    return lambda: new_access(old, new)
 
 
 async def _receive() -> dict[str, Any]:

@@ -34,6 +34,7 @@ def rows() -> Iterator[Row]:
     yield from _rsa()
     yield from _p256()
     yield from _refusing()
+    yield from _reading()
 
 
 def _guard(issuer: Issuer, memory: int) -> Callable[[str], object]:
@@ -144,6 +145,27 @@ def _refusing() -> Iterator[Row]:
     for name in bad:
         # A forged signature costs a signature check by its nature, and then the refusal itself.
         yield Row("refuse a token (accepting one of that size = 1.0)", name, shown[name], "≤", 1.0)
+
+
+def _reading() -> Iterator[Row]:
+    """Claims that a careless reader would go through again and again: their double length costs double."""
+    issuer = LocalIssuer()
+    judged = _guard(issuer.google(AUDIENCE), 0)
+    header, _, signature = token_of_900_bytes(issuer).split(".")
+    texts: dict[str, Callable[[int], str]] = {
+        "plain": lambda length: '{"a":"' + "x" * length,
+        "escapes, then brackets": lambda length: '{"a":"' + '\\"' * (length // 2) + "[" * 40,
+        "brackets, then escapes": lambda length: "[{}]," * 33 + '"' + '\\"' * (length // 2),
+        "open brackets, then escapes": lambda length: "[" * 33 + '"\\' * (length // 2),
+        "quotation marks": lambda length: '"' * length + "[" * 40,
+    }
+    for name, text in texts.items():
+        calls = {
+            str(length): _refused(judged, f"{header}.{_encoded(text(length).encode())}.{signature}")
+            for length in (2800, 5600)
+        }
+        growth = ratios(turns(calls), "2800")["5600"]
+        yield Row("refuse claims of 5.6 kB that are no JSON (half that length = 1.0)", name, growth, "≤", 2.2)
 
 
 def _refused(judged: Callable[[str], object], token: str) -> Callable[[], object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from random import Random
 
 import pytest
@@ -35,6 +34,7 @@ from callerid import (
 )
 from callerid.algebra import admits_nobody, check_possible, is_weaker, redundant_alternatives
 from callerid.algebra.possible import every_leaf
+from tests.counting import calls_in
 
 from .worlds import GOOGLE, SHOP_ISSUERS, WORLDS, World, a_rule
 
@@ -95,12 +95,17 @@ def test_what_does_not_go_together_in_more_ways_than_two_is_told() -> None:
         check_possible(rule, BOTH, "GET /")
 
 
-def test_impossible_rules_are_found_soon() -> None:
-    rule = AnyOf(*(A & User(f"u{number}@b.com") for number in range(1_000)))
-    began = time.monotonic()
-    with pytest.raises(ConfigurationError, match="exclude each other"):
-        check_possible(rule, BOTH, "x")
-    assert time.monotonic() - began < 1
+def test_the_work_to_find_an_impossible_rule_grows_with_its_alternatives_not_with_their_square() -> None:
+    def work(count: int) -> int:
+        rule = AnyOf(*(A & User(f"u{number}@b.com") for number in range(count)))
+
+        def check() -> None:
+            with pytest.raises(ConfigurationError, match="exclude each other"):
+                check_possible(rule, BOTH, "x")
+
+        return calls_in(check)
+
+    assert work(1000) < 11 * work(100)
 
 
 @pytest.mark.parametrize(("rule", "issuers"), SOMEBODY, ids=[str(row[0])[:60] for row in SOMEBODY])
@@ -207,11 +212,13 @@ def test_others_are_not(rule: Rule, default: Rule) -> None:
     assert not is_weaker(rule, default, SHOP_ISSUERS)
 
 
-def test_a_thousand_alternatives_take_less_than_a_second() -> None:
-    rule = AnyOf(*(User(f"u{number}@a.com") for number in range(1000)), A)
-    start = time.process_time()
-    assert len(redundant_alternatives(rule)) == 1000
-    assert time.process_time() - start < 1
+def test_the_work_to_find_redundant_alternatives_grows_with_their_number_not_with_its_square() -> None:
+    def work(count: int) -> int:
+        rule = AnyOf(*(User(f"u{number}@a.com") for number in range(count)), A)
+        assert len(redundant_alternatives(rule)) == count
+        return calls_in(lambda: redundant_alternatives(rule))
+
+    assert work(1000) < 11 * work(100)
 
 
 def test_start_up_takes_nobody_at_its_word_wherever_it_stands() -> None:

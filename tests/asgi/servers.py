@@ -78,7 +78,7 @@ _SERVERS = {"uvicorn": _uvicorn, "hypercorn": _hypercorn}
 def raw(address: Address, data: bytes) -> bytes:
     """Send bytes as they are, and read until the server closes or is silent."""
     received = b""
-    with socket.create_connection(address, timeout=3) as connection:
+    with socket.create_connection(address, timeout=30) as connection:
         connection.sendall(data)
         with contextlib.suppress(TimeoutError, ConnectionResetError):
             while chunk := connection.recv(65536):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,10 +116,10 @@ def test_a_refused_head_request_has_no_body(address: Address, app: Plain) -> Non
 
 
 def test_a_body_is_not_waited_for(address: Address, app: Plain) -> None:
-    begun = time.monotonic()
+    # It is never sent: an answer that waited for it would not come.
     answer = raw(address, request("/x", "Content-Length: 1000000", "Expect: 100-continue", method="PUT"))
     assert b"HTTP/1.1 401" in answer  # hypercorn says 100 by itself
-    assert (time.monotonic() - begun < 2.5, requests_served(app)) == (True, [])
+    assert requests_served(app) == []
 
 
 def test_under_a_root_path_the_same_place_has_the_same_rule(server: str) -> None:
@@ -178,7 +177,7 @@ def test_a_browsers_token_stands_among_the_protocols(socket_server: tuple[str, d
             with connect(url, subprotocols=offered, proxy=None) as client:  # type: ignore[arg-type]
                 assert client.subprotocol == chosen
                 client.send("hello")
-                assert client.recv(timeout=5) == "hello"
+                assert client.recv(timeout=30) == "hello"
         for offered, expected in ((["callerid.bearer", token("outsider")], 403), (["callerid.bearer"], 400), ([], 401)):
             with pytest.raises(InvalidStatus) as refused, connect(url, subprotocols=offered or None, proxy=None):  # type: ignore[arg-type]
                 pass
@@ -190,15 +189,16 @@ def test_a_socket_ends_with_its_token(socket_server: tuple[str, dict[str, str]])
     server, options = socket_server
     echo = Echo()
     fresh = issuer.workspace_person("ada@example.com")
-    ahead = parse(fresh).claims["exp"] - 1.5 - time.time()
-    guard = Guard(*AT_HAND, leeway=0, clock=lambda: time.time() + ahead)
+    left = [0.1]  # by the guard's clock, which stands still: looked at ten times a second, until the test moves it
+    guard = Guard(*AT_HAND, leeway=0, clock=lambda: parse(fresh).claims["exp"] - left[0])
     with serving(server, guarded(echo, guard=guard), **options) as (host, port):
         bearer = {"Authorization": f"Bearer {fresh}"}
         with connect(f"ws://{host}:{port}/live", additional_headers=bearer, proxy=None) as client:
             client.send("hello")
-            assert client.recv(timeout=5) == "hello"
+            assert client.recv(timeout=30) == "hello"
+            left[0] = 0
             with pytest.raises(ConnectionClosed) as closed:
-                client.recv(timeout=5)
+                client.recv(timeout=30)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, "token expired")
     assert echo.ends == [{"type": "websocket.disconnect", "code": 4401, "reason": "token expired"}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -12,11 +11,14 @@ from callerid import Caller, Guard
 from callerid.asgi import CallerMiddleware
 from callerid.guard import GuardCore
 from callerid.tokens import parse
+from tests import held_time
 from tests.starlette.world import AT_HAND, STAFF, issuer, scope_of
 
-__all__ = ["GUARD", "Conversation", "Plain", "converse", "guarded"]
+__all__ = ["GUARD", "LEFT", "Conversation", "Plain", "converse", "guarded"]
 
 GUARD = Guard(*AT_HAND)
+LEFT = 100.0
+"""How long a token is good for in `converse`, in seconds."""
 
 
 class Plain:
@@ -78,16 +80,16 @@ class Conversation:
 
 
 def converse(app: Any, guard: GuardCore, conversation: Conversation, backend: str, path: str = "/live") -> None:
-    """A socket whose token, the leeway added, expires in a moment by the guard's clock."""
+    """A socket whose token, the leeway added, expires after `LEFT` seconds of held time."""
     fresh = issuer.workspace_person("ada@example.com")
-    ahead = parse(fresh).claims["exp"] + guard.leeway - 0.5 - time.time()
-    guard.clock = lambda: time.time() + ahead
+    begins = parse(fresh).claims["exp"] + guard.leeway - LEFT
+    guard.clock = lambda: begins + anyio.current_time()
     bearer = [(b"authorization", f"Bearer {fresh}".encode())]
     scope = scope_of("GET", path, bearer, type="websocket", scheme="ws", subprotocols=[])
     del scope["method"]
 
     async def run() -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(10 * LEFT):
             await app(scope, conversation.receive, conversation.send)
 
-    anyio.run(run, backend=backend)
+    held_time.run(run, backend)

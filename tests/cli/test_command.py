@@ -175,9 +175,13 @@ def test_python_runs_it_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_staying_ends_with_a_signal() -> None:
-    timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+def test_staying_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is None
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(threading, "Event", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         module._until_interrupted()
-    timer.join()

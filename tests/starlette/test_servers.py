@@ -39,7 +39,7 @@ class Running:
     def __enter__(self) -> Self:
         self.thread.start()
         # A listening socket queues: the first answer comes once the application runs.
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as first:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as first:
             first.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             first.recv(1)
         return self
@@ -53,7 +53,7 @@ class Running:
     def raw(self, data: bytes, *, until: bytes = b"") -> bytes:
         """Send bytes as they are, and read until the server closes (or says this)."""
         received = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(data)
             while chunk := connection.recv(65536):
                 received += chunk
@@ -207,7 +207,7 @@ def test_a_refused_websocket_is_a_real_401_with_a_challenge(path: str, running: 
 def test_an_admitted_websocket_talks(running: Running) -> None:
     credential = {"Authorization": f"Bearer {token('outsider')}"}
     with connect(f"ws://127.0.0.1:{running.port}/ws", additional_headers=credential, proxy=None) as websocket:
-        assert websocket.recv(timeout=5) == "/ws"
+        assert websocket.recv(timeout=30) == "/ws"
     with pytest.raises(InvalidStatus) as refused:
         connect(f"ws://127.0.0.1:{running.port}/sub/ws", additional_headers=credential, proxy=None)
     assert refused.value.response.status_code == 403

@@ -16,7 +16,7 @@ from callerid import ConfigurationError, Public
 from callerid.asgi import WebSockets
 from callerid.fastapi import Guard as FastAPIGuard
 from callerid.starlette import Guard
-from tests.asgi.world import Conversation, converse
+from tests.asgi.world import LEFT, Conversation, converse
 
 from .world import AT_HAND, STAFF, Diary, Reply, ask, closed, dial, raw, token
 
@@ -66,7 +66,7 @@ ends: list[int] = []
 
 async def listen(websocket: WebSocket) -> None:
     await websocket.accept()
-    with anyio.move_on_after(2):
+    with anyio.move_on_after(2 * LEFT):
         try:
             while True:
                 await websocket.receive_text()

@@ -125,14 +125,14 @@ BEFORE_RULES: tuple[Asked, ...] = (
     ("/customer", {None: STRANGER, "u1": U1, "anonymous": FORBIDDEN, "staff": FORBIDDEN, "tenant": U1}),
     ("/guest", {"anonymous": "firebase:shop-prod/a1", "u1": U1, "staff": FORBIDDEN, None: STRANGER}),
     ("/second-factor", {"with factor": U1, "u1": step_up(), "staff": FORBIDDEN, None: STRANGER}),
-    ("/recent", {"u1": U1, "long ago": step_up(300), "staff": FORBIDDEN, "anonymous": FORBIDDEN}),
+    ("/recent", {"u1": U1, "long ago": step_up(1800), "staff": FORBIDDEN, "anonymous": FORBIDDEN}),
     (
         "/fresh",
         {
             "with factor": U1,
             "u1": step_up(),
-            "long ago": step_up(300),
-            "long ago with factor": step_up(300),
+            "long ago": step_up(1800),
+            "long ago with factor": step_up(1800),
             "staff": FORBIDDEN,
         },
     ),
