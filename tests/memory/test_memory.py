@@ -210,7 +210,7 @@ def test_what_old_keys_verified_is_remembered_while_fetching_fails(checks: list[
     timer = Clock(0)
     with LocalIssuer() as issuer:
         issuer.max_age = 100
-        source = KeySource(issuer.pem_url("google"), stale_seconds=1000)
+        source = KeySource(issuer.pem_url("google"), stale_wait=30, stale_seconds=1000)
         guard, token = Guard(google(PEOPLE, keys=source), timer=timer), issuer.workspace_person()
         identified(guard, token)
         issuer.fail_with(500)
