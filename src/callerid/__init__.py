@@ -62,6 +62,9 @@ from callerid.rules import (
     Where,
 )
 
+__version__ = "0.1.0"
+"""The version of this release, as in its package metadata."""
+
 __all__ = [
     "AllOf",
     "AnyGoogleAccount",

@@ -471,6 +471,31 @@ def test_other_settings_cannot_be_compared_unless_nobody_comes_in() -> None:
     assert isinstance(new_access(old, replace(new, rule=B)), Yes)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [
+        (["60"], ["30"], True),
+        ([30], [30.0], True),
+        (["60", "30"], ["30"], True),
+        (["60", "30"], ["60"], False),
+        ([], ["30"], False),
+        (["30"], [], False),
+        (["much"], ["30"], False),
+        (["nan"], ["30"], False),
+        (["60", "nan"], ["30"], False),
+    ],
+)
+def test_a_leeway_that_does_not_grow_admits_nobody_new(
+    before: list[object], after: list[object], *, is_told: bool
+) -> None:
+    old, new = (
+        Side(A, issuers=BOTH, settings=tuple(("leeway", str(each)) for each in leeways)) for leeways in (before, after)
+    )
+    assert new_access(old, new) == (No() if is_told else CannotTell("settings of the guard changed: leeway"))
+    clocks = (replace(side, settings=(*side.settings, ("clock", name))) for side, name in ((old, "a"), (new, "b")))
+    assert isinstance(new_access(*clocks), CannotTell)
+
+
 TEN = [AnyOf(*(CustomClaim(f"{row}", column) for column in range(10))) for row in range(6)]
 
 

@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+import callerid
 import callerid.cli.command as module
 from callerid.cli import main
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     [
         ([], "callerid: the following arguments are required: COMMAND"),
         (["dance"], "callerid: argument COMMAND: invalid choice: 'dance'"),
-        (["demo", "--fast"], "callerid: unrecognized arguments: --fast"),
+        (["demo", "--fast"], "callerid: unrecognized arguments: --fast (see callerid --help)"),
         (["demo", "--app", "django"], "callerid demo: argument --app: invalid choice: 'django'"),
         (["demo", "--server", "waitress"], "callerid: --server waitress: fastapi is run by uvicorn"),
         (["demo", "--app", "flask", "--server", "x"], "callerid: --server x: flask is run by gunicorn or waitress"),
@@ -56,13 +58,54 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == f"callerid: cannot listen on port {port}: Address already in use\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["issuer", "--help"]])
-def test_help_tells_the_exit_codes(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 0
-    assert "exit codes: 0" in capsys.readouterr().out
+COMMANDS = ("demo", "issuer", "routes", "check", "why")
 
 
-@pytest.mark.parametrize(("trouble", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 0)])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_tells_the_exit_codes_and_fits_80_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*command.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "exit codes:" in lines
+    assert max(map(len, lines)) <= 80
+    assert {line.split()[0] for line in lines[lines.index("exit codes:") :]} >= {"0", "2"}
+
+
+def test_the_help_of_the_whole_tells_what_1_means_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    _, _, codes = capsys.readouterr().out.partition("exit codes:")
+    assert re.findall(r"(?m)^  (?:1  |   )  (\w+): ", codes) == ["demo", "routes", "check", "why"]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"callerid {callerid.__version__}\n"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert callerid.__version__ == project["version"]
+
+
+@pytest.mark.parametrize("name", ["callerid", "callerid.cli"])
+def test_python_runs_it_as_a_module(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["callerid", "--version"])
+    monkeypatch.delitem(sys.modules, f"{name}.__main__", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"{name}.__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"callerid {callerid.__version__}\n"
+
+
+def test_the_program_ends_with_the_code_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["callerid", "dance"])
+    with pytest.raises(SystemExit) as ended:
+        module.run()
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(("trouble", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 141)])
 def test_an_end_from_outside_is_no_traceback(
     trouble: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,13 +208,6 @@ def test_a_signal_ends_it_cleanly(arguments: list[str], up: str, how: signal.Sig
             assert running.stderr.read() == ""
         finally:
             running.kill()
-
-
-def test_python_runs_it_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["callerid", "--help"])
-    with pytest.raises(SystemExit) as ended:
-        importlib.import_module("callerid.cli.__main__")
-    assert ended.value.code == 0
 
 
 @pytest.mark.usefixtures("interruptible")

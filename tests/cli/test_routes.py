@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from callerid.cli.routes import Asked, routes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("fastapi_app", "flask_app")
+Compare = Callable[..., tuple[int, list[str]]]
 TROUBLED = """
 from flask import Flask
 from callerid import Public, google
@@ -144,7 +145,10 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
         (["nowhere:app"], "cannot import 'nowhere'"),
         (["app:SERVICE"], "app:SERVICE: an object of class str is no application"),
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
-        (["app:app", "--check", "BAD"], "no UTF-8 at byte 0"),
+        (["app:app", "--check", "BAD"], "BAD: it is not UTF-8 (byte 0)"),
+        (["app:app", "--lock", "x.lock", "--json"], "--lock writes a file of its own format: leave out --json"),
+        (["app:app", "--markdown", "--check", "OLD"], "--markdown is for the map alone"),
+        (["app:app", "--markdown", "--no-new-access", "OLD"], "--markdown is for the map alone"),
         (["app:app", "--check", "OLD"], "a lock of format version '0'"),
         (["app:app", "--lock", "no/such/access.lock"], "cannot write no/such/access.lock: No such file"),
     ],
@@ -172,8 +176,10 @@ def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.Captu
     lock.write_text(lock.read_text().replace("allow Public()", "allow Domain('example.com')", 1))
     assert main([*app, "--no-new-access", str(lock)]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        f"{lock}: somebody may now who could not before",
+        f"{lock}: new access at 1 place, 13 rules compared",
         "  GET /healthz: anybody without a credential, not domain:example.com",
+        "    before: domain:example.com",
+        "    now:    everybody",
     ]
     lock.write_text("callerid-access-lock 9")
     assert main([*app, "--no-new-access", str(lock)]) == 2
@@ -203,6 +209,104 @@ def test_what_is_assumed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     *_, last = run("assuming_3", 20, "Domain('b.com')", "--no-new-access")
     assert last == assumed
     assert run("assuming_4", 2, "Domain('a.com')", "--no-new-access") == [
-        f"{lock}: whether somebody may now who could not before, it cannot be told",
+        f"{lock}: cannot tell at 1 place, 3 rules compared",
         "  GET /a: cannot tell: whom where tall admits, only its code can say",
+        "    before and now: where tall",
     ]
+
+
+@pytest.fixture
+def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, list[str]]]]:
+    """The rules of an application before and after, compared in one form: the exit code, and the output's lines."""
+    names: list[str] = []
+
+    def run(*apps: str, form: str = "--no-new-access", options: Sequence[str] = ()) -> tuple[int, list[str]]:
+        lock = tmp_path / "main.lock"
+        for app, option in zip(apps, ("--lock", form), strict=True):
+            name = f"compared_{len(names)}"
+            names.append(name)
+            (tmp_path / f"{name}.py").write_text(f"from callerid import *\nfrom tests.cli.comparable import *\n{app}\n")
+            more = () if option == "--lock" else options
+            code = main(["routes", f"{name}:app", "--app-dir", str(tmp_path), option, str(lock), *more])
+            out = capsys.readouterr().out.replace(str(lock), "main.lock")
+        return code, out.splitlines()
+
+    yield run
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def app_with(rules: str, guard: str = "new_guard()") -> str:
+    return f"app = small({rules}, guard={guard})"
+
+
+def test_both_rules_stand_beside_who_comes_in_and_all_is_counted(compare: Compare) -> None:
+    code, lines = compare(
+        app_with("""{"GET /a": Domain("a.com"), "GET /b": Domain("a.com"), "GET /c": Where("odd", odd)}"""),
+        app_with(
+            """{"GET /a": Domain("a.com"), "GET /b": Domain("a.com") | FirebaseUser(), "GET /c": Where("odd", even)}"""
+        ),
+    )
+    assert code == 1
+    assert lines == [
+        "main.lock: new access at 1 place, cannot tell at 1 place, 4 rules compared",
+        "  GET /b: a Firebase user, not domain:a.com",
+        "    before: domain:a.com",
+        "    now:    domain:a.com or firebaseUser",
+        "  GET /c: cannot tell: whom where odd admits, only its code can say",
+        "    before and now: where odd",
+    ]
+
+
+def test_the_same_as_json(compare: Compare) -> None:
+    code, lines = compare(
+        app_with("""{"GET /b": Domain("a.com"), "GET /c": Where("odd", odd)}"""),
+        app_with("""{"GET /b": Domain("a.com") | FirebaseUser(), "GET /c": Where("odd", even)}"""),
+        options=["--json"],
+    )
+    found = json.loads("\n".join(lines))
+    assert (code, found["new_access"], found["cannot_tell"], found["rules"]) == (1, 1, 1, 3)
+    new, unknown = found["findings"]
+    assert (new["place"], new["verdict"], new["who"]) == ("GET /b", "new access", "a Firebase user")
+    assert (new["lacking"], new["reason"]) == (["domain:a.com"], None)
+    assert new["before"]["rule"] == "Domain('a.com')"
+    assert new["now"]["who"] == "domain:a.com or firebaseUser"
+    assert (unknown["verdict"], unknown["who"]) == ("cannot tell", None)
+    assert unknown["reason"] == "whom where odd admits, only its code can say"
+    assert (found["lock"], found["problems"], found["assumed"]) == ("main.lock", [], [])
+
+
+def test_whom_the_guard_believes_now_is_said_where_the_rule_is_the_same(compare: Compare) -> None:
+    rules = """{"GET /b": User("ada@gmail.com")}"""
+    code, lines = compare(app_with(rules, "Guard(google('a'))"), app_with(rules, "Guard(google('a', 'b'))"))
+    assert code == 1
+    assert lines[-3:] == [
+        "  GET /b: the person ada@gmail.com, with a token for b",
+        "    before and now: user:ada@gmail.com",
+        "    believed now: https://accounts.google.com for b",
+    ]
+
+
+def test_a_stricter_leeway_lets_in_nobody_new(compare: Compare) -> None:
+    rules = """{"GET /b": Domain("a.com")}"""
+    longer, shorter = (app_with(rules, f"Guard(google('a'), leeway={leeway})") for leeway in (30, 10))
+    assert compare(longer, shorter) == (0, ["main.lock: nobody may now who could not before, 2 rules compared"])
+    code, lines = compare(shorter, longer)
+    assert (code, lines[0]) == (1, "main.lock: cannot tell at 2 places, 2 rules compared")
+
+
+def test_a_renamed_handler_is_no_change_of_who_may(compare: Compare) -> None:
+    before, after = (f"{app_with('{}')}\n@app.get('/a')\ndef {name}(): pass" for name in ("old", "new"))
+    code, lines = compare(before, after, form="--check")
+    assert code == 1
+    assert lines[0] == "main.lock: who may call what is as it was; the names of what serves have changed"
+    assert [line[:10] for line in lines[1:4]] == ["changed: G", "  - serves", "  + serves"]
+    assert compare(before, after) == (0, ["main.lock: nobody may now who could not before, 2 rules compared"])
+
+
+def test_changes_as_json(compare: Compare) -> None:
+    before = app_with("""{"GET /a": Domain("a.com")}""")
+    code, lines = compare(before, app_with("""{"GET /a": Domain("b.com")}"""), form="--check", options=["--json"])
+    (changed,) = json.loads("\n".join(lines))["changed"]
+    assert (code, changed["name"], changed["renamed"]) == (1, "GET /a", False)
+    assert set(changed["now"]) - set(changed["before"]) == {"allow Domain('b.com')"}

@@ -55,10 +55,15 @@ OTHER = "*"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A place where somebody may who could not before (the verdict says who), or where that cannot be told."""
+    """A place where somebody may who could not before (the verdict says who), or where that cannot be told.
+
+    ``before`` and ``now`` are what the lock's rules ask there and what today's ask; ``None`` where that is not known.
+    """
 
     name: str
     verdict: Verdict
+    before: Side | None = None
+    now: Side | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.verdict}"
@@ -185,16 +190,18 @@ class _Comparison:
                 return
             if now.is_unanswered and not name and at not in now.asked[0].stands.places:
                 continue
-            verdict = self._verdict(method, before, now, at)
+            sides = together(before, now, at)
+            verdict = self._verdict(method, (before, now), sides)
             if not isinstance(verdict, No):
-                yield Finding(name or self._name(method, at, now), CannotTell(_UNREAD) if unsure else verdict)
+                verdict = CannotTell(_UNREAD) if unsure else verdict
+                yield Finding(name or self._name(method, at, now), verdict, *sides)
 
     @cached_property
     def _was(self) -> frozenset[Asking]:
         return frozenset(self._before.routes)
 
-    def _verdict(self, method: str, before: Told, now: Told, at: Place) -> Verdict:
-        old, new = together(before, now, at)
+    def _verdict(self, method: str, asked: tuple[Told, Told], sides: tuple[Side, Side]) -> Verdict:
+        (before, now), (old, new) = asked, sides
         if method == "WS" and self._before.settings != self._now.settings:
             old, new = (
                 replace(each, settings=(*each.settings, *((line, "") for line in sorted(side.settings))))

@@ -25,6 +25,7 @@ __all__ = [
     "methods_text",
     "row",
     "told_once",
+    "who_may",
 ]
 
 
@@ -149,8 +150,13 @@ class Row:
 
     def words(self) -> str:
         """Who may, in words."""
-        said = "everybody" if is_public(self.rule) else str(self.rule)
-        return said if self.audiences is None else f"{said} for {' or '.join(sorted(self.audiences))}"
+        return who_may(self.rule, self.audiences)
+
+
+def who_may(rule: Rule, audiences: frozenset[str] | None) -> str:
+    """Whom a rule admits, in words; ``audiences`` are those that it names, if it does."""
+    said = "everybody" if is_public(rule) else str(rule)
+    return said if audiences is None else f"{said} for {' or '.join(sorted(audiences))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,26 @@ def new_access(old: Side, new: Side) -> Verdict:
         if number > MOST_TERMS:
             return CannotTell(f"the {which} rule has {number:,} alternatives, more than {MOST_TERMS:,}")
     verdict = compare(old, new, doors_between(old, new))
-    if isinstance(verdict, No) and old.settings != new.settings and _admits_anybody(new):
-        changed = sorted({name for name, _ in set(old.settings) ^ set(new.settings)})
+    changed = _changed_settings(old, new)
+    if isinstance(verdict, No) and changed and _admits_anybody(new):
         return CannotTell(f"settings of the guard changed: {', '.join(changed)}")
     return verdict
+
+
+def _changed_settings(old: Side, new: Side) -> list[str]:
+    """The names of the settings whose change may admit somebody new."""
+    changed = {name for name, _ in set(old.settings) ^ set(new.settings)}
+    if "leeway" in changed and _has_no_longer_leeway(old, new):
+        changed.remove("leeway")
+    return sorted(changed)
+
+
+def _has_no_longer_leeway(old: Side, new: Side) -> bool:
+    try:
+        was, now = ([float(str(value)) for name, value in side.settings if name == "leeway"] for side in (old, new))
+    except ValueError:  # a lock that somebody has edited
+        return False
+    return bool(was and now) and all(one <= other for one in now for other in was)
 
 
 def _admits_anybody(side: Side) -> bool:

@@ -1,12 +1,14 @@
-"""The ``callerid`` command: a demo that runs, and a local issuer to develop against.
+"""The ``callerid`` command.
 
-The staircase inside: ``trouble ← places ← stages · scenes ← table ← demo``, ``trouble ← issuer``, ``trouble · table ←
-routes ← check`` (who may call what), ``trouble · table ← why``, and ``command`` on top, which reads the arguments.
+Modules, each importing only those before it: ``trouble ← places ← stages · scenes ← table ← demo``, ``trouble ←
+issuer``, ``trouble · table · parsing ← routes ← check``, ``trouble · table · parsing ← why``, ``output``, and
+``command`` on top, which reads the arguments.
 
-It exits with 0 when all went well, 1 when something is not as it should be, 2 when the command was written
-wrongly or something it needs is missing, 130 when it was interrupted.
+Exit codes: 0 done, and nothing is wrong; 1 something is not as it should be; 2 wrong usage, or something is missing
+or cannot be read; 130 interrupted; 141 the reader of the output closed it. ``callerid --help`` says what 1 means for
+each command.
 """
 
-from callerid.cli.command import main
+from callerid.cli.command import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

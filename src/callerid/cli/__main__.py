@@ -1,7 +1,5 @@
 """``python -m callerid.cli`` is ``callerid``."""
 
-import sys
+from callerid.cli.command import run
 
-from callerid.cli.command import main
-
-sys.exit(main())
+run()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
 from callerid.access import Suite, load, read_suite
-from callerid.cli.routes import ENDING, add_application, mapped, text_of
+from callerid.cli.comparing import counted
+from callerid.cli.parsing import MISSING, codes
+from callerid.cli.routes import add_application, mapped, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
@@ -24,18 +25,24 @@ def add_check(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="run the access tests of an application",
-        description="Reads who may call what, and who may not, from a TOML file, and makes each call with a token that "
-        "a local issuer signs. The guard decides as ever; no handler runs. Rules that nobody enforces or can meet are "
-        "errors, too.",
-        epilog=ENDING,
+        description="Reads from a TOML file who may call what and who may not, and makes each call with a token that a "
+        "local issuer signs. The guard decides as it does in production; no handler runs. Rules that nobody enforces "
+        "or that nobody can meet are problems, as in 'callerid routes'.",
+        epilog=codes(
+            {
+                0: "every call is decided as the file says",
+                1: "a problem, or a call that is decided otherwise; each is named",
+                2: MISSING,
+            }
+        ),
     )
     add_application(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="access.toml: personas, and what each may call")
     parser.set_defaults(command=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    return check(sys.stdout, asked.application, asked.app_dir, asked.file)
+def _run(asked: argparse.Namespace, out: TextIO) -> int:
+    return check(out, asked.application, asked.app_dir, asked.file)
 
 
 def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
@@ -68,8 +75,7 @@ def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], 
     lines += [style.paint(f"NOT SO: {each}", "never") for each in idle]
     if untested:
         lines.append(style.paint(f"nobody calls {', '.join(untested)}", "out"))
-    calls = "1 call" if len(judged) == 1 else f"{len(judged)} calls"
-    lines.append(f"{file}: {calls}, {len(judged) - len(wrong)} as it says")
+    lines.append(f"{file}: {counted(len(judged), 'call')}, {len(judged) - len(wrong)} as it says")
     return lines, 1 if wrong or idle else 0
 
 

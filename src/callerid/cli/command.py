@@ -1,4 +1,4 @@
-"""The command line: what was asked for, and the exit code that answers."""
+"""The command line: arguments, subcommands, exit codes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from callerid import __version__
 from callerid.cli.check import add_check
 from callerid.cli.demo import demo
 from callerid.cli.issuer import Wanted, issuer
+from callerid.cli.output import Output
+from callerid.cli.parsing import MISSING, Help, codes
 from callerid.cli.routes import add_routes
 from callerid.cli.stages import SERVERS
 from callerid.cli.trouble import CommandError
@@ -22,38 +25,84 @@ from callerid.cli.why import add_why
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
-_ENDING = "exit codes: 0 all went well; 1 the demo saw something unexpected; 2 bad usage, or something is missing"
+INTERRUPTED, OUTPUT_CLOSED = 130, 141
+"""What a shell reports for a program ended by SIGINT and by SIGPIPE: 128 and the signal's number."""
+
+_DESCRIPTION = "Who is calling a Python web app, and what may they call?"
+_CODES: Final = {
+    0: "done, and nothing is wrong",
+    1: (
+        "demo: an answer was not as expected",
+        "routes: a problem, a change (--check), or new access (--no-new-access)",
+        "check: a problem, or a call that is decided otherwise than the file says",
+        "why: the decision is not in the log",
+    ),
+    2: f"{MISSING}: one line on standard error",
+    INTERRUPTED: "interrupted (issuer and demo --serve, once they are up, end with 0)",
+    OUTPUT_CLOSED: "the reader of the output closed it, as 'head' does",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``arguments`` default to the command line's."""
+    with ExitStack() as undo:
+        return _run(arguments, undo)
+
+
+def run() -> NoReturn:
+    """The program ``callerid``: as `main`, and then the process ends.
+
+    What an application prints while the process ends goes to standard error, as all that it prints.
+    """
+    sys.exit(_run(None, _FOR_GOOD))
+
+
+_FOR_GOOD: Final = ExitStack()
+"""Never unwound."""
+
+
+def _run(arguments: Sequence[str] | None, undo: ExitStack) -> int:
     try:
         asked = _parser().parse_args(arguments)
     except SystemExit as done:
         return int(done.code or 0)
-    command: Callable[[argparse.Namespace], int] = asked.command
+    output = Output()
+    undo.callback(output.give_back)
+    command: Callable[[argparse.Namespace, TextIO], int] = asked.command
     try:
         with _terminable():
-            return command(asked)
+            return command(asked, output.file)
     except CommandError as error:
         sys.stderr.write(f"callerid: {error}\n")
         return 2
     except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read the output has seen enough; nothing is left to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard(output.file)
+        return OUTPUT_CLOSED
+
+
+def _discard(out: TextIO) -> None:
+    """Let what is left in the buffer go nowhere: flushing it at exit would fail again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError):  # held in memory
+        os.dup2(null, out.fileno())
+    os.close(null)
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=Help, **options)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="callerid", description="Who is calling, and may they?", epilog=_ENDING)
+    parser = _Parser(prog="callerid", description=_DESCRIPTION, epilog=codes(_CODES))
+    parser.add_argument("--version", action="version", version=f"callerid {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     showing = commands.add_parser(
@@ -62,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Starts a local issuer and a guarded orders service on free ports of the loopback interface, calls "
         "every route as every kind of caller and prints who got in and why not. Its last line is "
         "'demo: N calls, N as expected'.",
-        epilog=_ENDING,
+        epilog=codes({0: "every call was answered as expected", 1: "some were not: lines NOT AS EXPECTED", 2: MISSING}),
     )
     showing.add_argument("--app", choices=tuple(SERVERS), default="fastapi", help="which one (default: fastapi)")
     servers = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.items())
@@ -75,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run a local issuer to develop against",
         description="Serves keys and tokens in Google's formats on the loopback interface until it is interrupted, and "
         "prints what to set. Its keys are made at start and never stored; no guard that trusts Google believes them.",
-        epilog=_ENDING,
+        epilog=codes({0: "it was interrupted", 2: MISSING}),
     )
     serving.add_argument("--port", type=_port, default=0, help="the port to listen on (default: a free one)")
     serving.add_argument("--audience", default="https://orders.example.com", help="what your guard takes from services")
@@ -96,13 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _demo(asked: argparse.Namespace) -> int:
+def _demo(asked: argparse.Namespace, out: TextIO) -> int:
     if asked.server not in (None, *SERVERS[asked.app]):
         raise CommandError(f"--server {asked.server}: {asked.app} is run by {' or '.join(SERVERS[asked.app])}")
-    return demo(sys.stdout, app=asked.app, server=asked.server, stay=_until_interrupted if asked.serve else None)
+    return demo(out, app=asked.app, server=asked.server, stay=_until_interrupted if asked.serve else None)
 
 
-def _issuer(asked: argparse.Namespace) -> int:
+def _issuer(asked: argparse.Namespace, out: TextIO) -> int:
     wanted = Wanted(
         port=asked.port,
         audience=asked.audience,
@@ -113,7 +162,7 @@ def _issuer(asked: argparse.Namespace) -> int:
         workspace_people=tuple(asked.workspace_person),
         firebase_users=tuple(asked.firebase_user),
     )
-    return issuer(sys.stdout, wanted, stay=_until_interrupted)
+    return issuer(out, wanted, stay=_until_interrupted)
 
 
 def _port(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any, TextIO
 
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers
 from callerid.access.forms import as_json, as_markdown, as_table, summary
-from callerid.algebra import CannotTell
+from callerid.cli import comparing
+from callerid.cli.comparing import Changes, NewAccess, counted
+from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["ENDING", "Asked", "add_application", "add_routes", "mapped", "read_map", "routes", "text_of"]
-
-ENDING = "exit codes: 0 all is as it should be; 1 something is not, and is named; 2 bad usage, or it cannot be read"
+__all__ = ["Asked", "add_application", "add_routes", "mapped", "read_map", "routes", "text_of"]
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
@@ -34,36 +33,48 @@ def add_routes(commands: Any) -> None:
     parser = commands.add_parser(
         "routes",
         help="show who may call what in an application",
-        description="Prints every route with its rule in words, where the rule stands and whether it is weaker "
-        "than the default, as the guard enforces it. Rules that nobody enforces or can meet are named, with the mend.",
-        epilog=ENDING,
+        description="Prints every route with its rule in words, where the rule is written and whether it is weaker "
+        "than the default, as the guard enforces it. Rules that nobody enforces or that nobody can meet are problems; "
+        "each is printed with its remedy. What the application itself prints goes to standard error.",
+        epilog=codes(
+            {
+                0: "no problem, no change (--check), no new access (--no-new-access)",
+                1: "a problem, a change, new access, or new access that cannot be ruled out",
+                2: MISSING,
+            }
+        ),
     )
     add_application(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="as JSON")
-    form.add_argument("--markdown", dest="form", action="store_const", const="markdown", help="as a table in Markdown")
-    form.add_argument("--lock", type=Path, metavar="FILE", help="write the map to a file to be reviewed")
-    form.add_argument("--check", type=Path, metavar="FILE", help="say what has changed since, and exit with 1")
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     form.add_argument(
+        "--markdown", dest="form", action="store_const", const="markdown", help="print a table in Markdown"
+    )
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--lock", type=Path, metavar="FILE", help="write the map to a file to be reviewed")
+    task.add_argument("--check", type=Path, metavar="FILE", help="print what has changed since the lock was written")
+    task.add_argument(
         "--no-new-access",
         dest="before",
         type=Path,
         metavar="FILE",
-        help="decide whether anybody may call anything now who could not when the lock was written; exit with 1 if so",
+        help="decide whether anybody may call anything now who could not when the lock was written",
     )
     parser.set_defaults(command=_run, form="table")
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace, out: TextIO) -> int:
     return routes(
-        sys.stdout,
-        Asked(asked.application, asked.app_dir, asked.form or "table", asked.lock, asked.check, asked.before),
+        out, Asked(asked.application, asked.app_dir, asked.form or "table", asked.lock, asked.check, asked.before)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command was asked: of which application, and in which form."""
+    """What the command was asked: of which application, and in which form.
+
+    Raises `CommandError` for a form that the task does not have.
+    """
 
     application: str
     folder: Path = Path()
@@ -71,6 +82,12 @@ class Asked:
     lock: Path | None = None
     check: Path | None = None
     before: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.lock is not None and self.form != "table":
+            raise CommandError(f"--lock writes a file of its own format: leave out --{self.form}")
+        if self.form == "markdown" and (self.check or self.before) is not None:
+            raise CommandError("--markdown is for the map alone: with --check and --no-new-access there is --json")
 
 
 def routes(out: TextIO, asked: Asked) -> int:
@@ -81,19 +98,30 @@ def routes(out: TextIO, asked: Asked) -> int:
     """
     found = read_map(asked.application, asked.folder)
     style = Style.of(out)
-    if asked.check is not None:
-        lines, code = _checked(found, asked.check, style)
-    elif asked.before is not None:
-        lines, code = _compared(found, asked.before, style)
-    elif asked.lock is not None:
-        lines, code = _written(found, asked.lock), 0
+    result = _compared(found, asked)
+    if result is not None:
+        code = result.code
+        lines = [comparing.as_json(result, found.problems)] if asked.form == "json" else result.lines(style)
     else:
-        lines, code = _shown(found, asked.form, style), 0
+        code, lines = 0, _written(found, asked.lock) if asked.lock is not None else _shown(found, asked.form, style)
     if asked.form != "json":
         lines += [style.paint(f"problem: {problem}", "never") for problem in found.problems]
     out.write("\n".join([*lines, ""]))
     out.flush()
     return 1 if found.problems else code
+
+
+def _compared(found: AccessMap, asked: Asked) -> Changes | NewAccess | None:
+    file = asked.check or asked.before
+    if file is None:
+        return None
+    lock, name, total = text_of(file), str(file), _total(found)
+    try:
+        if asked.check is not None:
+            return Changes(name, total, differences(lock, found, name))
+        return NewAccess(name, total, newcomers(lock, found, name), assumed(lock, found, name))
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
 
 
 def read_map(application: str, folder: Path) -> AccessMap:
@@ -120,7 +148,7 @@ def text_of(file: Path) -> str:
     except OSError as error:
         raise CommandError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise CommandError(f"cannot read {file}: no UTF-8 at byte {error.start}") from None
+        raise CommandError(f"cannot read {file}: it is not UTF-8 (byte {error.start})") from None
 
 
 def _shown(found: AccessMap, form: str, style: Style) -> list[str]:
@@ -140,43 +168,8 @@ def _written(found: AccessMap, file: Path) -> list[str]:
         file.write_text(locked(found), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror}") from None
-    return [f"{file}: {_count(found)}"]
+    return [f"{file}: {counted(_total(found), 'rule')}"]
 
 
-def _checked(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int]:
-    try:
-        changed = differences(text_of(file), found, str(file))
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
-    if not changed:
-        return [f"{file}: nothing has changed, {_count(found)}"], 0
-    lines = [line for each in changed for line in str(each).splitlines()]
-    colours = {"  -": "never", "  +": "in"}
-    return [
-        f"{file}: who may call what has changed",
-        *(style.paint(line, colours.get(line[:3], "head")) for line in lines),
-        f"if it is meant, write it anew: callerid routes ... --lock {file}",
-    ], 1
-
-
-def _compared(found: AccessMap, file: Path, style: Style) -> tuple[list[str], int]:
-    try:
-        lock = text_of(file)
-        new, taken = newcomers(lock, found, str(file)), assumed(lock, found, str(file))
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
-    notes = [f"  assumed unchanged, since the hash of its code is: {each}" for each in taken]
-    if not new:
-        return [f"{file}: nobody may now who could not before, {_count(found)} compared", *notes], 0
-    is_told = any(not isinstance(each.verdict, CannotTell) for each in new)
-    told = "somebody may now who could not before" if is_told else "whether somebody may now who could not before"
-    return [
-        f"{file}: {told}{'' if is_told else ', it cannot be told'}",
-        *(style.paint(f"  {each}", "out" if isinstance(each.verdict, CannotTell) else "never") for each in new),
-        *notes,
-    ], 1
-
-
-def _count(found: AccessMap) -> str:
-    number = sum(1 for _ in found.singly())
-    return f"{number} {'rule' if number == 1 else 'rules'}"
+def _total(found: AccessMap) -> int:
+    return sum(1 for _ in found.singly())

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from callerid.access.decision import Branch, Decision, find, instance_of
+from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError, one_line
 from callerid.rollout import WOULD_REFUSE
 
 __all__ = ["add_why", "why"]
-
-_ENDING = "exit codes: 0 found; 1 it is not in this log; 2 bad usage, or the log cannot be read"
-
 
 _MEND = (
     "to have the rest, log JSON lines with getattr(record, 'callerid', None) as a member; "
@@ -36,15 +34,15 @@ def add_why(commands: Any) -> None:
         description="Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a "
         "member of any name), or in what 'gcloud logging read --format=json' prints. Then prints the rule as a tree of "
         "+ and -, what the caller was, and what would have let them in.",
-        epilog=_ENDING,
+        epilog=codes({0: "the decision was found", 1: "it is not in this log", 2: MISSING}),
     )
     parser.add_argument("id", metavar="ID", help="the instance that the refused client was given")
     parser.add_argument("log", nargs="?", default="-", metavar="LOG", help="the log (default: standard input)")
     parser.set_defaults(command=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    return why(sys.stdout, asked.id, asked.log)
+def _run(asked: argparse.Namespace, out: TextIO) -> int:
+    return why(out, asked.id, asked.log)
 
 
 def why(out: TextIO, name: str, log: str) -> int:

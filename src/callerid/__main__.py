@@ -1,0 +1,5 @@
+"""``python -m callerid`` is ``callerid``."""
+
+from callerid.cli.command import run
+
+run()
