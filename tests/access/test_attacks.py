@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,7 +32,6 @@ from callerid import (
     google,
 )
 from callerid.access import access_map, locked, newcomers
-from callerid.errors import ConfigurationError
 from tests.access.changing import GRACE, URL, found, host, live, mount, route, starlette
 from tests.access.made import STAFF, new_guard
 
@@ -142,8 +140,8 @@ CHANGES: dict[str, tuple[Any, Any, str]] = {
         "GET /a: anybody without a credential",
     ),
     "the path table's reach": (
-        starlette(route("/a/{x}", None), default=Public(), routes={"/a/*": STAFF}),
-        starlette(route("/a/{x}", None), default=Public(), routes={"/a/secret": STAFF}),
+        starlette(route("/a/{x}", None), default=Public(), routes={"/a/{x}": STAFF}),
+        starlette(route("/a/{x}", None), default=Public(), routes={"POST /a/{x}": STAFF}),
         "GET /a/{x}: anybody without a credential",
     ),
     "a path parameter that stands elsewhere": (
@@ -367,17 +365,3 @@ def test_the_documentation_of_fastapi() -> None:
 
     told = found(made(GRACE), made(Public()))
     assert [each.partition(":")[0] for each in told] == ["GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect"]
-
-
-def test_what_stands_where_there_is_no_route() -> None:
-    # A path table holds there, too, beside the default.
-    def made(rule: Rule, *more: Callable[[Any], Any]) -> Starlette:
-        return starlette(route("/a/{x}", None), *more, default=Public(), routes={"/a/*": rule})
-
-    assert found(made(GRACE), made(STAFF)) == ["GET /a/{x}: a person of example.com, not user:grace@example.com"]
-    new = starlette(route("/a/{x}", None), route("/a/x/y", STAFF), default=Public(), routes={"/a/{x}": GRACE})
-    assert found(made(GRACE), new) == ["GET /a/x/y: a person of example.com, not user:grace@example.com"]
-    lock = locked(access_map(made(GRACE)))
-    assert "  entry * /a/* User('grace@example.com')\n" in lock
-    with pytest.raises(ConfigurationError, match="an entry is a method, a path and a rule"):
-        newcomers(lock.replace("entry * /a/* ", "entry "), access_map(new))

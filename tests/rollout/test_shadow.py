@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
 
 from callerid import (
     Caller,
@@ -28,6 +29,7 @@ from .world import (
     STAFF,
     UNREACHABLE,
     World,
+    by_path,
     every_adapter,
     listening,
     logged,
@@ -189,19 +191,24 @@ def test_both_together_compare_with_what_would_be_decided(make: Make, caplog: py
     assert outcomes == ["shadow would refuse", "shadow would admit", "would refuse", "would refuse"]
 
 
-@every_adapter
+@by_path
 def test_a_path_that_can_be_read_differently_is_refused_by_both(make: Make) -> None:
     world = make(routes={"/x": OTHERS}, shadow={"/x": OTHERS})
     assert world.get("/x;y", "other.com")[0] == 400
     assert world.guard.shadow == ShadowCounts(agreed=1)
 
 
-@pytest.mark.parametrize("name", ["starlette", "fastapi", "flask"])
+@pytest.mark.parametrize("name", ["starlette", "fastapi"])
 def test_where_only_the_shadow_table_reads_paths_it_would_refuse(name: str) -> None:
     from .world import WORLDS
 
-    world = WORLDS[name](shadow={"/x": STAFF})
-    assert world.get("/x;y", "example.com")[0] == 404
+    world = WORLDS[name](shadow={"/m/x": STAFF})
+
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("mounted")(scope, receive, send)
+
+    world.app.mount("/m", mounted)
+    assert world.get("/m/x;y", "example.com")[0] == 200
     assert world.guard.shadow == ShadowCounts(would_refuse=1)
 
 
@@ -213,7 +220,7 @@ def test_acting_as_somebody_is_seen_by_both(make: Make) -> None:
     assert world.guard.shadow == ShadowCounts(agreed=1)
 
 
-@every_adapter
+@by_path
 def test_path_parameters_are_the_tables_own(make: Make) -> None:
     world = make(shadow={"/{page}": OTHERS})
     assert world.get("/x", "other.com")[0] == 403
@@ -228,7 +235,7 @@ def test_path_parameters_are_the_tables_own(make: Make) -> None:
         ({"GET x": STAFF}, "a path begins with a slash"),
         ({"/x": 1}, r"shadow\['/x'\] takes a rule"),
         ({"/x": FirebaseUser()}, r"shadow\['/x'\]"),
-        ({"/{a}": STAFF, "/{b}": STAFF}, "are the same place"),
+        ({"/a": STAFF, "/a/": STAFF}, "are the same place"),
     ],
 )
 def test_mistakes_in_it_are_errors(make: Make, table: Any, match: str) -> None:
@@ -241,7 +248,7 @@ def test_an_entry_that_no_route_answers_is_an_error(name: str) -> None:
     from .world import WORLDS
 
     world = WORLDS[name](shadow={"/typo": STAFF})
-    with pytest.raises(ConfigurationError, match=r"shadow\['/typo'\]: no route of this application answers there"):
+    with pytest.raises(ConfigurationError, match=r"shadow\['/typo'\]: no route of this application"):
         world.get("/x")
 
 

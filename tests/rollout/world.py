@@ -211,6 +211,8 @@ WORLDS: dict[str, Callable[..., World]] = {
     "flask": InFlask,
 }
 every_adapter = pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
+by_path = pytest.mark.parametrize("make", [InASGI, InWSGI], ids=["asgi", "wsgi"])
+"""Those that have no routes to ask: only there a written path decides."""
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

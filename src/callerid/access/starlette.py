@@ -12,12 +12,10 @@ from starlette.exceptions import HTTPException
 
 from callerid.access.places import EVERYWHERE, Place, places_of
 from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
-from callerid.access.table import entries_of
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import marks_on
-from callerid.paths.shapes import MANY
 from callerid.rules import Nobody
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.protection import Protection
@@ -52,7 +50,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     guards = {area.guard for each in found for area, _ in each.areas}
     endpoints = [each.endpoint for each in found]
     problems = told_once((each.method or "WS", each.problem) for each in found)
-    problems += unanswered(found, protection)
+    problems += unanswered(every, protection)
     problems += left_behind(endpoints, shown, guards)
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
     return AccessMap(
@@ -61,12 +59,6 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
         tuple(dict.fromkeys(problems)),
         unenforced=_unenforced(found, protection),
         settings=tuple(dict.fromkeys(line for each in protections.values() for line in _settings(each))),
-        table=tuple(
-            (method, prefix + path, requirement)
-            for prefix, each in protections.items()
-            if each.table is not None
-            for method, path, requirement in entries_of(each.table)
-        ),
     )
 
 
@@ -244,11 +236,12 @@ def _places_in(router: Any, above: str, reader: RouteReader) -> Iterator[tuple[s
         behind = reader.behind(route)
         # Without its converters: more than there may be.
         place = reader.place(route, "GET")
-        template = above + re.sub(r"\{(\w+)\}", r"{\1:path}" if MANY in place.shape else r"{\1}", place.template)
+        takes_slashes = place.prefix is not None and not place.is_mount
+        template = above + re.sub(r"\{(\w+)\}", r"{\1:path}" if takes_slashes else r"{\1}", place.template)
         if behind is not None:
             yield from _places_in(behind, template, reader)
             continue
-        for found in places_of(template, below=place.opaque, either_slash=True):
+        for found in places_of(template, below=place.is_mount, either_slash=True):
             yield from ((method or "WS", found) for method in reader.methods(route))
 
 

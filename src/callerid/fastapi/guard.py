@@ -55,7 +55,7 @@ class Guard(StarletteGuard):
 
         ``default`` holds for every path without a rule of its own: unknown ones, wrong methods, slash redirects and the
         documentation, too, unless ``docs`` names a rule for the latter. ``routes`` is a path table (see
-        `callerid.paths.PathTable`) for what carries no rule, such as static files, frontends and mounted applications
+        `callerid.paths.BoundTable`) for what carries no rule, such as static files, frontends and mounted applications
         of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
         ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
         The routes are checked when the application starts, before its first request.

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
+from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import ANY_METHOD, Pattern, method_and_path
 from callerid.paths.table import Entry, PathTable, required
 from callerid.rules import Rule
@@ -116,8 +117,7 @@ class BoundTable:
                 )
         self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
         """Every key with what it asks, as written."""
-        self._methods = frozenset(key.method for key in self._keys.values())
-        self._patterns: dict[str, PathTable | None] = {}
+        self._patterns: dict[str, PathLookup | None] = {}
 
     def find(self, method: str, template: str, prefixes: Iterable[str] = ()) -> Entry | None:
         """The entry that names a place, or ``None``. A handshake's method is `callerid.paths.WEBSOCKET`.
@@ -135,10 +135,10 @@ class BoundTable:
                     return Entry(key.text, self.requirements[key.text])
         return None
 
-    def patterns(self, mount: str) -> PathTable | None:
+    def patterns(self, mount: str) -> PathLookup | None:
         """The keys that stand at an opaque mount, as patterns over the rest of the path; ``None`` for none.
 
-        Raises `ConfigurationError` for a key that is no such pattern.
+        Raises `ConfigurationError` for a key that is no such pattern, and for two that a reader may take for one.
         """
         prefix = normalized(mount)
         if prefix not in self._patterns:
@@ -147,12 +147,8 @@ class BoundTable:
                 for key in self._keys.values()
                 if (pattern := _rest(key, prefix)) is not None
             ]
-            self._patterns[prefix] = PathTable.below(found) if found else None
+            self._patterns[prefix] = PathLookup(PathTable.below(found)) if found else None
         return self._patterns[prefix]
-
-    def kind_of(self, method: str) -> str:
-        """The method, if a key names it, else one for all that none names: as few as the table has."""
-        return method if method in self._methods or (method == "HEAD" and "GET" in self._methods) else ANY_METHOD
 
     def unbound(self, places: Iterable[NamedPlace]) -> Iterator[str]:
         """What is wrong with each key that names none of these places, and the remedy."""
@@ -192,7 +188,7 @@ def _rest(key: _Key, prefix: str) -> Pattern | None:
 
 def _remedy(key: _Key, places: tuple[NamedPlace, ...]) -> str:
     same = [place for place in places if key.template == (place.prefix if key.is_prefix else place.normalized)]
-    methods = sorted({method for place in same for method in place.methods or ()})
+    methods = sorted({method.partition(" ")[0] for place in same for method in place.methods or ()})
     if methods:
         return f"it answers {', '.join(methods)}, and not the method of this key"
     if not key.is_prefix and any(place.serves is Serves.MOUNT for place in same):
@@ -203,6 +199,8 @@ def _remedy(key: _Key, places: tuple[NamedPlace, ...]) -> str:
             f"it is a part of what {whole.template!r} serves, which reads the rest of its path by itself: give that "
             f"part a route of its own, or name the whole route and compare the parameter by PathParam"
         )
+    if key.is_prefix and not key.template:
+        return "for all that nothing else names write default=, and for everything floor="
     if key.is_prefix:
         inside = sorted({place.template for place in places if place.normalized.startswith(f"{key.template}/")})
         below = f"; below it are {_listed(inside)}: name each, or mark their router or blueprint" if inside else ""

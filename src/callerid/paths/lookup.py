@@ -38,7 +38,7 @@ class PathLookup:
     """
 
     def __init__(self, table: PathTable) -> None:
-        self._table = table
+        self.table = table
         self._same: dict[str, str] = {}
         """For each entry, the first of those that are the same place when folded."""
         patterns: dict[Pattern, str] = {}
@@ -61,7 +61,7 @@ class PathLookup:
         ``path`` is decoded once, ``targets`` are the request targets as they were sent, where the server shows them
         (see `ambiguous`).
         """
-        entry = self._table.find(method, path)
+        entry = self.table.find(method, path)
         word = "GET" if method == WEBSOCKET else method
         for target in targets or (None,):
             trouble = ambiguous(path, target, method=word)

@@ -14,7 +14,7 @@ from callerid.asgi import WebSockets
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
-from callerid.paths import PathTable
+from callerid.paths import BoundTable
 from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 from callerid.starlette.marking import Allow
@@ -54,7 +54,7 @@ class Guard(GuardCore):
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
         ``default`` holds for every path without a mark or an entry in ``routes``: unknown ones, wrong methods and slash
-        redirects, too. ``routes`` is a path table (see `callerid.paths.PathTable`) for what carries no mark, such as
+        redirects, too. ``routes`` is a path table (see `callerid.paths.BoundTable`) for what carries no mark, such as
         static files and mounted applications of other makes; an entry holds beside the marks on the way. ``floor``
         holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
         ``websockets`` says how sockets are treated. The routes are checked when the application starts, before its
@@ -127,10 +127,10 @@ class Guard(GuardCore):
         self.check_possible(requirement, f"{name}=")
         return requirement
 
-    def _table(self, routes: Mapping[str, Any], name: str) -> PathTable:
+    def _table(self, routes: Mapping[str, Any], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
-        return PathTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)
+        return BoundTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)
 
     def _unmarked(self, rule: Any) -> Any:
         """What an entry of the path table asks, where it is written as a mark."""

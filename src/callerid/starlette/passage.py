@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from starlette.routing import Router
 from starlette.types import Scope
@@ -14,10 +14,10 @@ from callerid.algebra import check_possible
 from callerid.asgi.middleware import place as place_of
 from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
-from callerid.errors import ConfigurationError
+from callerid.errors import BadRequest, ConfigurationError, Reason
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
-from callerid.paths import WEBSOCKET, Entry, PathTable
+from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
 from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
@@ -25,58 +25,60 @@ from callerid.starlette.reading import Place, Step
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "OWN", "Judged", "Passage", "Ruling", "Tabled"]
+__all__ = ["KEY", "NO_ENTRIES", "Passage", "Ruling", "TableMatch"]
 
 Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
-
-OWN: Final = -1
-"""The number of what does not stand in a path table."""
 
 MOST_WAYS: Final = 1000
 """More ways than this lead to no place: where there are, most of them lead through places that are gone."""
 
 
-class Judged(NamedTuple):
-    """What is judged by itself: by the route's path parameters, or by those of the path table's entry of an area.
-
-    ``is_lax`` is whether nobody in particular is let in if any of several parts lets them in as nobody.
-    """
-
-    guard: GuardCore
-    requirement: Requirement
-    area: int = OWN
-    is_lax: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way.
-
-    ``judged`` is the same, each part by itself: marks and the path tables' entries name parameters of their own.
-    """
+    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way."""
 
     parts: Parts
     marks: frozenset[Mark]
-    judged: tuple[Judged, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Tabled:
-    """What the path tables on the way say: the entry of each area that has one, by the area's number.
+class TableMatch:
+    """The entries of the path tables on the way that hold at a place, each with the number of its area."""
 
-    ``trouble`` is why others could read the path differently, if they could.
-    """
-
-    entries: Mapping[int, Entry]
-    trouble: str | None = None
+    entries: tuple[tuple[int, Entry], ...] = ()
+    is_shadow: bool = False
 
     @property
-    def patterns(self) -> tuple[tuple[int, str], ...]:
+    def texts(self) -> tuple[tuple[int, str], ...]:
         """The entries by what they are written as: as many as there are in the tables."""
-        return tuple((area, entry.pattern) for area, entry in self.entries.items())
+        return tuple((area, entry.pattern) for area, entry in self.entries)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The path parameters that entries below an opaque mount name themselves."""
+        return {name: value for _, entry in self.entries for name, value in entry.parameters.items()}
 
 
-_UNTABLED: Final = Tabled(MappingProxyType({}))
+NO_ENTRIES: Final = TableMatch()
+
+_METHODS: Final = frozenset(METHODS.values())
+
+
+class Span(NamedTuple):
+    """The part of a way that is under one protection, as its path table sees it.
+
+    ``template`` is the path template from where the protection begins, ``prefixes`` what a key with ``/*`` may name on
+    it, outermost first.
+    """
+
+    template: str = ""
+    prefixes: tuple[str, ...] = ()
+
+    def through(self, place: Place) -> Span:
+        """The same with one more place."""
+        if place.prefix is None:
+            return Span(self.template + place.path, self.prefixes)
+        return Span(self.template + place.path, (*self.prefixes, self.template + place.prefix))
 
 
 class Way:
@@ -86,15 +88,24 @@ class Way:
     no request adds any.
     """
 
-    __slots__ = ("areas", "parameters", "rulings", "templates")
+    __slots__ = ("areas", "has_tables", "matches", "parameters", "place", "rulings", "spans", "templates")
 
     def __init__(
         self,
         areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = (),
         parameters: tuple[tuple[str, str], ...] = (),
         templates: tuple[str, ...] = (),
+        spans: tuple[Span, ...] = (),
+        place: Place | None = None,
     ) -> None:
         self.areas, self.parameters, self.templates = areas, parameters, templates
+        self.spans = spans
+        """The part of the way in each area."""
+        self.place = place
+        """The place at the end of the way."""
+        self.has_tables = any(protection.has_tables for protection, _ in areas)
+        self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
+        """The path tables' entries at the end of this way, by the methods and whether shadow tables were asked."""
         self.rulings: dict[Any, Ruling] = {}
         """What must hold at the end of this way: by whether an endpoint is meant, and the path tables' entries."""
 
@@ -102,7 +113,9 @@ class Way:
         """The way on, beneath a protection. It is kept there, to end with it."""
         way = protection.ways.get(self)
         if way is None:
-            way = Way((*self.areas, (protection, ())), self.parameters, self.templates)
+            way = Way(
+                (*self.areas, (protection, ())), self.parameters, self.templates, (*self.spans, Span()), self.place
+            )
             _keep(protection.ways, self, way)
         return way
 
@@ -113,6 +126,8 @@ class Way:
             (*self.areas[:-1], (protection, (*marks, *place.marks))),
             (*self.parameters, *place.parameters),
             (*self.templates, place.template),
+            tuple(span.through(place) for span in self.spans),
+            place,
         )
         _keep(place.ways, self, way)
         return way
@@ -136,9 +151,6 @@ class Passage:
 
     # Made for every request, and most of it stays as it begins: so the class holds the beginnings, all immutable.
     way: Way = _BEGINNING
-    tabled: Tabled = _UNTABLED
-    shadow: Tabled | None = None
-    """The same with the shadow tables in the place of those they stand for, where a protection on the way has one."""
     leads_to: Router | None = None
     pending: bool = True
     ends: Ends = ()
@@ -156,35 +168,80 @@ class Passage:
         """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
         passage = Passage()
         passage.above = self
-        passage.way, passage.tabled, passage.shadow = self.way, self.tabled, self.shadow
+        passage.way = self.way
         return passage
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
         self.way = self.way.under(protection)
 
-    def look_up(self, protection: Protection, scope: Scope) -> None:
-        """Take along what the path tables of the innermost protection say, by the path as it is now."""
-        path, trouble = place_of(scope)
-        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
-        if protection.shadow is not None:
-            self.shadow = self._looked_up(self.shadow or self.tabled, protection.shadow, method, path, trouble)
-        elif self.shadow is not None and protection.table is not None:
-            self.shadow = self._looked_up(self.shadow, protection.table, method, path, trouble)
-        if protection.table is not None:
-            entry = protection.table.find(method, path)
-            found = {} if entry is None else {len(self.areas) - 1: entry}
-            self.tabled = Tabled({**self.tabled.entries, **found}, self.tabled.trouble or trouble)
+    def match_tables(self, scope: Scope, *, endpoint: bool, shadow: bool = False) -> TableMatch:
+        """The entries of the path tables that hold here, or with the shadow tables in their place.
 
-    def _looked_up(self, above: Tabled, table: PathTable, method: str, path: str, trouble: str | None) -> Tabled:
-        if not table.requirements:
-            return above
-        entry = table.find(method, path)
-        if entry is not None and table is self.protection.shadow:
-            # Under a name of its own: rulings are known by the entries in them.
-            entry = replace(entry, pattern=f"{table.name} {entry.pattern}")
-        found = {} if entry is None else {len(self.areas) - 1: entry}
-        return Tabled({**above.entries, **found}, above.trouble or trouble)
+        Where a route is known but no ``endpoint`` is meant (405), all entries hold that name the route for a method.
+
+        Raises `BadRequest` where an opaque mount could read another path than its entries were looked up by.
+        """
+        way = self.way
+        if not way.has_tables:
+            return NO_ENTRIES
+        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        if self._is_opaque:
+            return self._looked_up((method,), scope, shadow=shadow)
+        methods: tuple[str, ...] = (method,)
+        if not endpoint and self.step is not None and way.place is not None and way.place.methods:
+            methods = way.place.methods
+        # As many as there are methods that a key may name.
+        key = (tuple(each if each in _METHODS else "" for each in methods), shadow)
+        found = way.matches.get(key)
+        if found is None:
+            found = way.matches[key] = self._looked_up(methods, scope, shadow=shadow)
+        return found
+
+    def static_match(self, method: str) -> TableMatch:
+        """The entries that hold here whatever a request writes; a ``*`` for the method is any."""
+        return self._looked_up((method,), {}, shadow=False) if self.way.has_tables else NO_ENTRIES
+
+    def _looked_up(self, methods: tuple[str, ...], scope: Scope, *, shadow: bool) -> TableMatch:
+        found: dict[tuple[int, str], Entry] = {}
+        for area, (protection, _) in enumerate(self.areas):
+            table = protection.shadow if shadow and protection.shadow is not None else protection.table
+            if table is None:
+                continue
+            for method in methods:
+                entry = self._entry(table, method, self.way.spans[area], scope)
+                if entry is not None:
+                    found[area, entry.pattern] = entry
+        return TableMatch(tuple((area, entry) for (area, _), entry in found.items()), shadow)
+
+    def _entry(self, table: BoundTable, method: str, span: Span, scope: Scope) -> Entry | None:
+        place = self.way.place
+        if place is None or not place.is_mount:
+            return table.find(method, span.template, span.prefixes)
+        entry = None
+        patterns = table.patterns(span.template) if self._is_opaque else None
+        if patterns is not None:
+            entry, trouble = patterns.find(method, self._rest_of_path(scope))
+            if trouble is not None:
+                raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+        return entry or table.find(method, "", span.prefixes)
+
+    @property
+    def _is_opaque(self) -> bool:
+        """Whether this ends at a mount that reads the rest of the path by itself: no further router is asked."""
+        place = self.way.place
+        return place is not None and place.is_mount and self.step is not None and self.leads_to is None
+
+    def _rest_of_path(self, scope: Scope) -> str:
+        """The path below an opaque mount. Raises `BadRequest` where it could be read in another way."""
+        step = cast("Step", self.step)
+        path, trouble = place_of({**scope, **step.judged[1]})
+        if trouble is not None:
+            raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+        if step.judged[1].get("root_path", "") != scope.get("root_path", ""):
+            return path
+        # What does not cut the path, as a frontend does not, finds its own template at the beginning.
+        return "/" + "/".join(path.split("/")[1 + step.places[-1].path.count("/") :])
 
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
@@ -236,85 +293,58 @@ class Passage:
         return {protection.guard for protection, _ in self.areas if protection.table is not None}
 
     @property
+    def has_shadow(self) -> bool:
+        """Whether a protection on the way has a shadow table."""
+        return self.way.has_tables and any(protection.shadow is not None for protection, _ in self.areas)
+
+    @property
     def shadowing(self) -> GuardCore:
         """The guard of the innermost protection with a shadow table."""
         return next(protection.guard for protection, _ in reversed(self.areas) if protection.shadow is not None)
-
-    def in_shadow(self) -> Passage:
-        """The same as it would stand if the shadow tables were those that decide."""
-        passage = self.onwards()
-        passage.tabled = self.shadow or self.tabled
-        return passage
-
-    def is_read_by_path(self, place: Place | None) -> bool:
-        """Whether path tables alone tell what must hold, or whatever stands there reads the path by itself.
-
-        Where marks stand on the way to an endpoint, they hold by the framework's own reading of it.
-        """
-        return (place is not None and place.opaque) or not any(marks for _, marks in self.areas)
 
     def route(self, scope: Scope) -> str:
         """The route for the log: its template, since a path may hold anything."""
         method = scope["method"] if scope["type"] == "http" else "WS"
         return f"{method} {''.join(self.templates) or '(no route)'}"
 
-    def ruling(self, *, endpoint: bool) -> Ruling:
+    def ruling(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Ruling:
         """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
         Raises `ConfigurationError` for an endpoint that nobody can reach, `UnguardedEndpointError` for a mark whose
         guard is not installed on the way.
         """
         asked: dict[GuardCore, list[Requirement]] = {protection.guard: [] for protection, _ in self.areas}
-        for protection, marks in self.areas:
+        for area, (protection, marks) in enumerate(self.areas):
             if protection.floor is not None:
                 asked[protection.guard].append(protection.floor)
             for mark in marks:
                 if mark.guard not in asked:
                     raise unguarded(mark, "".join(self.templates))
                 asked[mark.guard].append(mark.requirement)
+            asked[protection.guard] += (entry.requirement for at, entry in match.entries if at == area)
         innermost, marks = self.areas[-1]
-        if not (marks or len(self.areas) - 1 in self.tabled.entries) or not endpoint:
+        is_said = bool(marks) or any(area == len(self.areas) - 1 for area, _ in match.entries)
+        if not is_said or not endpoint:
             asked[innermost.guard].append(innermost.default)
         every = frozenset(mark for _, found in self.areas for mark in found)
         if not endpoint:
             # A route's rule and the default may exclude each other: then a wrong method is refused to everybody.
-            judged = [Judged(guard, each) for guard, requirements in asked.items() for each in requirements]
-            judged += [Judged(guard, each, area) for guard in asked for area, each in self._tabled_by(guard)]
-            return Ruling(tuple((guard, each) for guard, each, *_ in judged), every, tuple(judged))
-        parts, judged = self._parts(asked)
-        _check_together(parts, self._where)
-        return Ruling(parts, every, tuple(judged))
+            return Ruling(tuple((guard, each) for guard, requirements in asked.items() for each in requirements), every)
+        where = self._where(match)
+        parts = tuple((guard, _whole(guard, each, where)) for guard, each in asked.items() if each)
+        parameters = (*self.parameters, *((name, "StringConvertor") for name in match.parameters))
+        for _, requirement in parts:
+            _check_parameters(requirement, parameters, where)
+        _check_together(parts, where)
+        return Ruling(parts, every)
 
-    def _parts(self, asked: Mapping[GuardCore, list[Requirement]]) -> tuple[Parts, list[Judged]]:
-        parts, judged = list[tuple[GuardCore, Requirement]](), list[Judged]()
-        for guard, requirements in asked.items():
-            tabled = self._tabled_by(guard)
-            if requirements or tabled:
-                whole = self._whole(guard, (*requirements, *(each for _, each in tabled)))
-                parts.append((guard, whole))
-                judged += _apart(guard, requirements, tabled, whole)
-        for _, requirement, area, _ in judged:
-            if area == OWN:
-                _check_parameters(requirement, self.parameters, self._where)
-        return tuple(parts), judged
-
-    def _tabled_by(self, guard: GuardCore) -> list[tuple[int, Requirement]]:
-        entries = self.tabled.entries.items()
-        return [(area, entry.requirement) for area, entry in entries if self.areas[area][0].guard is guard]
-
-    def _whole(self, guard: GuardCore, requirements: tuple[Requirement, ...]) -> Requirement:
-        try:
-            whole = combined(requirements)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{self._where}: {error}") from None
-        guard.check_possible(whole, self._where)
-        return whole
-
-    @property
-    def _where(self) -> str:
+    def _where(self, match: TableMatch) -> str:
         """The place, for messages."""
-        entries = (f"routes[{entry.pattern!r}]" for entry in self.tabled.entries.values())
+        entries = (f"{self._table_name(area, match)}[{entry.pattern!r}]" for area, entry in match.entries)
         return " and ".join(("".join(self.templates), *entries))
+
+    def _table_name(self, area: int, match: TableMatch) -> str:
+        return "shadow" if match.is_shadow and self.areas[area][0].shadow is not None else "routes"
 
     def answered(self) -> None:
         """Remember that a guard has answered, for all who wait for it."""
@@ -353,16 +383,14 @@ class Passage:
         return next(reversed(tuple(self._callers.values())), None)
 
 
-def _apart(
-    guard: GuardCore, own: list[Requirement], tabled: list[tuple[int, Requirement]], whole: Requirement
-) -> list[Judged]:
-    """Each part that one guard judges at an endpoint, under the audiences that all of them have in common."""
-    if not tabled:
-        return [Judged(guard, whole)]
-    parts = [(OWN, all_of(tuple(each.rule for each in own)))] if own else []
-    parts += [(area, each.rule) for area, each in tabled]
-    judged = [Judged(guard, Requirement(rule, whole.audiences), area, whole.optional) for area, rule in parts]
-    return [each for each in judged if not each.requirement.public] or judged[:1]
+def _whole(guard: GuardCore, requirements: list[Requirement], where: str) -> Requirement:
+    """All that one guard asks at a place, as one requirement."""
+    try:
+        whole = combined(requirements)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+    guard.check_possible(whole, where)
+    return whole
 
 
 def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
@@ -18,18 +18,21 @@ from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
-from callerid.errors import BadRequest, Reason, Refusal
+from callerid.errors import Reason, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
-from callerid.paths import PathTable, first_expiry
+from callerid.paths import BoundTable, first_expiry
 from callerid.rehearsal import Asked, Live, compare, known, let_through
 from callerid.rollout import Rollout
-from callerid.starlette.passage import OWN, Judged, Passage, Ruling, Tabled, Way
+from callerid.starlette.passage import NO_ENTRIES, Passage, Ruling, TableMatch, Way
 from callerid.starlette.reading import Place, RouteReader
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
 
 OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Response | None]
 """Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
+
+
+_Part: TypeAlias = tuple[GuardCore, Requirement]
 
 
 class Protection:
@@ -41,12 +44,12 @@ class Protection:
         *,
         default: Requirement,
         floor: Requirement | None,
-        table: PathTable | None,
+        table: BoundTable | None,
         reader: RouteReader,
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
         rollout: Rollout | None = None,
-        shadow: PathTable | None = None,
+        shadow: BoundTable | None = None,
     ) -> None:
         self.guard = guard
         self.default = default
@@ -76,12 +79,14 @@ class Protection:
 
         At once, where one requirement is asked and its key is at hand: the same as `admit` does, in few steps.
         """
-        ruling, scope = _ruling(passage, place), exchange.scope
-        part = ruling.judged[0]
-        guard, requirement, area, _ = part
-        is_alone = len(ruling.judged) == 1 and area == OWN and passage.tabled.trouble is None
-        if not is_alone or passage.shadow is not None or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
+        scope = exchange.scope
+        if passage.way.has_tables or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
             return self.admit(passage, place, path, exchange)
+        ruling = _ruling(passage, place)
+        if len(ruling.parts) != 1:
+            return self.admit(passage, place, path, exchange)
+        part = ruling.parts[0]
+        guard, requirement = part
         caller = identity = None
         if not requirement.public:
             try:
@@ -107,30 +112,26 @@ class Protection:
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        trouble = passage.tabled.trouble
-        if trouble is not None and passage.is_read_by_path(place):
-            part, ambiguous = Judged(self.guard, self.default), BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            return await self._not_admitted(ambiguous, part, {}, _Call(passage, place, path, exchange))
-        ruling = _ruling(passage, place)
+        call = _Call(passage, place, path, exchange)
         identities: dict[GuardCore, Identity] = {}
         callers: dict[GuardCore, Caller | None] = {}
-        for part in ruling.judged:
-            guard, requirement, area, is_lax = part
-            if requirement.public:
-                callers.setdefault(guard, None)
-                continue
-            try:
+        part: tuple[GuardCore, Requirement] = (self.guard, self.default)
+        try:
+            match = passage.match_tables(exchange.scope, endpoint=place is not None)
+            ruling, parameters = _ruling(passage, place, match), call.parameters(match)
+            for part in ruling.parts:
+                guard, requirement = part
+                if requirement.public:
+                    callers.setdefault(guard, None)
+                    continue
                 if guard not in identities:
                     sent = self.websockets.values_of(exchange.scope, guard)
                     identity = guard.recognise(sent)
                     identities[guard] = await arun(guard.identify(sent)) if identity is None else identity
-                parameters = _as_judged(path, place) if area == OWN else passage.tabled.entries[area].parameters
                 judged = guard.judge(requirement, identities[guard], parameters)
-            except Refusal as refusal:
-                return await self._not_admitted(refusal, part, identities, _Call(passage, place, path, exchange))
-            before = callers.get(guard, judged)
-            # Where every part can hold for nobody, somebody is known if each of them knows who.
-            callers[guard] = None if is_lax and None in (judged, before) else judged or before
+                callers[guard] = judged or callers.get(guard)
+        except Refusal as refusal:
+            return await self._not_admitted(refusal, part, identities, call)
         if log.isEnabledFor(logging.DEBUG):
             for guard, requirement in dict(ruling.parts).items():
                 guard.record(passage.route(exchange.scope), requirement, identities.get(guard))
@@ -138,41 +139,42 @@ class Protection:
         if exchange.scope["type"] == "websocket":
             expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        if passage.shadow is not None:
-            self._rehearse(Live(passage.route(exchange.scope), None, identities), _Call(passage, place, path, exchange))
+        if passage.has_shadow:
+            self._rehearse(Live(passage.route(exchange.scope), None, identities), call)
         _introduce(passage.caller, exchange.scope)
         return True
 
     async def _not_admitted(
-        self, refusal: Refusal, part: Judged, identities: dict[GuardCore, Identity], call: _Call
+        self, refusal: Refusal, part: _Part, identities: dict[GuardCore, Identity], call: _Call
     ) -> bool:
         passage = call.passage
+        guard, requirement = part
         is_of_path = refusal.reason is Reason.AMBIGUOUS_PATH
-        if passage.shadow is not None:
-            live = Live.of(passage.route(call.exchange.scope), part.guard, identities.get(part.guard), refusal)
+        if passage.has_shadow:
+            live = Live.of(passage.route(call.exchange.scope), guard, identities.get(guard), refusal)
             self._rehearse(replace(live, identities=identities), call)
-        if not passage.is_let_through(None if is_of_path else part.guard):
-            return await self._turn_away(refusal, part, identities.get(part.guard), passage, call.exchange)
-        asked = Asked(part.guard, part.requirement, call.path)
-        let_through(asked, passage.route(call.exchange.scope), identities.get(part.guard), refusal)
+        if not passage.is_let_through(None if is_of_path else guard):
+            return await self._turn_away(refusal, part, identities.get(guard), passage, call.exchange)
+        asked = Asked(guard, requirement, call.path)
+        let_through(asked, passage.route(call.exchange.scope), identities.get(guard), refusal)
         if not is_of_path:
-            identities.setdefault(part.guard, Identity())
+            identities.setdefault(guard, Identity())
         return await self._admit_regardless(refusal, part, identities, call)
 
     async def _admit_regardless(
-        self, first: Refusal, at: Judged, identities: dict[GuardCore, Identity], call: _Call
+        self, first: Refusal, at: _Part, identities: dict[GuardCore, Identity], call: _Call
     ) -> bool:
         """Let a request through in spite of this refusal, if those agree whose refusals are enforced."""
         passage, place, path, exchange = call
         is_of_path = first.reason is Reason.AMBIGUOUS_PATH
-        refusing, refused = passage.tabling if is_of_path else {at.guard}, [(first, at)]
-        ruling = _ruling(passage, place)
-        asked: dict[GuardCore, list[Asked]] = {part.guard: [] for part in ruling.judged}
-        for part in ruling.judged:
-            guard, requirement, *_ = part
+        refusing, refused = passage.tabling if is_of_path else {at[0]}, [(first, at)]
+        match = NO_ENTRIES if is_of_path else passage.match_tables(exchange.scope, endpoint=place is not None)
+        ruling, parameters = _ruling(passage, place, match), call.parameters(match)
+        asked: dict[GuardCore, list[Asked]] = {guard: [] for guard, _ in ruling.parts}
+        for part in ruling.parts:
+            guard, requirement = part
             if requirement.public:
                 continue
-            parameters = call.parameters(part, passage.tabled)
             asked[guard].append(Asked(guard, requirement, parameters))
             try:
                 if guard not in identities:
@@ -186,13 +188,9 @@ class Protection:
                 refused.append((refusal, part))
         for each, part in refused:
             # A day may have passed while a key was fetched.
-            if not passage.is_let_through(None if each.reason is Reason.AMBIGUOUS_PATH else part.guard):
-                return await self._turn_away(each, part, identities.get(part.guard), passage, exchange)
-        lax = {part.guard for part in ruling.judged if part.is_lax}
-        callers = {
-            guard: _known(known(parts, identities[guard]), is_lax=guard in lax) if parts else None
-            for guard, parts in asked.items()
-        }
+            if not passage.is_let_through(None if each.reason is Reason.AMBIGUOUS_PATH else part[0]):
+                return await self._turn_away(each, part, identities.get(part[0]), passage, exchange)
+        callers = {guard: _known(known(parts, identities[guard])) if parts else None for guard, parts in asked.items()}
         passage.settle(ruling, callers, path)
         if exchange.scope["type"] == "websocket":
             passage.lapses = passage.when_enforced(refusing)
@@ -202,24 +200,23 @@ class Protection:
         return True
 
     def _rehearse(self, live: Live, call: _Call) -> None:
-        passage, place = call.passage.in_shadow(), call.place
+        passage, scope = call.passage, call.exchange.scope
 
         def asked() -> Iterator[Asked]:
-            trouble = passage.tabled.trouble
-            if trouble is not None and passage.is_read_by_path(place):
-                raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            for part in _ruling(passage, place).judged:
-                yield Asked(part.guard, part.requirement, call.parameters(part, passage.tabled))
+            match = passage.match_tables(scope, endpoint=call.place is not None, shadow=True)
+            parameters = call.parameters(match)
+            for guard, requirement in _ruling(passage, call.place, match).parts:
+                yield Asked(guard, requirement, parameters)
 
-        scope = call.exchange.scope
-        compare(call.passage.shadowing, live, asked, lambda guard: self.websockets.values_of(scope, guard))
+        compare(passage.shadowing, live, asked, lambda guard: self.websockets.values_of(scope, guard))
 
     async def _turn_away(
-        self, refusal: Refusal, part: Judged, identity: Identity | None, passage: Passage, exchange: Exchange
+        self, refusal: Refusal, part: _Part, identity: Identity | None, passage: Passage, exchange: Exchange
     ) -> Literal[False]:
-        instance = part.guard.record(passage.route(exchange.scope), part.requirement, identity, refusal)
+        guard, requirement = part
+        instance = guard.record(passage.route(exchange.scope), requirement, identity, refusal)
         passage.answered()
-        await self._refuse(refusal, part.guard.answer(refusal, instance), exchange)
+        await self._refuse(refusal, guard.answer(refusal, instance), exchange)
         return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
@@ -243,25 +240,24 @@ class _Call(NamedTuple):
     path: Mapping[str, Any]
     exchange: Exchange
 
-    def parameters(self, part: Judged, tabled: Tabled) -> Mapping[str, Any]:
-        """The path parameters by which a part is judged."""
-        return _as_judged(self.path, self.place) if part.area == OWN else tabled.entries[part.area].parameters
+    def parameters(self, match: TableMatch) -> Mapping[str, Any]:
+        """The path parameters by which the request is judged."""
+        own, named = _as_judged(self.path, self.place), match.parameters
+        return {**own, **named} if named else own
 
 
-def _known(callers: list[Caller | None], *, is_lax: bool) -> Caller | None:
+def _known(callers: list[Caller | None]) -> Caller | None:
     """Who is calling, as `Protection.admit` has it."""
-    if is_lax and None in callers:
-        return None
     return next((caller for caller in callers if caller is not None), None)
 
 
-def _ruling(passage: Passage, place: Place | None) -> Ruling:
+def _ruling(passage: Passage, place: Place | None, match: TableMatch = NO_ENTRIES) -> Ruling:
     key: Any = place is not None
-    if passage.tabled.entries:
-        key = (key, *passage.tabled.patterns)
+    if match.entries:
+        key = (key, match.is_shadow, match.texts)
     ruling = passage.way.rulings.get(key)
     if ruling is None:
-        ruling = passage.ruling(endpoint=place is not None)
+        ruling = passage.ruling(endpoint=place is not None, match=match)
         if place is not None:
             passage.protection.reader.check(place, ruling)
         passage.way.rulings[key] = ruling

@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRo
 from starlette.types import Scope
 
 from callerid.marks import Mark, marks_on, unwrapped
-from callerid.paths.shapes import ANY, MANY
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
 
@@ -54,9 +53,10 @@ class Place:
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
     which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
     the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
-    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself. ``shape`` is
-    the template as path tables see it (see `callerid.paths.shapes`), and ``opaque`` whether whatever stands here reads
-    the rest of the path by itself.
+    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself. ``path`` is the
+    template as path tables know it (empty for what has no path of its own), ``prefix`` what a key with ``/*`` names it
+    by, if one can, and ``is_mount`` whether what stands here may read the rest of the path by itself. ``methods`` are
+    those that the route declares.
     """
 
     template: str
@@ -67,8 +67,10 @@ class Place:
     problem: str = ""
     unseen: str = ""
     origin: str = ""
-    shape: str = ""
-    opaque: bool = False
+    path: str = ""
+    prefix: str | None = None
+    is_mount: bool = False
+    methods: tuple[str, ...] = ()
     ways: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
@@ -172,13 +174,16 @@ class RouteReader:
 
     def read(self, route: Any, handler: str) -> Place:
         """Read a route; ``handler`` names the method of an endpoint class that serves."""
-        target = self.target(route)
+        target, path = self.target(route), _path(route)
+        is_mount = isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None
         return Place(
             template=_template(route),
             marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, handler)))),
             parameters=_parameters(route),
-            shape=_shape(route),
-            opaque=isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None,
+            path=path,
+            prefix=path if is_mount else _rest_prefix(route),
+            is_mount=is_mount,
+            methods=tuple(sorted(getattr(route, "methods", None) or ())),
         )
 
     def target(self, route: Any) -> Any:
@@ -308,15 +313,19 @@ def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
     return tuple(kinds.items())
 
 
-def _shape(route: Any) -> str:
-    """The template with something in place of each parameter; empty for what tells no path."""
+def _path(route: Any) -> str:
+    """The template; empty for what tells no path."""
     template = _template(route)
-    if isinstance(route, Host) or not template.startswith("/"):
-        return ""
+    return "" if isinstance(route, Host) or not template.startswith("/") else template
+
+
+def _rest_prefix(route: Any) -> str | None:
+    """What stands before the last parameter, where that takes all the rest of the path."""
+    path = _path(route)
+    before, _, last = path.rpartition("/")
     convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
-    for name, convertor in convertors.items():
-        template = template.replace(f"{{{name}}}", ANY if isinstance(convertor, _WITHIN_A_SEGMENT) else MANY)
-    return template
+    convertor = convertors.get(last[1:-1]) if last.startswith("{") and last.endswith("}") else None
+    return None if convertor is None or isinstance(convertor, _WITHIN_A_SEGMENT) else before
 
 
 _WITHIN_A_SEGMENT = (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)

@@ -92,8 +92,6 @@ class Seam:
         # What leads to no router was judged whole: this is a request of its own.
         passage = Passage() if above is None or above.leads_to is None else above.onwards()
         passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
-        if protection.has_tables:
-            passage.look_up(protection, scope)
         return passage
 
     def _decided(self, passage: Passage, exchange: Exchange) -> Router | Awaitable[Router | None]:

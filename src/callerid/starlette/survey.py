@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.routing import Router
 
 from callerid.errors import CalleridError, ConfigurationError
-from callerid.guard import log
+from callerid.guard import Requirement, log
 from callerid.marks import Mark
-from callerid.paths import WEBSOCKET, Entry
-from callerid.paths.pattern import Pattern
-from callerid.paths.shapes import MANY, inside, is_answered, nothing_answers, standing
+from callerid.paths import WEBSOCKET, Entry, NamedPlace, Serves
+from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.rules import all_of
-from callerid.starlette.passage import Passage, Ruling, Tabled
+from callerid.starlette.passage import Passage, Ruling, TableMatch
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place, Receiver
 from callerid.starlette.seam import install
@@ -32,13 +31,12 @@ class Found:
 
     The method is empty for a WebSocket, and ``*`` for whatever is mounted. ``areas`` are the protections on the way,
     outermost first, each with the marks under it; ``sources`` says where each mark stands, and ``endpoint`` is what
-    serves. ``entries`` are those of the path tables, by the number of their area; where one holds for a part of the
-    route's paths only, that is found by itself, under the path of the entry (``is_part``). ``shapes`` are the route's
-    paths as the table of each area sees them, and ``answers`` the methods that an entry may name (``None``: any).
-    ``mounts`` are the templates at which the areas begin, and ``receivers`` the parameters that are given the caller.
-    ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that may look at more
-    than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that reads the rest of
-    the path by itself. What holds below a mount where there is no route is a route, too (``is_rest``).
+    serves. ``entries`` are those of the path tables, by the number of their area; an entry for a part of what an opaque
+    mount serves is found by itself, under its own path (``is_part``). ``named`` is the place as a key of each area's
+    table may name it. ``mounts`` are the templates at which the areas begin, and ``receivers`` the parameters that are
+    given the caller. ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that
+    may look at more than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that
+    reads the rest of the path by itself. What holds below a mount where there is no route is a row, too (``is_rest``).
     """
 
     template: str
@@ -49,8 +47,7 @@ class Found:
     sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
     endpoint: Any = None
     entries: Mapping[int, Entry] = field(default_factory=dict[int, Entry])
-    shapes: tuple[str, ...] = ()
-    answers: Collection[str] | None = None
+    named: tuple[NamedPlace, ...] = ()
     is_part: bool = False
     mounts: tuple[str, ...] = ()
     receivers: tuple[Receiver, ...] = ()
@@ -58,11 +55,6 @@ class Found:
     condition: str = ""
     opaque: bool = False
     is_rest: bool = False
-
-    @property
-    def tabled(self) -> frozenset[tuple[Protection, str]]:
-        """The entries, each by its protection and as it is written."""
-        return frozenset((self.areas[area][0], entry.pattern) for area, entry in self.entries.items())
 
 
 def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
@@ -72,26 +64,12 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
     """
     passage = Passage()
     passage.enter(protection)
-    every = _survey(router, passage, (_Area("", ""),), {}, 0)
-    found = tuple(each for each in every if rests or not each.is_rest)
-    whole = {(each.template, each.method) for each in found if not (each.is_part or each.is_rest)}
-    possible = frozenset[tuple[Protection, str]]().union(*(each.tabled for each in found if each.ruling is not None))
-    for each in found:
-        # Another route serves there, by its own name or as far as can be told.
-        is_elsewhere = (each.template, each.method) in whole or (each.ruling is None and each.tabled <= possible)
-        if not (each.is_part and is_elsewhere):
-            yield each
-
-
-class _Area(NamedTuple):
-    """Where one protection begins, and the shape of the path from there."""
-
-    template: str
-    shape: str
+    found = _survey(router, passage, ("",), {}, 0)
+    return (each for each in found if rests or not each.is_rest)
 
 
 def _survey(
-    router: Router, passage: Passage, ways: tuple[_Area, ...], above: Mapping[Mark, str], depth: int
+    router: Router, passage: Passage, mounts: tuple[str, ...], above: Mapping[Mark, str], depth: int
 ) -> Iterator[Found]:
     reader = passage.protection.reader
     around = reader.around(router)
@@ -105,29 +83,29 @@ def _survey(
             here = _at(passage, (*places, place))
             own = {mark: reader.source(route, place, mark) for mark in place.marks}
             sources = {**own, **_standing(places, "router"), **above}
-            rest = f"{place.shape}/{MANY}" if seam is None and place.opaque else place.shape
-            onwards = tuple(_Area(way.template, way.shape + rest) for way in ways)
             if seam is None:
-                yield from _found(here, onwards, route, (place, method), sources)
+                yield from _found(here, mounts, route, (place, method), sources)
                 continue
+            onwards = mounts
             if seam.protection is not None:
                 here.enter(seam.protection)
-                onwards = (*onwards, _Area("".join(here.templates), ""))
+                onwards = (*mounts, "".join(here.templates))
             yield from _survey(seam.router, here, onwards, sources, depth + 1)
             yield from _rest(here, sources, reader.target(route))
 
 
 def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
-    template = "".join(passage.templates)
+    match = passage.static_match("*")
     with suppress(CalleridError):  # a mark without its guard: each route below says so
-        ruling = passage.ruling(endpoint=False)
         yield Found(
-            template,
+            "".join(passage.templates),
             "*",
-            ruling,
+            passage.ruling(endpoint=False, match=match),
             areas=passage.areas,
             sources=sources,
             endpoint=mounted,
+            entries=dict(match.entries),
+            named=_named(passage, Serves.MOUNT, None),
             parameters=passage.parameters,
             is_rest=True,
         )
@@ -146,43 +124,57 @@ def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
 
 
 def _found(
-    passage: Passage, ways: tuple[_Area, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
+    passage: Passage, mounts: tuple[str, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
 ) -> Iterator[Found]:
-    """What holds at a route, and at those of its paths for which a table has entries of their own."""
+    """What holds at a route; and at those paths below an opaque mount for which a table has entries of their own."""
     place, method = serving
-    reader, template = passage.protection.reader, "".join(passage.templates)
+    serves = Serves.OPAQUE if place.is_mount else Serves.ROUTE if place.prefix is None else Serves.REST
     declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
+    match = passage.static_match(method or WEBSOCKET)
     whole = Found(
-        template,
+        "".join(passage.templates),
         method,
         None,
         areas=passage.areas,
         sources=sources,
-        endpoint=reader.target(route),
-        entries=_everywhere(passage, ways, method),
-        shapes=tuple(way.shape for way in ways),
-        answers=None if place.opaque else declared or None,
-        mounts=tuple(way.template for way in ways),
+        endpoint=passage.protection.reader.target(route),
+        entries=dict(match.entries),
+        named=_named(passage, serves, None if place.is_mount else declared or None),
+        mounts=mounts,
         receivers=place.receivers,
         parameters=passage.parameters,
         condition=_condition(route),
-        opaque=place.opaque,
+        opaque=place.is_mount,
     )
-    yield _judged(passage, place, whole)
-    for area, pattern, entry in _somewhere(passage, ways, method):
-        at = ways[area].template + pattern.path
-        yield _judged(
-            passage,
-            place,
-            replace(
-                whole,
-                # What is mounted serves at its own path, too, which has a slash at the end there.
-                template=f"{at}/" if at == template else at,
-                method={"": "*", WEBSOCKET: ""}.get(pattern.method, pattern.method) if method == "*" else method,
-                entries={**whole.entries, area: entry},
-                is_part=True,
-            ),
-        )
+    yield _judged(passage, place, whole, match)
+    if place.is_mount:
+        yield from (_part(passage, place, whole, at) for at in _patterns(passage))
+
+
+def _named(passage: Passage, serves: Serves, methods: Collection[str] | None) -> tuple[NamedPlace, ...]:
+    return tuple(NamedPlace(span.template, methods, serves) for span in passage.way.spans)
+
+
+def _patterns(passage: Passage) -> Iterator[tuple[int, Pattern, Requirement]]:
+    """The entries below an opaque mount, but for the one that is for all of it."""
+    for area, (protection, _) in enumerate(passage.areas):
+        lookup = None if protection.table is None else protection.table.patterns(passage.way.spans[area].template)
+        if lookup is None:
+            continue
+        for pattern in lookup.table.patterns:
+            if (pattern.method, pattern.path) != (ANY_METHOD, "/*"):
+                yield area, pattern, lookup.table.requirements[pattern.text]
+
+
+def _part(passage: Passage, place: Place, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
+    area, pattern, requirement = at
+    entry = Entry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
+    match = TableMatch(tuple({**whole.entries, area: entry}.items()))
+    method = {ANY_METHOD: "*", WEBSOCKET: ""}.get(pattern.method, pattern.method)
+    found = replace(
+        whole, template=whole.template + pattern.path, method=method, entries=dict(match.entries), is_part=True
+    )
+    return _judged(passage, place, found, match)
 
 
 def _condition(route: Any) -> str:
@@ -194,38 +186,9 @@ def _condition(route: Any) -> str:
     return ""
 
 
-def _everywhere(passage: Passage, ways: tuple[_Area, ...], method: str) -> dict[int, Entry]:
-    found: dict[int, Entry] = {}
-    for area, (protection, _) in enumerate(passage.areas):
-        entry = None if protection.table is None else standing(protection.table, method or WEBSOCKET, ways[area].shape)
-        if entry is not None:
-            found[area] = entry
-    return found
-
-
-def _somewhere(passage: Passage, ways: tuple[_Area, ...], method: str) -> Iterator[tuple[int, Pattern, Entry]]:
-    for area, (protection, _) in enumerate(passage.areas):
-        table, (_, shape) = protection.table, ways[area]
-        if table is None:
-            continue
-        asked, everywhere = method or WEBSOCKET, standing(table, method or WEBSOCKET, shape)
-        found = dict[str, tuple[Pattern, Entry]]()
-        for each in _lengths(shape):
-            entry = standing(table, asked, each)
-            alone = [] if entry is None else [(Pattern.parse(entry.pattern), entry)]
-            found.update((pattern.text, (pattern, entry)) for pattern, entry in (*alone, *inside(table, asked, each)))
-        yield from ((area, *each) for text, each in found.items() if everywhere is None or text != everywhere.pattern)
-
-
-def _lengths(shape: str) -> tuple[str, ...]:
-    """The shape, and without what is of any length at its end: it may be nothing."""
-    return (shape, shape.removesuffix(f"/{MANY}")) if shape.endswith(f"/{MANY}") else (shape,)
-
-
-def _judged(passage: Passage, place: Place, found: Found) -> Found:
-    passage.tabled = Tabled(found.entries)
+def _judged(passage: Passage, place: Place, found: Found, match: TableMatch) -> Found:
     try:
-        ruling = passage.ruling(endpoint=True)
+        ruling = passage.ruling(endpoint=True, match=match)
         passage.protection.reader.check(place, ruling)
     except CalleridError as error:
         return replace(found, problem=str(error))
@@ -233,15 +196,14 @@ def _judged(passage: Passage, place: Place, found: Found) -> Found:
 
 
 def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
-    """Entries of the path tables that stand for nothing: as good as a typing mistake in a rule."""
-    routes: dict[Protection, list[tuple[str, Collection[str] | None]]] = {protection: []}
+    """Entries of the path tables that name no place: as good as a typing mistake in a rule."""
+    places: dict[Protection, list[NamedPlace]] = {protection: []}
     for each in found:
-        for (area, _), shape in zip(each.areas, each.shapes, strict=True):
-            routes.setdefault(area, []).extend((one, each.answers) for one in _lengths(shape))
-    for area, own in routes.items():
+        for (area, _), named in zip(each.areas, each.named, strict=True):
+            places.setdefault(area, []).append(named)
+    for area, own in places.items():
         for table in filter(None, (area.table, area.shadow)):
-            idle = (text for text in table.requirements if not is_answered(table, text, own))
-            yield from (nothing_answers(text, table.name) for text in idle)
+            yield from table.unbound(own)
 
 
 def check(router: Router, protection: Protection) -> None:
@@ -250,9 +212,10 @@ def check(router: Router, protection: Protection) -> None:
     Log, once, which routes are open to everybody, and which let in somebody whom the default refuses; and which are
     not made for nobody, whom they may get while rules are not enforced.
     """
-    found = tuple(survey(router, protection))
+    every = tuple(survey(router, protection, rests=True))
+    found = tuple(each for each in every if not each.is_rest)
     problems = [each.problem for each in found if each.problem]
-    problems += unanswered(found, protection)
+    problems += unanswered(every, protection)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)

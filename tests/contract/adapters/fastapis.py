@@ -94,7 +94,7 @@ class InFastAPI(ASGI):
 
 class InFastAPIByPath(InFastAPI):
     name = "fastapi-by-path"
-    kinds = frozenset({"by path", "fastapi", "paths"})
+    kinds = frozenset({"by path", "fastapi", "starlette", "routes"})
 
     def application(self, setting: str) -> Any:
         guard = guard_of(Guard, setting)
