@@ -31,7 +31,7 @@ from callerid import (
     google,
     wsgi,
 )
-from callerid.access import access_map, locked
+from callerid.access import access_map, assumed, locked
 from tests.access.changing import GRACE, URL, answer, found, live, route, starlette
 from tests.access.made import STAFF
 
@@ -150,9 +150,11 @@ class Tall(Rule):
         return "the tall"
 
 
-def test_a_rule_of_the_applications_own_whose_code_does_not_show_cannot_be_told() -> None:
+def test_a_rule_of_the_applications_own_whose_state_does_not_show_is_assumed_unchanged() -> None:
     app = starlette(route("/a", Tall()))
-    assert found(app, app) == ["GET /a: cannot tell: whom the tall admits, only its code can say"]
+    assert found(app, app) == []
+    assert assumed(locked(access_map(app)), access_map(app)) == ["the tall"]
+    assert found(starlette(), app) == ["GET /a: cannot tell: whom the tall admits, only its code can say"]
     assert found(app, starlette(route("/a", Nobody()))) == []
 
 

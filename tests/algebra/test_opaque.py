@@ -1,7 +1,8 @@
-"""The fingerprint of code: the same for the same code, another for any other, nothing where that is not known."""
+"""The fingerprint of code, and of the objects it reaches: the same for the same, another for any other."""
 
 from __future__ import annotations
 
+import decimal
 import enum
 import functools
 import json
@@ -9,6 +10,9 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import threading
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +23,7 @@ from callerid import Caller, Domain, PathParam, Rule, Where
 from callerid.algebra import Foreign, Sealed, fingerprint, implies, is_foreign
 from callerid.rules import Facts
 
+from . import worlds
 from .worlds import robot
 
 A, B = Domain("a.com"), Domain("b.com")
@@ -59,14 +64,6 @@ def handles(caller: Caller) -> bool:
         return any(each == caller.email for each in ("a", "b"))
     except ValueError:
         return False
-
-
-class Judge:
-    def __call__(self, caller: Caller) -> bool:
-        return True
-
-    def judge(self, caller: Caller) -> bool:
-        return True
 
 
 DIFFERENT: list[Callable[..., Any]] = [
@@ -115,9 +112,123 @@ def test_a_constant_that_code_reaches_by_name_counts(monkeypatch: pytest.MonkeyP
     assert told(calls_another) != before[1]
 
 
-@pytest.mark.parametrize("holds", [Judge(), Judge().judge, str.isdigit, functools.partial(Judge()), made(Judge())])
-def test_code_that_cannot_be_looked_into_has_none(holds: Callable[..., Any]) -> None:
-    assert told(holds) is None
+class Names:
+    """It has what a library made, and what it works out."""
+
+    def __init__(self, *names: str, pool: object = None) -> None:
+        self.names, self.pool, self.lock = set(names), pool, threading.Lock()
+
+    @functools.cached_property
+    def first(self) -> str:
+        return min(self.names)
+
+    def __call__(self, caller: Caller) -> bool:
+        return caller.email == self.first
+
+    def known(self, caller: Caller) -> bool:
+        return caller.email in self.names
+
+    @classmethod
+    def usual(cls, caller: Caller) -> bool:
+        return caller.email == "a"
+
+
+class Numbered(dict[str, int]):
+    def __contains__(self, key: object) -> bool:
+        return key != "a"
+
+
+class Slotted:
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __call__(self, caller: Caller) -> bool:
+        return len(caller.subject) < self.limit
+
+
+class Wordless:
+    def __repr__(self) -> str:
+        raise NotImplementedError
+
+
+Wordless.__module__ = "json"
+
+
+def early() -> Callable[..., Any]:
+    """A function whose closure holds nothing yet."""
+
+    def holds(caller: Caller) -> bool:
+        return later == caller
+
+    if holds.__closure__ is None:
+        later: object = 1
+    return holds
+
+
+OBJECTS: dict[str, Callable[[], Callable[..., Any]]] = {
+    "a callable object": lambda: Names("a"),
+    "another value": lambda: Names("b"),
+    "a bound method": lambda: Names("a").known,
+    "a bound method of another value": lambda: Names("b").known,
+    "a class method": lambda: Names.usual,
+    "a closure": lambda: made(Names("a")),
+    "a closure over another value": lambda: made(Names("b")),
+    "a closure over a method": lambda: made(Names("a").known),
+    "a partial": lambda: functools.partial(Names("a")),
+    "a class": lambda: Names,
+    "slots": lambda: Slotted(1),
+    "other slots": lambda: Slotted(2),
+    "a built-in method": lambda: {"a"}.__contains__,
+    "a built-in method of another value": lambda: {"b"}.__contains__,
+    "a list's": lambda: ["a"].__contains__,
+    "a method of the language": lambda: str.isdigit,
+    "another method of the language": lambda: str.isalpha,
+    "a value of a library": lambda: made(decimal.Decimal("1.5")),
+    "another value of a library": lambda: made(decimal.Decimal("2.5")),
+    "an object of a library": lambda: made(threading.Lock()),
+    "one with code of the application's own": lambda: made(types.SimpleNamespace(allowed=Names("a"))),
+    "other code in it": lambda: made(types.SimpleNamespace(allowed=Names("b").known)),
+    "a thing without words": lambda: made(Wordless()),
+    "a mapping of its own kind": lambda: made(Numbered(a=1)),
+    "another mapping of its own kind": lambda: made(Numbered(a=2)),
+    "the attribute of a module": lambda: lambda caller: caller.subject == worlds.SHOP,
+    "another attribute of a module": lambda: lambda caller: caller.subject == worlds.BANK,
+    "nothing yet": early,
+}
+
+
+def test_of_an_object_code_and_values_count() -> None:
+    prints = {name: told(make()) for name, make in OBJECTS.items()}
+    assert None not in prints.values()
+    assert len(set(prints.values())) == len(prints)
+    assert {name: told(make()) for name, make in OBJECTS.items()} == prints
+
+
+def test_what_an_object_has_worked_out_does_not_count() -> None:
+    names = Names("a")
+    before = told(names)
+    assert names.first == "a"
+    assert told(names) == before
+    names.names.add("b")
+    assert told(names) != before
+
+
+def test_what_is_reached_from_very_much_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["callerid.algebra.code"], "MOST_LINES", 10)
+    many = [[number] for number in range(100)]
+    assert told(made(many)) == told(made([*many, [100]]))
+    assert told(made([*many])) != told(made([[1], *many]))
+
+
+def test_an_installed_package_is_a_library_unless_the_rule_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = types.ModuleType("installed_for_a_test")
+    installed.__file__ = f"{sysconfig.get_paths()['purelib']}/installed_for_a_test.py"
+    monkeypatch.setitem(sys.modules, installed.__name__, installed)
+    monkeypatch.setattr(Names, "__module__", installed.__name__)
+    assert told(made(Names("a"))) == told(made(Names("b")))
+    assert told(Names("a")) != told(Names("b"))
 
 
 def test_it_is_the_same_in_every_process() -> None:
@@ -252,22 +363,12 @@ def test_what_it_calls_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fingerprint(Plain("a")) != fingerprint(Strict("a"))
 
 
-@pytest.mark.parametrize("rule", [Untold(), Knot()])
-def test_a_rule_of_which_not_all_can_be_seen_has_none(rule: Rule) -> None:
-    assert fingerprint(rule) is None
-
-
-def test_a_value_that_holds_itself_and_a_cell_that_holds_nothing_cannot_be_told() -> None:
+def test_what_nobody_can_look_into_is_told_by_its_class() -> None:
+    assert fingerprint(Untold()) == fingerprint(Untold())
+    assert fingerprint(Knot()) == fingerprint(Knot())
     knot: list[Any] = []
     knot.append(knot)
-    assert told(made(knot)) is None
-
-    def early() -> str | None:
-        said = told(lambda caller: later == caller)
-        later: object = 1
-        return said if later else None
-
-    assert early() is None
+    assert told(made(knot)) != told(made([[]]))
 
 
 def test_a_foreign_rule_has_the_fingerprint_that_a_lock_had() -> None:
@@ -275,9 +376,10 @@ def test_a_foreign_rule_has_the_fingerprint_that_a_lock_had() -> None:
     assert fingerprint(Foreign("app:Tall", "the tall")) is None
 
 
-def test_without_a_fingerprint_a_rule_is_like_its_equals_alone() -> None:
-    one, other = Untold(), Untold()
-    assert implies(one, one)
-    assert not implies(one, other)
+def test_rules_of_one_fingerprint_are_taken_for_the_same() -> None:
+    assert implies(Untold(), Untold())
     assert implies(Plain("a"), Plain("a"))
     assert not implies(Plain("a"), Plain("b"))
+    one, other = Foreign("app:Tall", "the tall"), Foreign("app:Tall", "the tall one")
+    assert implies(one, one)
+    assert not implies(one, other)

@@ -6,6 +6,7 @@ caller, what the least of them may do.
 
 The staircase inside, each importing only what stands before it::
 
+    code        code and data as text that is the same in every process
     opaque      rules that only code can judge
     traits      what a rule asks of a caller, taken apart: all laws are here
     covering    whether a caller has all that some alternative asks for
