@@ -130,7 +130,8 @@ def test_an_ambiguous_path_is_let_through_by_the_tables_alone() -> None:
 
     def opaque(outer: Any, inner: Any) -> Any:
         app = nested(new_guard(), new_guard(), outer, inner)
-        app.routes[0].app.mount("/m", mounted)
+        mount: Any = app.routes[0]
+        mount.app.mount("/m", mounted)
         return app
 
     table = {"routes": {"/in/m/x": STAFF}}
