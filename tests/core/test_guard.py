@@ -122,7 +122,43 @@ def test_a_bearer_token_is_read_in_any_case_and_with_blanks_at_the_ends(guard: G
     ],
 )
 def test_another_scheme_is_no_credential(guard: Guard, value: str) -> None:
+    assert identify(guard, value)[:2] == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Basic YWRhOnB3", "Authorization has the scheme Basic, and only Bearer is read"),
+        (" dpop x", "Authorization has the scheme DPoP, and only Bearer is read"),
+        ("Negotiate", "Authorization has the scheme Negotiate, and only Bearer is read"),
+        (f"Bearerx {ADA}", "Authorization has another scheme than Bearer"),
+        ("hunter2 hunter3", "Authorization has another scheme than Bearer"),
+        (ADA, "Authorization has a JWT without a scheme: send Bearer, one space and the token"),
+        ("hunter2", "Authorization has a value without a scheme: send Bearer, one space and the token"),
+    ],
+)
+def test_what_is_no_bearer_token_is_named_in_the_log_without_its_value(guard: Guard, value: str, said: str) -> None:
+    identity = identify(guard, value)
+    with pytest.raises(Unauthenticated) as caught:
+        guard.judge(guard.requirement(Domain("example.com")), identity, {})
+    assert caught.value.reason is Reason.NO_CREDENTIAL
+    assert caught.value.detail == f"expected domain:example.com, got no credential: {said}"
+    assert_silent(caught.value, ADA)
+    assert "hunter" not in caught.value.detail
+    assert str(guard.answer(caught.value, "")) == str(guard.answer(Unauthenticated(Reason.NO_CREDENTIAL), ""))
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_of_nothing_nothing_is_said(guard: Guard, value: str) -> None:
     assert identify(guard, value) == Identity()
+
+
+def test_what_else_was_sent_beside_the_service_that_carried_the_call(guard: Guard) -> None:
+    sent = {AUTHORIZATION: ["Basic x"], SERVERLESS: [f"Bearer {ISSUER.service_account(ROBOT, audience=URL)}"]}
+    with pytest.raises(Unauthenticated) as caught:
+        guard.judge(guard.requirement(Domain("example.com")), run(guard.identify(sent)), {})
+    carried = f"only serviceAccount:{ROBOT}, which carried the call"
+    assert caught.value.detail.endswith(f"got {carried}: Authorization has the scheme Basic, and only Bearer is read")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +190,22 @@ def test_a_bearer_header_that_is_not_one_token_is_a_bad_request(guard: Guard, va
         identify(guard, value)
     assert caught.value.reason is Reason.MALFORMED_HEADER
     assert_silent(caught.value, ADA)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Bearer ", "Bearer without a token"),
+        (f"Bearer {ADA} x", "several words behind Bearer"),
+        (f"Bearer  {ADA}", "a blank or a control character too many"),
+        (f"Bearer {ADA}\0", "a blank or a control character too many"),
+        (f"Bearer:{ADA}", "another character than a space behind Bearer"),
+    ],
+)
+def test_the_log_says_what_is_wrong_with_a_bearer_header(guard: Guard, value: str, said: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        identify(guard, value)
+    assert caught.value.detail == f"expected Authorization to be Bearer, one space and one token, got {said}"
 
 
 @pytest.mark.parametrize("header", [AUTHORIZATION, SERVERLESS])
@@ -193,7 +245,7 @@ def test_two_values_in_a_slot_are_a_bad_request(guard: Guard, header: str, value
 def test_a_header_without_an_end_costs_its_length(guard: Guard) -> None:
     for letters in (",", " ", ", ", ",a", "a ", ",\t", ", a"):
         with contextlib.suppress(BadRequest):
-            assert identify(guard, letters * 200_000) == Identity()
+            assert identify(guard, letters * 200_000)[:2] == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,7 @@ class GuardCore(Recogniser):
             known = not requirement.optional or requirement.telling.admits(facts)
             return caller if known else None
         if caller is None:
-            sent = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
-            raise Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {sent}")
+            raise Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
         raise _refusal(requirement, facts)
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
@@ -162,6 +161,12 @@ def _any_ofs(rule: Rule) -> Iterator[AnyOf]:
 
 
 MOST_LOOKED_AT = 1_000
+
+
+def _sent(identity: Identity) -> str:
+    """What came instead of a caller's credential, in words."""
+    carried = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
+    return f"{carried}: {identity.ignored}" if identity.ignored else carried
 
 
 def _refusal(requirement: Requirement, facts: Facts) -> Refusal:

@@ -1,4 +1,4 @@
-"""The one bearer token in a slot, if there is one."""
+"""The one bearer token in a header, if there is one; and what else was sent there, for the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from callerid.errors import BadRequest, Reason
 from callerid.issuers import Slot
 from callerid.tokens import is_stripped
 
-__all__ = ["credential"]
+__all__ = ["credential", "other_than_bearer"]
 
 
 def credential(slot: Slot, values: list[str] | None) -> str | None:
@@ -22,12 +22,13 @@ def credential(slot: Slot, values: list[str] | None) -> str | None:
     value = parts[0].strip(" \t")
     is_bearer = value[:6].lower() == "bearer" and value[6:7] not in _SCHEME_LETTERS
     if len(parts) > 1 or (is_bearer and "," in value):
-        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {slot.header}")
+        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {_name(slot)}, got several")
     if not is_bearer:
         return None
     token = value[7:]
     if value[6:7] != " " or token.split() != [token] or "\0" in token:
-        raise BadRequest(Reason.MALFORMED_HEADER, f"expected {slot.header} to be Bearer, one space and one token")
+        detail = f"expected {_name(slot)} to be Bearer, one space and one token, got {_malformed(value[6:])}"
+        raise BadRequest(Reason.MALFORMED_HEADER, detail)
     if slot.carrier and is_stripped(token):
         return None
     return token
@@ -38,3 +39,47 @@ _JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|
 
 # tchar of RFC 9110 section 5.6.2: one of these goes on with the scheme's name. The empty text (no letter) is none.
 _SCHEME_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def _name(slot: Slot) -> str:
+    """The header as people write it."""
+    return slot.header.title()
+
+
+def _malformed(rest: str) -> str:
+    """What is wrong behind the word Bearer, without a letter of it."""
+    words = rest.split()
+    if not words:
+        return "Bearer without a token"
+    if rest[0] != " ":
+        return "another character than a space behind Bearer"
+    return "several words behind Bearer" if len(words) > 1 else "a blank or a control character too many"
+
+
+def other_than_bearer(slot: Slot, values: list[str]) -> str:
+    """What a header that holds no bearer token holds instead, in words; empty where there is nothing to say.
+
+    Only the name of a registered scheme is repeated: anything else may be a secret.
+    """
+    value = values[0].strip(" \t")
+    scheme, space, _ = value.partition(" ")
+    if not value or (slot.carrier and scheme.lower() == "bearer"):
+        return ""  # nothing; or a token whose signature Google has removed
+    known = _SCHEMES.get(scheme.lower())
+    if known is not None:
+        return f"{_name(slot)} has the scheme {known}, and only Bearer is read"
+    if space:
+        return f"{_name(slot)} has another scheme than Bearer"
+    what = "a JWT" if value.startswith("eyJ") and value.count(".") == 2 else "a value"
+    return f"{_name(slot)} has {what} without a scheme: send Bearer, one space and the token"
+
+
+_SCHEMES = {
+    name.lower(): name
+    for name in (
+        *("Basic", "Concealed", "Digest", "DPoP", "GNAP", "HOBA", "Mutual", "Negotiate", "OAuth", "PrivateToken"),
+        *("SCRAM-SHA-1", "SCRAM-SHA-256", "vapid"),
+        *("ApiKey", "AWS4-HMAC-SHA256", "JWT", "NTLM", "Token"),
+    )
+}
+"""The schemes of IANA's "HTTP Authentication Scheme Registry", then those in wide use beside it."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
-from callerid.guard.credentials import credential
+from callerid.guard.credentials import credential, other_than_bearer
 from callerid.guard.flow import Flow, arun, run
 from callerid.guard.requirement import named_audiences
 from callerid.issuers import AUTHORIZATION, Issuer, Slot
@@ -26,10 +26,15 @@ __all__ = ["Identity", "Recogniser"]
 
 
 class Identity(NamedTuple):
-    """The verified callers of one request: who is calling, and which service carried the call."""
+    """The verified callers of one request: who is calling, and which service carried the call.
+
+    ``ignored`` says in words what else the headers held that the guard reads, without any of its value: another scheme
+    than Bearer is no credential.
+    """
 
     caller: Caller | None = None
     via: Caller | None = None
+    ignored: str = ""
 
 
 class Recogniser:
@@ -172,13 +177,14 @@ class Recogniser:
         if identity is not None:
             return identity
         caller = via = None
-        for slot, text in self._credentials(sent):
+        credentials, ignored = self._credentials(sent)
+        for slot, text in credentials:
             read = yield from self._read(text, slot)
             if slot.carrier:
                 via = read
             else:
                 caller = read
-        return _identity(caller, via)
+        return _identity(caller, via, ignored)
 
     def recognise(self, sent: Mapping[str, list[str]]) -> Identity | None:
         """As `identify`, at once; ``None`` where a key has to be fetched first, which `identify` does."""
@@ -199,7 +205,8 @@ class Recogniser:
 
     def _recognise_unseen(self, sent: Mapping[str, list[str]]) -> Identity | None:
         caller = via = None
-        for slot, text in self._credentials(sent):
+        credentials, ignored = self._credentials(sent)
+        for slot, text in credentials:
             read = self._read_at_once(text, slot)
             if read is None:
                 return None
@@ -207,10 +214,20 @@ class Recogniser:
                 via = read
             else:
                 caller = read
-        return _identity(caller, via)
+        return _identity(caller, via, ignored)
 
-    def _credentials(self, sent: Mapping[str, list[str]]) -> list[tuple[Slot, str]]:
-        return [(slot, text) for slot in self._slots if (text := credential(slot, sent.get(slot.header)))]
+    def _credentials(self, sent: Mapping[str, list[str]]) -> tuple[list[tuple[Slot, str]], str]:
+        """The bearer tokens, and what else was sent in their headers, in words."""
+        found: list[tuple[Slot, str]] = []
+        ignored: list[str] = []
+        for slot in self._slots:
+            values = sent.get(slot.header)
+            text = credential(slot, values)
+            if text:
+                found.append((slot, text))
+            elif values:
+                ignored.append(other_than_bearer(slot, values))
+        return found, "; ".join(filter(None, ignored))
 
     # --- the flow's parts ---
 
@@ -284,8 +301,8 @@ def _nobody_at_once(_: Recogniser, sent: Mapping[str, list[str]]) -> None:  # no
     return None
 
 
-def _identity(caller: Caller | None, via: Caller | None) -> Identity:
-    return Identity(caller if caller is None or via is None else replace(caller, via=via), via)
+def _identity(caller: Caller | None, via: Caller | None, ignored: str = "") -> Identity:
+    return Identity(caller if caller is None or via is None else replace(caller, via=via), via, ignored)
 
 
 def _described(token: Token) -> str:
