@@ -17,7 +17,8 @@ from weakref import WeakKeyDictionary
 
 from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
-from callerid.rules import PathParam, Rule, Via, leaves
+from callerid.rules import PathParam, Rule, Via
+from callerid.rules.base import Joined
 
 __all__ = [
     "DECIDED",
@@ -185,11 +186,8 @@ def mark_class(target: type, mark: Mark) -> type:
 
 def path_parameters(rule: Rule) -> frozenset[str]:
     """The names of all path parameters that a rule compares with."""
-    found: set[str] = set()
-    for leaf in leaves(rule):
-        if isinstance(leaf, Via):
-            found |= path_parameters(leaf.rule)
-        named = getattr(leaf, "account", None) or getattr(leaf, "uid", None)
-        if isinstance(named, PathParam):
-            found.add(named.name)
-    return frozenset(found)
+    # A subclass of a rule of ours judges as it likes, and may ask its parts as ours do.
+    parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
+    named = getattr(rule, "account", None) or getattr(rule, "uid", None)
+    own = {named.name} if isinstance(named, PathParam) else set[str]()
+    return frozenset(own.union(*map(path_parameters, parts)))

@@ -14,6 +14,7 @@ from flask import Flask
 import callerid.flask
 from callerid import (
     AnyGoogleAccount,
+    AnyOf,
     Caller,
     CustomClaim,
     Domain,
@@ -239,6 +240,38 @@ def test_a_rule_of_ones_own_is_taken_for_the_same_if_class_values_and_code_are(i
     for other in (Members(OTHERS), Widened(TWO)):
         (said,) = found_between(old, app_of(issuer, {"GET /a": other, "GET /b": STAFF}))
         assert said == "GET /a: cannot tell: whom members:2 admits, only its code can say"
+
+
+class TwoOf(AnyOf):
+    """Members, joined in a way of one's own."""
+
+    def admits(self, facts: Facts) -> bool:
+        return sum(rule.admits(facts) for rule in self.rules) >= 2
+
+
+class Carried(Public):
+    """A public rule that is not."""
+
+    def admits(self, facts: Facts) -> bool:
+        return facts.via is not None
+
+
+@pytest.mark.parametrize(
+    ("own", "base"),
+    [
+        (TwoOf(STAFF, AnyGoogleAccount()), STAFF | AnyGoogleAccount()),
+        (Carried(), Public()),
+        (Carried() | STAFF, Public() | STAFF),
+    ],
+    ids=str,
+)
+def test_a_subclass_of_our_rules_is_written_as_a_rule_of_ones_own(issuer: LocalIssuer, own: Rule, base: Rule) -> None:
+    old = app_of(issuer, {"GET /a": own})
+    assert "Foreign('tests.access.test_newcomers:" in locked(access_map(old))
+    assert not any(row.is_open for row in access_map(old).rows)
+    assert found_between(old, app_of(issuer, {"GET /a": own})) == []
+    (said,) = found_between(old, app_of(issuer, {"GET /a": base}))
+    assert said.startswith("GET /a: cannot tell: whom ")
 
 
 def test_a_rule_of_ones_own_may_look_at_the_path(issuer: LocalIssuer) -> None:

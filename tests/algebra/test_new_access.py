@@ -35,7 +35,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import CannotTell, No, Sealed, Side, Verdict, Yes, fingerprint, new_access
+from callerid.algebra import CannotTell, Foreign, No, Sealed, Side, Verdict, Yes, fingerprint, new_access
 from callerid.algebra.access import MOST_TERMS
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Slot
 from callerid.rules import Facts
@@ -69,11 +69,26 @@ class ByMoonlight(Rule):
 
     phase: str = "full"
 
+    @property
+    def needs_caller(self) -> bool:
+        return False
+
     def admits(self, facts: Facts) -> bool:
         return True
 
     def __str__(self) -> str:
         return "byMoonlight"
+
+
+@dataclass(frozen=True, repr=False)
+class BySunlight(Rule):
+    """A rule of no family that holds of callers alone."""
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return "bySunlight"
 
 
 class AnyDomain(Domain):
@@ -108,6 +123,11 @@ class Odd(Rule):
 
     def __str__(self) -> str:
         return "odd"
+
+
+def foreign(rule: Rule) -> Foreign:
+    """The rule as a lock file has it."""
+    return Foreign(type(rule).__qualname__, str(rule), fingerprint(rule) or "")
 
 
 def is_robot(caller: Caller) -> bool:
@@ -157,6 +177,11 @@ NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (AnyGoogleAccount(), InGroup("ops@a.com")),
     (Via(InGroup("ops@a.com")), Via(InGroup("ops@a.com")) & A),
     (ByMoonlight(), ByMoonlight() & A),
+    (BySunlight(), BySunlight() & A),
+    (AnyGoogleAccount() | FirebaseUser(anonymous=True), BySunlight()),
+    (foreign(ByMoonlight()), ByMoonlight()),
+    (foreign(BySunlight()), BySunlight()),
+    (foreign(InGroup("ops@a.com")), InGroup("ops@a.com")),
     (Via(ByMoonlight()), A & Via(ByMoonlight() & ROBOT)),
     (AnyDomain("a.com"), AnyDomain("a.com")),
     (AnyGoogleAccount(), AnyDomain("a.com")),
@@ -278,7 +303,7 @@ UNKNOWN: list[tuple[Rule, Rule, str]] = [
     # What is derived from a rule may judge as it likes.
     (A, AnyDomain("a.com"), "whom domain:a.com admits"),
     (AnyDomain("a.com"), A, "whom domain:a.com admits"),
-    (A, EveryOne(A, ADA), "whom domain:a.com or user:ada@a.com admits"),
+    (A, EveryOne(A, ADA), "whom EveryOne(domain:a.com, user:ada@a.com) admits"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -449,11 +450,19 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: Where("", is_ada), "needs a description"),
         (lambda: Where("x", odd(None)), "takes a function"),
         (lambda: Where("x", odd(_asynchronous)), "does no I/O"),
+        (lambda: Where("x", odd(_generating)), "does no I/O"),
+        (lambda: Where("x", odd(_generating_later)), "does no I/O"),
+        (lambda: Where("x", odd(functools.partial(_asynchronous))), "does no I/O"),
+        (lambda: Where("x", odd(_Asynchronous())), "does no I/O"),
+        (lambda: Where("x", odd(_Asynchronous().asked)), "does no I/O"),
         (lambda: Via(odd("serviceAccount:x")), "Via takes a rule"),
         (lambda: Via(Public()), "cannot"),
         (lambda: Via(Via(AnyGoogleAccount())), "cannot"),
         (lambda: Via(FirebaseUser()), "admits nobody"),
         (lambda: Via(ServiceAccount("1") | FirebaseUser()), "admits nobody"),
+        (lambda: User(_LowerCased("who")), "User names one account"),
+        (lambda: ServiceAccount(_LowerCased("who")), "ServiceAccount names one account"),
+        (lambda: FirebaseUser(_LowerCased("who")), "FirebaseUser names a uid"),
         (lambda: PathParam(""), "names a path parameter"),
         (lambda: PathParam("{user_id}"), "names a path parameter"),
         (lambda: PathParam(odd(None)), "names a path parameter"),
@@ -473,6 +482,29 @@ def test_a_rule_that_says_nothing_clear_is_an_error(make: Callable[[], object], 
 
 async def _asynchronous(caller: Caller) -> bool:
     return caller.email is not None
+
+
+def _generating(caller: Caller) -> Any:
+    yield caller.email
+
+
+async def _generating_later(caller: Caller) -> Any:
+    yield caller.email
+
+
+class _Asynchronous:
+    async def __call__(self, caller: Caller) -> bool:
+        return caller.email is not None
+
+    async def asked(self, caller: Caller) -> bool:
+        return caller.email is not None
+
+
+class _LowerCased(PathParam):
+    """Compares in a way of its own."""
+
+    def names(self, identifier: str | None, facts: Facts) -> bool:
+        return True
 
 
 # --- joining ---
@@ -528,8 +560,10 @@ def test_a_rule_cannot_be_changed() -> None:
 
 
 def test_a_rule_without_an_answer_of_its_own_is_no_rule() -> None:
+    with pytest.raises(ConfigurationError, match="admits must be a plain method"):
+        Rule()
     with pytest.raises(NotImplementedError):
-        Rule().admits(about())
+        Rule.admits(Public(), about())
     with pytest.raises(NotImplementedError):
         callerid.rules.firebase._FirebaseRule().admits(about(user()))
 

@@ -1,11 +1,13 @@
 """The optional identity, and parameters that ask for a caller where there may be none."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Optional
 
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from callerid import Caller, ConfigurationError, Domain, Public, ServiceAccount, Via
+from callerid import Caller, ConfigurationError, Domain, Public, Rule, ServiceAccount, Via
+from callerid.rules import Facts
 
 from .world import OTHERS, ROBOT, STAFF, ask, closed, new_guard, start, status, statuses
 
@@ -105,6 +107,46 @@ def test_a_caller_under_a_rule_of_the_carrier_alone_may_be_none() -> None:
 
     with pytest.raises(ConfigurationError, match=r"Caller \| None"):
         start(app)
+
+
+@dataclass(frozen=True)
+class InOffice(Rule):
+    """A rule of the application's own, which looks at no caller."""
+
+    anybody: bool
+
+    @property
+    def needs_caller(self) -> bool:
+        return not self.anybody
+
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return "inOffice"
+
+
+def test_a_rule_of_ones_own_that_needs_no_caller_is_an_error_beside_a_parameter_that_does() -> None:
+    app = FastAPI()
+    guard.protect(app, default=OTHERS)
+
+    @app.get("/x")
+    def endpoint(caller: Annotated[Caller, guard.allow(InOffice(anybody=True))]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"inOffice may let a request in without a caller: .*Caller \| None"):
+        start(app)
+
+
+def test_a_rule_of_ones_own_is_not_asked_about_nobody_unless_it_says_so() -> None:
+    app = FastAPI()
+    guard.protect(app, default=OTHERS)
+
+    @app.get("/x")
+    def endpoint(caller: Annotated[Caller, guard.allow(InOffice(anybody=False))]) -> str:
+        return str(caller)
+
+    start(app)
+    assert statuses(app, "/x", None, "staff") == [401, 200]
 
 
 @pytest.mark.parametrize("kind", [Caller, Caller | None])

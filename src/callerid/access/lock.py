@@ -43,7 +43,7 @@ from callerid.access.rows import AccessMap, Asked, Row, canonical
 from callerid.access.trust import Trust, trust_of
 from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
 from callerid.errors import CalleridError, ConfigurationError, one_line
-from callerid.rules import AllOf, AnyOf, PathParam, Rule, Via, Where, all_of, any_of
+from callerid.rules import AnyOf, PathParam, Rule, Via, Where, all_of, any_of, is_joined
 
 __all__ = [
     "LOCK_VERSION",
@@ -218,8 +218,8 @@ def _said(row: Row) -> Iterator[str]:
     for audience in sorted(row.audiences or ()):
         yield f"audience {audience}"
     rule = canonical(row.rule)
-    parts = rule.rules if isinstance(rule, AllOf | AnyOf) else (rule,)
-    joint = "or" if isinstance(rule, AnyOf) else "and"
+    parts = rule.rules if is_joined(rule) else (rule,)
+    joint = "or" if type(rule) is AnyOf else "and"
     yield f"allow {code(parts[0])}"
     for part in parts[1:]:
         yield f"{joint} {code(part)}"
@@ -227,11 +227,11 @@ def _said(row: Row) -> Iterator[str]:
 
 def code(rule: Rule) -> str:
     """Code that makes the rule again; a `Where` is told by a hash of its code."""
-    if isinstance(rule, AllOf | AnyOf):
+    if is_joined(rule):
         return f"{type(rule).__name__}({', '.join(map(code, rule.rules))})"
-    if isinstance(rule, Via):
+    if type(rule) is Via:
         return f"Via({code(rule.rule)})"
-    if isinstance(rule, Where):
+    if type(rule) is Where:
         return f"Where({rule.description!r}, {fingerprint(rule)!r})"
     if is_foreign(rule):
         kind = f"{type(rule).__module__}:{type(rule).__qualname__}"

@@ -11,7 +11,7 @@ from callerid.access.trust import believed_by_all
 from callerid.algebra import is_weaker
 from callerid.guard import GuardCore, Requirement
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, Facts, Rule, Where, all_of, is_public
+from callerid.rules import Facts, Rule, Where, admitted, all_of, is_joined, is_public
 
 __all__ = [
     "ANYWHERE_ELSE",
@@ -108,7 +108,7 @@ class Row:
     @property
     def is_open(self) -> bool:
         """Whether anybody may, without any credential."""
-        return self.rule.admits(Facts())
+        return admitted(self.rule, Facts())
 
     @property
     def is_opaque(self) -> bool:
@@ -248,11 +248,11 @@ def methods_text(methods: Iterable[str]) -> str:
 
 def canonical(rule: Rule) -> Rule:
     """The rule with its members in an order that does not depend on how they were written."""
-    if isinstance(rule, AllOf | AnyOf):
+    if is_joined(rule):
         parts = sorted(map(canonical, rule.rules), key=_key)
         return parts[0] if len(parts) == 1 else type(rule)(*parts)
     return rule
 
 
 def _key(rule: Rule) -> str:
-    return f"{rule!r} {rule}" if isinstance(rule, Where) else repr(rule)
+    return f"{rule!r} {rule}" if type(rule) is Where else repr(rule)

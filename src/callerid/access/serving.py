@@ -17,8 +17,6 @@ from callerid.algebra import Side
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import (
-    AllOf,
-    AnyOf,
     FirebaseUser,
     Nobody,
     PathParam,
@@ -27,6 +25,7 @@ from callerid.rules import (
     User,
     Via,
     all_of,
+    is_joined,
     is_public,
 )
 from callerid.rules.accounts import is_email
@@ -206,11 +205,11 @@ def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
 
 def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
     """The rule with its path parameters named by where they stand, or by what stands there."""
-    if isinstance(rule, AllOf | AnyOf):
+    if is_joined(rule):
         return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
-    if isinstance(rule, Via):
+    if type(rule) is Via:
         return Via(placed(rule.rule, positions, names, at))
-    if isinstance(rule, FirebaseUser | User | ServiceAccount):
+    if type(rule) is FirebaseUser or type(rule) is User or type(rule) is ServiceAccount:
         account = rule.uid if isinstance(rule, FirebaseUser) else rule.account
         if isinstance(account, PathParam) and (position := positions.get(account.name)) is not None:
             literal = literal_at(position, at)

@@ -25,7 +25,7 @@ from callerid.algebra.traits import (
     with_consequences,
 )
 from callerid.algebra.witness import Presented, Vocabulary, least
-from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via
+from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, admitted, is_joined
 
 __all__ = [
     "MOST_TERMS",
@@ -201,7 +201,7 @@ class _Comparison:
     def _lacking(self, persona: Persona) -> tuple[Rule, ...]:
         facts = persona.facts(path=dict(self._path_before(persona)))
         looked_at = islice(alternatives(self.old.rule), MOST_LOOKED_AT)
-        lacking = min((tuple(leaf for leaf in each if not leaf.admits(facts)) for each in looked_at), key=len)
+        lacking = min((tuple(leaf for leaf in each if not admitted(leaf, facts)) for each in looked_at), key=len)
         return tuple(leaf for leaf in lacking if leaf != Nobody())
 
     def _same_account(self, traits: Term) -> str:
@@ -272,7 +272,7 @@ def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
     if type(rule) is Via:
         inside = facts._replace(caller=facts.via, via=None)
         return facts.via is not None and holds(rule.rule, inside, unknown=unknown)
-    return unknown if is_unknown(rule) or type(rule) is Sealed else rule.admits(facts)
+    return unknown if is_unknown(rule) or type(rule) is Sealed else admitted(rule, facts)
 
 
 def _whom_code_admits(rule: Rule) -> str:
@@ -283,7 +283,7 @@ def _whom_code_admits(rule: Rule) -> str:
 
 def _every_leaf(rule: Rule) -> Iterator[Rule]:
     parts: tuple[Rule, ...] = ()
-    if type(rule) is AllOf or type(rule) is AnyOf:
+    if is_joined(rule):
         parts = rule.rules
     elif type(rule) is Via:
         parts = (rule.rule,)

@@ -37,6 +37,10 @@ class Foreign(Rule):
     words: str
     fingerprint: str = ""
 
+    @property
+    def needs_caller(self) -> bool:
+        return False  # a lock does not say, and less asked before a change is the safer guess
+
     def admits(self, facts: Facts) -> bool:
         return False
 

@@ -18,10 +18,10 @@ __all__ = ["alternatives", "every_leaf", "why_nobody"]
 
 def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
     """The conjunctions of leaves any of which suffices (the rule's disjunctive form), lazily."""
-    if isinstance(rule, AnyOf):
+    if type(rule) is AnyOf:
         for part in rule.rules:
             yield from alternatives(part)
-    elif isinstance(rule, AllOf):
+    elif type(rule) is AllOf:
         for choice in product(*(tuple(islice(alternatives(part), MOST_ALTERNATIVES + 1)) for part in rule.rules)):
             yield tuple(dict.fromkeys(leaf for conjunction in choice for leaf in conjunction))
     else:
@@ -36,7 +36,7 @@ def every_leaf(rule: Rule) -> Iterator[Rule]:
     """All leaves of a rule, those inside `Via` among them."""
     for leaf in leaves(rule):
         yield leaf
-        if isinstance(leaf, Via):
+        if type(leaf) is Via:
             yield from leaves(leaf.rule)
 
 
@@ -68,11 +68,11 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
     for leaf in conjunction:
         if leaf.family is not None and leaf.family not in kinds.values():
             return f"{leaf!r} needs {_FACTORY[leaf.family]} among the guard's issuers"
-        if isinstance(leaf, IssuedBy) and leaf.issuer not in kinds:
+        if type(leaf) is IssuedBy and leaf.issuer not in kinds:
             return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
-        if isinstance(leaf, IssuedBy) and families - {kinds[leaf.issuer]}:
+        if type(leaf) is IssuedBy and families - {kinds[leaf.issuer]}:
             return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
-        if isinstance(leaf, Via) and not _can_carry(leaf, issuers):
+        if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
     return ""
 

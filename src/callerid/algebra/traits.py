@@ -41,6 +41,7 @@ from callerid.rules import (
     User,
     Via,
     Where,
+    needs_no_caller,
 )
 from callerid.rules.accounts import is_email
 from callerid.rules.text import domain_of
@@ -205,8 +206,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
         return
     if leaf.family is not None:
         yield family(leaf.family)
-    if leaf.family is not None or not is_unknown(leaf):
-        # An unknown rule of no family may hold where there is no caller at all.
+    if not needs_no_caller(leaf):
         yield SOMEBODY
     if is_unknown(leaf):
         yield Trait("unknown", fingerprint(leaf) or _comparable(leaf))
@@ -214,7 +214,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
         yield Trait("where", fingerprint(leaf) or leaf)
     else:
         yield from _READERS[type(leaf)](leaf)
-        if isinstance(leaf, EmailDomain) and not tenant_named:
+        if type(leaf) is EmailDomain and not tenant_named:
             yield Trait("tenant", None)
 
 

@@ -26,7 +26,7 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     `MOST_ALTERNATIVES` impossible ones is taken to admit somebody.
     """
     kinds = {type(leaf) for leaf in every_leaf(rule)}
-    if any(issubclass(kind, Nobody) for kind in kinds):
+    if Nobody in kinds:
         return
     # Whether an address may be a tenant's follows from the whole rule; all else is known of each alternative.
     is_whole = EmailDomain in kinds
@@ -76,7 +76,7 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     Those that ask for most are tried first, and of two that ask for as much the later one. ``issuers`` are the guard's,
     if they are known.
     """
-    if not isinstance(rule, AnyOf) or count(rule) > MOST_TERMS:
+    if type(rule) is not AnyOf or count(rule) > MOST_TERMS:
         return ()
     ways = [terms(part) for part in rule.rules]
     owned = [(term, owner) for owner, found in enumerate(ways) for term in found]

@@ -17,7 +17,17 @@ from callerid.guard.requirement import Requirement, requirement_of
 from callerid.issuers import Issuer
 from callerid.memory import DEFAULT_SIZE
 from callerid.rollout import ShadowCounts, Tally
-from callerid.rules import AllOf, AnyOf, Facts, Rule, SignedInWithin, is_public, missing_steps, without_public
+from callerid.rules import (
+    AnyOf,
+    Facts,
+    Rule,
+    SignedInWithin,
+    admitted,
+    is_joined,
+    is_public,
+    missing_steps,
+    without_public,
+)
 
 __all__ = ["Guard", "GuardCore"]
 
@@ -110,9 +120,9 @@ class GuardCore(Recogniser):
         if caller is not None:
             self.check_audience(caller, requirement.audiences)
         facts = Facts(caller, identity.via, path, self.clock())
-        if rule.admits(facts):
+        if admitted(rule, facts):
             # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
-            known = not requirement.optional or requirement.telling.admits(facts)
+            known = not requirement.optional or admitted(requirement.telling, facts)
             return caller if known else None
         if caller is None:
             raise Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
@@ -154,9 +164,9 @@ class Guard(GuardCore):
 
 def _any_ofs(rule: Rule) -> Iterator[AnyOf]:
     """All alternatives in a rule of a size that can be looked into at start-up."""
-    if isinstance(rule, AnyOf) and len(rule.rules) <= MOST_LOOKED_AT:
+    if type(rule) is AnyOf and len(rule.rules) <= MOST_LOOKED_AT:
         yield rule
-    for part in rule.rules if isinstance(rule, AllOf | AnyOf) else ():
+    for part in rule.rules if is_joined(rule) else ():
         yield from _any_ofs(part)
 
 

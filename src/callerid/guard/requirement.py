@@ -45,7 +45,7 @@ class Requirement:
         object.__setattr__(self, "public", is_public(self.rule))
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
         object.__setattr__(self, "telling", without_public(self.rule))
-        object.__setattr__(self, "has_steps", any(isinstance(leaf, STEPS) for leaf in leaves(self.rule)))
+        object.__setattr__(self, "has_steps", any(type(leaf) in STEPS for leaf in leaves(self.rule)))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:
@@ -90,4 +90,4 @@ def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | No
 
 def _may_be_google(leaf: Rule) -> bool:
     """Whether a leaf may hold because of the Google ID token in Authorization, the one that audience= speaks of."""
-    return leaf.family is Kind.GOOGLE or (leaf.family is None and not isinstance(leaf, Public | Via))
+    return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via))

@@ -22,7 +22,7 @@ The staircase inside, each importing only what stands before it::
 
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
-from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, leaves
+from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import (
     CustomClaim,
@@ -41,7 +41,6 @@ from callerid.rules.reading import (
     is_public,
     member,
     missing_steps,
-    needs_no_caller,
     without_public,
 )
 
@@ -69,8 +68,10 @@ __all__ = [
     "User",
     "Via",
     "Where",
+    "admitted",
     "all_of",
     "any_of",
+    "is_joined",
     "is_public",
     "leaves",
     "member",

@@ -45,7 +45,7 @@ class PathParam:
 
 def account_name(account: Any, rule: str) -> str | PathParam:
     """An address in lower case, a unique id, or a `PathParam`. Raises `ConfigurationError` for anything else."""
-    if isinstance(account, PathParam):
+    if type(account) is PathParam:  # what a subclass would compare, nothing here could tell
         return account
     text = account if isinstance(account, str) else ""
     local, at, host = text.partition("@")

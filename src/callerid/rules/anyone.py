@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
-from callerid.rules.base import Explanation, Rule, grouped, leaves, the_caller
+from callerid.rules.base import Explanation, Rule, admitted, grouped, leaves, the_caller
 from callerid.rules.facts import Facts
-from callerid.rules.text import printable
+from callerid.rules.text import is_deferred, printable
 
 __all__ = ["IssuedBy", "Nobody", "Public", "Via", "Where"]
 
@@ -21,6 +20,10 @@ class Public(Rule):
 
     Where this is the whole rule, no credential is read at all. ``Public() | rule`` is the optional identity.
     """
+
+    @property
+    def needs_caller(self) -> bool:
+        return False
 
     def admits(self, facts: Facts) -> bool:
         return True
@@ -80,8 +83,8 @@ class Where(Rule):
         printable(self.description, "Where needs a description")
         if not callable(self.holds):
             raise ConfigurationError("Where takes a function of the caller")
-        if inspect.iscoroutinefunction(self.holds):
-            raise ConfigurationError("Where takes a plain function: a rule does no I/O")
+        if is_deferred(self.holds):
+            raise ConfigurationError("Where takes a plain function, neither async nor a generator: a rule does no I/O")
 
     def admits(self, facts: Facts) -> bool:
         if facts.caller is None:
@@ -91,15 +94,8 @@ class Where(Rule):
         except Exception:  # noqa: BLE001 - whatever goes wrong in it, it is a no
             return False
 
-    def _note(self, facts: Facts, *, holds: bool) -> str:
-        note = the_caller(facts)
-        if holds or facts.caller is None:
-            return note
-        try:
-            answer = self.holds(facts.caller)
-        except Exception as error:  # noqa: BLE001 - its kind is told, not its text
-            return f"{note}; it raised {type(error).__name__}"
-        return note if answer is False else f"{note}; it answered a {type(answer).__name__}, not True"
+    def _answer(self, facts: Facts) -> object:
+        return facts.caller is not None and self.holds(facts.caller)
 
     def __str__(self) -> str:
         return f"where {self.description}"
@@ -118,18 +114,23 @@ class Via(Rule):
         if not isinstance(self.rule, Rule):
             raise ConfigurationError(f"Via takes a rule, not {self.rule!r}: Via(ServiceAccount(...))")
         for leaf in leaves(self.rule):
-            if isinstance(leaf, Via | Public):
+            if type(leaf) in (Via, Public):
                 raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
             if leaf.family is Kind.FIREBASE:
                 raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")
 
-    def admits(self, facts: Facts) -> bool:
-        return facts.via is not None and self.rule.admits(self._inside(facts))
+    @property
+    def needs_caller(self) -> bool:
+        return False
 
-    def explain(self, facts: Facts) -> Explanation:
-        inner = self.rule.explain(self._inside(facts))
-        note = "nothing carried the call" if facts.via is None else f"the call was carried by {facts.via}"
-        return Explanation(self, self.admits(facts), note, (inner,))
+    def admits(self, facts: Facts) -> bool:
+        return facts.via is not None and admitted(self.rule, self._inside(facts))
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        return "nothing carried the call" if facts.via is None else f"the call was carried by {facts.via}"
+
+    def _parts(self, facts: Facts) -> tuple[Explanation, ...]:
+        return (self.rule.explain(self._inside(facts)),)
 
     @staticmethod
     def _inside(facts: Facts) -> Facts:

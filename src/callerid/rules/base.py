@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NoReturn, cast
+from dataclasses import dataclass, field, fields, is_dataclass
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
+from types import FunctionType
+from typing import Any, ClassVar, NoReturn, Self, TypeGuard, cast
 
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules.facts import Facts
 
-__all__ = ["AllOf", "AnyOf", "Explanation", "Joined", "Rule", "grouped", "leaves", "the_caller"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Explanation",
+    "Joined",
+    "Rule",
+    "admitted",
+    "grouped",
+    "is_joined",
+    "leaves",
+    "needs_no_caller",
+    "the_caller",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +42,51 @@ class Explanation:
 
 def _lines(explanation: Explanation, indent: str) -> Iterator[str]:
     rule = explanation.rule
-    words = rule.joint if isinstance(rule, Joined) else str(rule)
+    words = rule.joint if is_joined(rule) else str(rule)
     note = f": {explanation.note}" if explanation.note else ""
     yield one_line(f"{indent}{'+' if explanation.holds else '-'} {words}{note}")
     for part in explanation.parts:
         yield from _lines(part, indent + "  ")
 
 
+_DEFERRED = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+"""Code whose call gives a coroutine or a generator, and no answer."""
+
+
 class Rule:
-    """What every rule is: immutable, comparable, joined with ``&`` and ``|``."""
+    """What every rule is: immutable, comparable, joined with ``&`` and ``|``.
+
+    A rule of one's own is a subclass with its own ``admits`` (and ``__str__``, for logs and the access map): a plain
+    method, since a rule does no I/O. Anything else is a `ConfigurationError` at construction. Exactly ``True`` is a
+    yes; whatever else it answers, and an exception, is a no. It is asked about callers of its ``family`` alone, and
+    only where there is a caller, unless its ``needs_caller`` says otherwise.
+    """
 
     __slots__ = ()
 
     family: ClassVar[Kind | None] = None
     """The one kind of caller the rule speaks of, or ``None`` where it does not matter."""
 
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        admits = next(vars(kind)["admits"] for kind in cls.__mro__ if "admits" in vars(kind))
+        if type(admits) is not FunctionType or admits.__code__.co_flags & _DEFERRED or admits is Rule.admits:
+            raise ConfigurationError(
+                f"{cls.__name__}.admits must be a plain method that answers True or False at once, neither async nor a "
+                "generator: write def admits(self, facts), and look up before the request what needs I/O"
+            )
+        return super().__new__(cls)
+
+    @property
+    def needs_caller(self) -> bool:
+        """Whether the rule holds only where somebody is calling; a handler may otherwise be given ``None``."""
+        return True
+
     @property
     def wants(self) -> str | None:
-        """What every caller whom the rule admits has among `Facts.has`; ``None`` for nothing in particular."""
+        """What every caller whom the rule admits has among `Facts.has`; ``None`` for nothing in particular.
+
+        Asked of this library's own classes alone.
+        """
         return None
 
     @property
@@ -58,12 +99,29 @@ class Rule:
         raise NotImplementedError
 
     def explain(self, facts: Facts) -> Explanation:
-        """Why `admits` says what it says."""
-        holds = self.admits(facts)
-        return Explanation(self, holds, self._note(facts, holds=holds))
+        """Why the rule lets this request in, or does not."""
+        holds = admitted(self, facts)
+        notes = [self._note(facts, holds=holds), "" if holds else self._trouble(facts)]
+        return Explanation(self, holds, "; ".join(filter(None, notes)), self._parts(facts))
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         return the_caller(facts)
+
+    def _parts(self, facts: Facts) -> tuple[Explanation, ...]:
+        return ()
+
+    def _answer(self, facts: Facts) -> object:
+        return self.admits(facts)
+
+    def _trouble(self, facts: Facts) -> str:
+        """What is wrong with the answer of the code behind a no; empty where that is an honest ``False``."""
+        try:
+            answer = self._answer(facts)
+        except Exception as error:  # noqa: BLE001 - its kind is named, and not its text, which may hold anything
+            return f"it raised {type(error).__name__}"
+        if answer is True:
+            return "it said yes to a caller it does not speak of" if facts.caller else "it needs a caller"
+        return "" if answer is False else f"it answered a {type(answer).__name__}, not True"
 
     def _set(self, **members: Any) -> None:
         for name, value in members.items():
@@ -79,6 +137,8 @@ class Rule:
         raise TypeError("a rule is neither true nor false by itself: join rules with & and |, not with 'and' and 'or'")
 
     def __repr__(self) -> str:
+        if not is_dataclass(self):
+            return f"{type(self).__name__}(...)"
         members = [(member.name, getattr(self, member.name), member.default) for member in fields(cast("Any", self))]
         written = [(name, value) for name, value, default in members if value != default]
         first, rest = (written[:1], written[1:]) if written and written[0][0] == members[0][0] else ([], written)
@@ -87,7 +147,10 @@ class Rule:
 
 
 class Joined(Rule):
-    """Several rules as one. Members of the same kind are flattened into it, and each is kept once."""
+    """Several rules as one. In `AllOf` and `AnyOf` members of the same class are flattened, and each is kept once.
+
+    A subclass may judge its members in another way, so it keeps them as they are.
+    """
 
     __slots__ = ()
 
@@ -101,21 +164,28 @@ class Joined(Rule):
                 raise ConfigurationError(f"{type(self).__name__} joins rules, not {rule!r}")
         if not rules:
             raise ConfigurationError(f"{type(self).__name__} of nothing says nothing: give it rules")
-        flat = [part for rule in rules for part in (rule.rules if isinstance(rule, type(self)) else (rule,))]
-        self._set(rules=tuple(dict.fromkeys(flat)))
+        if is_joined(self):
+            flat = (part for rule in rules for part in (rule.rules if type(rule) is type(self) else (rule,)))
+            rules = tuple(dict.fromkeys(flat))
+        self._set(rules=rules)
 
     def within(self, facts: Facts) -> Facts:
         """The facts as the members see them."""
         return facts
 
-    def explain(self, facts: Facts) -> Explanation:
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        return ""
+
+    def _parts(self, facts: Facts) -> tuple[Explanation, ...]:
         inside = self.within(facts)
-        return Explanation(self, self.admits(facts), "", tuple(rule.explain(inside) for rule in self.rules))
+        return tuple(rule.explain(inside) for rule in self.rules)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.rules))})"
 
     def __str__(self) -> str:
+        if not is_joined(self):
+            return f"{type(self).__name__}({', '.join(map(str, self.rules))})"
         return f" {self.sign} ".join(grouped(rule) for rule in self.rules)
 
 
@@ -132,19 +202,26 @@ class AllOf(Joined):
         self._take(rules)
 
     @property
+    def needs_caller(self) -> bool:
+        return not all(map(needs_no_caller, self.rules))
+
+    @property
     def wants(self) -> str | None:
-        return next((rule.wants for rule in self.rules if rule.wants is not None), None)
+        return next(filter(None, map(_want, self.rules)), None)
 
     @property
     def names_tenant(self) -> bool:
+        return type(self) is AllOf and self._names_tenant()
+
+    def _names_tenant(self) -> bool:
         return any(rule.names_tenant for rule in self.rules)
 
     def admits(self, facts: Facts) -> bool:
         inside = self.within(facts)
-        return all(rule.admits(inside) for rule in self.rules)
+        return all(admitted(rule, inside) for rule in self.rules)
 
     def within(self, facts: Facts) -> Facts:
-        return facts._replace(tenant_named=True) if self.names_tenant else facts
+        return facts._replace(tenant_named=True) if self._names_tenant() else facts
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -162,14 +239,18 @@ class AnyOf(Joined):
         self._set(_wanting=_by_want(self.rules) if len(self.rules) > FEW else {})
 
     @property
+    def needs_caller(self) -> bool:
+        return not any(map(needs_no_caller, self.rules))
+
+    @property
     def names_tenant(self) -> bool:
-        return all(rule.names_tenant for rule in self.rules)
+        return type(self) is AnyOf and all(rule.names_tenant for rule in self.rules)
 
     def admits(self, facts: Facts) -> bool:
         if not self._wanting:
-            return any(rule.admits(facts) for rule in self.rules)
+            return any(admitted(rule, facts) for rule in self.rules)
         # Lists of accounts grow long: only those that want what this caller has, or nothing in particular, are asked.
-        return any(rule.admits(facts) for want in (None, *facts.has) for rule in self._wanting.get(want, ()))
+        return any(admitted(rule, facts) for want in (None, *facts.has) for rule in self._wanting.get(want, ()))
 
 
 FEW = 16
@@ -179,8 +260,39 @@ FEW = 16
 def _by_want(rules: tuple[Rule, ...]) -> dict[str | None, tuple[Rule, ...]]:
     found: dict[str | None, list[Rule]] = {}
     for rule in rules:
-        found.setdefault(rule.wants, []).append(rule)
+        found.setdefault(_want(rule), []).append(rule)
     return {want: tuple(wanting) for want, wanting in found.items()}
+
+
+def _want(rule: Rule) -> str | None:
+    """What a rule wants; nothing in particular where a subclass may admit others than its base does."""
+    return rule.wants if type(rule).__module__.startswith("callerid.rules.") else None
+
+
+def admitted(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule lets a request in: the way in which every rule is asked.
+
+    Exactly ``True`` from `Rule.admits` is a yes; another value (a coroutine, say) and an exception are a no. So is a
+    yes to a caller of another family than the rule's, and a yes to nobody by a rule that needs a caller.
+    """
+    try:
+        return rule.admits(facts) is True and (
+            needs_no_caller(rule)
+            if (caller := facts.caller) is None
+            else (family := rule.family) is None or family is caller.kind
+        )
+    except Exception:  # noqa: BLE001 - whatever goes wrong in a rule, it is a no
+        return False
+
+
+def needs_no_caller(rule: Rule) -> bool:
+    """Whether the rule can hold without a caller, so that a handler may be given ``None``."""
+    return rule.needs_caller is False and rule.family is None
+
+
+def is_joined(rule: Rule) -> TypeGuard[AllOf | AnyOf]:
+    """Whether the rule is `AllOf` or `AnyOf` itself: a subclass may judge its members in another way."""
+    return type(rule) in (AllOf, AnyOf)
 
 
 def the_caller(facts: Facts) -> str:
@@ -190,12 +302,12 @@ def the_caller(facts: Facts) -> str:
 
 def grouped(rule: Rule) -> str:
     """The rule in IAM's words, in brackets where it would otherwise run into its neighbours."""
-    return f"({rule})" if isinstance(rule, Joined) else str(rule)
+    return f"({rule})" if is_joined(rule) else str(rule)
 
 
 def leaves(rule: Rule) -> Iterator[Rule]:
-    """The rules without parts of which this one is made, `Via` counted as one."""
-    if isinstance(rule, Joined):
+    """The rules without parts of which this one is made; `Via` and subclasses of `AllOf` and `AnyOf` count as one."""
+    if is_joined(rule):
         for part in rule.rules:
             yield from leaves(part)
     else:

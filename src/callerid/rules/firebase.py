@@ -40,9 +40,9 @@ class FirebaseUser(_FirebaseRule):
     anonymous: bool = False
 
     def __post_init__(self) -> None:
-        if self.uid is not None and not isinstance(self.uid, PathParam):
-            printable(self.uid, "FirebaseUser names a uid")
-            if len(self.uid) > 128:
+        if self.uid is not None and type(self.uid) is not PathParam:
+            uid = printable(self.uid, "FirebaseUser names a uid")
+            if len(uid) > 128:
                 raise ConfigurationError("a Firebase uid has at most 128 characters")
         if type(self.anonymous) is not bool:
             raise ConfigurationError("anonymous is True or False")
@@ -78,7 +78,7 @@ class Tenant(_FirebaseRule):
 
     @property
     def names_tenant(self) -> bool:
-        return True
+        return type(self) is Tenant
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
         return user.tenant == self.tenant
@@ -183,7 +183,7 @@ class CustomClaim(_FirebaseRule):
 
     # Dataclass equality would take 1 for True.
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CustomClaim) and self._key() == other._key()
+        return type(other) is type(self) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from callerid.errors import ConfigurationError
-from callerid.rules.anyone import Nobody, Public, Via
-from callerid.rules.base import AllOf, AnyOf, Joined, Rule, leaves
+from callerid.rules.anyone import Nobody, Public
+from callerid.rules.base import AllOf, AnyOf, Rule, admitted, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
 
-__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "needs_no_caller", "without_public"]
+__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "without_public"]
 
 
 def member(text: str) -> Rule:
@@ -53,27 +53,18 @@ def all_of(rules: tuple[Rule, ...]) -> Rule:
 
 
 def is_public(rule: Rule) -> bool:
-    """Whether the rule is `Public` and nothing else: then no credential is read."""
-    return all(isinstance(leaf, Public) for leaf in leaves(rule))
-
-
-def needs_no_caller(rule: Rule) -> bool:
-    """Whether the rule can hold without a caller, so that a handler may be given ``None``."""
-    if isinstance(rule, AllOf):
-        return all(map(needs_no_caller, rule.rules))
-    if isinstance(rule, AnyOf):
-        return any(map(needs_no_caller, rule.rules))
-    return isinstance(rule, Public | Via)
+    """Whether the rule is `Public` and nothing else: then no credential is read. A subclass of it is a rule to ask."""
+    return all(type(leaf) is Public for leaf in leaves(rule))
 
 
 def without_public(rule: Rule) -> Rule:
     """The rule with nobody let in for nothing: whom it admits then is admitted for who they are."""
     if not needs_no_caller(rule):
         return rule
-    if isinstance(rule, Joined):
+    if is_joined(rule):
         telling = tuple(part for part in rule.rules if not is_public(part))
         return type(rule)(*map(without_public, telling)) if telling else Nobody()
-    return Nobody() if isinstance(rule, Public) else rule
+    return Nobody() if type(rule) is Public else rule
 
 
 STEPS = (SignedInWithin, SecondFactor)
@@ -85,16 +76,16 @@ def missing_steps(rule: Rule, facts: Facts) -> frozenset[Rule] | None:
 
     Empty if the rule holds already; ``None`` if no fresher or stronger sign-in would do.
     """
-    if isinstance(rule, AllOf):
+    if type(rule) is AllOf:
         inside = rule.within(facts)
         parts = [missing_steps(part, inside) for part in rule.rules]
         found = [part for part in parts if part is not None]
         return frozenset(step for steps in found for step in steps) if len(found) == len(parts) else None
-    if isinstance(rule, AnyOf):
+    if type(rule) is AnyOf:
         ways = [way for part in rule.rules if (way := missing_steps(part, facts)) is not None]
         return min(ways, key=len, default=None)
-    if rule.admits(facts):
+    if admitted(rule, facts):
         return frozenset()
-    if isinstance(rule, STEPS) and facts.firebase is not None:
+    if type(rule) in STEPS and facts.firebase is not None:
         return frozenset({rule})
     return None

@@ -1,13 +1,15 @@
-"""How the texts in rules and claims are read and compared."""
+"""How the texts in rules and claims are read and compared, and which functions may stand in a rule."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from typing import Any
+from typing import Any, cast
 
 from callerid.errors import ConfigurationError
 
-__all__ = ["domain_name", "domain_of", "lower", "printable", "same_email", "same_value"]
+__all__ = ["domain_name", "domain_of", "is_deferred", "lower", "printable", "same_email", "same_value"]
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -49,3 +51,12 @@ def domain_of(email: str | None) -> str | None:
 def same_value(claim: Any, wanted: Any) -> bool:
     """Whether two values are equal and of one type: ``1`` is not ``True``."""
     return type(claim) is type(wanted) and bool(claim == wanted)
+
+
+def is_deferred(function: Any) -> bool:
+    """Whether a call gives a coroutine or a generator, and no answer: for functions, methods and callable objects."""
+    while isinstance(function, functools.partial):
+        function = cast("Any", function.func)
+    asked = (function, getattr(cast("Any", type(function)), "__call__", None))  # noqa: B004 - it is looked into
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(is_kind(each) for each in asked for is_kind in kinds)
