@@ -45,8 +45,8 @@ def believing(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
             own = vars(guard)
             undoing.callback(_restore, own, dict(own))
             trusted = [_with_keys_of(issuer, each) for each in guard.issuers]
-            own.update(_issuers=(), _keys=KeyStore(), _memory=Memory(0))
-            guard.trust(*trusted)
+            own.update(_keys=KeyStore(), _memory=Memory(0))
+            guard.distrust(*guard.issuers).trust(*trusted)
         yield
 
 
