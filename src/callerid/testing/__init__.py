@@ -3,7 +3,8 @@
 Importing this needs no test framework and starts nothing. Keys are made at run time and never stored.
 """
 
-from callerid.testing.acting import as_caller, firebase_user, google_person, service_account
+from callerid.testing.acting import as_caller
+from callerid.testing.callers import firebase_user, google_person, service_account
 from callerid.testing.claims import COMPUTE_ENGINE
 from callerid.testing.hostile import HOSTILE_VARIANTS
 from callerid.testing.issuer import LocalIssuer

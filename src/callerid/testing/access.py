@@ -11,8 +11,8 @@ import io
 import logging
 import sys
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,38 +25,11 @@ from callerid.access.suite import Case, Persona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
-from callerid.issuers import Issuer
-from callerid.keys import KeyDocument, KeyStore
-from callerid.memory import Memory
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.mint import PERSON_AUDIENCE
+from callerid.testing.standing_in import standing_in
 
-__all__ = ["Judgement", "Rehearsal", "believing", "rehearsing"]
-
-
-@contextmanager
-def believing(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
-    """While active, these guards take the tokens of a local issuer, and no others: for tests only.
-
-    Audiences, projects and all rules stay as they are; only the keys are others. At the end the guards are as before.
-    """
-    with ExitStack() as undoing:
-        for guard in guards:
-            own = vars(guard)
-            undoing.callback(_restore, own, dict(own))
-            trusted = [_with_keys_of(issuer, each) for each in guard.issuers]
-            own.update(_keys=KeyStore(), _memory=Memory(0))
-            guard.distrust(*guard.issuers).trust(*trusted)
-        yield
-
-
-def _restore(own: dict[str, Any], before: dict[str, Any]) -> None:
-    own.clear()
-    own.update(before)
-
-
-def _with_keys_of(local: LocalIssuer, issuer: Issuer) -> Issuer:
-    return replace(issuer, keys=KeyDocument(local.jwks_document(issuer.kind.value)))
+__all__ = ["Judgement", "Rehearsal", "rehearsing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +203,7 @@ def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehears
         raise ConfigurationError("; ".join(found.problems))
     signing = LocalIssuer(clock=found.guards[0].clock) if issuer is None else issuer
     rehearsal = Rehearsal(app, found, signing)
-    with believing(signing, *found.guards), _listening(found.guards, rehearsal):
+    with standing_in(signing, *found.guards), _listening(found.guards, rehearsal):
         yield rehearsal
 
 
@@ -241,11 +214,16 @@ def _listening(guards: Iterable[GuardCore], rehearsal: Rehearsal) -> Generator[N
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
     log.propagate, log.disabled = False, False
-    for guard in guards:
-        vars(guard)["record"] = rehearsal.record
+    own = [vars(guard) for guard in guards]
+    before = [each.get("record") for each in own]
+    for each in own:
+        each["record"] = rehearsal.record
     try:
         yield
     finally:
+        for each, record in zip(own, before, strict=True):
+            del each["record"]
+            each.update({} if record is None else {"record": record})
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate, log.disabled = propagate, disabled

@@ -5,29 +5,31 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import anyio
 
 from callerid.callers import Caller
 from callerid.guard import GuardCore, Identity
-from callerid.issuers import Issuer, firebase, google
-from callerid.testing.compact import Part, compact
-from callerid.testing.mint import PERSON_AUDIENCE, Mint
-from callerid.tokens import parse
-from callerid.verify import verified
+from callerid.testing.callers import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from types import TracebackType
 
     from callerid.guard import Flow
 
-__all__ = ["as_caller", "firebase_user", "google_person", "service_account"]
+__all__ = ["Acting", "as_caller"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@contextmanager
-def as_caller(guard: GuardCore, caller: Caller) -> Generator[Caller]:
+def as_caller(guard: GuardCore, caller: Caller) -> Acting:
     """While active, requests through this guard that carry no credential count as made by this caller.
 
     For instance::
@@ -36,121 +38,161 @@ def as_caller(guard: GuardCore, caller: Caller) -> Generator[Caller]:
             assert client.get("/reports").status_code == 200
 
     Nothing else changes: every rule and every ``audience=`` is judged, so a caller who may not is refused with 403, and
-    one whose `Caller.audience` does not fit with 401. A request with a credential of its own is judged by that one. It
-    holds in all threads and tasks until the ``with`` block ends; blocks nest, and the innermost counts. It works as a
-    decorator, too.
+    one whose `Caller.audience` does not fit with 401. A request with a credential of its own is judged by that one. A
+    caller who was made without ``audience=`` or ``project=`` takes the guard's.
 
-    Raises `TypeError` for what is no `Caller`, `ValueError` for one of an issuer that this guard does not trust: such a
-    caller could never reach it.
+    It holds in the context where the block is opened and in whatever is started there with a copy of that context: the
+    tasks of ``asyncio.gather``, `asyncio.to_thread`, an application behind a test client. So two tasks, or two threads,
+    may act as two callers at once. A block that the main thread opens outside any task, as a test or a fixture does,
+    holds for threads and tasks without a block of their own, too. Blocks nest, the innermost counts, and they may end
+    in any order and in another context than they began in. It decorates functions, too, ``async`` ones among them.
+
+    Raises `TypeError` for what is no `Caller`; when the block is opened, `ValueError` for a caller of an issuer that
+    this guard does not trust, who could never reach it, and for a Firebase user without ``project=`` where it trusts
+    several.
     """
     if not isinstance(caller, Caller):
         raise TypeError(f"as_caller takes a Caller, such as google_person(...) makes, not {caller!r}")
-    if all(issuer.name != caller.issuer for issuer in guard.issuers):
-        trusted = [issuer.name for issuer in guard.issuers]
-        raise ValueError(f"This guard believes {trusted}, so nobody of {caller.issuer!r} could reach it.")
+    return Acting(guard, caller)
 
-    def identify(sent: Mapping[str, list[str]]) -> Flow[Identity]:
-        found = yield from type(guard).identify(guard, sent)
-        if found.caller is not None:
-            return found
-        carried = caller if found.via is None else replace(caller, via=found.via)
-        return Identity(carried, carried.via)
 
-    def recognise(_: Mapping[str, list[str]]) -> None:
-        """Nobody: `identify` is to tell."""
+class Acting:
+    """What `as_caller` gives: a context manager for one ``with`` block, and a decorator."""
 
-    own = vars(guard)
-    ours = {"identify": identify, "recognise": recognise}
-    before = {name: own[name] for name in ours if name in own}
-    own.update(ours)
+    def __init__(self, guard: GuardCore, caller: Caller) -> None:
+        self._guard, self._caller = guard, caller
+        self._block: _Block | None = None
+
+    def __enter__(self) -> Caller:
+        if self._block is not None:
+            raise RuntimeError("this block is open already: call as_caller(...) for each")
+        caller = fitted(self._caller, self._guard)
+        trusted = [issuer.name for issuer in self._guard.issuers]
+        if caller.issuer not in trusted:
+            raise ValueError(f"This guard believes {trusted}, so nobody of {caller.issuer!r} could reach it.")
+        self._block = _Block(self._guard, caller)
+        self._block.open()
+        return caller
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._block is not None:
+            self._block.close()
+            self._block = None
+
+    def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function.__name__} yields: write `with as_caller(...):` around its yield instead")
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def acting_async(*arguments: Any, **named: Any) -> Any:
+                with Acting(self._guard, self._caller):
+                    return await function(*arguments, **named)
+
+            return cast("F", acting_async)
+
+        @wraps(function)
+        def acting(*arguments: Any, **named: Any) -> Any:
+            with Acting(self._guard, self._caller):
+                return function(*arguments, **named)
+
+        return cast("F", acting)
+
+
+_LOCK = threading.Lock()
+
+
+@dataclass(eq=False)
+class _Block:
+    """One ``with`` block. Closed, it counts nowhere: contexts that were copied from its own still hold it."""
+
+    guard: GuardCore
+    caller: Caller
+    is_open: bool = True
+
+    def open(self) -> None:
+        _OPEN_HERE.set((*_still_open(_OPEN_HERE.get()), self))
+        with _LOCK:
+            if threading.current_thread() is threading.main_thread() and not _in_a_task():
+                _OPEN_EVERYWHERE.append(self)
+            _HOOKS.setdefault(self.guard, _Hook(self.guard)).add()
+
+    def close(self) -> None:
+        self.is_open = False
+        _OPEN_HERE.set(_still_open(_OPEN_HERE.get()))
+        with _LOCK:
+            _OPEN_EVERYWHERE[:] = _still_open(_OPEN_EVERYWHERE)
+            if _HOOKS[self.guard].remove():
+                del _HOOKS[self.guard]
+
+
+_OPEN_HERE: ContextVar[tuple[_Block, ...]] = ContextVar("callerid.testing.as_caller", default=())
+"""The blocks of a context, outermost first."""
+
+_OPEN_EVERYWHERE: list[_Block] = []
+"""The blocks of the main thread, outside any task: they hold where a context has none."""
+
+
+def _still_open(blocks: tuple[_Block, ...] | list[_Block]) -> tuple[_Block, ...]:
+    return tuple(block for block in blocks if block.is_open)
+
+
+def _in_a_task() -> bool:
     try:
-        yield caller
-    finally:
-        for name in ours:
-            del own[name]
-        own.update(before)
+        anyio.get_current_task()
+    except RuntimeError:  # no event loop runs
+        return False
+    return True
 
 
-def google_person(
-    email: str | None = "ada@gmail.com",
-    *,
-    domain: str | None = None,
-    audience: str = PERSON_AUDIENCE,
-    subject: str | None = None,
-    email_verified: bool = True,
-) -> Caller:
-    """A person with a Google account, who signed in just now; ``domain`` makes it a Workspace account.
-
-    Takes and refuses what `LocalIssuer.person` and `LocalIssuer.workspace_person` do.
-    """
-    if domain is None:
-        token = _PENCIL.person(email, audience=audience, subject=subject, email_verified=email_verified)
-    elif email is None:
-        raise ValueError("A Workspace person has an e-mail address.")
-    else:
-        token = _PENCIL.workspace_person(
-            email, domain=domain, audience=audience, subject=subject, email_verified=email_verified
-        )
-    return _caller(token, google(audience))
+def _acting_for(guard: GuardCore) -> Caller | None:
+    """Who acts in this context."""
+    here, everywhere = reversed(_OPEN_HERE.get()), reversed(tuple(_OPEN_EVERYWHERE))
+    blocks: Iterator[_Block] = (block for blocks in (here, everywhere) for block in blocks)
+    return next((block.caller for block in blocks if block.guard is guard and block.is_open), None)
 
 
-def service_account(
-    email: str = "scheduler@shop-prod.iam.gserviceaccount.com",
-    *,
-    audience: str = "https://orders.example.com",
-    subject: str | None = None,
-    include_email: bool = True,
-    compute_engine: Mapping[str, Any] | None = None,
-) -> Caller:
-    """A service account with a token for this audience. Takes and refuses what `LocalIssuer.service_account` does."""
-    token = _PENCIL.service_account(
-        email, audience=audience, subject=subject, include_email=include_email, compute_engine=compute_engine
-    )
-    return _caller(token, google(audience))
+@dataclass(eq=False)
+class _Hook:
+    """Has a guard ask `_acting_for` while any of its blocks is open, whatever the context."""
+
+    guard: GuardCore
+    count: int = 0
+    before: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def add(self) -> None:
+        self.count += 1
+        if self.count > 1:
+            return
+        guard, identify_sent, recognise_sent = self.guard, self.guard.identify, self.guard.recognise
+
+        def identify(sent: Mapping[str, list[str]]) -> Flow[Identity]:
+            found = yield from identify_sent(sent)
+            caller = _acting_for(guard)
+            if caller is None or found.caller is not None:
+                return found
+            carried = caller if found.via is None else replace(caller, via=found.via)
+            return found._replace(caller=carried, via=carried.via)
+
+        def recognise(sent: Mapping[str, list[str]]) -> Identity | None:
+            return recognise_sent(sent) if _acting_for(guard) is None else None
+
+        own, ours = vars(guard), {"identify": identify, "recognise": recognise}
+        self.before = {name: own[name] for name in ours if name in own}
+        own.update(ours)
+
+    def remove(self) -> bool:
+        """Whether that was the last."""
+        self.count -= 1
+        if self.count:
+            return False
+        own = vars(self.guard)
+        del own["identify"], own["recognise"]
+        own.update(self.before)
+        return True
 
 
-def firebase_user(  # noqa: PLR0913 - one parameter a fact
-    uid: str,
-    *,
-    project: str = "shop-prod",
-    email: str | None = None,
-    email_verified: bool = True,
-    phone: str | None = None,
-    provider: str | None = None,
-    tenant: str | None = None,
-    second_factor: str | None = None,
-    signed_in_at: int | None = None,
-    claims: Mapping[str, Any] | None = None,
-) -> Caller:
-    """A Firebase user, who signed in just now or at ``signed_in_at`` (seconds since the epoch).
-
-    ``claims`` are custom claims. Takes and refuses what `LocalIssuer.firebase_user` does.
-    """
-    token = _PENCIL.firebase_user(
-        uid,
-        project=project,
-        email=email,
-        email_verified=email_verified,
-        phone=phone,
-        provider=provider,
-        tenant=tenant,
-        second_factor=second_factor,
-        signed_in_at=signed_in_at,
-        claims=claims,
-    )
-    return _caller(token, firebase(project))
-
-
-class _Pencil(Mint):
-    """Writes what the mint would write, and signs nothing: no key is made."""
-
-    def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
-        return compact({"alg": "RS256", "kid": "pencil"}, claims, lambda _: b"pencil")
-
-
-_PENCIL = _Pencil(clock=time.time)
-
-
-def _caller(token: str, issuer: Issuer) -> Caller:
-    # The library's own reading, so that a caller holds here what it would hold in a request.
-    return verified(parse(token), issuer)
+_HOOKS: dict[GuardCore, _Hook] = {}
+"""The guards that have an open block."""

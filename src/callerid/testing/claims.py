@@ -62,6 +62,11 @@ _CLIENT_ID = ".apps.googleusercontent.com"
 _CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
+def is_client_id(audience: str) -> bool:
+    """Whether an audience is an OAuth client id, the only one a person can get a token for."""
+    return audience.endswith(_CLIENT_ID)
+
+
 def numeric_id(email: str) -> str:
     """The account id of an e-mail address: 21 digits, always the same for one address, as Google's ``sub`` looks."""
     digest = int.from_bytes(hashlib.sha256(email.casefold().encode()).digest())
@@ -142,7 +147,7 @@ def person_objections(claims: Mapping[str, Any]) -> Iterator[str]:
     """What stands against these claims in the token of a person."""
     yield from _audience(claims)
     email, domain = claims.get("email"), claims.get("hd")
-    if not claims["aud"].endswith(_CLIENT_ID):
+    if not is_client_id(claims["aud"]):
         yield (
             f"{claims['aud']!r} is not an OAuth client id (NUMBER-NAME{_CLIENT_ID}), the only audience a person can "
             "get a token for; a service_account() chooses any."

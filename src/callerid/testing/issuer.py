@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,9 +15,10 @@ from callerid.testing.keys import KeySet
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from types import TracebackType
 
+    from callerid.guard import GuardCore
     from callerid.issuers import Issuer
     from callerid.keys import KeyDocument
 
@@ -114,13 +116,44 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         """
         from callerid.issuers import google  # noqa: PLC0415 - minting must not depend on it
 
-        return google(*audiences, keys=self._key_source("google"))
+        return google(*audiences, keys=self.keys_of("google"))
 
     def firebase(self, project: str) -> Issuer:
         """``callerid.firebase(project)``, with the keys of this issuer, from where `google` has them."""
         from callerid.issuers import firebase  # noqa: PLC0415 - minting must not depend on it
 
-        return firebase(project, keys=self._key_source("firebase"))
+        return firebase(project, keys=self.keys_of("firebase"))
+
+    @contextmanager
+    def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:
+        """While active, guards that exist already take this issuer's tokens and no others: for those of a module.
+
+        For instance::
+
+            with LocalIssuer().stands_in_for(guard) as issuer:
+                token = issuer.workspace_person("ada@example.com")
+                assert client.get("/reports", headers=issuer.bearer(token)).status_code == 200
+
+        Names, audiences, projects, clock and rules stay; only the keys are others, from where `google` has them.
+        Tokens that the guard remembers are not believed inside the block, nor those of this issuer after it. At the
+        end, after an error too, the guard trusts whom it trusted before; what it was told to trust meanwhile is
+        forgotten. A guard made by ``Guard.like`` is one of its own: name it, too.
+
+        Blocks of the same issuer may nest and end in any order. Raises `RuntimeError` where another one stands in for
+        a guard, `ConfigurationError` for a guard without issuers.
+        """
+        from callerid.testing.standing_in import standing_in_alone  # noqa: PLC0415 - minting needs no guard
+
+        with standing_in_alone(self, guard, *more):
+            yield self
+
+    def keys_of(self, which: str) -> KeyDocument | str:
+        """The keys of a signer as ``keys=`` takes them: a URL if this issuer serves, else those of this moment."""
+        if self.is_serving:
+            return self.jwks_url(which)
+        from callerid.keys import KeyDocument  # noqa: PLC0415 - minting must not depend on it
+
+        return KeyDocument(self.jwks_document(which))
 
     def add_service_account(self, email: str = "robot@shop-prod.iam.gserviceaccount.com") -> dict[str, str]:
         """A service account with a key of its own: what its key file would hold, ``token_uri`` pointing here.
@@ -148,10 +181,3 @@ class LocalIssuer(HostileMint, KeyEndpoints):
             "client_x509_cert_url": self.pem_url(email),
             "universe_domain": "googleapis.com",
         }
-
-    def _key_source(self, which: str) -> KeyDocument | str:
-        if self.is_serving:
-            return self.jwks_url(which)
-        from callerid.keys import KeyDocument  # noqa: PLC0415 - minting must not depend on it
-
-        return KeyDocument(self.jwks_document(which))

@@ -13,10 +13,16 @@ from callerid.testing.keys import KeySet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FIREBASE_ACCOUNT", "PERSON_AUDIENCE", "Mint"]
+__all__ = ["FIREBASE_ACCOUNT", "FIREBASE_PROJECT", "PERSON_AUDIENCE", "SERVICE_AUDIENCE", "Mint"]
 
 PERSON_AUDIENCE = "1234-abc.apps.googleusercontent.com"
 """The OAuth client id for which `Mint.person` mints when none is named."""
+
+SERVICE_AUDIENCE = "https://orders.example.com"
+"""The URL for which `Mint.service_account` mints when none is named."""
+
+FIREBASE_PROJECT = "shop-prod"
+"""The project of which `Mint.firebase_user` makes users when none is named."""
 
 FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
 """The account whose published keys sign Firebase's ID tokens."""
@@ -108,7 +114,7 @@ class Mint:
         self,
         email: str = "scheduler@shop-prod.iam.gserviceaccount.com",
         *,
-        audience: str = "https://orders.example.com",
+        audience: str = SERVICE_AUDIENCE,
         include_email: bool = True,
         use_email_azp: bool = False,
         compute_engine: Mapping[str, Any] | None = None,
@@ -144,7 +150,7 @@ class Mint:
         self,
         uid: str,
         *,
-        project: str = "shop-prod",
+        project: str = FIREBASE_PROJECT,
         email: str | None = None,
         email_verified: bool = True,
         phone: str | None = None,

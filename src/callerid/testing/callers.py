@@ -1,0 +1,160 @@
+"""Callers as a test needs them: what the library would know of whoever has such a token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from callerid.callers import Caller
+from callerid.guard import GuardCore
+from callerid.issuers import Issuer, firebase, google
+from callerid.testing.claims import is_client_id
+from callerid.testing.compact import Part, compact
+from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
+from callerid.tokens import parse
+from callerid.verify import verified
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["firebase_user", "fitted", "google_person", "service_account"]
+
+
+def google_person(
+    email: str | None = "ada@gmail.com",
+    *,
+    domain: str | None = None,
+    audience: str | None = None,
+    subject: str | None = None,
+    email_verified: bool = True,
+) -> Caller:
+    """A person with a Google account, who signed in just now; ``domain`` makes it a Workspace account.
+
+    Without ``audience`` it is an OAuth client id, and `as_caller` takes one that its guard accepts. Takes and refuses
+    what `LocalIssuer.person` and `LocalIssuer.workspace_person` do.
+    """
+    chosen = PERSON_AUDIENCE if audience is None else audience
+    if domain is None:
+        token = _PENCIL.person(email, audience=chosen, subject=subject, email_verified=email_verified)
+    elif email is None:
+        raise ValueError("A Workspace person has an e-mail address.")
+    else:
+        token = _PENCIL.workspace_person(
+            email, domain=domain, audience=chosen, subject=subject, email_verified=email_verified
+        )
+    return _marked(_caller(token, google(chosen)), audience)
+
+
+def service_account(
+    email: str = "scheduler@shop-prod.iam.gserviceaccount.com",
+    *,
+    audience: str | None = None,
+    subject: str | None = None,
+    include_email: bool = True,
+    compute_engine: Mapping[str, Any] | None = None,
+) -> Caller:
+    """A service account with a token for this audience.
+
+    Without ``audience`` it is ``https://orders.example.com``, and `as_caller` takes one that its guard accepts. Takes
+    and refuses what `LocalIssuer.service_account` does.
+    """
+    chosen = SERVICE_AUDIENCE if audience is None else audience
+    token = _PENCIL.service_account(
+        email, audience=chosen, subject=subject, include_email=include_email, compute_engine=compute_engine
+    )
+    return _marked(_caller(token, google(chosen)), audience)
+
+
+def firebase_user(  # noqa: PLR0913 - one parameter a fact
+    uid: str,
+    *,
+    project: str | None = None,
+    email: str | None = None,
+    email_verified: bool = True,
+    phone: str | None = None,
+    provider: str | None = None,
+    tenant: str | None = None,
+    second_factor: str | None = None,
+    signed_in_at: int | None = None,
+    claims: Mapping[str, Any] | None = None,
+) -> Caller:
+    """A Firebase user, who signed in just now or at ``signed_in_at`` (seconds since the epoch).
+
+    Without ``project`` it is ``shop-prod``, and `as_caller` takes the one that its guard trusts. ``claims`` are custom
+    claims. Takes and refuses what `LocalIssuer.firebase_user` does.
+    """
+    chosen = FIREBASE_PROJECT if project is None else project
+    token = _PENCIL.firebase_user(
+        uid,
+        project=chosen,
+        email=email,
+        email_verified=email_verified,
+        phone=phone,
+        provider=provider,
+        tenant=tenant,
+        second_factor=second_factor,
+        signed_in_at=signed_in_at,
+        claims=claims,
+    )
+    return _marked(_caller(token, firebase(chosen)), project)
+
+
+class _Pencil(Mint):
+    """Writes what the mint would write, and signs nothing: no key is made."""
+
+    def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
+        return compact({"alg": "RS256", "kid": "pencil"}, claims, lambda _: b"pencil")
+
+
+_PENCIL = _Pencil(clock=time.time)
+
+
+def _caller(token: str, issuer: Issuer) -> Caller:
+    # The library's own reading, so that a caller holds here what it would hold in a request.
+    return verified(parse(token), issuer)
+
+
+class _Unchosen(str):
+    """The audience of a caller for whom nobody chose one: `fitted` may take another."""
+
+    __slots__ = ()
+
+
+def _marked(caller: Caller, chosen: str | None) -> Caller:
+    return caller if chosen is not None else replace(caller, audience=_Unchosen(caller.audience))
+
+
+def fitted(caller: Caller, guard: GuardCore) -> Caller:
+    """The caller with an audience, or of a Firebase project, of this guard's, where the test chose none.
+
+    Raises `ValueError` where the guard trusts several Firebase projects: a uid is unique within one project only.
+    """
+    if not isinstance(caller.audience, _Unchosen):
+        return caller
+    return _with_audience(caller, guard) if caller.firebase is None else _in_project(caller, guard)
+
+
+def _with_audience(caller: Caller, guard: GuardCore) -> Caller:
+    issuers = [issuer for issuer in guard.issuers if issuer.name == caller.issuer]
+    accepted = sorted({audience for issuer in issuers for audience in issuer.audiences})
+    if not accepted or caller.audience in accepted:
+        return caller
+    # People get tokens for an OAuth client id, services for a URL.
+    usual = [each for each in accepted if is_client_id(each) is not caller.is_service_account]
+    return replace(caller, audience=(usual or accepted)[0])
+
+
+def _in_project(caller: Caller, guard: GuardCore) -> Caller:
+    projects = sorted({issuer.project for issuer in guard.issuers if issuer.project is not None})
+    if len(projects) > 1:
+        raise ValueError(
+            f"This guard trusts several Firebase projects, {', '.join(map(repr, projects))}: say whose user it is, "
+            f"firebase_user({caller.subject!r}, project={projects[0]!r})."
+        )
+    if not projects or caller.firebase is None:
+        return caller
+    own = firebase(projects[0])
+    return replace(
+        caller, issuer=own.name, audience=projects[0], firebase=replace(caller.firebase, project=projects[0])
+    )
