@@ -94,13 +94,16 @@ class Refusal(CalleridError):
     """A request that is not let in.
 
     ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
-    is sent), ``reason`` the stable cause. ``detail``, ``why`` and ``mend`` are for the log alone; the client never sees
-    them.
+    is sent), ``reason`` the stable cause. For the log alone, and never seen by the client: ``detail``, ``why``,
+    ``mend`` (the remedy), ``judged`` (the rule that refused, with the facts about the request) and ``also`` (the
+    refusals of other rules that must hold there, too).
     """
 
     status: int = 500
     error: str | None = None
     title: str = "Refused"
+    judged: object = None
+    also: tuple[Refusal, ...] = ()
 
     def __init__(self, reason: Reason, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
         super().__init__(reason)

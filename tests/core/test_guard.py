@@ -750,6 +750,8 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
         "route": "GET /x",
         "detail": "expected domain:a.com, got user:ada@example.com",
         "why": "- domain:a.com: the caller is user:ada@example.com, of example.com",
+        "nearest": "only domain:a.com did not hold",
+        "remedies": "write | User('ada@example.com') beside the rule: admits user:ada@example.com and nobody else",
         "mend": "",
         "instance": instance,
     }

@@ -1,14 +1,15 @@
-"""``callerid why``: a decision found again in the log, and what would have made it another one."""
+"""``callerid why``: a decision found again in the log, explained, with what would have let the caller in."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access.decision import Branch, Decision, find, instance_of
+from callerid.access.decision import Decision, find, instance_of
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
@@ -17,9 +18,9 @@ from callerid.rollout import WOULD_REFUSE
 
 __all__ = ["add_why", "why"]
 
-_MEND = (
-    "to have the rest, log JSON lines with getattr(record, 'callerid', None) as a member; "
-    "a formatter that does so is in the docstring of callerid.access.decision"
+_AS_FIELDS = (
+    "for the rest, log JSON lines with getattr(record, 'callerid', None) as a member: "
+    "the docstring of callerid.access.decision has a formatter that does"
 )
 
 LONGEST = 500
@@ -54,95 +55,99 @@ def why(out: TextIO, name: str, log: str) -> int:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot read {log}: {error.strerror}") from None
+    style = Style.of(out)
     if isinstance(found, Decision):
-        lines, code = list(_told(found, Style.of(out))), 0
+        lines, code = list(_told(found)), 0
     else:
         lines, code = _missing(found, instance, log), 1
-    out.write("\n".join([*lines, ""]))
+    width = style.width if out.isatty() else None
+    for text, colour in lines:
+        out.writelines(f"{style.paint(part, colour) if colour else part}\n" for part in _wrapped(text, width))
     out.flush()
     return code
 
 
-def _missing(line: str | None, instance: str, log: str) -> list[str]:
+Line = tuple[str, str]
+"""A line of the output and its colour; empty for none."""
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    """A line in as many as fit a terminal of this width, the others indented further."""
+    if width is None or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _missing(line: str | None, instance: str, log: str) -> list[Line]:
     where = "standard input" if log == "-" else log
     if line is None:
-        return [f"{instance} is not in {where}"]
-    return [
-        f"{instance} is in {where}, but only in words: {one_line(line)[:LONGEST]}",
-        _MEND,
-    ]
+        return [(f"{instance} is not in {where}", "")]
+    return [(f"{instance} is in {where}, but only as text: {one_line(line)[:LONGEST]}", ""), (_AS_FIELDS, "")]
 
 
 def _found(log: str, instance: str) -> Decision | str | None:
     if log == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("reading the log from standard input; Ctrl-D ends it\n")
         return find(sys.stdin, instance)
     with Path(log).open(encoding="utf-8", errors="replace") as lines:
         return find(lines, instance)
 
 
-def _told(found: Decision, style: Style) -> Iterator[str]:
-    fields = found.fields
-    outcome = " ".join(fields[name] for name in ("status", "reason") if name in fields)
-    colour = "in" if fields.get("outcome") == "allowed" else "never"
-    yield style.paint(f"{fields.get('outcome', '?')}: {fields.get('route', '?')}  {outcome}".rstrip(), colour)
+def _told(found: Decision) -> Iterator[Line]:
+    outcome = found.text("outcome") or "?"
+    answer = " ".join(filter(None, (found.text("status"), found.text("reason"))))
+    title = f"{outcome}: {found.text('route') or '?'}  {answer}".rstrip()
+    yield title, "in" if outcome == "allowed" else "never"
     for label, said in (
-        ("caller", _who(fields.get("caller"), fields.get("issuer"), fields.get("subject"))),
-        ("via", fields.get("via")),
-        ("rule", fields.get("rule")),
-        ("detail", fields.get("detail")),
-        ("mend", fields.get("mend")),
+        ("caller", _who(found)),
+        ("via", found.text("via")),
+        ("rule", found.text("rule")),
+        ("detail", found.text("detail")),
+        ("remedy", found.text("mend")),
     ):
         if said:
-            yield f"  {label:<7} {said}"
-    yield from _instead(fields)
-    tree = found.tree
-    if tree is not None:
-        yield ""
-        yield from _drawn(tree, style, "  ")
-    nearest = list(_nearest(found, tree))
-    yield from ["", *nearest] if nearest else []
+            yield f"  {label:<7} {said}", ""
+    yield from _instead(found)
+    tree = found.lines("why")
+    if tree:
+        yield "", ""
+        yield from ((f"  {line}", "in" if line.lstrip().startswith("+") else "never") for line in tree)
+    yield from _remedies(found)
 
 
-def _instead(fields: Mapping[str, str]) -> Iterator[str]:
+def _instead(found: Decision) -> Iterator[Line]:
     """What came of a decision that answered nobody."""
-    if fields.get("outcome") == WOULD_REFUSE["outcome"]:
-        yield "  it was let through: the rules were not enforced (enforce=False)"
-    if "live" in fields:
-        yield f"  by the rules in force: {fields['live']} (this is what the shadow= table would do)"
+    if found.text("outcome") == WOULD_REFUSE["outcome"]:
+        yield "  it was let through: the rules were not enforced (enforce=False)", ""
+    live = found.text("live")
+    if live is not None:
+        yield f"  by the rules in force: {live} (this is what the shadow= table would do)", ""
 
 
-def _who(caller: str | None, issuer: str | None, subject: str | None) -> str:
+def _who(found: Decision) -> str:
+    caller, subject = found.text("caller"), found.text("subject")
     if caller is None:
         return "nobody: no credential was sent, or none that could be believed"
     account = "" if subject is None or subject in caller else f", account {subject}"
-    return f"{caller}{account}, says {issuer}"
+    return f"{caller}{account}, says {found.text('issuer')}"
 
 
-def _drawn(branch: Branch, style: Style, indent: str) -> Iterator[str]:
-    sign = "+" if branch.holds else "-"
-    note = f": {branch.note}" if branch.note else ""
-    yield indent + style.paint(f"{sign} {branch.words}", "in" if branch.holds else "never") + note
-    for part in branch.parts:
-        yield from _drawn(part, style, f"{indent}  ")
+def _remedies(found: Decision) -> Iterator[Line]:
+    nearest, remedies = found.text("nearest"), found.lines("remedies")
+    if nearest or remedies:
+        yield "", ""
+    if nearest:
+        yield f"nearest: {nearest}", ""
+    if remedies:
+        yield f"to let this caller in{', the narrowest first' if len(remedies) > 1 else ''}, if they should be:", ""
+        yield from ((f"  {number}. {each}", "") for number, each in enumerate(remedies, 1))
+    if any(each.startswith("write ") for each in remedies):
+        yield _ELSEWHERE, ""
 
 
-def _nearest(found: Decision, tree: Branch | None) -> Iterator[str]:
-    lacking = () if tree is None else tree.lacking()
-    if tree is not None and lacking:
-        whole, missing = (" and ".join(branch.words for branch in each) for each in (tree.nearest(), lacking))
-        of = "" if whole == missing else f"{whole}, where "
-        yield f"nearest: {of}only {missing} did not hold"
-    if found.fields.get("reason") == "step_up":
-        yield "to be let in: sign in again, as the rule asks; no rule need change"
-    rule = found.admitting()
-    if rule is not None:
-        yield f"to let in this caller and nobody else: write | {rule!r} {_where(found, tree)}, if they should be"
-
-
-def _where(found: Decision, tree: Branch | None) -> str:
-    """Where a proposal is to be written: several rules may hold at one place, and all of them must."""
-    failing = () if tree is None else tree.failing()
-    if tree is not None and failing != (tree,):
-        return " and ".join(f"beside {part}" for part in failing)
-    is_joined = tree is None and " and " in found.fields.get("rule", "")
-    return "beside each rule that must hold there" if is_joined else "beside the rule"
+_ELSEWHERE = (
+    "A rule that stands at a router, a floor or the default holds at other routes, too, and a middleware may ask for "
+    "more: callerid routes shows where each stands."
+)

@@ -13,6 +13,7 @@ from callerid.callers import Caller
 from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.guard.recogniser import Identity, Recogniser
 from callerid.guard.records import log, record
+from callerid.guard.remedies import Judged
 from callerid.guard.requirement import Requirement, requirement_of
 from callerid.issuers import Issuer
 from callerid.memory import DEFAULT_SIZE
@@ -124,9 +125,13 @@ class GuardCore(Recogniser):
             # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
             known = not requirement.optional or admitted(requirement.telling, facts)
             return caller if known else None
+        judged = Judged(rule, facts)
         if caller is None:
-            raise Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
-        raise _refusal(requirement, facts)
+            refusal: Refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
+        else:
+            refusal = _refusal(requirement, judged)
+        refusal.judged = judged
+        raise refusal
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""
@@ -179,14 +184,14 @@ def _sent(identity: Identity) -> str:
     return f"{carried}: {identity.ignored}" if identity.ignored else carried
 
 
-def _refusal(requirement: Requirement, facts: Facts) -> Refusal:
-    rule = requirement.rule
+def _refusal(requirement: Requirement, judged: Judged) -> Refusal:
+    rule, facts = judged.rule, judged.facts
 
     def expected() -> str:
         return f"expected {rule}, got {facts.caller}"
 
     def why() -> str:
-        return str(rule.explain(facts))
+        return str(judged.explanation)
 
     steps = missing_steps(rule, facts) if requirement.has_steps else None
     if steps is None:

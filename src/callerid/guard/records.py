@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from callerid.errors import Refusal, Unavailable, one_line
 from callerid.guard.recogniser import Identity
+from callerid.guard.remedies import nearest, remedies
 from callerid.guard.requirement import Requirement
 
 __all__ = ["log", "record"]
@@ -28,7 +29,8 @@ def record(
         return ""
     instance = f"urn:uuid:{uuid.uuid4()}"
     if log.isEnabledFor(level):
-        fields = {**_fields(route, requirement, identity or Identity(), refusal, instance), **(said or {})}
+        fields = {**_fields(route, requirement, identity or Identity(), refusal, instance), **_reasons(refusal)}
+        fields.update(said or {})
         log.log(level, "%s", _sentence(fields), extra={"callerid": fields})
     return instance
 
@@ -57,9 +59,19 @@ def _fields(
         "mend": None if refusal is None else refusal.mend,
         "instance": instance,
     }
-    fields = {name: None if value is None else one_line(value) for name, value in said.items()}
-    # A tree, whose every line is one that we wrote.
-    return {**fields, "why": None if refusal is None else refusal.why}
+    return {name: None if value is None else one_line(value) for name, value in said.items()}
+
+
+def _reasons(refusal: Refusal | None) -> dict[str, str | None]:
+    """Why, as a tree for each rule that refused, and what would have let the caller in: a line each."""
+    if refusal is None:
+        return {"why": None, "nearest": None, "remedies": None}
+    refusals = (refusal, *refusal.also)
+    return {
+        "why": "\n".join(each.why for each in refusals if each.why),
+        "nearest": one_line(nearest(refusals)),
+        "remedies": "\n".join(map(one_line, remedies(refusals))),
+    }
 
 
 def _sentence(fields: dict[str, str | None]) -> str:

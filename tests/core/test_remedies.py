@@ -1,0 +1,116 @@
+"""What would have let a refused caller in: every remedy is tried, over all rules that refuse."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from callerid import (
+    AllOf,
+    AnyOf,
+    CustomClaim,
+    Domain,
+    FirebaseUser,
+    Guard,
+    PathParam,
+    Reason,
+    Refusal,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    Unauthenticated,
+    User,
+    Where,
+)
+from callerid.callers import Caller
+from callerid.guard import Identity, Requirement
+from callerid.guard.remedies import LONGEST, nearest, remedies
+from callerid.rules import Facts
+
+from .made import make_guard, person, user
+
+
+def refused(rule: Rule, caller: Caller | None, guard: Guard, **path: object) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        guard.judge(Requirement(rule), Identity(caller), path)
+    return caught.value
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return make_guard()
+
+
+def test_of_several_rules_each_that_refuses_is_named(guard: Guard) -> None:
+    rules = (Domain("a.com") | FirebaseUser(), Domain("b.com"))
+    both = [refused(rule, person(), guard) for rule in rules]
+    (only,) = remedies(both)
+    assert only.startswith("write | User('ada@example.com') beside (domain:a.com or firebaseUser) and beside domain:b")
+    assert nearest(both) == "only domain:a.com and domain:b.com did not hold"
+    for rule in rules:
+        assert guard.judge(Requirement(rule | User("ada@example.com")), Identity(person()), {}) is not None
+
+
+def test_a_rule_whose_refusal_no_rule_can_change_leaves_nothing_to_propose(guard: Guard) -> None:
+    first = refused(Domain("a.com"), person(), guard)
+    assert list(remedies([first, Unauthenticated(Reason.WRONG_AUDIENCE)])) == []
+    assert list(remedies([first, refused(Domain("a.com"), None, guard)])) == []
+    assert list(remedies([refused(Domain("a.com"), None, guard)])) == []
+    assert nearest([refused(Domain("a.com"), None, guard)]) == nearest([Unauthenticated(Reason.EXPIRED)]) == ""
+
+
+def test_to_sign_in_again_is_enough_only_where_no_other_rule_refuses(guard: Guard) -> None:
+    weak = refused(FirebaseUser() & SecondFactor(), user("ben"), guard)
+    stale = refused(SignedInWithin(1), user("ben", signed_in_at=0.0), guard)
+    assert list(remedies([weak, stale])) == ["sign in again, as the rule asks: no rule needs to change"]
+    (only,) = remedies([weak, refused(CustomClaim("admin", value=True), user("ben"), guard)])
+    assert only.startswith("write | FirebaseUser('ben') beside secondFactor and beside claim:admin=True: ")
+
+
+def test_a_place_of_ones_own_must_be_one_by_all_rules(guard: Guard) -> None:
+    own, path = FirebaseUser(PathParam("a")) & FirebaseUser(PathParam("b")), {"a": "ada", "b": "ada"}
+    first, _ = remedies([refused(own, user("ben"), guard, **path)])
+    assert first == "call it where {a} is 'ben' and {b} is 'ben': no rule needs to change"
+    other = refused(Domain("a.com"), user("ben"), guard, **path)
+    (only,) = remedies([refused(own, user("ben"), guard, **path), other])
+    assert only.endswith("admits firebase:shop-prod/ben and nobody else, at every {a} and {b}")
+
+
+def test_a_subclass_is_one_rule_and_compares_what_it_likes(guard: Guard) -> None:
+    class Other(User):
+        def admits(self, facts: Facts) -> bool:
+            return False
+
+    class Both(AllOf):
+        """Its members are judged as a whole."""
+
+    for rule in (Other(PathParam("a")), Both(Domain("a.com"), Domain("example.com"))):
+        (only,) = remedies([refused(rule, person(), guard, a="b")])
+        assert only == "write | User('ada@example.com') beside the rule: admits user:ada@example.com and nobody else"
+
+
+def test_long_rules_are_cut(guard: Guard) -> None:
+    rule = AnyOf(*(Domain(f"example{number}.com") for number in range(100))) & Domain("b.com")
+    (only,) = remedies([refused(rule, person(), guard)])
+    assert len(only) < LONGEST + 200
+    assert "... and beside domain:b.com: " in only
+
+
+def test_the_log_has_all_that_refused(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "callerid")
+    first, second = (refused(rule, person(), guard) for rule in (Domain("a.com"), Where("tall", lambda _: False)))
+    first.also = (second,)
+    guard.record("GET /x", Requirement(Domain("a.com")), Identity(person()), first)
+    fields = vars(caplog.records[0])["callerid"]
+    assert [line.partition(":")[0] for line in fields["why"].splitlines()] == ["- domain", "- where tall"]
+    assert "beside domain:a.com and beside where tall" in fields["remedies"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_service_account_is_named_by_its_address_if_its_token_has_one(guard: Guard, *, named: bool) -> None:
+    email = "robot@shop-prod.iam.gserviceaccount.com"
+    caller = person(email if named else None, is_service_account=True)
+    (only,) = remedies([refused(Domain("a.com"), caller, guard)])
+    assert repr(ServiceAccount(email if named else caller.subject)) in only
