@@ -45,6 +45,9 @@ def rows() -> Iterator[Row]:
     few, many = _alternatives(issuer, sent, 1), _alternatives(issuer, sent, 1000)
     yield _grown("rule alternatives 1 → 1,000", few, many)
     yield _grown("issuers 1 → 50", _issuers(issuer, sent, 0), _issuers(issuer, sent, 49))
+    trusting = turns({"few": lambda: _trusting(100), "many": lambda: _trusting(1000)}, rounds=5)
+    each = min(trusting["many"]) / min(trusting["few"]) / 10
+    yield Row("growth of the time per issuer", "trusted one by one 100 → 1,000", each, "≤", 5.0)
     yield _grown("path table entries 12 → 10,000", _entries(3), _entries(2500))
     bare = [_routes(None, issuer, token, count) for count in (10, 10_000)]
     guarded = [_routes(StarletteGuard(issuer.google(AUDIENCE)), issuer, token, count) for count in (10, 10_000)]
@@ -75,6 +78,12 @@ def _issuers(issuer: LocalIssuer, sent: dict[str, list[str]], count: int) -> Cal
     guard = Guard(*others, issuer.google(AUDIENCE))
     requirement = guard.requirement(Domain("example.com"))
     return lambda: guard.judge(requirement, guard.recognise(sent) or run(guard.identify(sent)), {})
+
+
+def _trusting(count: int) -> None:
+    guard = Guard()
+    for number in range(count):
+        guard.trust(firebase(f"project-{number}"))
 
 
 def _routes(guard: StarletteGuard | None, issuer: LocalIssuer, token: str, count: int) -> Callable[[], object]:

@@ -1,7 +1,7 @@
 """The way of a request: slots, tokens, keys, claims, rules; a `Caller` or a refusal.
 
     requirement · flow          what a place asks; what may have to wait, and what drives it
-    credentials ← recogniser    from what was sent to verified callers
+    credentials · trusted ← recogniser    from what was sent to verified callers
     records ← core              the decision and its record: the guard
 
 Each module imports only what stands before it.

@@ -80,7 +80,7 @@ class GuardCore(Recogniser):
         """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify."""
         from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
-        check_possible(requirement.rule, self._issuers, where)
+        check_possible(requirement.rule, self.issuers, where)
 
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
@@ -92,7 +92,7 @@ class GuardCore(Recogniser):
 
         @cache
         def weaker(rule: Rule) -> bool:
-            return rule != default and is_weaker(rule, default, self._issuers)
+            return rule != default and is_weaker(rule, default, self.issuers)
 
         seen: set[Rule] = set()
         told: dict[str, Rule] = {}
@@ -104,7 +104,7 @@ class GuardCore(Recogniser):
             for joined in _any_ofs(without_public(rule)):
                 if joined not in seen:
                     seen.add(joined)
-                    for each in redundant_alternatives(joined, self._issuers):
+                    for each in redundant_alternatives(joined, self.issuers):
                         log.info("redundant alternative: %s: %s: the others admit whomever it admits", place, each)
             if is_public(rule):
                 log.info("open to everybody: %s", place)

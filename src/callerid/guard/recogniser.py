@@ -6,16 +6,19 @@ fetched. When keys are at hand it does no I/O.
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.guard.credentials import credential, other_than_bearer
 from callerid.guard.flow import Flow, arun, run
 from callerid.guard.requirement import named_audiences
+from callerid.guard.trusted import Trusted
 from callerid.issuers import AUTHORIZATION, Issuer, Slot
 from callerid.keys import Key, KeyRing, KeyStatus, KeyStore, Wait
 from callerid.memory import DEFAULT_SIZE, Memory, Remembered, fingerprint
@@ -57,12 +60,9 @@ class Recogniser:
         self.clock = clock
         self._keys = KeyStore(timer=timer)
         self._memory = Memory(memory)
-        self._issuers: tuple[Issuer, ...] = ()
-        self._slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
         self.headers: Mapping[bytes, str] = {}
         """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
-        self._trusted: frozenset[int] = frozenset()
-        self._accepted: dict[str, frozenset[str]] = {}
+        self._trusted = Trusted()
         if issuers:
             self.trust(*issuers)
 
@@ -75,42 +75,37 @@ class Recogniser:
     @property
     def issuers(self) -> tuple[Issuer, ...]:
         """The issuers this guard trusts."""
-        return self._issuers
+        return tuple(self._trusted.members)
 
     @property
     def slots(self) -> frozenset[str]:
         """The headers this guard reads, in lower case; it reads nothing else."""
-        return frozenset(slot.header for slot in self._slots)
+        return frozenset(slot.header for slot in self._trusted.slots)
 
     def trust(self, *issuers: Issuer) -> Self:
         """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
-        for issuer in issuers:
-            if not isinstance(issuer, Issuer):
-                raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
-        together = tuple(dict.fromkeys((*self._issuers, *issuers)))
-        slots: dict[Slot, dict[str, tuple[Issuer, ...]]] = {}
-        for issuer in together:
-            for slot in issuer.slots:
-                for spelling in issuer.spellings:
-                    rivals = slots.setdefault(slot, {}).get(spelling, ())
-                    if any(rival.audiences & issuer.audiences for rival in rivals):
-                        raise ConfigurationError(
-                            f"two issuers claim the tokens of {issuer.name} for the same audience: "
-                            "write one with all audiences"
-                        )
-                    slots[slot][spelling] = (*rivals, issuer)
-        self._issuers, self._slots = together, slots
-        self.headers = {slot.header.encode(): slot.header for slot in slots}
-        self._trusted = frozenset(map(id, together))
-        self._accepted = {
-            issuer.name: frozenset[str]().union(*(each.audiences for each in together if each.name == issuer.name))
-            for issuer in together
-        }
+        with _CHANGING:
+            self._swap(self._trusted.adding(_issuers(issuers)))
         return self
+
+    def distrust(self, *issuers: Issuer) -> Self:
+        """Trust these issuers no more: from now on their tokens are refused, those verified before among them.
+
+        A guard without any issuer left reads no credential, so it lets in nobody but whom a rule lets in without one.
+        Guards made `like` this one go on as they are. Raises `ConfigurationError` for an issuer that is not trusted.
+        """
+        with _CHANGING:
+            self._swap(self._trusted.removing(_issuers(issuers)))
+        return self
+
+    def _swap(self, trusted: Trusted) -> None:
+        # A request looks at one value or at the other. What it began with the one is asked again of the other.
+        self._trusted = trusted
+        self.headers = trusted.headers
 
     def check_ready(self) -> None:
         """Raise `ConfigurationError` for a guard without issuers."""
-        if not self._issuers:
+        if not self._trusted.members:
             raise ConfigurationError(
                 "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
             )
@@ -119,14 +114,14 @@ class Recogniser:
 
     def warm(self) -> None:
         """Fetch all keys now, at start-up; what cannot be fetched is logged and tried again by the requests."""
-        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self.issuers]
         for wait in waits:
             if wait is not None:
                 wait.block()
 
     async def awarm(self) -> None:
         """As `warm`, without blocking the event loop."""
-        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self._issuers]
+        waits = [self._keys.warm(issuer.keys, issuer.algorithm) for issuer in self.issuers]
         for wait in waits:
             if wait is not None:
                 await wait.pause()
@@ -189,7 +184,7 @@ class Recogniser:
     def recognise(self, sent: Mapping[str, list[str]]) -> Identity | None:
         """As `identify`, at once; ``None`` where a key has to be fetched first, which `identify` does."""
         caller = via = None
-        for slot in self._slots:
+        for slot in self._trusted.slots:
             values = sent.get(slot.header)
             if values:
                 # Whatever is remembered has passed every check of its form; what is not written as most are is read.
@@ -220,7 +215,7 @@ class Recogniser:
         """The bearer tokens, and what else was sent in their headers, in words."""
         found: list[tuple[Slot, str]] = []
         ignored: list[str] = []
-        for slot in self._slots:
+        for slot in self._trusted.slots:
             values = sent.get(slot.header)
             text = credential(slot, values)
             if text:
@@ -242,7 +237,7 @@ class Recogniser:
         # A guard made like another shares its memory, and may have another leeway and trust more issuers by now.
         now = self.clock()
         in_time = known.valid_from <= now + self.leeway and now < known.caller.expires_at + self.leeway
-        return known.caller if in_time and id(known.issuer) in self._trusted else None
+        return known.caller if in_time and id(known.issuer) in self._trusted.ids else None
 
     def _read(self, text: str, slot: Slot) -> Flow[Caller]:
         token, issuer, ring = self._claimed(text, slot)
@@ -269,6 +264,8 @@ class Recogniser:
         self, text: str, token: Token, issuer: Issuer, ring: KeyRing, key: Key, slot: Slot
     ) -> Caller:
         check_signature(token, key)
+        if id(issuer) not in self._trusted.ids:  # it was removed while its key was fetched
+            raise _unknown(self._trusted.slots.get(slot, {}), _described(token))
         caller = verified(token, issuer)
         if slot.carrier:
             self.check_audience(caller, None)
@@ -278,10 +275,10 @@ class Recogniser:
         return caller
 
     def _issuer(self, token: Token, slot: Slot) -> Issuer:
-        candidates = self._slots.get(slot, {}).get(token.issuer, ())
+        known = self._trusted.slots.get(slot, {})
+        candidates = known.get(token.issuer, ())
         if not candidates:
-            expected = " or ".join(sorted(self._slots.get(slot, ())))
-            raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {_described(token)}")
+            raise _unknown(known, _described(token))
         if len(candidates) == 1:
             return candidates[0]
         # Nothing is checked yet: the audience may be anything, and most things cannot be looked up in a set.
@@ -291,10 +288,33 @@ class Recogniser:
 
     def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
         """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""
+        own = self._trusted.accepted.get(caller.issuer)
+        if own is None:
+            raise _unknown(self._trusted.accepted, caller.issuer)
         if caller.kind is GOOGLE:
-            accepted = audiences or self._accepted.get(caller.issuer, frozenset())
+            accepted = audiences or own
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)
+
+
+_CHANGING = threading.Lock()
+"""Held while a guard's issuers change, so that of two changes at once none is lost."""
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(before=_CHANGING.acquire, after_in_parent=_CHANGING.release, after_in_child=_CHANGING.release)
+
+
+def _issuers(given: tuple[object, ...]) -> list[Issuer]:
+    for issuer in given:
+        if not isinstance(issuer, Issuer):
+            raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+    return cast("list[Issuer]", list(given))
+
+
+def _unknown(trusted: Iterable[str], came: str) -> Unauthenticated:
+    return Unauthenticated(
+        Reason.UNKNOWN_ISSUER, f"expected {' or '.join(sorted(trusted)) or 'nobody':.400}, got {came}"
+    )
 
 
 def _nobody_at_once(_: Recogniser, sent: Mapping[str, list[str]]) -> None:  # noqa: ARG001 - as `Recogniser.recognise`

@@ -14,7 +14,7 @@ from callerid.algebra import check_possible
 from callerid.asgi.middleware import place as place_of
 from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
-from callerid.errors import BadRequest, ConfigurationError, Reason
+from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
@@ -158,6 +158,8 @@ class Passage:
     lapses: Ends = ()
     """When refusals are enforced that were not, by each guard's clock: what a socket must not outlive, either."""
     above: Passage | None = None
+    outer_scopes: tuple[Scope, ...] = ()
+    """The scopes of the middleware outside, which look into them after the request: its own router's first."""
     step: Step | None = None
     """Where the router's table leads: its pin answers with the match by which it was chosen."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
@@ -170,6 +172,31 @@ class Passage:
         passage.above = self
         passage.way = self.way
         return passage
+
+    def leading_to(self, router: Router) -> Passage | None:
+        """The nearest part of the way that leads to this router.
+
+        A request that is dispatched again, from an endpoint, an exception handler or middleware, starts from there:
+        what was decided about the route that it comes from says nothing about the next.
+        """
+        passage: Passage | None = self
+        while passage is not None and passage.leads_to is not router:
+            passage = passage.above
+        return passage
+
+    def past_the_routes(self) -> Passage:
+        """From here to a router that nothing on the way leads to.
+
+        An opaque application was judged for all that is behind it, so its rules go on to hold. Raises
+        `UnguardedEndpointError` for an endpoint that hands its request over: the rules that lead there are not known.
+        """
+        place = self.way.place
+        if place is None or not place.is_mount:
+            raise UnguardedEndpointError(
+                f"{''.join(self.templates) or 'the endpoint'} hands its request to a router past the mounts and rules "
+                "that lead there: hand it to the application that guard.protect was called on"
+            )
+        return self.onwards()
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""

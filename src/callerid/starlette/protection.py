@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from starlette.authentication import AuthCredentials, UnauthenticatedUser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import Message, Scope
+from starlette.types import Message
 
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
@@ -25,6 +24,7 @@ from callerid.rehearsal import Asked, Live, compare, known, let_through
 from callerid.rollout import Rollout
 from callerid.starlette.passage import NO_ENTRIES, Passage, Ruling, TableMatch, Way
 from callerid.starlette.reading import Place, RouteReader
+from callerid.starlette.scope import introduce
 
 __all__ = ["HeldSend", "OnRefusal", "Protection"]
 
@@ -98,7 +98,7 @@ class Protection:
                 identities = {} if identity is None else {guard: identity}
                 return self._not_admitted(refusal, part, identities, _Call(passage, place, path, exchange))
         passage.settle(ruling, {guard: caller}, path)
-        _introduce(caller, scope)
+        introduce(caller, scope)
         return None
 
     async def admit(
@@ -141,7 +141,7 @@ class Protection:
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
         if passage.has_shadow:
             self._rehearse(Live(passage.route(exchange.scope), None, identities), call)
-        _introduce(passage.caller, exchange.scope)
+        introduce(passage.caller, exchange.scope)
         return True
 
     async def _not_admitted(
@@ -196,7 +196,7 @@ class Protection:
             passage.lapses = passage.when_enforced(refusing)
             expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        _introduce(passage.caller, exchange.scope)
+        introduce(passage.caller, exchange.scope)
         return True
 
     def _rehearse(self, live: Live, call: _Call) -> None:
@@ -276,21 +276,6 @@ _DECIMAL = re.compile("0|-?[1-9][0-9]*")
 
 def _canonical(value: Any) -> Any:
     return value if not isinstance(value, str) or _DECIMAL.fullmatch(value) else None
-
-
-class _Credentials(AuthCredentials):
-    """Ours; what an outer middleware has put into the scope is of another class."""
-
-
-def _introduce(caller: Caller | None, scope: Scope) -> None:
-    state = scope.get("state")
-    if state is None:
-        state = scope["state"] = {}
-    state["caller"] = caller
-    # Starlette's own authentication protocol, unless an outer middleware has filled it.
-    if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
-        scope["user"] = UnauthenticatedUser() if caller is None else caller
-        scope["auth"] = _Credentials() if caller is None else _Credentials(["authenticated"])
 
 
 class HeldSend:

@@ -93,6 +93,16 @@ class Step:
     inside: tuple[Any, ...] = ()
     """What was found in each of the tables within the route, outermost first, if there are any."""
 
+    @property
+    def found(self) -> Scope:
+        """What the framework adds to the scope for this route."""
+        found = dict(self.judged[1])
+        if not self.inside:
+            found.setdefault("route", self.route)
+        for _, child_scope, *_ in self.inside:
+            found.update(child_scope)
+        return found
+
     def table(self, narrowing: Narrowing) -> Router:
         """The router with nothing but this route to serve."""
         return narrowing.to(self.pinned, self.route)

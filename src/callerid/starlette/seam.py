@@ -22,6 +22,7 @@ from callerid.starlette.narrow import Narrowing, deaf, is_narrowable
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import LONGEST_CHAIN, Step, end_of_chain, router_of
+from callerid.starlette.scope import Entry, is_served, publish
 
 __all__ = ["Seam", "install", "install_in_app"]
 
@@ -43,33 +44,25 @@ class Seam:
         if scope["type"] == "lifespan":
             await self._live(Exchange(scope, receive, send))
             return
-        above = scope.get(KEY)
-        if above is None or not isinstance(above, Passage):
-            above = DECIDED.get()
-            # Middleware of a mount may have made a scope of its own.
-            if above is not None and (not isinstance(above, Passage) or above.leads_to is not self.router):
-                above = None
-        passage = self._passage(above, scope)
+        passage = self._passage(scope)
         if passage is None:
             await self.serve(self.router, scope, receive, send)
             return
         if self.start is not None:
             self._start()
-        scope[KEY] = passage
-        try:
-            exchange = Exchange(scope, receive, send)
-            decided = self._decided(passage, exchange)
-            router = decided if isinstance(decided, Router) else await decided
-            if router is not None:
-                scope.setdefault("router", self.router)
-                token = DECIDED.set(passage)
-                try:
-                    await self._dispatch(passage, router, exchange)
-                finally:
-                    DECIDED.reset(token)
-        finally:
-            # Whatever uses this scope again starts from where it stood.
-            scope[KEY] = above
+        # A copy: what is judged is what is served, whatever others do to theirs meanwhile.
+        exchange = Exchange({**scope, KEY: passage}, receive, send)
+        decided = self._decided(passage, exchange)
+        router = decided if isinstance(decided, Router) else await decided
+        if router is not None:
+            exchange.scope.setdefault("router", self.router)
+            for outer in passage.outer_scopes:
+                publish(exchange.scope, {} if passage.step is None else passage.step.found, outer)
+            token = DECIDED.set(passage)
+            try:
+                await self._dispatch(passage, router, exchange)
+            finally:
+                DECIDED.reset(token)
 
     async def _live(self, exchange: Exchange) -> None:
         try:
@@ -85,13 +78,24 @@ class Seam:
             self.start()
             self.start = None
 
-    def _passage(self, above: Passage | None, scope: Scope) -> Passage | None:
-        protection = self.protection
-        if protection is None:
-            return None if above is None else above.onwards()
-        # What leads to no router was judged whole: this is a request of its own.
-        passage = Passage() if above is None or above.leads_to is None else above.onwards()
-        passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
+    def _passage(self, scope: Scope) -> Passage | None:
+        """The request's progress so far, from here on; ``None`` where no guard is on the way."""
+        protection, nearest = self.protection, _nearest(scope)
+        above = None if nearest is None else nearest.leading_to(self.router)
+        if above is not None:
+            passage = above.onwards()
+        elif protection is not None:
+            # Nothing led here: the request is new, or was judged as a whole where an outer router served it.
+            passage = Passage()
+        elif nearest is None or not isinstance(scope.get(KEY), Passage):
+            return None
+        else:
+            passage = nearest.past_the_routes()
+        if not is_served(scope):
+            pending = () if above is None or not above.pending else above.outer_scopes
+            passage.outer_scopes = (scope, *pending)
+        if protection is not None:
+            passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
         return passage
 
     def _decided(self, passage: Passage, exchange: Exchange) -> Router | Awaitable[Router | None]:
@@ -143,6 +147,14 @@ class Seam:
         return served
 
 
+def _nearest(scope: Scope) -> Passage | None:
+    """How far the request has come with the scope, or, where middleware has made a new scope, in this context."""
+    found = scope.get(KEY)
+    if not isinstance(found, Passage):
+        found = DECIDED.get()
+    return found if isinstance(found, Passage) else None
+
+
 def install(router: Router) -> Seam | None:
     """Put a seam where the router's own dispatch runs; the one that is there already stays.
 
@@ -184,9 +196,10 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
 
     def build_protected_stack() -> ASGIApp:
         protect(app.router)
-        return build()
+        return Entry(build())
 
     protect(app.router)
     app.build_middleware_stack = build_protected_stack  # type: ignore[method-assign]
     if app.middleware_stack is not None:
         protect(end_of_chain(app.middleware_stack))
+        app.middleware_stack = Entry(app.middleware_stack)

@@ -1,0 +1,85 @@
+"""Whom a guard trusts: one value that never changes, and that a guard swaps for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from callerid.callers import FIREBASE
+from callerid.errors import ConfigurationError
+from callerid.issuers import Issuer, Slot
+
+__all__ = ["Trusted"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trusted:
+    """Issuers, and what a request asks about them. To add or remove one makes another value, in time for one copy."""
+
+    members: Mapping[Issuer, None] = field(default_factory=dict["Issuer", None])
+    """The issuers, in order: a mapping, so that those known are found without comparing each."""
+    slots: Mapping[Slot, Mapping[str, tuple[Issuer, ...]]] = field(
+        default_factory=dict["Slot", Mapping[str, tuple[Issuer, ...]]]
+    )
+    """Where credentials sit, and whose they are by each form of ``iss``."""
+    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """By the issuers' names, the audiences that they accept."""
+    ids: frozenset[int] = frozenset()
+    """The identities of the members: an issuer takes long to hash, and a remembered token holds its own."""
+
+    @property
+    def headers(self) -> Mapping[bytes, str]:
+        """The headers in which credentials sit, in lower case, as bytes and as text."""
+        return {slot.header.encode(): slot.header for slot in self.slots}
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """The Firebase projects whose users are believed; an issuer without one is a project of its own."""
+        named = (issuer.project or issuer.name for issuer in self.members if issuer.kind is FIREBASE)
+        return tuple(dict.fromkeys(named))
+
+    def adding(self, issuers: Iterable[Issuer]) -> Self:
+        """With these, too. Raises `ConfigurationError` where two would claim the same token."""
+        new = [issuer for issuer in dict.fromkeys(issuers) if issuer not in self.members]
+        slots = {slot: dict(known) for slot, known in self.slots.items()}
+        accepted = dict(self.accepted)
+        for issuer in new:
+            accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
+            for slot in issuer.slots:
+                claimed = slots.setdefault(slot, {})
+                for spelling in issuer.spellings:
+                    claimed[spelling] = (*_rivals(issuer, claimed.get(spelling, ())), issuer)
+        members = {**self.members, **dict.fromkeys(new)}
+        return type(self)(members, slots, accepted, self.ids | frozenset(map(id, new)))
+
+    def removing(self, issuers: Iterable[Issuer]) -> Self:
+        """Without these. Raises `ConfigurationError` for one that is none of them."""
+        members = dict(self.members)
+        slots = {slot: dict(known) for slot, known in self.slots.items()}
+        accepted = dict(self.accepted)
+        for issuer in dict.fromkeys(issuers):
+            if issuer not in members:
+                raise ConfigurationError(
+                    f"this guard does not trust {issuer.name} with these keys and audiences: "
+                    f"it trusts {', '.join(sorted(self.accepted)) or 'nobody'}"
+                )
+            del members[issuer]
+            for slot in issuer.slots:
+                for spelling in issuer.spellings:
+                    slots[slot][spelling] = tuple(each for each in slots[slot][spelling] if each != issuer)
+            left = [each.audiences for each in members if each.name == issuer.name]
+            accepted[issuer.name] = frozenset[str]().union(*left)
+            if not left:
+                del accepted[issuer.name]
+        remaining = {slot: {name: those for name, those in known.items() if those} for slot, known in slots.items()}
+        remaining = {slot: known for slot, known in remaining.items() if known}
+        return type(self)(members, remaining, accepted, frozenset(map(id, members)))
+
+
+def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+    if any(not rival.audiences.isdisjoint(issuer.audiences) for rival in rivals):
+        raise ConfigurationError(
+            f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
+        )
+    return rivals

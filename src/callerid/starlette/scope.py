@@ -1,0 +1,114 @@
+"""What a request's scope says of its caller: each request has its own, whatever it shares with others.
+
+Scopes and their ``state`` are dictionaries that middleware copies, forwards and reuses, and that some servers give to
+several requests. So the guard judges and serves a copy of the scope, and the caller is kept beside the shared state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator, MutableMapping
+from typing import Any, Final
+
+from starlette.authentication import AuthCredentials, UnauthenticatedUser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from callerid.callers import Caller
+
+__all__ = ["Entry", "RequestState", "introduce", "is_served", "publish"]
+
+_CALLER: Final = "caller"
+
+
+class RequestState(MutableMapping[str, Any]):
+    """A view of a scope's ``state`` with a ``caller`` of its own; every other entry is read from and written to it.
+
+    ``is_served`` is whether an endpoint is served with it: then nothing but the endpoint changes it.
+    """
+
+    def __init__(self, shared: MutableMapping[str, Any], *, is_served: bool = False) -> None:
+        self.shared: MutableMapping[str, Any] = shared.shared if isinstance(shared, RequestState) else shared
+        self.is_served = is_served
+        self._own: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._own[key] if key in self._own else self.shared[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        (self._own if key == _CALLER else self.shared)[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del (self._own if key in self._own else self.shared)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.shared, **self._own})
+
+    def __len__(self) -> int:
+        return len({**self.shared, **self._own})
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def copy(self) -> dict[str, Any]:
+        """The entries as a dictionary, as `dict.copy` gives them."""
+        return dict(self)
+
+
+def _shared(scope: Scope) -> MutableMapping[str, Any]:
+    state = scope.get("state")
+    return {} if state is None else state
+
+
+class Entry:
+    """Stands before the middleware of a protected application, which so sees the caller of its own request only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hand over with a state of this request's own."""
+        if scope["type"] != "lifespan":
+            state = RequestState(_shared(scope))
+            if is_served(scope):
+                # A handler asks the application again: its own scope stays as it is.
+                scope = {**scope, "state": state}
+            else:
+                scope["state"] = state
+        return self.app(scope, receive, send)
+
+
+def is_served(scope: Scope) -> bool:
+    """Whether this is the scope, or a copy of the scope, with which an endpoint is being served."""
+    state = scope.get("state")
+    return isinstance(state, RequestState) and state.is_served
+
+
+class _Credentials(AuthCredentials):
+    """Ours; what an outer middleware has put into the scope is of another class."""
+
+
+def introduce(caller: Caller | None, scope: Scope) -> None:
+    """Put the caller, or nobody, into the scope of the request that is about to be served."""
+    state = scope["state"] = RequestState(_shared(scope), is_served=True)
+    state[_CALLER] = caller
+    # Starlette's own authentication protocol, unless an outer middleware has filled it.
+    if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
+        scope["user"] = UnauthenticatedUser() if caller is None else caller
+        scope["auth"] = _Credentials() if caller is None else _Credentials(["authenticated"])
+
+
+_PUBLISHED: Final = ("router", "user", "auth", "endpoint", "path_params", "route")
+
+
+def publish(scope: Scope, found: Scope, outer: Scope) -> None:
+    """Write into an outer scope what middleware expects there after the router has run, such as the endpoint.
+
+    ``found`` is what the route's matching adds to the scope.
+    """
+    for name in _PUBLISHED:
+        if name in found:
+            outer[name] = found[name]
+        elif name in scope:
+            outer[name] = scope[name]
+    seen = outer.get("state")
+    if isinstance(seen, RequestState) and is_served(scope):
+        seen[_CALLER] = scope["state"][_CALLER]
