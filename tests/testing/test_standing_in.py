@@ -217,4 +217,4 @@ def test_requests_under_way_while_it_begins_and_ends_are_judged_by_one_of_both_o
     for thread in threads:
         thread.join()
     assert None in seen
-    assert seen <= {None, Reason.UNKNOWN_KEY, Reason.KEYS_UNAVAILABLE}
+    assert seen <= {None, Reason.UNKNOWN_ISSUER, Reason.UNKNOWN_KEY, Reason.KEYS_UNAVAILABLE}
