@@ -25,8 +25,10 @@ __all__ = [
     "Decided",
     "Mark",
     "claim",
+    "layers_of",
     "mark_class",
     "mark_function",
+    "marks_above",
     "marks_meant_for",
     "marks_on",
     "path_parameters",
@@ -62,7 +64,7 @@ DECIDED: Final[ContextVar[Decided | None]] = ContextVar("callerid_decided", defa
 """Set where a guard hands over to an endpoint."""
 
 
-def claim(mark: Mark, name: str) -> None:
+def claim(mark: Mark, name: str, *_call: Any) -> None:
     """Raise `UnguardedEndpointError` unless the mark was decided for the request that runs now."""
     decided = DECIDED.get()
     if decided is None or not decided.has_decided(mark):
@@ -82,9 +84,9 @@ def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
 
 
 def marks_on(target: Any) -> tuple[Mark, ...]:
-    """All marks on an endpoint, through partials, bound methods and decorators that keep ``__wrapped__``."""
+    """All marks on an endpoint, through partials, methods, ``__call__`` and decorators that keep ``__wrapped__``."""
     found: dict[Mark, None] = {}
-    for layer in _layers(target):
+    for layer in layers_of(target):
         found.update(dict.fromkeys(getattr(layer, ATTRIBUTE, ())))
     return tuple(found)
 
@@ -104,29 +106,72 @@ def marks_meant_for(target: Any) -> tuple[Mark, ...]:
 _MEANT: Final[WeakKeyDictionary[Any, tuple[Mark, ...]]] = WeakKeyDictionary()
 
 
+def marks_above(target: Any) -> tuple[Mark, ...]:
+    """The marks on functions that were made of what serves: decorators above the route's own, which it does not serve.
+
+    What is below the outermost mark of ``target`` is not looked at: it may be served with another mark elsewhere.
+    """
+    shown, found = frozenset(marks_on(target)), dict[Mark, None]()
+    for layer in _made_of(target):
+        with suppress(TypeError):
+            found.update(dict.fromkeys(_ABOVE.get(layer, ())))
+        if getattr(layer, "__code__", None) in _CLAIMS:
+            break
+    return tuple(mark for mark in found if mark not in shown)
+
+
+_ABOVE: Final[WeakKeyDictionary[Any, tuple[Mark, ...]]] = WeakKeyDictionary()
+"""For each function that something marked was made of: the marks."""
+
+
 def unwrapped(target: Any) -> Any:
     """The innermost function behind partials and decorators."""
     return (target, *_layers(target))[-1]
 
 
 def _layers(target: Any) -> Iterator[Any]:
+    """What something is made of, itself first: the functions that wrappers wrap, the function of a method."""
+    return _chain(target, lambda layer: _first(_wrapped(layer), getattr(layer, "__func__", None)))
+
+
+def layers_of(target: Any) -> Iterator[Any]:
+    """What a call of something runs, outermost first: wrappers, what they wrap, the function of a method or object."""
+    return _chain(target, lambda layer: _first(_wrapped(layer), getattr(layer, "__func__", None), _call_of(layer)))
+
+
+def _made_of(target: Any) -> Iterator[Any]:
+    """The same by ``__wrapped__`` alone: partials, methods and objects may have a function in common."""
+    return _chain(target, lambda layer: inspect.getattr_static(layer, "__wrapped__", None))
+
+
+def _chain(target: Any, inwards: Callable[[Any], Any]) -> Iterator[Any]:
     seen: set[int] = set()
     while target is not None and id(target) not in seen:
         seen.add(id(target))
         yield target
-        if isinstance(target, functools.partial | functools.partialmethod):
-            target = target.func
-        else:
-            target = inspect.getattr_static(target, "__wrapped__", None) or getattr(target, "__func__", None)
+        target = inwards(target)
 
 
-def mark_function(
-    function: Callable[..., Any], mark: Mark, claimed: Callable[[Mark, str], None] = claim
-) -> Callable[..., Any]:
+def _first(*found: Any) -> Any:
+    return next((each for each in found if each is not None), None)
+
+
+def _wrapped(layer: Any) -> Any:
+    if isinstance(layer, functools.partial | functools.partialmethod):
+        return cast("Any", layer.func)
+    return inspect.getattr_static(layer, "__wrapped__", None)
+
+
+def _call_of(layer: Any) -> Any:
+    found = type(layer).__call__ if callable(layer) and not isinstance(layer, type) else None
+    return found if inspect.isfunction(found) else None
+
+
+def mark_function(function: Callable[..., Any], mark: Mark, claimed: Callable[..., None] = claim) -> Callable[..., Any]:
     """The function behind a claim, with the same signature, annotations and globals; coroutine functions stay such.
 
-    ``claimed`` raises where the mark was not decided. Everything else, generators too, is wrapped in a plain function:
-    a failed claim is then a 500 and no broken stream.
+    ``claimed(mark, name, function, args, kwargs)`` raises where the mark was not decided for this call. Everything
+    else, generators too, is wrapped in a plain function: a failed claim is then a 500 and no broken stream.
     """
     innermost = unwrapped(function)
     wrapper = _async_claim if _is_coroutine_function(function) else _claim
@@ -142,6 +187,9 @@ def mark_function(
     functools.update_wrapper(made, function)
     with suppress(TypeError):  # few things that can be called cannot be referred to weakly
         _MEANT[function] = (*_MEANT.get(function, ()), mark)
+    for layer in _made_of(function):
+        with suppress(TypeError):
+            _ABOVE[layer] = (*_ABOVE.get(layer, ()), mark)
     setattr(made, ATTRIBUTE, (*marks_on(function), mark))
     return made
 
@@ -154,20 +202,24 @@ def _is_coroutine_function(function: Any) -> bool:
 
 
 # Only closure variables below: the code runs under the user's globals.
-def _claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[[Mark, str], None]) -> Any:
+def _claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[..., None]) -> Any:
     def endpoint(*args: Any, **kwargs: Any) -> Any:
-        claim(mark, name)
+        claim(mark, name, function, args, kwargs)
         return function(*args, **kwargs)
 
     return endpoint
 
 
-def _async_claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[[Mark, str], None]) -> Any:
+def _async_claim(function: Callable[..., Any], mark: Mark, name: str, claim: Callable[..., None]) -> Any:
     async def endpoint(*args: Any, **kwargs: Any) -> Any:
-        claim(mark, name)
+        claim(mark, name, function, args, kwargs)
         return await function(*args, **kwargs)
 
     return endpoint
+
+
+_CLAIMS: Final = frozenset(make(print, cast("Mark", None), "", claim).__code__ for make in (_claim, _async_claim))
+"""The code of every function that `mark_function` makes, by which it is told from what wraps it."""
 
 
 def mark_class(target: type, mark: Mark) -> type:

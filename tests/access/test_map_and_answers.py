@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import time
@@ -190,7 +191,8 @@ def test_a_flask_application_of_a_hundred_views(issuer: LocalIssuer) -> None:
         tabled = rule is not None and audience is None and target is plain and chance.random() < 0.5
         if tabled and rule is not None:
             table[f"/{path}/{{user_id}}"] = rule
-        marked = anything if rule is None or tabled else guard.allow(rule, audience=audience)(anything)
+        view = functools.partial(anything)  # each is another function
+        marked = view if rule is None or tabled else guard.allow(rule, audience=audience)(view)
         target.add_url_rule(f"/{path}/<user_id>", path, marked, methods=[chance.choice(("GET", "POST"))])
     guard.protect(app, default=Domain("example.com"), routes=table, floor=Public() | WIDE)
     app.register_blueprint(wide)

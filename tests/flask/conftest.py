@@ -11,8 +11,8 @@ from callerid.testing import LocalIssuer
 from .world import Diary, issuer, new_guard
 
 # Installed by the extra `dev` only, and not for the lowest versions.
-NEEDED = ("gunicorn", "hypercorn", "waitress")
-collect_ignore = [] if all(map(find_spec, NEEDED)) else ["test_servers.py"]
+NEEDED = {"test_servers.py": ("gunicorn", "hypercorn", "waitress"), "test_cross_origin.py": ("flask_cors",)}
+collect_ignore = [name for name, needed in NEEDED.items() if not all(map(find_spec, needed))]
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask, copy_current_request_context, current_app, jsonify, request, stream_with_context
+from werkzeug.test import EnvironBuilder
 
 from callerid import Caller, CalleridError, ConfigurationError, Domain, FirebaseUser, Public, ServiceAccount, Via
 from callerid.flask import Guard, NoCallerError, caller, current_caller
 from callerid.testing import as_caller, google_person
 
-from .world import CLIENT, OTHERS, ROBOT, STAFF, URL, Diary, ask, closed, issuer, status, token
+from .world import CLIENT, OTHERS, ROBOT, STAFF, URL, Diary, ask, closed, hiding, issuer, status, token
 
 VISITOR = Public() | FirebaseUser()
 
@@ -44,9 +45,11 @@ def app(guard: Guard) -> Flask:
         assert current_caller() is None
         return "open" if caller else "nobody"
 
-    @app.get("/told")
     def told() -> Any:
         return jsonify(user=request.remote_user, caller=str(request.environ["callerid.caller"]))
+
+    app.add_url_rule("/told", "told", hiding(told))
+    app.add_url_rule("/open/told", "open_told", guard.allow(Public())(told))
 
     return app
 
@@ -94,9 +97,7 @@ def test_without_a_guard_there_is_none() -> None:
     assert status(app, "/", "staff") == 500
 
 
-def test_wsgi_is_told_and_nobody_else_tells_it(app: Flask, guard: Guard) -> None:
-    told = app.view_functions["told"]
-    app.add_url_rule("/open/told", "open_told", guard.allow(Public())(told))
+def test_wsgi_is_told_and_nobody_else_tells_it(app: Flask) -> None:
     forged = {"REMOTE_USER": "admin", "HTTP_REMOTE_USER": "admin", "callerid.caller": "admin"}
     both = {"user": "user:ada@example.com", "caller": "user:ada@example.com"}
     assert ask(app, "/told", "staff", environ_overrides=forged).json == both
@@ -205,6 +206,72 @@ def test_requests_inside_requests_have_callers_of_their_own(guard: Guard) -> Non
 
     ada, eve = "user:ada@example.com", "user:eve@other.com"
     assert ask(app, "/", "staff").json == [ada, eve, "None", eve, "403 FORBIDDEN", ada]
+
+
+@pytest.mark.parametrize("how", ["the same", "a copy", "a client"])
+@pytest.mark.parametrize("inner", [None, "outsider"])
+def test_a_request_over_the_environ_of_another_leaves_that_one_its_caller(
+    how: str, inner: str | None, guard: Guard
+) -> None:
+    """As applications do that pass requests on inside of them."""
+    app = closed(guard)
+    seen: list[Any] = []
+
+    def told() -> str:
+        seen.append((str(current_caller()), request.remote_user, str(request.environ["callerid.caller"])))
+        seen.append(("HTTP_REMOTE_USER" in request.environ, request.headers.get("Remote-User")))
+        return "told"
+
+    app.add_url_rule("/inner", "inner", guard.allow(Public() | OTHERS)(told))
+
+    @app.get("/outer")
+    def outer() -> Any:
+        environ = request.environ if how == "the same" else {**request.environ}
+        was = {**environ}
+        environ.update(PATH_INFO="/inner", HTTP_REMOTE_USER="admin", REMOTE_USER="admin")
+        environ.pop("HTTP_AUTHORIZATION")
+        if inner is not None:
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {token(inner)}"
+        if how == "a client":
+            assert app.test_client().get("/inner", environ_overrides=environ).text == "told"
+        else:
+            with app.request_context(environ):
+                assert app.full_dispatch_request().get_data(as_text=True) == "told"
+        environ.update({name: was[name] for name in ("PATH_INFO", "HTTP_AUTHORIZATION")})
+        return [str(caller), str(request.environ["callerid.caller"]), str(current_caller())]
+
+    ada = "user:ada@example.com"
+    eve = None if inner is None else "user:eve@other.com"
+    assert ask(app, "/outer", "staff").json == [ada, ada, ada]
+    assert seen == [(str(eve), eve, str(eve)), (False, None)]
+
+
+def test_two_requests_over_one_environ_at_once_have_their_own_callers(guard: Guard) -> None:
+    app = closed(guard, default=STAFF | OTHERS)
+    app.add_url_rule("/", "x", lambda: f"{caller} {request.remote_user} {request.environ['callerid.caller']}")
+    environ = EnvironBuilder().get_environ()
+    contexts = []
+    for who in ("staff", "outsider"):
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {token(who)}"
+        contexts.append(app.request_context(environ))
+        with contexts[-1]:
+            assert app.preprocess_request() is None
+    told = []
+    for context in contexts:
+        with context:
+            told.append(app.dispatch_request())
+    assert told == [" ".join([f"user:{name}"] * 3) for name in ("ada@example.com", "eve@other.com")]
+
+
+def test_a_request_that_is_prepared_again_is_the_same_request(guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/", "x", lambda: str(request.remote_user))
+    with app.test_request_context("/", headers={"Authorization": f"Bearer {token('staff')}"}):
+        environ = request.environ
+        for _ in range(2):
+            assert app.preprocess_request() is None
+            assert app.dispatch_request() == "user:ada@example.com"
+            assert request.environ is environ
 
 
 def test_callers_of_many_threads_are_not_mixed_up(app: Flask) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, g, request
+from flask import Flask, Request, g, request
 from flask.views import MethodView
 from werkzeug.exceptions import NotFound
 
-from callerid import UnguardedEndpointError
+from callerid import Public, UnguardedEndpointError
 from callerid.flask import Guard, caller
 from callerid.testing import LocalIssuer
 
@@ -200,3 +201,270 @@ def test_a_subclass_that_prepares_by_itself_ends_closed(ran: Diary, guard: Guard
     app.preprocess_request = lambda: None  # type: ignore[method-assign]
     assert statuses(app, "/", None, "staff") == [500, 500]
     assert ran == []
+
+
+# --- the method ---
+
+
+class Api(MethodView):
+    """Everybody reads, and nobody was named who deletes."""
+
+    def get(self) -> str:
+        return "get"
+
+    def delete(self) -> str:
+        raise AssertionError("undecided")
+
+
+def overriding(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What takes the method from a header, as some applications do."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        request.method = request.headers.get("X-HTTP-Method-Override", request.method)
+        return function(*arguments, **named)
+
+    return wrapper
+
+
+def decorator_of_the_class(app: Flask, api: Any) -> None:
+    api.decorators = [overriding]
+    app.add_url_rule("/", view_func=api.as_view("x"))
+
+
+def decorator_of_the_view(app: Flask, api: Any) -> None:
+    app.add_url_rule("/", view_func=overriding(api.as_view("x")))
+
+
+def dispatch_of_the_class(app: Flask, api: Any) -> None:
+    api.dispatch_request = overriding(api.dispatch_request)
+    app.add_url_rule("/", view_func=api.as_view("x"))
+
+
+def making_the_view(app: Flask, api: Any) -> None:
+    api.__init__ = overriding(api.__init__)
+    app.add_url_rule("/", view_func=api.as_view("x"))
+
+
+def dispatch_of_the_application(app: Flask, api: Any) -> None:
+    app.add_url_rule("/", view_func=api.as_view("x"))
+    app.dispatch_request = overriding(app.dispatch_request)  # type: ignore[method-assign]
+
+
+def before_request(app: Flask, api: Any) -> None:
+    app.add_url_rule("/", view_func=api.as_view("x"))
+    app.before_request(overriding(lambda: None))
+
+
+def value_preprocessor(app: Flask, api: Any) -> None:
+    app.add_url_rule("/", view_func=api.as_view("x"))
+    app.url_value_preprocessor(overriding(lambda *_: None))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        decorator_of_the_class,
+        decorator_of_the_view,
+        dispatch_of_the_class,
+        making_the_view,
+        dispatch_of_the_application,
+        before_request,
+        value_preprocessor,
+    ],
+    ids=lambda where: where.__name__,
+)
+@pytest.mark.parametrize("is_installed_before", [True, False])
+def test_a_method_that_is_changed_inside_is_not_served(
+    where: Callable[[Flask, Any], None], is_installed_before: bool, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    api: Any = type("Own", (Api,), {"get": guard.allow(Public())(Api.get)})
+    app = Flask(__name__)
+    if is_installed_before:
+        closed(guard, app=app)
+    where(app, api)
+    if not is_installed_before:
+        closed(guard, app=app)
+    assert status(app, "/") == 200
+    assert status(app, "/", headers={"X-HTTP-Method-Override": "GET"}) == 200
+    assert status(app, "/", headers={"X-HTTP-Method-Override": "DELETE"}) == 500
+    assert "GET /: request.method was changed after the guard had decided" in caplog.text
+    assert statuses(app, "/", None, "outsider", method="DELETE") == [401, 403]
+
+
+def test_a_method_that_is_changed_outside_is_the_one_that_is_judged(ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/", "read", guard.allow(Public())(ran.view("read")))
+    app.add_url_rule("/", "write", ran.view("write"), methods=["DELETE"])
+    inner = app.wsgi_app
+
+    def override(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["REQUEST_METHOD"] = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", environ["REQUEST_METHOD"])
+        return inner(environ, start_response)
+
+    app.wsgi_app = override  # type: ignore[method-assign]
+    headers = {"X-HTTP-Method-Override": "DELETE"}
+    assert statuses(app, "/", None, "outsider", "staff", headers=headers) == [401, 403, 200]
+    assert ran == ["write"]
+
+
+def test_a_request_that_was_not_let_in_may_be_changed(guard: Guard) -> None:
+    app = closed(guard)
+
+    @app.after_request
+    def rewritten(response: Any) -> Any:
+        if response.status_code == 401:
+            request.method = "POST"
+        return response
+
+    app.add_url_rule("/", "x", lambda: "x")
+    assert statuses(app, "/", None, "staff") == [401, 200]
+
+
+def test_what_is_not_judged_may_be_changed(guard: Guard) -> None:
+    app = closed(guard)
+
+    @app.before_request
+    def note() -> None:
+        request.url_rule = request.url_rule
+        request.user = "ada"  # type: ignore[attr-defined]
+
+    app.add_url_rule("/", "x", lambda: f"{request.user} {request.__class__.__name__}")  # type: ignore[attr-defined]
+    assert ask(app, "/", "staff").text == "ada Request"
+
+
+def test_another_rule_of_the_same_path_is_another_rule(ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/", "read", guard.allow(Public())(ran.view("read")))
+    app.add_url_rule("/", "write", ran.view("write"), methods=["DELETE"])
+    first, second = (
+        next(rule for rule in app.url_map.iter_rules() if rule.endpoint == name) for name in ("read", "write")
+    )
+    assert first == second  # as werkzeug compares them
+
+    @app.before_request
+    def change() -> None:
+        request.url_rule = second
+
+    assert status(app, "/") == 500
+    assert ran == []
+
+
+def test_a_request_class_of_ones_own_stays_what_it_is(guard: Guard) -> None:
+    class Own(Request):
+        @property
+        def who(self) -> str:
+            return str(caller)
+
+    app = closed(guard)
+    app.request_class = Own
+    app.add_url_rule("/", "x", lambda: f"{request.who} {isinstance(request, Own)}")  # type: ignore[attr-defined]
+    assert [ask(app, "/", "staff").text for _ in range(2)] == ["user:ada@example.com True"] * 2
+
+
+# --- the path parameters that a view is called with ---
+
+
+def with_other_named(function: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(function)(lambda **_: function(user="ben"))
+
+
+def with_other_in_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(function)(lambda **_: function("ben"))
+
+
+def with_an_object_of_it(function: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(function)(lambda user: function(user={"name": user}))
+
+
+CALLS = [with_other_named, with_other_in_order, with_an_object_of_it]
+
+
+@pytest.mark.parametrize("decorator", CALLS)
+@pytest.mark.parametrize("kind", ["function", "method", "named", "object"])
+def test_a_decorator_that_calls_a_view_for_somebody_else_ends_closed(
+    decorator: Any, kind: str, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, allow = closed(guard), guard.allow(OWNER)
+
+    class Orders(MethodView):
+        decorators = [decorator] if kind == "method" and decorator is not with_other_in_order else []
+
+        @allow
+        def get(self, user: str) -> str:
+            raise AssertionError(user)
+
+        @allow
+        def __call__(self, user: str) -> str:
+            raise AssertionError(user)
+
+    def function(user: str) -> str:
+        raise AssertionError(user)
+
+    views: dict[str, Any] = {
+        "function": allow(function),
+        "method": Orders.as_view("x"),
+        "named": allow(lambda user, **rest: function(user)),
+        "object": Orders(),
+    }
+    view = views[kind]
+    if kind == "method" and decorator is with_other_in_order:
+        Orders.get = decorator_of_a_method(Orders.get)  # type: ignore[method-assign]
+    elif kind != "method":
+        view = decorator(view)
+    app.add_url_rule("/users/<user>", "x", view)
+    assert statuses(app, "/users/ada", None, "ben", "ada") == [401, 403, 500]
+    assert "the path parameter 'user' was changed after the guard had decided" in caplog.text
+    assert "put guard.allow(...) above the decorator that changes it" in caplog.text
+
+
+def test_a_decorator_that_awaits_a_view_for_somebody_else_ends_closed(guard: Guard) -> None:
+    app = closed(guard)
+
+    @guard.allow(OWNER)
+    async def view(user: str) -> str:
+        raise AssertionError(user)
+
+    async def decorated(user: str) -> str:
+        return await view(user="ben")
+
+    app.add_url_rule("/users/<user>", "x", functools.update_wrapper(decorated, view))
+    assert statuses(app, "/users/ada", None, "ben", "ada") == [401, 403, 500]
+
+
+def decorator_of_a_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(function)(lambda self, **_: function(self, "ben"))
+
+
+@pytest.mark.parametrize("decorator", CALLS)
+def test_above_such_a_decorator_the_rule_sees_what_the_path_names(decorator: Any, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/users/<user>", "x", guard.allow(OWNER)(decorator(lambda user: f"{user}")))
+    assert statuses(app, "/users/ada", None, "ben", "ada") == [401, 403, 200]
+
+
+def test_what_a_decorator_leaves_as_it_is_is_served(guard: Guard) -> None:
+    app = closed(guard)
+    one: Any = guard.allow(OWNER)(lambda user: user)
+    none: Any = guard.allow(OWNER)(lambda: "nobody's")
+    other: Any = guard.allow(OWNER)(lambda user: user)
+    app.add_url_rule("/a/<user>", "a", functools.wraps(one)(lambda **named: one(*named.values())))
+    app.add_url_rule("/b/<user>", "b", functools.wraps(none)(lambda **_: none()))
+    app.add_url_rule("/c/<user>", "c", functools.wraps(other)(lambda **_: other("ada", "too", "many")))
+    assert [statuses(app, f"/{name}/ada", None, "ben", "ada") for name in "abc"] == [
+        [401, 403, 200],
+        [401, 403, 200],
+        [401, 403, 500],
+    ]
+
+
+def test_a_view_that_calls_itself_for_somebody_else_ends_closed(guard: Guard) -> None:
+    app = closed(guard)
+
+    @app.get("/users/<user>")
+    @guard.allow(OWNER)
+    def orders(user: str) -> Any:
+        return [user, orders(request.args.get("of", user))] if user == "ada" and request.args else user
+
+    assert ask(app, "/users/ada", "ada").text == "ada"
+    assert status(app, "/users/ada?of=ben", "ada") == 500

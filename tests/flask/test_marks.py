@@ -15,6 +15,7 @@ from callerid.flask import Guard
 
 from .world import (
     OTHERS,
+    OWNER,
     ROBOTS,
     STAFF,
     Diary,
@@ -102,15 +103,20 @@ def hidden(ran: Diary) -> Any:
     return hiding(function(ran))
 
 
+@kind
+def callable_object(ran: Diary) -> Any:
+    class Service:
+        def __call__(self) -> str:
+            ran.append("ran")
+            return "ran"
+
+    return Service().__call__
+
+
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("above", [False, True], ids=["below", "above"])
-def test_the_mark_is_judged_before_the_view_runs(name: str, above: bool, ran: Diary, guard: Guard) -> None:
-    app, view = closed(guard), KINDS[name](ran)
-    if above:
-        app.add_url_rule("/", "x", view)
-        guard.allow(OTHERS)(view)
-    else:
-        app.add_url_rule("/", "x", guard.allow(OTHERS)(view))
+def test_the_mark_is_judged_before_the_view_runs(name: str, ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/", "x", guard.allow(OTHERS)(KINDS[name](ran)))
     assert statuses(app, "/", None, "staff", "robot") == [401, 403, 403]
     assert ran == []
     assert ask(app, "/", "outsider").text == "ran"
@@ -137,45 +143,7 @@ def test_the_decorators_as_they_are_written(ran: Diary, guard: Guard) -> None:
     def below() -> str:
         return "below"
 
-    @guard.allow(OTHERS)
-    @app.get("/above")
-    def above() -> str:
-        return "above"
-
     assert only_others(app, "/below")
-    assert only_others(app, "/above")
-
-
-def test_a_mark_above_the_route_holds_under_an_open_default_and_is_told(
-    guard: Guard, caplog: pytest.LogCaptureFixture
-) -> None:
-    app = closed(guard, default=Public())
-
-    @guard.allow(OTHERS)
-    @keeping
-    @app.get("/")
-    def above() -> str:
-        return "above"
-
-    with caplog.at_level(logging.WARNING, logger="callerid"):
-        assert only_others(app)
-    assert "GET /: guard.allow(...) stands above the route" in caplog.text
-
-
-def test_a_mark_that_comes_after_the_first_request_holds_from_then_on(ran: Diary, guard: Guard) -> None:
-    app, view = closed(guard), ran.view()
-    app.add_url_rule("/", "x", view)
-    assert status(app, "/", "staff") == 200
-    guard.allow(OTHERS)(view)
-    assert only_others(app)
-
-
-def test_one_function_may_be_marked_for_one_route_and_left_for_another(ran: Diary, guard: Guard) -> None:
-    app, plain = closed(guard), ran.view()
-    app.add_url_rule("/marked", "marked", keeping(guard.allow(OTHERS)(plain)))
-    app.add_url_rule("/plain", "plain", plain)
-    assert only_others(app, "/marked")
-    assert statuses(app, "/plain", None, "outsider", "staff") == [401, 403, 200]
 
 
 def test_one_marked_view_may_serve_two_rules_and_its_marks_all_hold(ran: Diary, guard: Guard) -> None:
@@ -212,11 +180,11 @@ def test_a_mark_of_another_guard_is_an_error_with_the_mend(ran: Diary, guard: Gu
 
 
 def test_a_mark_of_another_guard_that_comes_later_is_a_500_there(ran: Diary, guard: Guard) -> None:
-    app, view = closed(new_guard()), ran.view()
-    app.add_url_rule("/ours", "ours", view)
+    app = closed(new_guard())
+    app.add_url_rule("/ours", "ours", ran.view())
     app.add_url_rule("/theirs", "theirs", ran.view())
     assert statuses(app, "/ours", "staff") == [200]
-    app.view_functions["theirs"] = guard.allow(STAFF)(view)
+    app.view_functions["theirs"] = guard.allow(STAFF)(ran.view())
     assert statuses(app, "/theirs", None, "staff") == [500, 500]
     assert statuses(app, "/ours", "staff") == [200]
 
@@ -272,7 +240,7 @@ class Caller:
 
 @pytest.mark.parametrize("junk", [None, "text", 1, object(), Caller(), Caller])
 def test_what_no_rule_can_be_tied_to_is_an_error(junk: Any, guard: Guard) -> None:
-    with pytest.raises(TypeError, match="marks view functions, view classes"):
+    with pytest.raises(TypeError, match=r"marks view functions, view classes.*mark its __call__"):
         guard.allow(STAFF)(junk)
 
 
@@ -283,3 +251,53 @@ def test_an_application_is_protected_and_not_marked(guard: Guard) -> None:
 
 def test_an_allow_shows_its_rule(guard: Guard) -> None:
     assert repr(guard.allow(STAFF)) == "allow(Domain('example.com'))"
+
+
+# --- objects that can be called ---
+
+
+class Counting:
+    """A view that is an object, with a rule on what a call of it runs."""
+
+    def __init__(self, ran: Diary) -> None:
+        self.ran = ran
+
+
+def counting(ran: Diary, mark: Any, *, is_static: bool = False) -> Any:
+    def call(self: Any, **arguments: Any) -> str:
+        self.ran.append("called")
+        return "called"
+
+    def static(**arguments: Any) -> str:
+        ran.append("called")
+        return "called"
+
+    members = {"__call__": staticmethod(mark(static)) if is_static else mark(call)}
+    return type("Called", (Counting,), members)(ran)
+
+
+@pytest.mark.parametrize("is_static", [False, True])
+@pytest.mark.parametrize("wrap", [lambda view: view, keeping, functools.partial])
+def test_a_rule_on_the_call_of_an_object_holds_for_the_object(
+    wrap: Any, is_static: bool, ran: Diary, guard: Guard
+) -> None:
+    app = closed(guard, default=Public())
+    app.add_url_rule("/", "x", wrap(counting(ran, guard.allow(OTHERS), is_static=is_static)))
+    assert only_others(app)
+    assert ran == ["called"]
+    bare = Flask(__name__)
+    bare.add_url_rule("/", "x", counting(ran, guard.allow(Public())))
+    assert status(bare, "/") == 500
+    assert ran == ["called"]
+
+
+def test_a_rule_on_a_call_names_the_path(ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/users/<user>", "x", counting(ran, guard.allow(OWNER)))
+    assert statuses(app, "/users/ada", None, "ben", "ada") == [401, 403, 200]
+
+
+def test_an_object_whose_class_says_it_two_times_has_both_rules(ran: Diary, guard: Guard) -> None:
+    app = closed(guard)
+    app.add_url_rule("/", "x", counting(ran, lambda call: guard.allow(OTHERS | STAFF)(guard.allow(OTHERS)(call))))
+    assert only_others(app)

@@ -1,4 +1,4 @@
-"""The path table beside marks: both hold; and paths that could be read in two ways."""
+"""The path table: each key names rules of the URL map, and its rule holds wherever they serve, beside the marks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
+from werkzeug.routing import BaseConverter
 
-from callerid import ConfigurationError, FirebaseUser, PathParam, Public, ServiceAccount, User
+from callerid import ConfigurationError, FirebaseUser, Nobody, PathParam, Public, ServiceAccount, User
 from callerid.flask import Guard
 
 from .world import OTHERS, ROBOT, ROBOTS, STAFF, URL, Diary, ask, closed, issuer, only_others, status, statuses
@@ -21,22 +22,30 @@ def app(ran: Diary, guard: Guard, tmp_path: Path) -> Flask:
     routes = {
         "/static/*": Public(),
         "/open": Public(),
-        "/others/{name}": OTHERS,
-        "POST /others/{name}": ROBOTS,
+        "/others/{rest}": OTHERS,
+        "POST /others/{rest}": ROBOTS,
         "/both": OTHERS | STAFF,
-        "/users/{uid}/*": FirebaseUser(PathParam("uid")),
-        "/numbers/{id}": FirebaseUser(PathParam("id")),
+        "/users/<user>/<thing>": FirebaseUser(PathParam("user")),
+        "/numbers/{number}": FirebaseUser(PathParam("number")),
         "/tasks": guard.allow(ServiceAccount(ROBOT), audience=f"{URL}/tasks"),
     }
     closed(guard, app=app, routes=routes)
     app.add_url_rule("/open", "open", ran.view())
     app.add_url_rule("/others/<path:rest>", "others", ran.view(), methods=["GET", "POST"])
     app.add_url_rule("/both", "both", guard.allow(OTHERS)(ran.view()))
-    app.add_url_rule("/users/<user>/<thing>", "user", guard.allow(FirebaseUser(PathParam("user")))(ran.view()))
+    app.add_url_rule("/users/<user>/<thing>", "user", ran.view())
     app.add_url_rule("/numbers/<int:number>", "number", ran.view())
     app.add_url_rule("/tasks", "tasks", ran.view())
     app.add_url_rule("/plain", "plain", ran.view())
     return app
+
+
+def problems(app: Flask) -> list[str]:
+    """What the error before the first request says, line by line."""
+    app.testing = True
+    with pytest.raises(ConfigurationError) as raised:
+        status(app, "/", "staff")
+    return str(raised.value).splitlines()
 
 
 def test_entries_hold_for_what_has_no_mark(app: Flask, ran: Diary) -> None:
@@ -54,16 +63,43 @@ def test_entries_and_marks_both_hold(app: Flask, ran: Diary) -> None:
     assert statuses(app, "/users/ada/x", None, "ben", "ada") == [401, 403, 200]
 
 
-def test_where_no_view_is_meant_the_default_holds_beside_an_entry(app: Flask, ran: Diary) -> None:
-    assert statuses(app, "/open", None, "outsider", "staff", method="DELETE") == [401, 403, 405]
-    assert statuses(app, "/open", None, "outsider", "staff", method="OPTIONS") == [401, 403, 200]
-    assert statuses(app, "/others/a", None, "outsider", "staff", method="DELETE") == [401, 403, 403]
+def test_where_flask_knows_no_route_the_default_holds_alone(app: Flask, ran: Diary) -> None:
+    for path in ("/open", "/others/a", "/tasks"):
+        assert statuses(app, path, None, "outsider", "staff", method="DELETE") == [401, 403, 405]
+    assert statuses(app, "/static/", None, "outsider", "staff") == [401, 403, 404]
     assert ran == []
 
 
-def test_an_entry_judges_the_text_of_the_path(app: Flask, ran: Diary) -> None:
+def test_the_list_of_methods_is_under_the_entry_and_the_default(app: Flask, ran: Diary) -> None:
+    assert statuses(app, "/open", None, "outsider", "staff", method="OPTIONS") == [401, 403, 200]
+    assert statuses(app, "/others/a", None, "outsider", "staff", method="OPTIONS") == [401, 403, 403]
+    assert ran == []
+
+
+@pytest.mark.parametrize("text", ["/numbers/{number}", "/numbers/<number>", "/numbers/<int:number>"])
+def test_an_entry_judges_what_the_view_is_given(text: str, ran: Diary, guard: Guard) -> None:
+    app = closed(guard, routes={text: FirebaseUser(PathParam("number"))})
+    app.add_url_rule("/numbers/<int:number>", "number", ran.view())
     assert statuses(app, "/numbers/7", None, "8", "7") == [401, 403, 200]
-    assert statuses(app, "/numbers/007", "7", "007") == [403, 200]  # the table sees what stands there
+    assert statuses(app, "/numbers/007", "007", "7") == [403, 200]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "message"),
+    [
+        ("/users/<uuid:user>", "/users/{user}", "UUIDConverter"),
+        ("/users/<path:user>", "/users/{user}", "PathConverter"),
+        ("/users/<float:user>", "/users/<float:user>", "FloatConverter"),
+    ],
+)
+def test_an_entry_compares_text_and_whole_numbers_only(
+    rule: str, text: str, message: str, ran: Diary, guard: Guard
+) -> None:
+    app = closed(guard, routes={text: FirebaseUser(PathParam("user"))})
+    app.add_url_rule(rule, "user", ran.view())
+    (problem,) = problems(app)
+    assert problem.startswith(f"{rule}: PathParam('user')")
+    assert message in problem
 
 
 def test_an_audience_of_an_entry_holds(app: Flask) -> None:
@@ -85,103 +121,163 @@ def test_an_audience_of_an_entry_is_the_marks_too(ran: Diary, guard: Guard) -> N
     assert answers == [401, 200]
 
 
-AMBIGUOUS = ["/others//a", "/others/./a", "/others/../open", "/others/a%2fb", "/others/a;x", "/others/a%5cb", "//open"]
+# --- however a path is written ---
+
+SPELLINGS = [
+    "/admin",
+    "//admin",
+    "///admin",
+    "/%61dmin",
+    "/files/x",
+    "/files/./x",
+    "/files/../x",
+    "/files//x",
+    "/files/a\\b",
+    "/files/x\n",
+    "/files/x;y",
+    "/files/%2e%2e/x",
+]
 
 
-def test_a_path_that_could_be_read_in_two_ways_is_refused_where_only_paths_protect(app: Flask, ran: Diary) -> None:
-    for path in AMBIGUOUS:
-        shown = {"PATH_INFO": path.replace("%2f", "/").replace("%5c", "\\"), "REQUEST_URI": path}
-        for who in (None, "outsider", "staff"):
-            answer = ask(app, "/x", who, environ_overrides=shown)
-            assert (answer.status_code, answer.json["reason"]) == (400, "ambiguous_path"), path  # type: ignore[index]
-    assert status(app, "/plain", "staff", environ_overrides={"REQUEST_METHOD": "get"}) == 400
-    assert ran == []
+@pytest.mark.parametrize("path", SPELLINGS)
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_entry_holds_however_the_path_is_written(path: str, marked: bool, ran: Diary, guard: Guard) -> None:
+    app = closed(guard, default=Nobody(), routes={"/admin": OTHERS, "/files/*": OTHERS})
+    made = Blueprint("made", __name__)
+    made.add_url_rule("/admin", "admin", ran.view())
+    made.add_url_rule("/files/<path:rest>", "files", ran.view())
+    app.register_blueprint(guard.allow(OTHERS | STAFF)(made) if marked else made)
+    sent = {"PATH_INFO": path, "REQUEST_URI": path}
+    answers = [ask(app, "/", who, environ_overrides=sent).status_code for who in (None, "staff", "outsider")]
+    served = path not in ("/files//x", "/%61dmin", "/files/x\n")
+    redirected = path == "/files//x"
+    assert answers == [401, 403, 200 if served else 308 if redirected else 403]
+    assert ran == (["view"] if served else [])
 
 
-def test_marks_hold_however_a_path_is_written(app: Flask, ran: Diary) -> None:
-    shown = {"PATH_INFO": "/users/ada/x", "REQUEST_URI": "/users/%61da/%2e/x"}
-    assert [status(app, "/", who, environ_overrides=shown) for who in (None, "ben", "ada")] == [401, 403, 200]
-    odd = {"PATH_INFO": "/users/ada/x;y"}
-    assert [status(app, "/", who, environ_overrides=odd) for who in (None, "ben", "ada")] == [401, 403, 200]
-
-
-def test_without_a_table_nothing_is_ambiguous(ran: Diary, guard: Guard) -> None:
-    app = closed(guard)
+def test_no_path_is_ambiguous_where_only_routes_decide(ran: Diary, guard: Guard) -> None:
+    app = closed(guard, routes={"/<path:rest>": OTHERS})
     app.add_url_rule("/<path:rest>", "x", ran.view())
-    assert statuses(app, "/a;b/../c", None, "outsider", "staff") == [401, 403, 200]
+    assert only_others(app, "/a;b/../c")
+
+
+def test_an_entry_holds_where_several_rules_have_its_path(ran: Diary, guard: Guard) -> None:
+    app = closed(guard, default=Public(), routes={"/x/{id}": OTHERS, "GET /y": OTHERS})
+    app.add_url_rule("/x/<int:id>", "number", ran.view())
+    app.add_url_rule("/x/<id>/", "text", ran.view())
+    app.add_url_rule("/y", "read", ran.view(), methods=["GET"])
+    app.add_url_rule("/y/", "write", ran.view(), methods=["POST"])
+    assert only_others(app, "/x/7")
+    assert only_others(app, "/x/seven/")
+    assert only_others(app, "/y")
+    assert status(app, "/y/", method="POST") == 200
+
+
+# --- keys and what they name ---
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "remedy"),
     [
-        "/opne",
-        "/users/{id}",
-        "/users/ada/orders/7/*",
-        "DELETE /open",
-        "WEBSOCKET /open",
-        "/open/*",
-        "/parts/a-b/c",
-        "/hidden",
+        ("/opne", "mend the path, or the method; the nearest are '/open'"),
+        ("/users/{name}/orders", "the nearest are '/users/<id>/orders'"),
+        ("/users/ada/orders", "the nearest are '/users/<id>/orders'"),
+        ("/users/{id}", "the nearest are '/users/<id>/orders'"),
+        ("DELETE /open", "it answers GET, HEAD, OPTIONS, and not the method of this key"),
+        ("WEBSOCKET /open", "not the method of this key"),
+        ("WEBSOCKET /any", "not the method of this key"),
+        ("/hidden", "mend the path"),
+        ("/parts/a-b", "mend the path"),
+        ("/open/*", "a key with /* names a mounted application or a route whose last parameter takes slashes"),
+        ("/users/*", "below it are '/users/<id>/orders': name each, or mark their router or blueprint"),
+        ("/users/{id}/*", "below it are '/users/<id>/orders': name each"),
+        ("/files/payroll/*", "a part of what '/files/<path:rest>' serves"),
+        ("/files/payroll", "give that part a route of its own, or name the whole route and compare the parameter by"),
+        ("/sub/tail", "mend the path"),
+        ("/sub/*", "name each"),
     ],
 )
-def test_an_entry_that_nothing_answers_is_an_error(text: str, ran: Diary, guard: Guard) -> None:
-    app = closed(guard, routes={text: STAFF})
+def test_a_key_that_names_no_rule_is_an_error_with_the_remedy(text: str, remedy: str, ran: Diary, guard: Guard) -> None:
+    app = Flask(__name__, static_folder=None)
+    closed(guard, routes={text: STAFF}, app=app)
     app.add_url_rule("/open", "open", ran.view())
     app.add_url_rule("/users/<id>/orders", "orders", ran.view())
     app.add_url_rule("/parts/<a>-<b>", "parts", ran.view())
     app.add_url_rule("/hidden", "hidden", ran.view(), build_only=True)
-    app.testing = True
-    with pytest.raises(ConfigurationError) as raised:
-        status(app, "/open", "staff")
-    assert str(raised.value).startswith(f"routes[{text!r}]: no route of this application answers there")
+    app.add_url_rule("/files/<path:rest>", "files", ran.view())
+    app.add_url_rule("/sub/<path:rest>/tail", "tail", ran.view())
+    app.url_map.add(app.url_rule_class("/any", endpoint="any"))
+    (problem,) = problems(app)
+    assert problem.startswith(f"routes[{text!r}]: no route of this application has this path template: ")
+    assert remedy in problem
+
+
+class Rest(BaseConverter):
+    regex = ".*"
+    part_isolating = False
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "path"),
     [
-        "/",
-        "/open",
-        "/open/",
-        "GET /open",
-        "/{anything}",
-        "/*",
-        "/users/ada/orders",
-        "/users/*",
-        "/users/{id}/{what}",
-        "/parts/a-b",
-        "/files/a/b/c",
-        "/files/*",
-        "/files/{a}/b",
-        "/mixed/a",
-        "PATCH /any",
-        "OPTIONS /open",
-        "/sub/tail",
+        ("/", "/"),
+        ("/open", "/open/"),
+        ("/open/", "/open/"),
+        ("GET /open", "/open/"),
+        ("/users/{id}/orders", "/users/7/orders"),
+        ("/users/<int:id>/orders/", "/users/7/orders"),
+        ("/parts/{a}-{b}", "/parts/1-2"),
+        ("/files/*", "/files/a/b"),
+        ("/files/{rest}", "/files/a/b"),
+        ("/files/<path:rest>", "/files/a/b"),
+        ("/mixed/x{rest}", "/mixed/xa/b"),
+        ("/own/*", "/own/a/b"),
+        ("PATCH /any", "/any"),
+        ("/sub/{rest}/tail", "/sub/a/b/tail"),
     ],
 )
-def test_an_entry_that_something_may_answer_is_none(text: str, ran: Diary, guard: Guard) -> None:
-    app = closed(guard, routes={text: STAFF}, default=STAFF)
+def test_a_key_names_a_rule_by_its_path(text: str, path: str, ran: Diary, guard: Guard) -> None:
+    app = closed(guard, routes={text: OTHERS}, default=STAFF)
+    app.url_map.converters["rest"] = Rest
     for number, rule in enumerate(
-        ("/", "/open/", "/users/<id>/orders", "/parts/<a>-<b>", "/files/<path:rest>", "/mixed/x<path:rest>", "/any")
+        (
+            "/",
+            "/open/",
+            "/users/<int:id>/orders",
+            "/parts/<a>-<b>",
+            "/files/<path:rest>",
+            "/mixed/x<path:rest>",
+            "/own/<rest:rest>",
+            "/sub/<path:rest>/tail",
+        )
     ):
-        app.add_url_rule(rule, str(number), ran.view(), methods=["PATCH"] if rule == "/any" else None)
-    app.add_url_rule("/sub/<path:rest>/tail", "tail", ran.view())
-    assert status(app, "/", "staff") == 200
+        app.add_url_rule(rule, str(number), ran.view())
+    app.add_url_rule("/any", "any", ran.view(), methods=["PATCH"])
+    assert only_others(app, path, method="PATCH" if "any" in path else "GET")
+
+
+def test_where_werkzeug_hides_its_converters_a_key_ends_in_no_slash_and_star(
+    ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = closed(guard, routes={"/files/*": Public()})
+    app.add_url_rule("/files/<path:rest>", "files", ran.view())
+    (rule,) = (rule for rule in app.url_map.iter_rules() if "rest" in rule.arguments)
+
+    def without(self: Any, name: str) -> Any:
+        if name == "_converters":
+            raise AttributeError(name)
+        return object.__getattribute__(self, name)
+
+    monkeypatch.setattr(type(rule), "__getattribute__", without)
+    assert problems(app)[0].startswith("routes['/files/*']")
 
 
 def test_rules_that_exclude_each_other_are_found_before_the_first_request(ran: Diary, guard: Guard) -> None:
     app = closed(guard, routes={"/jobs/{id}": ROBOTS, "/jobs/odd": STAFF})
     app.add_url_rule("/jobs/<id>", "job", guard.allow(STAFF)(ran.view()))
     app.add_url_rule("/jobs/odd", "odd", guard.allow(STAFF)(ran.view()))
-    app.testing = True
-    with pytest.raises(ConfigurationError, match=r"^/jobs/<id>: this rule can admit nobody"):
-        status(app, "/jobs/odd", "staff")
-
-
-def test_rules_that_exclude_each_other_at_one_path_only_are_a_500_there(ran: Diary, guard: Guard) -> None:
-    app = closed(guard, routes={"/jobs/odd": ROBOTS})
-    app.add_url_rule("/jobs/<id>", "job", guard.allow(STAFF)(ran.view()))
-    assert [status(app, "/jobs/even", "staff"), status(app, "/jobs/odd", "staff")] == [200, 500]
-    assert ran == ["view"]
+    (problem,) = problems(app)
+    assert problem.startswith("/jobs/<id>: this rule can admit nobody")
 
 
 def test_a_table_takes_what_the_guard_allows(ran: Diary, guard: Guard) -> None:
@@ -192,7 +288,15 @@ def test_a_table_takes_what_the_guard_allows(ran: Diary, guard: Guard) -> None:
 
 
 @pytest.mark.parametrize(
-    "routes", [None, [("/a", STAFF)], {"/a": 1}, {"a": STAFF}, {"/{x}": FirebaseUser(PathParam("y"))}]
+    "routes",
+    [
+        None,
+        [("/a", STAFF)],
+        {"/a": 1},
+        {"a": STAFF},
+        {"/{x}": FirebaseUser(PathParam("y"))},
+        {"/a": STAFF, "/a/": STAFF},
+    ],
 )
 def test_a_table_is_read_when_it_is_given(routes: Any, guard: Guard) -> None:
     with pytest.raises(ConfigurationError):

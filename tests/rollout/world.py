@@ -192,7 +192,10 @@ class InFlask(World):
             assert request.environ.get("REMOTE_USER") == (None if caller is None else str(caller))
             return str(caller)
 
-        app.get("/x")(told)
+        @app.get("/x")
+        def default() -> str:
+            return told()
+
         app.get(MARKED, endpoint="marked")(guard.allow(OTHERS, audience=CLIENT)(told))
         app.get("/open", endpoint="open")(guard.allow(Public())(told))
 

@@ -12,11 +12,10 @@ from werkzeug.routing.converters import DEFAULT_CONVERTERS
 
 from callerid.access.places import EVERYWHERE, Place, places_of
 from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
-from callerid.access.table import entries_of
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.flask.protection import Protection
 from callerid.flask.seam import EXTENSION
-from callerid.flask.survey import Found, survey, unanswered
+from callerid.flask.survey import Found, survey, unbound
 from callerid.guard import combined
 from callerid.marks import marks_on
 
@@ -32,16 +31,12 @@ def map_of(app: Flask) -> AccessMap:
     orders = _orders(found)
     judged = ((each, order) for each, order in zip(found, orders, strict=True) if each.ruling is not None)
     rows = [*(_row(protection, *each) for each in judged), _elsewhere(protection)]
-    shown = frozenset(mark for each in found for mark in each.place.marks)
-    problems = told_once((each.method, each.problem) for each in found)
-    problems += [*unanswered(protection), *left_behind([each.view for each in found], shown, [protection.rules.guard])]
-    table = protection.rules.table
+    problems = [*told_once((each.method, each.problem) for each in found), *unbound(protection)]
     return AccessMap(
         "Flask",
         merged(rows),
         tuple(dict.fromkeys(problems)),
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
-        table=() if table is None else tuple(entries_of(table)),
     )
 
 
@@ -88,12 +83,13 @@ def _row(protection: Protection, found: Found, order: int) -> Row:
 
 def _parts(protection: Protection, found: Found) -> Iterator[Part]:
     # As `Rules.ruling` asks them.
-    rules, place = protection.rules, found.place
+    rules, place, ruling = protection.rules, found.place, found.ruling
+    assert ruling is not None  # noqa: S101 - asked for those alone
     yield from (Part("floor", requirement) for requirement in rules.floor)
     for mark in place.marks:
         yield Part(protection.reader.source(place, mark), mark.requirement)
-    if found.entry is not None:
-        yield Part("table", found.entry.requirement)
+    if ruling.entry is not None:
+        yield Part("table", ruling.entry.requirement)
     elif not place.marks:
         yield Part("default", rules.default)
 

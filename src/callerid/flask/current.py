@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
 from flask import Flask, Request, has_request_context, request
@@ -24,6 +27,7 @@ __all__ = [
     "claim",
     "current_caller",
     "decision_now",
+    "let_in",
     "request_now",
     "undecided_dispatch",
 ]
@@ -72,19 +76,59 @@ class Decision:
         return f"{self.serving.method} {self.template}"
 
     def check(self, app: Flask, asked: Request) -> None:
-        """Raise `UnguardedEndpointError` where something else than what was judged is about to be served."""
-        rule, exception, view, method = self.serving
-        if (
-            asked.url_rule is not rule
-            or asked.routing_exception is not exception
-            or (rule is not None and app.view_functions.get(rule.endpoint) is not view)
-            or asked.method != method
-        ):
-            raise _undecided(f"{self.route}: the rule, the view or the method was changed after the guard had decided")
+        """Raise `UnguardedEndpointError` where another view or other path parameters than were judged are served."""
+        rule, _, view, _ = self.serving
+        if rule is not None and app.view_functions.get(rule.endpoint) is not view:
+            raise self.changed("the view was")
+        self.check_arguments(asked.view_args or {})
+
+    def check_arguments(self, given: Mapping[str, Any]) -> None:
+        """Raise `UnguardedEndpointError` where one of these path parameters is another than was judged."""
         for name, judged in self.arguments:
             # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
-            if asked.view_args and asked.view_args.get(name, judged) != judged:
-                raise _undecided(f"{self.route}: the path parameter {name!r} was changed after the guard had decided")
+            if given.get(name, judged) != judged:
+                raise self.changed(f"the path parameter {name!r} was")
+
+    def changed(self, what: str) -> UnguardedEndpointError:
+        """The error for what was judged and is no longer so."""
+        return _undecided(
+            f"{self.route}: {what} changed after the guard had decided. Change it before (in WSGI middleware around "
+            "the application), or put guard.allow(...) above the decorator that changes it"
+        )
+
+
+def let_in(asked: Request, decision: Decision) -> None:
+    """Let a request in: what was judged about it cannot be changed from now on."""
+    vars(asked)[ATTRIBUTE] = decision
+    kind: Any = type(asked)
+    asked.__class__ = _judged(kind)
+
+
+_JUDGED: Final = frozenset({"method", "url_rule", "routing_exception"})
+
+
+@lru_cache
+def _judged(kind: type[Request]) -> type[Request]:
+    """The same kind of request, which does not take another method or rule: views of classes choose by the method."""
+    if hasattr(kind, _KIND):
+        return kind
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807
+        if name in _JUDGED:
+            decision: Decision | None = getattr(self, ATTRIBUTE, None)
+            held = getattr(self, name)
+            # Two rules of one path are equal, whatever their methods.
+            is_same = held is value or (name == "method" and held == value)
+            if decision is not None and not is_same:
+                raise decision.changed(f"request.{name} was")
+        super(made, self).__setattr__(name, value)
+
+    members = {"__setattr__": __setattr__, "__module__": kind.__module__, "__doc__": kind.__doc__, _KIND: True}
+    made: type[Request] = type(kind.__name__, (kind,), members)
+    return made
+
+
+_KIND: Final = "_callerid_judged"
 
 
 request_now: Callable[[], Request] = cast("Any", request)._get_current_object  # noqa: SLF001 - werkzeug's documented way
@@ -99,11 +143,28 @@ def decision_now() -> Decision | None:
         return None
 
 
-def claim(mark: Mark, name: str) -> None:
-    """Raise `UnguardedEndpointError` unless the mark was decided for the request that is dispatched now."""
+def claim(
+    mark: Mark, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise `UnguardedEndpointError` unless the mark was decided for the request that is dispatched now.
+
+    So it does where the function is called with another path parameter than was judged.
+    """
     decision = decision_now()
-    if decision is None or mark not in decision.marks or getattr(request_now(), SERVING, None) is not decision:
+    if decision is None or mark not in decision.marks or not _is_served(decision):
         raise unguarded(mark, name)
+    if decision.arguments:
+        decision.check_arguments(_given(function, args, kwargs) if args else kwargs)
+
+
+def _is_served(decision: Decision) -> bool:
+    return vars(request_now()).get(SERVING) is decision
+
+
+def _given(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    with suppress(TypeError, ValueError):  # a call that fails by itself
+        return {**inspect.signature(function).bind_partial(*args, **kwargs).arguments, **kwargs}
+    return kwargs
 
 
 def undecided_dispatch() -> UnguardedEndpointError:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cached_property
 from types import MappingProxyType
 
 from flask import Flask
 
 from callerid.errors import ConfigurationError
-from callerid.flask.marking import Allow, Marks
+from callerid.flask.marking import Allow
 from callerid.flask.protection import OnRefusal, Protection, TriedProtection
 from callerid.flask.reading import Reader
 from callerid.flask.ruling import Rules
 from callerid.flask.seam import install
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
-from callerid.paths import PathTable, required
+from callerid.paths import BoundTable, required
 from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 
@@ -27,19 +26,16 @@ __all__ = ["Guard"]
 class Guard(GuardCore):
     """The guard of a Flask application: rules tied to the views that serve."""
 
-    @cached_property
-    def _marks(self) -> Marks:
-        return Marks()
-
     def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Allow:
         """Mark a view function, a view class, a method of one, or a blueprint with a rule.
 
         Takes one rule, or IAM member strings any of which suffices. ``audience`` names what a Google ID token in
         ``Authorization`` must be minted for here. All marks on the way to a view must hold: those of every blueprint
-        that it is in, of its class and of the method. Put the decorator below the route's own, or call it:
-        ``guard.allow(rule)(blueprint)`` before the blueprint is registered. Raises `ConfigurationError`.
+        that it is in, of its class and of the method. Put the decorator below the route's own (above it, it is an error
+        before the first request), or call it: ``guard.allow(rule)(blueprint)`` before the blueprint is registered. For
+        a callable object mark its ``__call__``. Raises `ConfigurationError`.
         """
-        return Allow(Mark(self, self.requirement(*rules, audience=audience)), self._marks)
+        return Allow(Mark(self, self.requirement(*rules, audience=audience)))
 
     def protect(  # noqa: PLR0913 - plain settings, each with a name
         self,
@@ -55,13 +51,17 @@ class Guard(GuardCore):
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a mark or an entry in ``routes``: static files, unknown paths, wrong
-        methods and slash redirects, too. ``routes`` is a path table (see `callerid.paths.PathTable`); an entry holds
-        beside the marks of the view that it leads to. ``floor`` holds everywhere, whatever a view says.
-        ``on_refusal(request, refusal)`` may re-dress an answer: what it returns is made a response of as for a view.
+        ``default`` holds for every path without a mark or an entry in ``routes``: static files, unknown paths and wrong
+        methods, too. A redirect that Werkzeug answers by itself (a missing slash, ``defaults=``, ``redirect_to=``) is
+        judged by the rules of the place in this application that it leads to. ``routes`` is a path table (see
+        `callerid.paths.BoundTable`): its keys name rules of the URL map as they are written (``/users/<user_id>`` or
+        ``/users/{user_id}``, ``POST /tasks``, ``/static/*``), and an entry holds wherever that rule serves, beside the
+        marks of the view. ``floor`` holds everywhere, whatever a view says. ``on_refusal(request, refusal)`` may
+        re-dress an answer: what it returns is made a response of as for a view.
 
-        Views are checked before the first request, since they come after ``protect``. A browser's preflight to a rule
-        whose ``OPTIONS`` is Flask's own passes, and runs neither a view nor a ``before_request``.
+        Views are checked before the first request, since they come after ``protect``. A browser's preflight passes,
+        and runs neither a view nor a ``before_request``: it gets Flask's list of methods, to which ``after_request``
+        functions and flask-cors, its ``@cross_origin`` too, add their headers.
 
         ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
         would be refused is logged; ``caller`` is the caller where a token verified, whatever the rules say of them, and
@@ -83,7 +83,7 @@ class Guard(GuardCore):
             floor=None if floor is None else self._asked(floor, "floor="),
             table=table if table.requirements else None,
         )
-        reader, other = Reader(app, self._marks), None if shadow is None else self._table(shadow, "shadow")
+        reader, other = Reader(app), None if shadow is None else self._table(shadow, "shadow")
         rollout = rollout_of(enforce, until, self.clock(), f"the application {named(app)}")
         if rollout is None and other is None:
             install(Protection(app, rules, reader, on_refusal))
@@ -98,8 +98,8 @@ class Guard(GuardCore):
             raise ConfigurationError(f"{name} is a rule by itself, not guard.allow(rule)")
         return required(self, asked, name)
 
-    def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> PathTable:
+    def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
         asked = {path: rule.mark.requirement if isinstance(rule, Allow) else rule for path, rule in routes.items()}
-        return PathTable(asked, self, name)
+        return BoundTable(asked, self, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask
@@ -12,7 +11,7 @@ from flask.views import View
 
 from callerid.errors import ConfigurationError
 from callerid.flask.current import claim, decision_now
-from callerid.marks import ATTRIBUTE, Mark, mark_function, marks_on, unguarded
+from callerid.marks import ATTRIBUTE, Mark, mark_function, unguarded
 
 __all__ = ["Allow", "Marks"]
 
@@ -20,55 +19,16 @@ T = TypeVar("T")
 
 
 class Marks:
-    """The marks that one guard has put on something: counted, since what was read before another came is outdated.
-
-    A decorator *above* the route's decorator marks a function that nobody serves. What it was meant for is found by
-    the function that both have in common.
-    """
+    """How often something was marked in this process, by any guard: what was read before that is outdated."""
 
     count = 0
-    """How many marks there are in this process, of all guards."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, list[tuple[Any, Callable[..., Any]]]] = {}
-
-    def note(self, made: Callable[..., Any]) -> None:
-        """Note a marked function, by every function that it is made of."""
-        for layer in _layers(made):
-            self._made.setdefault(id(layer), []).append((layer, made))
-
-    def meant_for(self, view: Any, served: Callable[[], Iterator[Any]]) -> tuple[Mark, ...]:
-        """The marks that were put on a function after it had become a view; ``served`` gives all views.
-
-        A function that is served with its mark at one place may be left without it at another.
-        """
-        made = [made for layer, made in self._made.get(id(view), ()) if layer is view]
-        if not made:
-            return ()
-        at_their_place = {id(layer) for each in served() for layer in (each, *_layers(each))}
-        return tuple(mark for each in made if id(each) not in at_their_place for mark in marks_on(each))
-
-
-def _layers(function: Any) -> Iterator[Any]:
-    """What a function is made of, itself excepted."""
-    seen = {id(function)}
-    while (function := _within(function)) is not None and id(function) not in seen:
-        seen.add(id(function))
-        yield function
-
-
-def _within(function: Any) -> Any:
-    if isinstance(function, functools.partial):
-        return cast("Any", function.func)
-    return inspect.getattr_static(function, "__wrapped__", None) or getattr(function, "__func__", None)
 
 
 class Allow:
     """What ``guard.allow(...)`` gives: a decorator for view functions and classes, and for blueprints."""
 
-    def __init__(self, mark: Mark, marks: Marks) -> None:
+    def __init__(self, mark: Mark) -> None:
         self.mark = mark
-        self._marks = marks
 
     def __call__(self, target: T) -> T:
         """Mark a view function, a view class or a blueprint. Raises TypeError for what no rule can be tied to."""
@@ -87,14 +47,12 @@ class Allow:
         if isinstance(target, staticmethod | classmethod | functools.partialmethod):
             raise TypeError("mark the function, then make it a static or class method: put @guard.allow(...) below")
         if inspect.isroutine(cast("Any", target)) or isinstance(target, functools.partial):
-            made = mark_function(cast("Any", target), self.mark, claim)
-            self._marks.note(made)
-            return made
+            return mark_function(cast("Any", target), self.mark, claim)
         if isinstance(target, Flask):
             raise TypeError("an application is not marked, but protected: guard.protect(app, default=rule)")
         raise TypeError(
             f"guard.allow(...) marks view functions, view classes (View, MethodView) and blueprints, not {target!r}: "
-            "for a callable object, mark a function that calls it"
+            "for a callable object, mark its __call__"
         )
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
+from weakref import ref
 
 from flask import Flask, Request, Response
+from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
 from callerid.callers import Caller
-from callerid.errors import BadRequest, Reason, Refusal
-from callerid.flask.current import ATTRIBUTE, Decision, Serving
+from callerid.errors import Reason, Refusal
+from callerid.flask.cors import is_preflight
+from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
 from callerid.flask.reading import Known, Place, Reader
+from callerid.flask.routing import destination_of
 from callerid.flask.ruling import Rules, Ruling
 from callerid.guard import Identity, Requirement, log, run
-from callerid.paths import PathTable
+from callerid.marks import Mark
+from callerid.paths import BoundTable
 from callerid.rehearsal import Asked, Live, compare, known, let_through
 from callerid.rollout import Rollout
-from callerid.wsgi import introduce, path_of, sent
+from callerid.wsgi import introduce, sent
 
 __all__ = ["OnRefusal", "Protection", "TriedProtection"]
 
@@ -35,7 +39,7 @@ class Protection:
 
     rollout: Rollout | None = None
     """Until when refusals are not enforced, if they are not."""
-    shadow: PathTable | None = None
+    shadow: BoundTable | None = None
     """The path table that is judged beside the live one, if there is one."""
 
     def __init__(self, app: Flask, rules: Rules, reader: Reader, on_refusal: OnRefusal | None) -> None:
@@ -57,67 +61,79 @@ class Protection:
 
     def admit(self, asked: Request) -> Response | None:
         """Decide about a request before anything else of the application runs; the answer, if it is not let in."""
-        setattr(asked, ATTRIBUTE, None)
-        introduce(None, asked.environ)
+        _begin(asked)
         # To find this out takes 4 µs, to see that it still holds a quarter of one.
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
         if settled.decision is None or log.isEnabledFor(logging.DEBUG):
-            return self._judge(asked, settled, _NOTHING)
-        setattr(asked, ATTRIBUTE, settled.decision)
+            return self._judge(asked, settled, asked.view_args or _NOTHING)
+        let_in(asked, settled.decision)
         return None
 
     def _settle(self, asked: Request) -> Response | None:
         """Find out by what a request is judged, and judge it."""
         serving = Serving.of(self.app, asked)
-        if _is_preflight(serving, asked):
-            return self.app.make_default_options_response()
-        known, rules = self.reader.known(serving), self.rules
-        place = self.reader.nowhere if known is None else known.place
-        endpoint = known is not None and not _is_automatic(serving)
-        try:
-            entry = rules.find(place, serving.method, asked.environ)
-            ruling = rules.ruling(place, entry, endpoint=endpoint)
-        except Refusal as refusal:
-            return self._turn_away(asked, f"{serving.method} {place.template}", rules.default, None, refusal)
-        settled = _Settled.of(serving, place.template, ruling, known)
-        if entry is not None:
-            return self._judge(asked, settled, entry.parameters)
-        if rules.table is None and endpoint and _is_usual(serving):
+        target = self._target(serving, asked)
+        preflight = self._preflight(target.known, serving, asked)
+        if preflight is not None:
+            return preflight
+        ruling = self.rules.ruling(target.place, serving.method, endpoint=target.endpoint)
+        settled = _Settled.of(serving, target, ruling)
+        if target.endpoint and _is_usual(serving):
             self._settled[id(serving.rule), serving.method] = settled
-        return self._judge(asked, settled, _NOTHING)
+        return self._judge(asked, settled, target.arguments)
 
-    def _judge(self, asked: Request, settled: _Settled, tabled: Mapping[str, Any]) -> Response | None:
-        """Judge by what was settled; ``tabled`` are the path parameters of the path table's entry."""
+    def _target(self, serving: Serving, asked: Request) -> _Target:
+        """The place whose rules a request is judged by: the one that serves it, or that a redirect leads to."""
+        destination = destination_of(self.app, asked, serving)
+        known = self.reader.known(destination.serving)
+        place = self.reader.nowhere if known is None else known.place
+        endpoint = known is not None and not _is_automatic(destination.serving)
+        return _Target(None if destination.is_redirected else known, place, endpoint, destination.arguments)
+
+    def _judge(self, asked: Request, settled: _Settled, arguments: Mapping[str, Any]) -> Response | None:
+        """Judge by what was settled; ``arguments`` are the path parameters."""
         guard, ruling = self.rules.guard, settled.ruling
         part, identity = self.rules.default, None
         results: list[Caller | None] = []
-        arguments: Mapping[str, Any] = asked.view_args or _NOTHING
         try:
-            for part, is_tabled in ruling.judged:
+            for part in ruling.judged:
                 if identity is None:
                     credentials = sent(asked.environ, guard.headers.values())
                     identity = guard.recognise(credentials) or run(guard.identify(credentials))
-                results.append(guard.judge(part, identity, tabled if is_tabled else arguments))
+                results.append(guard.judge(part, identity, arguments))
         except Refusal as refusal:
             return self._turn_away(asked, settled.route, part, identity, refusal)
         caller = results[0] if len(results) == 1 else _known(results, ruling.whole)
-        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments) if ruling.names else ()
         if log.isEnabledFor(logging.DEBUG):
             guard.record(settled.route, ruling.whole, identity)
-        decision = Decision(settled.serving, judged, ruling.marks, settled.template, ruling.whole.public, caller)
-        setattr(asked, ATTRIBUTE, decision)
+        let_in(asked, settled.decided(arguments, caller))
         if caller is not None:
             introduce(caller, asked.environ)
         return None
 
+    def _preflight(self, known: Known | None, serving: Serving, asked: Request) -> Response | None:
+        """The answer to a browser's preflight for which no view is needed."""
+        if known is None or not is_preflight(asked):
+            return None
+        if known.cross_origin is not None and known.cross_origin.answers_options(self.app):
+            return self._with_cors(self.app.make_default_options_response(), known)
+        return self.app.make_default_options_response() if _is_automatic(serving) else None
+
+    def _with_cors(self, response: Response, known: Known | None) -> Response:
+        origin = None if known is None else known.cross_origin
+        return response if origin is None else origin.add_to(response, self.app)
+
     def _turn_away(
         self, asked: Request, route: str, part: Requirement, identity: Identity | None, refusal: Refusal
     ) -> Response:
-        guard = self.rules.guard
+        guard, known = self.rules.guard, self.reader.known(Serving.of(self.app, asked))
+        if known is not None and is_preflight(asked) and refusal.reason is Reason.NO_CREDENTIAL:
+            # The view answers OPTIONS by itself and may do anything: it does not run for somebody unknown.
+            return self._with_cors(self.app.make_default_options_response(), known)
         instance = guard.record(route, part, identity, refusal)
-        return self._refused(refusal, guard.answer(refusal, instance), asked)
+        return self._with_cors(self._refused(refusal, guard.answer(refusal, instance), asked), known)
 
     def _refused(self, refusal: Refusal, answer: Answer, asked: Request) -> Response:
         response = self._redressed(refusal, asked)
@@ -141,6 +157,30 @@ class Protection:
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
+_OWNER: Final = "callerid.request"
+"""Where an ``environ`` says which request is told of its caller there."""
+
+
+def _begin(asked: Request) -> None:
+    """Begin with nobody. A request over an ``environ`` that another one was made of before is given its own copy."""
+    vars(asked)[ATTRIBUTE] = None
+    owner = asked.environ.get(_OWNER)
+    if owner is None:
+        asked.environ[_OWNER] = ref(asked)
+    elif owner() is not asked:
+        asked.environ = {**asked.environ, _OWNER: ref(asked)}
+        asked.headers = EnvironHeaders(asked.environ)
+    introduce(None, asked.environ)
+
+
+class _Target(NamedTuple):
+    """The place that a request is judged by, what is known of it if it serves, and the path parameters there."""
+
+    known: Known | None
+    place: Place
+    endpoint: bool
+    arguments: Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Settled:
@@ -156,14 +196,22 @@ class _Settled:
     decision: Decision | None
 
     @classmethod
-    def of(cls, serving: Serving, template: str, ruling: Ruling, known: Known | None) -> Self:
-        public = ruling.whole.public
-        decision = Decision(serving, (), ruling.marks, template, public=True, caller=None) if public else None
-        return cls(serving, template, ruling, known, decision)
+    def of(cls, serving: Serving, target: _Target, ruling: Ruling) -> Self:
+        settled = cls(serving, target.place.template, ruling, target.known, None)
+        if not ruling.whole.public:
+            return settled
+        return cls(serving, settled.template, ruling, target.known, settled.decided(_NOTHING, None))
 
     @property
     def route(self) -> str:
         return f"{self.serving.method} {self.template}"
+
+    def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Decision:
+        """That a request is let in here. Where it is redirected no view runs, so that no mark is claimed."""
+        ruling = self.ruling
+        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments) if ruling.names else ()
+        marks = ruling.marks if self.known is not None else frozenset[Mark]()
+        return Decision(self.serving, judged, marks, self.template, ruling.whole.public, caller)
 
     def holds(self, app: Flask, asked: Request) -> bool:
         """Whether the same would be found out now: nothing else is served, and nothing was marked or replaced since."""
@@ -197,13 +245,6 @@ def _is_automatic(serving: Serving) -> bool:
     return serving.method == "OPTIONS" and getattr(serving.rule, "provide_automatic_options", False)
 
 
-def _is_preflight(serving: Serving, asked: Request) -> bool:
-    """Whether a browser asks if it may ask (Fetch standard, "CORS-preflight fetch"); it sends no credential then."""
-    if serving.exception is not None or not _is_automatic(serving):
-        return False
-    return {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"} <= asked.environ.keys()
-
-
 class TriedProtection(Protection):
     """A protection that does not enforce its refusals before a day, or judges a second path table beside its own."""
 
@@ -215,7 +256,7 @@ class TriedProtection(Protection):
         on_refusal: OnRefusal | None,
         *,
         rollout: Rollout | None,
-        shadow: PathTable | None,
+        shadow: BoundTable | None,
     ) -> None:
         super().__init__(app, rules, reader, on_refusal)
         self.rollout, self.shadow = rollout, shadow
@@ -224,83 +265,53 @@ class TriedProtection(Protection):
         """As `Protection.admit`, and whom nothing refuses in earnest is let in."""
         if self.shadow is None and not self._lets_through():
             return super().admit(asked)
-        setattr(asked, ATTRIBUTE, None)
-        introduce(None, asked.environ)
+        _begin(asked)
         serving = Serving.of(self.app, asked)
-        if _is_preflight(serving, asked):
-            return self.app.make_default_options_response()
-        place, guard = self.reader.place(serving), self.rules.guard
-        route, live = f"{asked.method} {place.template}", self._asking(self.rules.table, serving, place, asked)
-        refusal, part, identity = self._decided(live, asked)
+        target, guard = self._target(serving, asked), self.rules.guard
+        preflight = self._preflight(target.known, serving, asked)
+        if preflight is not None:
+            return preflight
+        settled = _Settled.of(serving, target, self._ruling(target, serving, None))
+        refusal, part, identity = self._decided(settled.ruling, target, asked)
         if self.shadow is not None:
-            self._rehearse(self.shadow, Live.of(route, guard, identity, refusal), serving, place, asked)
-        if live.trouble is not None and live.parts and self._lets_through():
-            # Nothing was read yet, and the view is told who is calling.
-            with suppress(Refusal):
-                identity = self._identify(asked)
+            self._rehearse(self.shadow, Live.of(settled.route, guard, identity, refusal), serving, target, asked)
         if refusal is None:
-            guard.record(route, live.ruling.whole, identity)
+            guard.record(settled.route, settled.ruling.whole, identity)
         elif self._lets_through():
-            let_through(part, route, identity, refusal)
+            let_through(part, settled.route, identity, refusal)
         else:
-            return self._turn_away(asked, route, part.requirement, identity, refusal)
-        caller = _known(known(live.parts, identity or Identity()), live.ruling.whole) if live.parts else None
-        arguments, ruling = asked.view_args or _NOTHING, live.ruling
-        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments)
-        decision = Decision(serving, judged, ruling.marks, place.template, ruling.whole.public, caller)
-        setattr(asked, ATTRIBUTE, decision)
+            return self._turn_away(asked, settled.route, part.requirement, identity, refusal)
+        parts = self._asked(settled.ruling, target)
+        caller = _known(known(parts, identity or Identity()), settled.ruling.whole) if parts else None
+        let_in(asked, settled.decided(target.arguments, caller))
         introduce(caller, asked.environ)
         return None
 
     def _lets_through(self) -> bool:
         return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
 
-    def _identify(self, asked: Request) -> Identity:
-        guard = self.rules.guard
-        return run(guard.identify(sent(asked.environ, guard.headers.values())))
+    def _ruling(self, target: _Target, serving: Serving, table: BoundTable | None) -> Ruling:
+        return self.rules.ruling(target.place, serving.method, endpoint=target.endpoint, table=table)
 
-    def _decided(self, live: _Asking, asked: Request) -> tuple[Refusal | None, Asked, Identity | None]:
+    def _asked(self, ruling: Ruling, target: _Target) -> list[Asked]:
+        return [Asked(self.rules.guard, part, target.arguments) for part in ruling.judged]
+
+    def _decided(
+        self, ruling: Ruling, target: _Target, asked: Request
+    ) -> tuple[Refusal | None, Asked, Identity | None]:
         guard, identity = self.rules.guard, None
         part = Asked(guard, self.rules.default, {})
-        if live.trouble is not None:
-            return live.trouble, part, None
         try:
-            for part in live.parts:
-                identity = identity or self._identify(asked)
+            for part in self._asked(ruling, target):
+                identity = identity or run(guard.identify(sent(asked.environ, guard.headers.values())))
                 guard.judge(part.requirement, identity, part.path)
         except Refusal as refusal:
             return refusal, part, identity
         return None, part, identity
 
-    def _asking(self, table: PathTable | None, serving: Serving, place: Place, asked: Request) -> _Asking:
-        """What is asked of this request if that is the path table."""
-        rules, entry, trouble = self.rules, None, None
-        if table is not None and table.requirements:
-            path, why = path_of(asked.environ)
-            entry = table.find(asked.method, path)
-            if why is not None and not place.marks:
-                trouble = BadRequest(Reason.AMBIGUOUS_PATH, why)
-            if entry is not None and table is self.shadow:
-                # Under a name of its own: rulings are known by the entries in them.
-                entry = replace(entry, pattern=f"{table.name} {entry.pattern}")
-        ruling = rules.ruling(place, entry, endpoint=place is not self.reader.nowhere and not _is_automatic(serving))
-        tabled, arguments = _NOTHING if entry is None else entry.parameters, asked.view_args or _NOTHING
-        parts = [Asked(rules.guard, part, tabled if is_tabled else arguments) for part, is_tabled in ruling.judged]
-        return _Asking(ruling, parts, trouble)
-
-    def _rehearse(self, shadow: PathTable, live: Live, serving: Serving, place: Place, asked: Request) -> None:
+    def _rehearse(self, shadow: BoundTable, live: Live, serving: Serving, target: _Target, asked: Request) -> None:
         def parts() -> list[Asked]:
-            asking = self._asking(shadow, serving, place, asked)
-            if asking.trouble is not None:
-                raise asking.trouble
-            return asking.parts or [Asked(self.rules.guard, asking.ruling.whole, {})]
+            ruling = self._ruling(target, serving, shadow)
+            return self._asked(ruling, target) or [Asked(self.rules.guard, ruling.whole, {})]
 
         compare(self.rules.guard, live, parts, lambda guard: sent(asked.environ, guard.headers.values()))
-
-
-class _Asking(NamedTuple):
-    """What must hold for one request, part by part; ``trouble`` is why its path alone is refused."""
-
-    ruling: Ruling
-    parts: list[Asked]
-    trouble: BadRequest | None

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
 
 from callerid.errors import ConfigurationError
+from callerid.flask.cors import CrossOrigin, cross_origin_of
 from callerid.flask.current import Serving
 from callerid.flask.marking import Marks
-from callerid.marks import ATTRIBUTE, Mark, marks_on
+from callerid.marks import ATTRIBUTE, Mark, marks_above, marks_on
+from callerid.paths import METHODS, WEBSOCKET, NamedPlace, Serves
 
-__all__ = ["Known", "Place", "Reader", "named"]
+__all__ = ["Known", "Place", "Reader", "named_place"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """What is known of a view where it serves a method.
 
-    ``late`` are marks that stand above the route's decorator; ``rulings`` are those of the one application.
+    ``above`` are marks that stand above the route's decorator, ``named`` is what a path table knows it by; ``rulings``
+    are those of the one application.
     """
 
     template: str
     marks: tuple[Mark, ...] = ()
-    late: tuple[Mark, ...] = ()
+    above: tuple[Mark, ...] = ()
     rule: Rule | None = None
+    named: NamedPlace | None = None
     rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    def check_marks(self) -> None:
+        """Raise `ConfigurationError` for a mark on what the route does not serve."""
+        for mark in self.above:
+            raise ConfigurationError(
+                f"{self.template}: guard.allow({mark.requirement.rule!r}) stands above this route's decorator, so that "
+                "the route serves the function without it. Put guard.allow(...) below every route decorator of the "
+                "function; for a route without this rule write a function of its own"
+            )
 
     def check_parameter(self, name: str) -> None:
         """Raise `ConfigurationError` unless the path names somebody under this name, as it is written there."""
@@ -43,9 +55,8 @@ class Place:
 class Reader:
     """Reads the views of an application. Each is read once, and again if something else is served or marked since."""
 
-    def __init__(self, app: Flask, marks: Marks) -> None:
+    def __init__(self, app: Flask) -> None:
         self._app = app
-        self._marks = marks
         self.nowhere = Place("(no route)")
         """Where Flask knows no route: nothing of the path, or not for this method."""
         self._known: dict[tuple[int, str], Known] = {}
@@ -76,11 +87,10 @@ class Reader:
     def _read(self, serving: Serving, view_class: Any, handler: Any) -> Known:
         count, view = Marks.count, serving.view
         of_class = (*getattr(view_class, ATTRIBUTE, ()), *marks_on(getattr(view_class, "dispatch_request", None)))
-        late = self._marks.meant_for(view, lambda: iter(tuple(self._app.view_functions.values())))
         blueprints = self._on_blueprints(serving.rule.endpoint)
-        every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler), *late))
-        place = Place(serving.rule.rule, tuple(every), late, serving.rule)
-        return Known(count, serving.rule, view, view_class, handler, place)
+        every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler)))
+        place = Place(serving.rule.rule, tuple(every), marks_above(view), serving.rule, named_place(serving.rule))
+        return Known(count, serving.rule, view, view_class, handler, place, cross_origin_of(view, handler))
 
     def source(self, place: Place, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
@@ -112,6 +122,7 @@ class Known:
     view_class: Any
     handler: Any
     place: Place
+    cross_origin: CrossOrigin | None
 
     def is_still_so(self, method: str) -> bool:
         """Whether the same would be read again where this view serves the method."""
@@ -125,9 +136,15 @@ class Known:
 _PARAMETER = re.compile(r"<(?:[a-zA-Z_][a-zA-Z0-9_]*(?:\(.*?\))?:)?([a-zA-Z_][a-zA-Z0-9_]*)>")
 
 
-def named(rule: str, instead: Callable[[str], str]) -> str:
-    """A rule's text with something else in place of each parameter, by its name."""
-    return _PARAMETER.sub(lambda parameter: instead(parameter[1]), rule)
+def named_place(rule: Rule) -> NamedPlace:
+    """A rule of the URL map as a path table names it."""
+    converters: dict[str, Any] = getattr(rule, "_converters", {})
+    last = converters.get(next(reversed(_PARAMETER.findall(rule.rule)), ""))
+    takes_rest = rule.rule.rstrip("/").endswith(">") and not getattr(last, "part_isolating", True)
+    return NamedPlace(rule.rule, rule.methods or _ANY_METHOD, Serves.REST if takes_rest else Serves.ROUTE)
+
+
+_ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}
 
 
 _NO_PARAMETER = "has no such parameter: write one of this name in the path, or another name in the rule"

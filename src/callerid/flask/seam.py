@@ -54,12 +54,13 @@ def _seat(app: Flask) -> Callable[[], Any]:
         if decision is None:
             raise undecided_dispatch()
         decision.check(app, asked)
-        around = getattr(asked, SERVING, None)
-        setattr(asked, SERVING, decision)
+        own = vars(asked)
+        around = own.get(SERVING)
+        own[SERVING] = decision
         try:
             return dispatch()
         finally:
-            setattr(asked, SERVING, around)
+            own[SERVING] = around
 
     setattr(guarded_dispatch, EXTENSION, guarded_dispatch)
     app.dispatch_request = guarded_dispatch  # type: ignore[method-assign]

@@ -9,29 +9,27 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from callerid.errors import CalleridError, ConfigurationError
+from callerid.flask.cors import cross_origin_of
 from callerid.flask.current import Serving
 from callerid.flask.protection import Protection
-from callerid.flask.reading import Place, named
+from callerid.flask.reading import Place, named_place
 from callerid.flask.ruling import Ruling
 from callerid.guard import log
-from callerid.paths import Entry
-from callerid.paths.shapes import ANY, MANY, is_answered, nothing_answers, standing
 
-__all__ = ["Found", "check", "survey", "unanswered"]
+__all__ = ["Found", "check", "survey", "unbound"]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One rule for one method (``*``: any): what stands there, and its ruling or what is wrong with it.
 
-    ``entry`` is that of the path table, ``view`` what serves.
+    ``view`` is what serves.
     """
 
     method: str
     place: Place
     ruling: Ruling | None
     problem: str = ""
-    entry: Entry | None = None
     view: Any = None
 
     def __str__(self) -> str:
@@ -44,19 +42,24 @@ def survey(protection: Protection) -> Iterator[Found]:
         for method in _methods(rule):
             view = protection.app.view_functions.get(rule.endpoint)
             place = protection.reader.place(Serving(rule, None, view, "GET" if method == "*" else method))
-            yield _found(protection, rule, method, place, view)
+            yield _found(protection, method, place, view)
 
 
 def check(protection: Protection) -> None:
     """Raise `ConfigurationError` for what can admit nobody or cannot be judged, and log what is open or weak."""
     found = tuple(survey(protection))
     problems = [each.problem for each in found if each.problem]
-    problems += unanswered(protection)
+    problems += unbound(protection)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     for each in found:
-        if each.place.late:
-            log.warning("%s: guard.allow(...) stands above the route; it holds, but put it below the route's own", each)
+        if _answers_preflights_by_itself(each):
+            log.warning(
+                "%s: the view answers OPTIONS by itself, and does not run for a browser's preflight, which carries no "
+                "credential: that gets Flask's list of methods. For CORS headers use after_request, flask-cors, or a "
+                "view for OPTIONS alone, marked guard.allow(Public())",
+                each,
+            )
     judged = ((str(each), each.ruling.whole.rule) for each in found if each.ruling is not None)
     protection.rules.guard.announce(judged, protection.rules.default.rule)
 
@@ -72,23 +75,21 @@ def _methods(rule: Rule) -> list[str]:
     return sorted(rule.methods - automatic)
 
 
-def _found(protection: Protection, rule: Rule, method: str, place: Place, view: Any) -> Found:
-    rules = protection.rules
-    entry = None if rules.table is None else standing(rules.table, method, _shape(rule))
+def _found(protection: Protection, method: str, place: Place, view: Any) -> Found:
     try:
-        return Found(method, place, rules.ruling(place, entry, endpoint=True), "", entry, view)
+        return Found(method, place, protection.rules.ruling(place, method, endpoint=True), "", view)
     except CalleridError as error:
-        return Found(method, place, None, str(error), entry, view)
+        return Found(method, place, None, str(error), view)
 
 
-def unanswered(protection: Protection) -> Iterator[str]:
-    """Entries of the path table that stand for nothing: as good as a typing mistake in a rule."""
+def _answers_preflights_by_itself(found: Found) -> bool:
+    if found.method != "OPTIONS" or found.ruling is None or found.ruling.whole.optional:
+        return False
+    return cross_origin_of(found.view) is None
+
+
+def unbound(protection: Protection) -> Iterator[str]:
+    """Keys of the path tables that name no rule of the URL map: as good as a typing mistake in a rule."""
+    places = [named_place(rule) for rule in _rules(protection)]
     for table in filter(None, (protection.rules.table, protection.shadow)):
-        routes = [(_shape(rule), rule.methods) for rule in _rules(protection)]
-        idle = (text for text in table.requirements if not is_answered(table, text, routes))
-        yield from (nothing_answers(text, table.name) for text in idle)
-
-
-def _shape(rule: Rule) -> str:
-    converters: dict[str, Any] = getattr(rule, "_converters", {})
-    return named(rule.rule, lambda name: ANY if getattr(converters.get(name), "part_isolating", False) else MANY)
+        yield from table.unbound(places)

@@ -1,0 +1,82 @@
+"""Which place of an application serves a request, by the application's own routing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, RequestRedirect
+
+from callerid.flask.current import Serving
+
+__all__ = ["Destination", "destination_of", "served"]
+
+
+class Destination(NamedTuple):
+    """What serves a path for a method, and with which path parameters. ``is_redirected``: another path leads there."""
+
+    serving: Serving
+    arguments: Mapping[str, Any]
+    is_redirected: bool = False
+
+
+_MOST_HOPS: Final = 5
+"""As many redirects in a row are followed."""
+
+
+def destination_of(app: Flask, asked: Request, serving: Serving) -> Destination:
+    """Where a request is served: where a redirect leads that Werkzeug answers, if that is in this application.
+
+    A redirect to another host, out of the application, or to one more redirect than is followed is served by nothing.
+    """
+    found = Destination(serving, asked.view_args or {})
+    if not isinstance(serving.exception, RequestRedirect):
+        return found
+    adapter = app.create_url_adapter(asked)
+    for _ in range(_MOST_HOPS):
+        path = _path_inside(adapter, found.serving.exception)
+        if path is None:
+            break
+        found = _matched(app, adapter, path, serving.method)._replace(is_redirected=True)
+    return found
+
+
+def served(app: Flask, method: str, path: str, base_url: str | None = None) -> Destination:
+    """What would serve this request, without one: converters run, and nothing else of the application.
+
+    ``base_url`` names another host or subdomain than the application's own.
+    """
+    from flask.testing import EnvironBuilder  # noqa: PLC0415 - for the map, not for requests
+
+    builder = EnvironBuilder(app, path, base_url=base_url, method=method)
+    asked = app.request_class(builder.get_environ())
+    builder.close()
+    found = _matched(app, app.create_url_adapter(asked), None, method)
+    asked.view_args = dict(found.arguments)
+    return destination_of(app, asked, found.serving)
+
+
+def _matched(app: Flask, adapter: MapAdapter | None, path: str | None, method: str) -> Destination:
+    assert adapter is not None  # noqa: S101 - there is one for every request
+    try:
+        rule, arguments = adapter.match(path, method=method, return_rule=True)
+    except HTTPException as exception:
+        return Destination(Serving(None, exception, None, method), {})
+    return Destination(Serving(rule, None, app.view_functions.get(rule.endpoint), method), arguments)
+
+
+def _path_inside(adapter: MapAdapter | None, exception: Any) -> str | None:
+    """The path that a redirect of this application names in it; ``None`` if it names none."""
+    if adapter is None or not isinstance(exception, RequestRedirect):
+        return None
+    try:
+        target = urlsplit(exception.new_url)
+    except ValueError:  # a host that is none
+        return None
+    path = unquote(target.path)
+    if target.netloc != adapter.get_host(None) or not path.startswith(adapter.script_name):
+        return None
+    return f"/{path.removeprefix(adapter.script_name)}"
