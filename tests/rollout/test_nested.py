@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -12,8 +11,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from callerid import ConfigurationError, Nobody, Public, ShadowCounts, UnguardedEndpointError, User, Where
+from callerid.access import access_map
 from callerid.starlette import Guard
 from tests.starlette.world import ask
 
@@ -228,14 +229,28 @@ def test_shadow_tables_outside_and_within_are_judged_together() -> None:
     assert inner.shadow == ShadowCounts(agreed=2)
 
 
-def test_a_shadow_table_that_makes_a_route_impossible_fails_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_shadow_table_that_makes_a_route_impossible_is_an_error_at_start() -> None:
     guard = new_guard()
     app = Starlette(routes=[Route("/x", guard.allow(STAFF)(told))])
     guard.protect(app, default=STAFF, shadow={"/x": OTHERS})
-    assert get(app, "/x", "example.com") == (200, "user:ada@example.com")
-    assert guard.shadow == ShadowCounts(failed=1)
-    (said,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "the shadow rules cannot be judged at GET /x" in said.getMessage()
+    with pytest.raises(ConfigurationError, match=r"/x and shadow\['/x'\]: this rule can admit nobody"):
+        get(app, "/x", "example.com")
+    (problem,) = access_map(app).problems
+    assert problem.startswith("GET /x and shadow['/x']: this rule can admit nobody")
+
+
+def test_a_shadow_table_within_must_go_with_what_holds_outside() -> None:
+    app = nested(new_guard(), new_guard(), {"default": Public(), "floor": STAFF}, {"shadow": {"/x": OTHERS}})
+    with pytest.raises(ConfigurationError, match=r"/in/x and shadow\['/x'\]: this rule can admit nobody"):
+        get(app, "/in/x", "example.com")
+
+
+def test_shadow_entries_below_an_opaque_mount_must_be_possible_too() -> None:
+    guard = new_guard()
+    app = Starlette(routes=[Mount("/files", app=guard.allow(STAFF)(StaticFiles(directory="/")))])
+    guard.protect(app, default=STAFF, shadow={"/files/a/*": STAFF, "/files/b/*": OTHERS})
+    with pytest.raises(ConfigurationError, match=r"/files and shadow\['/files/b/\*'\]: this rule can admit nobody"):
+        get(app, "/files/x", "example.com")
 
 
 def test_frameworks_mix() -> None:

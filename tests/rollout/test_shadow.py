@@ -90,7 +90,7 @@ def test_without_any_entry_it_shows_what_the_table_does(make: Make) -> None:
 
 @every_adapter
 def test_another_status_is_a_difference_too(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    world = make(shadow={"/x": FirebaseUser() | OTHERS, MARKED: STAFF})
+    world = make(shadow={"/x": FirebaseUser() | OTHERS, MARKED: OTHERS})
     listening(caplog)
     world.guard.trust(world.issuer.firebase("shop-prod"))
     assert world.get("/x", raw=f"Bearer {world.token('nobody.org')}")[0] == 403

@@ -225,9 +225,9 @@ class Passage:
             found = way.matches[key] = self._looked_up(methods, scope, shadow=shadow)
         return found
 
-    def static_match(self, method: str) -> TableMatch:
+    def static_match(self, method: str, *, shadow: bool = False) -> TableMatch:
         """The entries that hold here whatever a request writes; a ``*`` for the method is any."""
-        return self._looked_up((method,), {}, shadow=False) if self.way.has_tables else NO_ENTRIES
+        return self._looked_up((method,), {}, shadow=shadow) if self.way.has_tables else NO_ENTRIES
 
     def _looked_up(self, methods: tuple[str, ...], scope: Scope, *, shadow: bool) -> TableMatch:
         found: dict[tuple[int, str], Entry] = {}

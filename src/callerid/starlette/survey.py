@@ -12,7 +12,7 @@ from starlette.routing import Router
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
-from callerid.paths import WEBSOCKET, Entry, NamedPlace, Serves
+from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.rules import all_of
 from callerid.starlette.passage import Passage, Ruling, TableMatch
@@ -146,19 +146,20 @@ def _found(
         condition=_condition(route),
         opaque=place.is_mount,
     )
-    yield _judged(passage, place, whole, match)
+    yield _in_shadow(passage, place, _judged(passage, place, whole, match))
     if place.is_mount:
-        yield from (_part(passage, place, whole, at) for at in _patterns(passage))
+        tables = (protection.table for protection, _ in passage.areas)
+        yield from (_part(passage, place, whole, at) for at in _patterns(passage, tables))
 
 
 def _named(passage: Passage, serves: Serves, methods: Collection[str] | None) -> tuple[NamedPlace, ...]:
     return tuple(NamedPlace(span.template, methods, serves) for span in passage.way.spans)
 
 
-def _patterns(passage: Passage) -> Iterator[tuple[int, Pattern, Requirement]]:
-    """The entries below an opaque mount, but for the one that is for all of it."""
-    for area, (protection, _) in enumerate(passage.areas):
-        lookup = None if protection.table is None else protection.table.patterns(passage.way.spans[area].template)
+def _patterns(passage: Passage, tables: Iterable[BoundTable | None]) -> Iterator[tuple[int, Pattern, Requirement]]:
+    """The entries of each area's table below an opaque mount, but for the one that is for all of it."""
+    for area, table in enumerate(tables):
+        lookup = None if table is None else table.patterns(passage.way.spans[area].template)
         if lookup is None:
             continue
         for pattern in lookup.table.patterns:
@@ -167,14 +168,32 @@ def _patterns(passage: Passage) -> Iterator[tuple[int, Pattern, Requirement]]:
 
 
 def _part(passage: Passage, place: Place, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
-    area, pattern, requirement = at
-    entry = Entry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
-    match = TableMatch(tuple({**whole.entries, area: entry}.items()))
+    _, pattern, _ = at
+    match = _with_part(TableMatch(tuple(whole.entries.items())), at)
     method = {ANY_METHOD: "*", WEBSOCKET: ""}.get(pattern.method, pattern.method)
     found = replace(
         whole, template=whole.template + pattern.path, method=method, entries=dict(match.entries), is_part=True
     )
     return _judged(passage, place, found, match)
+
+
+def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> TableMatch:
+    """The entries that hold at an opaque mount, with one for a part of it in the place of its area's."""
+    area, pattern, requirement = at
+    entry = Entry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
+    return replace(match, entries=tuple({**dict(match.entries), area: entry}.items()))
+
+
+def _in_shadow(passage: Passage, place: Place, found: Found) -> Found:
+    """The same, with what is wrong with the shadow tables' rules there: they must be possible, too."""
+    if found.problem or not passage.has_shadow:
+        return found
+    match = passage.static_match(found.method or WEBSOCKET, shadow=True)
+    tables = (protection.shadow or protection.table for protection, _ in passage.areas)
+    parts = (_with_part(match, at) for at in _patterns(passage, tables)) if place.is_mount else ()
+    judged = (_judged(passage, place, found, each) for each in (match, *parts))
+    problem = next((each.problem for each in judged if each.problem), "")
+    return replace(found, problem=problem)
 
 
 def _condition(route: Any) -> str:
