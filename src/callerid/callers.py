@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, TypeGuard, cast
 
-__all__ = ["FIREBASE", "FIREBASE_CLAIMS", "GOOGLE", "Caller", "Claims", "ComputeEngine", "FirebaseFacts", "Kind"]
+__all__ = [
+    "FIREBASE",
+    "FIREBASE_CLAIMS",
+    "GOOGLE",
+    "Caller",
+    "Claims",
+    "ComputeEngine",
+    "FirebaseFacts",
+    "Kind",
+    "is_project",
+]
 
 
 FIREBASE_CLAIMS = frozenset(
@@ -20,6 +30,13 @@ FIREBASE_CLAIMS = frozenset(
     | {"email", "email_verified", "phone_number", "user_id", "provider_id", "name", "picture"}
 )
 """Names in a Firebase token that Firebase fills, or the user (``name``, ``picture``): no custom claims."""
+
+
+def is_project(text: object) -> TypeGuard[str]:
+    """Whether a text may be the id of a Google Cloud project, as it stands in Firebase's ``iss``."""
+    return (
+        isinstance(text, str) and text.isascii() and text.isprintable() and bool(text) and not set(text) & set(" /?#\\")
+    )
 
 
 class Kind(StrEnum):

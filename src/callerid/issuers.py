@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from callerid.callers import Kind
+from callerid.callers import Kind, is_project
 from callerid.errors import ConfigurationError
 from callerid.keys import Algorithm, AnySource, key_source
 
@@ -85,8 +85,7 @@ def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Issuer:
     Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT
     library".
     """
-    is_id = isinstance(project, str) and project.isascii() and project.isprintable() and project
-    if not is_id or set(project) & set(" /?#\\"):
+    if not is_project(project):
         raise ConfigurationError(f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}")
     name = f"https://securetoken.google.com/{project}"
     return Issuer(

@@ -138,6 +138,7 @@ def test_audiences_are_there() -> None:
         AnyOf(Domain("a.com"), AllOf(FirebaseUser("u"), Tenant("t") | EmailDomain("b.com"))),
         AllOf(IssuedBy("https://accounts.google.com"), User("1234") | ServiceAccount("12")),
         FirebaseUser(anonymous=True),
+        FirebaseUser("u", project="shop-prod"),
         SignedInWithin(60),
         Via(ServiceAccount("a@b.iam.gserviceaccount.com")) & User("a@b.com", hosted=False),
     ],

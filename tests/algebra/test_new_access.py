@@ -164,6 +164,8 @@ NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (IssuedBy("https://accounts.google.com"), AnyGoogleAccount()),
     (AnyGoogleAccount(), IssuedBy("https://accounts.google.com")),
     (AnyGoogleAccount(), A | ROBOT | User("7") | User(X)),
+    (FirebaseUser("u1", project="shop-prod"), FirebaseUser("u1")),
+    (Nobody(), FirebaseUser(project="bank-prod")),
     (User("eve@gmail.com"), User("eve@gmail.com", hosted=False)),
     (Nobody(), A & B),
     (Nobody(), User("eve@gmail.com") & A),
@@ -207,6 +209,11 @@ SOMEBODY_NEW: list[tuple[Rule, Rule, str]] = [
     ),
     (FirebaseUser("u1"), FirebaseUser(), "a Firebase user, not firebaseUser:u1"),
     (FirebaseUser(), FirebaseUser("u1", anonymous=True), "the anonymous Firebase user 'u1', not firebaseUser"),
+    (
+        FirebaseUser("u1", project="shop-prod") & SecondFactor(),
+        FirebaseUser("u1", project="shop-prod"),
+        "the Firebase user 'u1' of the project shop-prod, not secondFactor",
+    ),
     (STAFF & SecondFactor(), SecondFactor(), "a Firebase user with the second factor, not claim:role='staff'"),
     (
         STAFF,

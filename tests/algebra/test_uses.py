@@ -173,8 +173,19 @@ def test_without_the_redundant_ones_the_same_people_come_in(world: World) -> Non
         assert world.whom(AnyOf(*left) if left else Nobody()) == world.whom(rule), rule
         for part in left:
             others = AnyOf(Nobody(), *(each for each in left if each != part))
-            if "IssuedBy" not in repr(rule) and world.tells_all:
+            # Whose users there are is known with the issuers only.
+            if not any(word in repr(rule) for word in ("IssuedBy", "project=")) and world.tells_all:
                 assert world.whom(part) & ~world.whom(others), (rule, part)
+
+
+def test_projects_are_told_apart_without_the_issuers_too() -> None:
+    shop, bank = FirebaseUser(project="shop-prod"), FirebaseUser(project="bank-prod")
+    assert is_weaker(FirebaseUser(), shop)
+    assert is_weaker(FirebaseUser(), shop | bank)
+    assert not is_weaker(FirebaseUser(), shop, BOTH)
+    assert not is_weaker(shop, FirebaseUser())
+    assert redundant_alternatives(shop | FirebaseUser()) == (shop,)
+    assert redundant_alternatives(shop | bank) == ()
 
 
 WEAKER: list[tuple[Rule, Rule]] = [

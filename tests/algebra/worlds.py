@@ -214,6 +214,9 @@ WHO: tuple[Rule, ...] = (
     FirebaseUser("u1", anonymous=True),
     FirebaseUser(X),
     FirebaseUser(X, anonymous=True),
+    FirebaseUser(project=SHOP, anonymous=True),
+    FirebaseUser("u1", project=SHOP),
+    FirebaseUser(X, project=BANK),
     Tenant("t1"),
     Tenant("t2"),
     SignInProvider("password"),
@@ -250,6 +253,7 @@ CARRIED: tuple[Rule, ...] = (
     User(X),
     FirebaseUser(),
     FirebaseUser(X),
+    FirebaseUser(project=BANK),
     IssuedBy(GOOGLE),
     IssuedBy(f"https://securetoken.google.com/{BANK}"),
     Public(),
@@ -259,6 +263,7 @@ EVERYTHING = tuple(
     for rule in dict.fromkeys((*BY_ADDRESS, *WHO, *HOW[2:7], HOW[9], *CARRIED[:3]))
     if rule not in (User(X), ServiceAccount(X), IssuedBy(f"https://securetoken.google.com/{BANK}"))
     and rule not in (EmailDomain("b.com"), CustomClaim("role", "b"))
+    and "project=" not in repr(rule)
 )
 
 WORLDS = [

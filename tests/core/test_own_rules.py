@@ -18,6 +18,7 @@ from callerid import (
     EmailDomain,
     FirebaseUser,
     Forbidden,
+    IssuedBy,
     Kind,
     Nobody,
     PathParam,
@@ -38,7 +39,16 @@ from callerid.algebra import alternatives, every_leaf, redundant_alternatives
 from callerid.algebra.access import holds
 from callerid.guard import Identity, Requirement
 from callerid.marks import path_parameters
-from callerid.rules import Facts, admitted, is_public, leaves, missing_steps, needs_no_caller, without_public
+from callerid.rules import (
+    Facts,
+    admitted,
+    is_public,
+    leaves,
+    missing_steps,
+    needs_no_caller,
+    of_any_project,
+    without_public,
+)
 
 from .made import GUARD, NOW, about, odd, person, robot, user
 
@@ -352,6 +362,28 @@ def test_a_subclass_of_tenant_names_no_tenant() -> None:
         assert not admitted(rule, about(member.caller, via=robot()))
     # A subclass of AllOf that asks all of its members joins them as AllOf does.
     assert admitted(Carried(EmailDomain("example.com"), Tenant("acme")), about(user(tenant="acme"), via=robot()))
+
+
+class OurUser(FirebaseUser):
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+class Issued(IssuedBy):
+    def admits(self, facts: Facts) -> bool:
+        return True
+
+
+def test_a_subclass_names_no_project_and_its_members_are_looked_into() -> None:
+    issuer = "https://securetoken.google.com/shop-prod"
+    ours = OurUser(project="shop-prod")
+    assert of_any_project(ours) == ours
+    assert of_any_project(OfFirebase(True)) == OfFirebase(True)
+    assert of_any_project(OfFirebase(True) & IssuedBy(issuer)) is None
+    assert of_any_project(Tenant("acme") & Issued(issuer)) == Tenant("acme")
+    assert of_any_project(TwoOf(FirebaseUser(project="shop-prod"), Tenant("acme"))) == Tenant("acme")
+    assert of_any_project(Carried(FirebaseUser(project="shop-prod"), Tenant("acme"))) == Tenant("acme")
+    assert of_any_project(Carried(Tenant("acme"), SignedInWithin(9)) & IssuedBy(issuer)) is None
 
 
 def test_a_subclass_is_no_double_of_its_base() -> None:

@@ -46,6 +46,7 @@ from callerid.rules import (
     member,
     missing_steps,
     needs_no_caller,
+    of_any_project,
     without_public,
 )
 
@@ -111,6 +112,9 @@ YES: list[tuple[Rule, Facts]] = [
     (FirebaseUser("u1", anonymous=True), about(user(provider="anonymous"))),
     (FirebaseUser(PathParam("user_id")), path(user_id="u1")(user())),
     (FirebaseUser(PathParam("user_id")), path(user_id=7)(user("7"))),
+    (FirebaseUser(project="shop-prod"), about(user())),
+    (FirebaseUser("u1", project="shop-prod"), about(user())),
+    (FirebaseUser(PathParam("user_id"), project="shop-prod"), path(user_id="u1")(user())),
     (Tenant("acme"), about(tenant())),
     (SignInProvider("password"), about(user())),
     (SignInProvider("anonymous"), about(user(provider="anonymous"))),
@@ -202,6 +206,12 @@ NO: list[tuple[Rule, Facts]] = [
     (FirebaseUser(PathParam("user_id")), path(user_id="u1 ")(user())),
     (FirebaseUser(PathParam("user_id")), path(uid="u1")(user())),
     (FirebaseUser(PathParam("user_id")), path(user_id="u1")(user(provider="anonymous"))),
+    (FirebaseUser(project="shop-prod"), about(user(project="bank-prod"))),
+    (FirebaseUser("u1", project="shop-prod"), about(user(project="bank-prod"))),
+    (FirebaseUser("u2", project="shop-prod"), about(user())),
+    (FirebaseUser(project="shop-prod"), about(user(provider="anonymous"))),
+    (FirebaseUser(PathParam("user_id"), project="shop-prod"), path(user_id="u1")(user(project="bank-prod"))),
+    (FirebaseUser(project="shop-prod"), about(person())),
     (Tenant("acme"), about()),
     (Tenant("acme"), about(user())),
     (Tenant("acme"), about(tenant("ACME"))),
@@ -299,6 +309,13 @@ PRINTED: list[tuple[Rule, str, str]] = [
     (FirebaseUser(anonymous=True), "FirebaseUser(anonymous=True)", "firebaseUser or anonymous"),
     (FirebaseUser("u1", anonymous=True), "FirebaseUser('u1', anonymous=True)", "firebaseUser:u1 or anonymous"),
     (FirebaseUser(PathParam("uid")), "FirebaseUser(PathParam('uid'))", "firebaseUser:{uid}"),
+    (FirebaseUser(project="a"), "FirebaseUser(project='a')", "firebaseUser of a"),
+    (FirebaseUser("u1", project="a"), "FirebaseUser('u1', project='a')", "firebaseUser:u1 of a"),
+    (
+        FirebaseUser("u1", anonymous=True, project="a"),
+        "FirebaseUser('u1', anonymous=True, project='a')",
+        "firebaseUser:u1 or anonymous of a",
+    ),
     (Tenant("acme"), "Tenant('acme')", "tenant:acme"),
     (SignInProvider("google.com"), "SignInProvider('google.com')", "signInProvider:google.com"),
     (SecondFactor(), "SecondFactor()", "secondFactor"),
@@ -422,6 +439,9 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: FirebaseUser(odd(1)), "FirebaseUser names a uid"),
         (lambda: FirebaseUser("u" * 129), "at most 128"),
         (lambda: FirebaseUser("u1", anonymous=odd(1)), "anonymous is True or False"),
+        (lambda: FirebaseUser(project=""), "id of a Firebase project"),
+        (lambda: FirebaseUser(project="a/b"), "id of a Firebase project"),
+        (lambda: FirebaseUser(project=odd(True)), "id of a Firebase project"),
         (lambda: Tenant(""), "Tenant names"),
         (lambda: Tenant(odd(None)), "Tenant names"),
         (lambda: SignInProvider(""), "SignInProvider names"),
@@ -782,6 +802,42 @@ def test_who_needs_to_be_nobody(rule: Rule, public: bool, no_caller: bool, telli
     assert is_public(rule) is public
     assert needs_no_caller(rule) is no_caller
     assert without_public(rule) == telling
+
+
+SHOPS = FirebaseUser(project="shop-prod")
+
+
+@pytest.mark.parametrize(
+    ("rule", "leaf"),
+    [
+        (Public(), None),
+        (A | Via(ServiceAccount(ROBOT)), None),
+        (FirebaseUser(), FirebaseUser()),
+        (FirebaseUser("u1"), FirebaseUser("u1")),
+        (Tenant("acme"), Tenant("acme")),
+        (SignInProvider("x"), SignInProvider("x")),
+        (SecondFactor(), SecondFactor()),
+        (SignedInWithin(9), SignedInWithin(9)),
+        (CustomClaim("role", "x"), CustomClaim("role", "x")),
+        (EmailDomain("example.com"), EmailDomain("example.com")),
+        (SHOPS, None),
+        (SHOPS & Tenant("acme"), None),
+        (Tenant("acme") & SHOPS, None),
+        (Tenant("acme") & IssuedBy(FIREBASE), None),
+        (SHOPS | Tenant("acme"), Tenant("acme")),
+        (SHOPS & (Tenant("acme") | SecondFactor()), None),
+        ((SHOPS | IssuedBy(FIREBASE)) & Tenant("acme"), None),
+        ((SHOPS | SecondFactor()) & Tenant("acme"), SecondFactor()),
+        ((SHOPS | A) & Tenant("acme"), Tenant("acme")),
+        (Public() | (SHOPS & Tenant("acme")), None),
+        (Public() | Tenant("acme"), Tenant("acme")),
+        ((SHOPS & Tenant("acme")) | (Tenant("beta") & SHOPS), None),
+        (AllOf(AllOf(SHOPS), AnyOf(AllOf(Tenant("acme")))), None),
+    ],
+    ids=str,
+)
+def test_which_leaf_holds_of_any_projects_users(rule: Rule, leaf: Rule | None) -> None:
+    assert of_any_project(rule) == leaf
 
 
 FRESH = SignedInWithin(300)

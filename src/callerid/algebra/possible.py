@@ -11,7 +11,7 @@ from itertools import combinations, islice, product
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.callers import Kind
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, IssuedBy, Rule, Via, leaves
+from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, Via, leaves
 
 __all__ = ["alternatives", "every_leaf", "why_nobody"]
 
@@ -64,6 +64,7 @@ def _trouble_of(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> s
 
 def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     kinds = {issuer.name: issuer.kind for issuer in issuers}
+    projects = {issuer.project for issuer in issuers} - {None}
     families = {leaf.family for leaf in conjunction if leaf.family is not None}
     for leaf in conjunction:
         if leaf.family is not None and leaf.family not in kinds.values():
@@ -72,6 +73,8 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
             return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
         if type(leaf) is IssuedBy and families - {kinds[leaf.issuer]}:
             return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
+        if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
+            return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
         if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
     return ""

@@ -88,7 +88,8 @@ class Door:
     @property
     def traits(self) -> Traits:
         """What is true of everybody who comes in here."""
-        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)})
+        of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
+        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project
 
     def kinds(self, asked: Traits) -> Iterator[Traits]:
         """Those who come in here and have the traits asked for, by kind; nothing where there is none of that kind."""
@@ -162,9 +163,18 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
     return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.spellings)
 
 
-def open_doors(names: frozenset[str]) -> Doors:
-    """Doors for rules that are compared by themselves: issuers of both families, some with these names."""
-    callers = tuple(Door(name, kind, "a-project", (_ANY_AUDIENCE,)) for name in (*sorted(names), "") for kind in Kind)
+def open_doors(names: frozenset[str], projects: frozenset[str]) -> Doors:
+    """Doors for rules that are compared by themselves: issuers of both families, some with these names.
+
+    Those of Firebase are of these projects, and of one that no rule names.
+    """
+    whose = {Kind.GOOGLE: (None,), Kind.FIREBASE: (*sorted(projects), "")}
+    callers = tuple(
+        Door(name, kind, project, (_ANY_AUDIENCE,))
+        for name in (*sorted(names), "")
+        for kind in Kind
+        for project in whose[kind]
+    )
     return Doors(callers, callers)
 
 

@@ -257,6 +257,8 @@ def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
         yield KNOWN
     if leaf.uid is not None:
         yield Trait("subject", leaf.uid)
+    if leaf.project is not None:
+        yield Trait("project", leaf.project)
 
 
 def _claim(leaf: CustomClaim) -> Iterator[Trait]:

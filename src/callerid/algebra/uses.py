@@ -112,6 +112,7 @@ def _doors(rule: Rule, found: Iterable[Term], issuers: tuple[Issuer, ...]) -> Do
     if issuers:
         side = Side(rule, issuers=issuers)
         return doors_between(side, side)
-    return open_doors(
-        frozenset(str(trait.value) for term in found for part in term for trait in part if trait.of == "issuer")
-    )
+    named: dict[object, set[str]] = {"issuer": set(), "project": set()}
+    for trait in (trait for term in found for part in term for trait in part if trait.of in named):
+        named[trait.of].add(str(trait.value))
+    return open_doors(frozenset(named["issuer"]), frozenset(named["project"]))

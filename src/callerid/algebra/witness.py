@@ -78,7 +78,8 @@ def _somebody(traits: Traits, door: Door | None, words: Vocabulary, taken: tuple
     about = _firebase_facts(said, traits, words) if door.kind is Kind.FIREBASE else _google_facts(said, words)
     told = {*said, "domain", "claims", "tenant"} | ({"email"} if "mailbox" in said else set[str]())
     told |= {"signed_in_ago"} if words.said("age") else set[str]()
-    told -= {"issuer"}
+    told -= {"issuer", "project"}
+    told |= {"project"} if words.said("project") else set[str]()
     if door.before is Before.REFUSED:
         told |= {"project"} if door.kind is Kind.FIREBASE else {"audience"}
     persona = Persona(

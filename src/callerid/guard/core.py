@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Self
 
 from callerid.answers import Answer, Challenge, answer
 from callerid.callers import Caller
-from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
+from callerid.errors import ConfigurationError, Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.guard.recogniser import Identity, Recogniser
 from callerid.guard.records import log, record
 from callerid.guard.remedies import Judged
@@ -21,6 +22,7 @@ from callerid.rollout import ShadowCounts, Tally
 from callerid.rules import (
     AnyOf,
     Facts,
+    FirebaseUser,
     Rule,
     SignedInWithin,
     admitted,
@@ -77,10 +79,30 @@ class GuardCore(Recogniser):
         return requirement_of(rules, audience)
 
     def check_possible(self, requirement: Requirement, where: str) -> None:
-        """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify."""
+        """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify.
+
+        Or for one that does not say which Firebase project's users it means, where this guard trusts several.
+        """
         from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
+        self._check_project(requirement, where)
         check_possible(requirement.rule, self.issuers, where)
+
+    def _check_project(self, requirement: Requirement, where: str) -> None:
+        leaf = requirement.of_any_project
+        projects = self._trusted.projects
+        if leaf is None or len(projects) < 2:
+            return
+        project, issuer = next(iter(projects.items()))
+        if type(leaf) is FirebaseUser and issuer.project is not None:
+            remedy = repr(replace(leaf, project=project))
+        else:
+            remedy = f"{leaf!r} & IssuedBy({issuer.name!r})"
+        raise ConfigurationError(
+            f"{where}: {leaf!r} does not say whose user it means: this guard trusts several Firebase projects "
+            f"({', '.join(projects)}), and a uid or a claim means something within one of them only. Write, for each "
+            f"that is meant, {remedy}"
+        )
 
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
@@ -117,6 +139,8 @@ class GuardCore(Recogniser):
         """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
         if requirement.public:
             return None
+        if len(self._trusted.projects) > 1:
+            self._check_project(requirement, "a rule in force")  # issuers may have been added since the start
         rule, caller = requirement.rule, identity.caller
         if caller is not None:
             self.check_audience(caller, requirement.audiences)

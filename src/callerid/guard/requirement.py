@@ -19,6 +19,7 @@ from callerid.rules import (
     leaves,
     member,
     needs_no_caller,
+    of_any_project,
     without_public,
 )
 
@@ -39,6 +40,8 @@ class Requirement:
     """The rule with nobody let in for nothing: whom it admits is shown to the handler."""
     has_steps: bool = field(init=False, repr=False, compare=False)
     """Whether a fresher or stronger sign-in may turn a no into a yes."""
+    of_any_project: Rule | None = field(init=False, repr=False, compare=False)
+    """A leaf that holds of users of any Firebase project, if there is one: a guard may trust one project only."""
 
     # Asked at every request, and the same at each.
     def __post_init__(self) -> None:
@@ -46,6 +49,7 @@ class Requirement:
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
         object.__setattr__(self, "telling", without_public(self.rule))
         object.__setattr__(self, "has_steps", any(type(leaf) in STEPS for leaf in leaves(self.rule)))
+        object.__setattr__(self, "of_any_project", of_any_project(self.rule))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:

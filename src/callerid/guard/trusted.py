@@ -27,17 +27,17 @@ class Trusted:
     """By the issuers' names, the audiences that they accept."""
     ids: frozenset[int] = frozenset()
     """The identities of the members: an issuer takes long to hash, and a remembered token holds its own."""
+    projects: Mapping[str, Issuer] = field(init=False)
+    """The Firebase projects whose users are believed, each with an issuer; one without a project is its own."""
+
+    def __post_init__(self) -> None:
+        projects = {issuer.project or issuer.name: issuer for issuer in self.members if issuer.kind is FIREBASE}
+        object.__setattr__(self, "projects", projects)
 
     @property
     def headers(self) -> Mapping[bytes, str]:
         """The headers in which credentials sit, in lower case, as bytes and as text."""
         return {slot.header.encode(): slot.header for slot in self.slots}
-
-    @property
-    def projects(self) -> tuple[str, ...]:
-        """The Firebase projects whose users are believed; an issuer without one is a project of its own."""
-        named = (issuer.project or issuer.name for issuer in self.members if issuer.kind is FIREBASE)
-        return tuple(dict.fromkeys(named))
 
     def adding(self, issuers: Iterable[Issuer]) -> Self:
         """With these, too. Raises `ConfigurationError` where two would claim the same token."""

@@ -41,6 +41,7 @@ from callerid.rules.reading import (
     is_public,
     member,
     missing_steps,
+    of_any_project,
     without_public,
 )
 
@@ -77,5 +78,6 @@ __all__ = [
     "member",
     "missing_steps",
     "needs_no_caller",
+    "of_any_project",
     "without_public",
 ]

@@ -58,6 +58,10 @@ class IssuedBy(Rule):
     def __post_init__(self) -> None:
         printable(self.issuer, "IssuedBy names an issuer such as 'https://accounts.google.com'")
 
+    @property
+    def names_project(self) -> bool:
+        return type(self) is IssuedBy
+
     def admits(self, facts: Facts) -> bool:
         return facts.caller is not None and facts.caller.issuer == self.issuer
 

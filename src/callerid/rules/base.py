@@ -94,6 +94,11 @@ class Rule:
         """Whether whoever the rule admits is of a tenant that it names."""
         return False
 
+    @property
+    def names_project(self) -> bool:
+        """Whether whoever the rule admits is of an issuer, or of a Firebase project, that it names."""
+        return False
+
     def admits(self, facts: Facts) -> bool:
         """Whether the rule lets this request in. Raises nothing."""
         raise NotImplementedError
@@ -213,6 +218,10 @@ class AllOf(Joined):
     def names_tenant(self) -> bool:
         return type(self) is AllOf and self._names_tenant()
 
+    @property
+    def names_project(self) -> bool:
+        return type(self) is AllOf and any(rule.names_project for rule in self.rules)
+
     def _names_tenant(self) -> bool:
         return any(rule.names_tenant for rule in self.rules)
 
@@ -245,6 +254,10 @@ class AnyOf(Joined):
     @property
     def names_tenant(self) -> bool:
         return type(self) is AnyOf and all(rule.names_tenant for rule in self.rules)
+
+    @property
+    def names_project(self) -> bool:
+        return type(self) is AnyOf and all(rule.names_project for rule in self.rules)
 
     def admits(self, facts: Facts) -> bool:
         if not self._wanting:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind
+from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam, names
 from callerid.rules.base import Rule, the_caller
@@ -34,10 +34,15 @@ class FirebaseUser(_FirebaseRule):
     """A Firebase user: any, or the one with this uid. Anonymous users only where ``anonymous=True``.
 
     Anonymous accounts, and usually every other kind, are free to make: ``FirebaseUser()`` tells nobody apart.
+
+    A uid, like a custom claim, means something within one project only. Where a guard trusts several Firebase projects,
+    every rule about their users says whose: ``project="shop-prod"`` here, or `IssuedBy` beside it. Of a project with
+    tenants, ``& Tenant(...)`` says which one's user is meant.
     """
 
     uid: str | PathParam | None = None
     anonymous: bool = False
+    project: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.uid is not None and type(self.uid) is not PathParam:
@@ -46,13 +51,21 @@ class FirebaseUser(_FirebaseRule):
                 raise ConfigurationError("a Firebase uid has at most 128 characters")
         if type(self.anonymous) is not bool:
             raise ConfigurationError("anonymous is True or False")
+        if self.project is not None and not is_project(self.project):
+            raise ConfigurationError(
+                f"project= is the id of a Firebase project, such as 'shop-prod', not {self.project!r}"
+            )
 
     @property
     def wants(self) -> str | None:
         return f"id {self.uid}" if isinstance(self.uid, str) else None
 
+    @property
+    def names_project(self) -> bool:
+        return type(self) is FirebaseUser and self.project is not None
+
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
-        if user.anonymous and not self.anonymous:
+        if (user.anonymous and not self.anonymous) or self.project not in (None, user.project):
             return False
         return self.uid is None or names(self.uid, user.uid, facts)
 
@@ -64,7 +77,8 @@ class FirebaseUser(_FirebaseRule):
 
     def __str__(self) -> str:
         who = "firebaseUser" if self.uid is None else f"firebaseUser:{self.uid}"
-        return f"{who} or anonymous" if self.anonymous else who
+        who = f"{who} or anonymous" if self.anonymous else who
+        return who if self.project is None else f"{who} of {self.project}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

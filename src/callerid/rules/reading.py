@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.rules.anyone import Nobody, Public
-from callerid.rules.base import AllOf, AnyOf, Rule, admitted, is_joined, leaves, needs_no_caller
+from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
 
-__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "without_public"]
+__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "of_any_project", "without_public"]
 
 
 def member(text: str) -> Rule:
@@ -65,6 +66,18 @@ def without_public(rule: Rule) -> Rule:
         telling = tuple(part for part in rule.rules if not is_public(part))
         return type(rule)(*map(without_public, telling)) if telling else Nobody()
     return Nobody() if type(rule) is Public else rule
+
+
+def of_any_project(rule: Rule, *, is_named: bool = False) -> Rule | None:
+    """The first leaf about Firebase users that holds of users of any project; ``None`` where each is tied to one.
+
+    A leaf is tied to a project by what must hold beside it, too; ``is_named`` says that something there names one.
+    """
+    if isinstance(rule, Joined):
+        is_named = is_named or (type(rule) is AllOf and rule.names_project)
+        found = (of_any_project(part, is_named=is_named) for part in rule.rules)
+        return next((leaf for leaf in found if leaf is not None), None)
+    return None if is_named or rule.names_project or rule.family is not FIREBASE else rule
 
 
 STEPS = (SignedInWithin, SecondFactor)
