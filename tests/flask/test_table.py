@@ -277,7 +277,23 @@ def test_rules_that_exclude_each_other_are_found_before_the_first_request(ran: D
     app.add_url_rule("/jobs/<id>", "job", guard.allow(STAFF)(ran.view()))
     app.add_url_rule("/jobs/odd", "odd", guard.allow(STAFF)(ran.view()))
     (problem,) = problems(app)
-    assert problem.startswith("/jobs/<id>: this rule can admit nobody")
+    assert problem.startswith("/jobs/<id> and routes['/jobs/{id}']: this rule can admit nobody")
+
+
+@pytest.mark.parametrize("shadow", [ROBOTS, "serviceAccount:x@shop-prod.iam.gserviceaccount.com"])
+def test_a_shadow_table_must_be_possible_too(shadow: Any, ran: Diary, guard: Guard) -> None:
+    app = closed(guard, shadow={"/jobs/{id}": shadow, "/jobs": STAFF})
+    for path, name in (("/jobs/<id>", "job"), ("/jobs", "jobs")):
+        app.add_url_rule(path, name, guard.allow(STAFF)(ran.view()))
+    (problem,) = problems(app)
+    assert problem.startswith("/jobs/<id> and shadow['/jobs/{id}']: this rule can admit nobody")
+
+
+def test_audiences_that_exclude_each_other_are_told_with_their_place(ran: Diary, guard: Guard) -> None:
+    app = closed(guard, routes={"/a": guard.allow(STAFF, audience="https://a.example.com")})
+    app.add_url_rule("/a", "a", guard.allow(STAFF, audience="https://b.example.com")(ran.view()))
+    (problem,) = problems(app)
+    assert problem.startswith("/a and routes['/a']: no audience is in all of ")
 
 
 def test_a_table_takes_what_the_guard_allows(ran: Diary, guard: Guard) -> None:

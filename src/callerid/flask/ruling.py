@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from callerid.errors import ConfigurationError
 from callerid.flask.reading import Place
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
@@ -59,10 +60,11 @@ class Rules:
         key = None if table is None or entry is None else (table.name, entry.pattern), endpoint
         ruling: Ruling | None = place.rulings.get(key)
         if ruling is None:
-            ruling = place.rulings[key] = self._ruling(place, entry, endpoint=endpoint)
+            where = place.template if table is None or entry is None else f"{place.template} and {table.at(entry)}"
+            ruling = place.rulings[key] = self._ruling(place, entry, where, endpoint=endpoint)
         return ruling
 
-    def _ruling(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Ruling:
+    def _ruling(self, place: Place, entry: Entry | None, where: str, *, endpoint: bool) -> Ruling:
         place.check_marks()
         for mark in place.marks:
             if mark.guard is not self.guard:
@@ -75,8 +77,8 @@ class Rules:
         marks = frozenset(place.marks)
         if endpoint:
             # The token's audience must be in every set that any of them names.
-            whole = combined(parts)
-            self.guard.check_possible(whole, place.template)
+            whole = _whole(parts, where)
+            self.guard.check_possible(whole, where)
             ruling = Ruling((whole,), whole, marks, entry)
         else:
             # The rules of a view and the default may exclude each other: then this is refused to everybody.
@@ -84,6 +86,13 @@ class Rules:
         for name in ruling.names:
             place.check_parameter(name)
         return ruling
+
+
+def _whole(parts: tuple[Requirement, ...], where: str) -> Requirement:
+    try:
+        return combined(parts)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def _entry(table: BoundTable, method: str, named: NamedPlace) -> Entry | None:

@@ -76,10 +76,15 @@ def _methods(rule: Rule) -> list[str]:
 
 
 def _found(protection: Protection, method: str, place: Place, view: Any) -> Found:
+    ruling = None
     try:
-        return Found(method, place, protection.rules.ruling(place, method, endpoint=True), "", view)
+        ruling = protection.rules.ruling(place, method, endpoint=True)
+        if protection.shadow is not None:
+            # What is to take the place of the live table must be possible, too.
+            protection.rules.ruling(place, method, endpoint=True, table=protection.shadow)
     except CalleridError as error:
-        return Found(method, place, None, str(error), view)
+        return Found(method, place, ruling, str(error), view)
+    return Found(method, place, ruling, "", view)
 
 
 def _answers_preflights_by_itself(found: Found) -> bool:

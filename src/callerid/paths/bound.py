@@ -135,6 +135,10 @@ class BoundTable:
                     return Entry(key.text, self.requirements[key.text])
         return None
 
+    def at(self, entry: Entry) -> str:
+        """An entry as it is written, for messages."""
+        return f"{self.name}[{entry.pattern!r}]"
+
     def patterns(self, mount: str) -> PathLookup | None:
         """The keys that stand at an opaque mount, as patterns over the rest of the path; ``None`` for none.
 
