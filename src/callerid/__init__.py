@@ -10,6 +10,7 @@ The staircase of rooms, each importing only what stands before it::
     callers, issuers ← memory                   verified tokens, remembered
     rules, issuers ← algebra                    what rules mean together
     answers                                     what a refused client is told
+    applications                                what stands inside an application that is wrapped
     rollout                                     rules not enforced yet; how others compare
     guard                                       the flow and its drivers
     rehearsal                                   decisions that answer nobody

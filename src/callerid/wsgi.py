@@ -22,10 +22,11 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from callerid.answers import Answer, dressed
+from callerid.applications import OUTSIDE_OF_CORS, cors_inside
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, log, run
-from callerid.paths import Gate, Refused, ambiguous
+from callerid.paths import Gate, Refused, ambiguous, checked_root, readings_of
 from callerid.rollout import named
 from callerid.rules import Rule
 
@@ -46,16 +47,20 @@ class CallerMiddleware:
     """A WSGI application in which every request is judged by its path.
 
     ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
-    everywhere, whatever an entry says. ``on_refusal(environ, refusal)`` may re-dress an answer. Paths are those of
-    ``PATH_INFO``, relative to ``SCRIPT_NAME``.
+    everywhere, whatever an entry says. ``on_refusal(environ, refusal)`` may re-dress an answer.
+
+    Paths are those of ``PATH_INFO``, relative to ``SCRIPT_NAME``; where the application cuts a prefix off them by
+    itself, ``root_path=`` names it, and entries for the path as it is written hold as well. A path that the application
+    may read in another way is refused with 400 (see `ambiguous` and `PathLookup` in `callerid.paths`).
 
     ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
     would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
     none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
     `GuardCore.shadow` and logged where it differs, and answers nobody.
 
-    The caller is in ``environ["callerid.caller"]``, and ``REMOTE_USER`` names them with their issuer (``user:EMAIL``,
-    ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is removed. Raises `ConfigurationError`.
+    The application is called with a copy of the environ. The caller is in its ``callerid.caller``, and ``REMOTE_USER``
+    names them with their issuer (``user:EMAIL``, ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is
+    removed. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a name
@@ -70,6 +75,7 @@ class CallerMiddleware:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        root_path: str | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the environ and the refusal")
@@ -85,18 +91,36 @@ class CallerMiddleware:
             name=f"the WSGI application {named(app)}",
         )
         self._on_refusal = on_refusal
+        self._root = checked_root(root_path)
+        self._is_started = self._is_warned = False
+        self._warn()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request, if it may."""
-        path, trouble = path_of(environ)
+        if not self._is_started:
+            self._is_started = True
+            self._warn()
+        # A copy: who is calling is told to this application alone, and what is judged is what it is called with.
+        environ = {**environ}
+        path, targets = _path_and_targets(environ)
         guard = self.gate.guard
         verdict = run(
-            self.gate.decide(environ["REQUEST_METHOD"], path, trouble, lambda: sent(environ, guard.headers.values())),
+            self.gate.decide(
+                environ["REQUEST_METHOD"],
+                readings_of(path, self._root, (), targets),
+                lambda: sent(environ, guard.headers.values()),
+            )
         )
         if isinstance(verdict, Refused):
             return respond(self._answer(verdict, environ), environ, start_response)
         introduce(verdict.caller, environ)
         return self.app(environ, start_response)
+
+    def _warn(self) -> None:
+        # At construction, and before the first request: the application may have been built in between.
+        if not self._is_warned and (found := cors_inside(self.app)):
+            self._is_warned = True
+            log.warning("%s: %s %s", self.gate.name, found, OUTSIDE_OF_CORS)
 
     def _answer(self, verdict: Refused, environ: Environ) -> Answer:
         if self._on_refusal is None:
@@ -110,20 +134,23 @@ class CallerMiddleware:
 
 
 def path_of(environ: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The path inside the application, and why others could read it differently, if they could.
+    """The path inside the application, and why others could read it differently, if they could."""
+    path, targets = _path_and_targets(environ)
+    method = environ["REQUEST_METHOD"]
+    troubles = (ambiguous(path, target, method=method) for target in targets or (None,))
+    return path, next(filter(None, troubles), None)
+
+
+def _path_and_targets(environ: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The path inside the application, and the request target as it was sent, where it is shown.
 
     ``PATH_INFO`` is UTF-8 in the clothes of latin-1 (PEP 3333, "Unicode Issues").
     """
-    path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
+    path = str(environ.get("PATH_INFO", ""))
     if not path.isascii():
         path = path.encode("latin-1").decode("utf-8", "replace")
     # Gunicorn's name, and the name that all others use. A target that is written as it is read has nothing to hide.
-    shown = [environ[name] for name in ("RAW_URI", "REQUEST_URI") if environ.get(name, path) != path]
-    for raw in shown:
-        trouble = ambiguous(path, raw, method=method)
-        if trouble is not None:
-            return path, trouble
-    return path, None if shown else ambiguous(path, method=method)
+    return path, tuple(environ[name] for name in ("RAW_URI", "REQUEST_URI") if environ.get(name, path) != path)
 
 
 def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[str]]:

@@ -5,7 +5,12 @@ from importlib.util import find_spec
 import pytest
 
 # Installed by the extra `dev` only, and not for the lowest versions.
-NEEDED = {"test_servers.py": ("hypercorn", "litestar", "quart"), "test_mcp.py": ("httpx2", "hypercorn", "mcp")}
+NEEDED = {
+    "test_prefixes_elsewhere.py": ("django", "falcon", "litestar", "quart"),
+    "test_servers.py": ("hypercorn", "litestar", "quart"),
+    "test_mcp.py": ("httpx2", "hypercorn", "mcp"),
+    "test_prefixes.py": ("hypercorn",),
+}
 collect_ignore = [name for name, modules in NEEDED.items() if not all(map(find_spec, modules))]
 
 

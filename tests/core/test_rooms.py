@@ -28,6 +28,7 @@ STAIRCASE = {
     "verify": ("errors", "callers", "keys", "tokens", "issuers"),
     "algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),
+    "applications": (),
     "rollout": ("errors",),
     "guard": (
         "errors",
@@ -44,8 +45,8 @@ STAIRCASE = {
     ),
     "rehearsal": ("errors", "callers", "rules", "rollout", "guard"),
     "marks": ("errors", "rules", "guard"),
-    "paths": ("errors", "callers", "rules", "answers", "rollout", "guard", "rehearsal", "marks"),
-    "wsgi": ("errors", "callers", "rules", "answers", "rollout", "guard", "paths"),
+    "paths": ("errors", "callers", "rules", "algebra", "answers", "rollout", "guard", "rehearsal", "marks"),
+    "wsgi": ("errors", "callers", "rules", "answers", "applications", "rollout", "guard", "paths"),
 }
 """For each room of the core, the rooms it may import. The order is the order of the docstring in `callerid`."""
 

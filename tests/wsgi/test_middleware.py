@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import flask
 import pytest
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callerid import (
     AnyGoogleAccount,
@@ -24,7 +28,7 @@ from callerid.paths import ambiguous
 from callerid.testing import LocalIssuer
 from callerid.wsgi import CallerMiddleware, path_of
 from tests.asgi.test_middleware import AMBIGUOUS
-from tests.starlette.world import CLIENT, OTHERS, ROBOT, STAFF, URL, token
+from tests.starlette.world import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, token
 
 from .world import GUARD, Plain, ask, conforming, guarded, status, statuses
 
@@ -171,6 +175,29 @@ def test_only_the_path_says_where_we_are() -> None:
     assert status(shut, "/admin", **elsewhere) == 401
 
 
+def test_a_prefix_that_the_application_cuts_off_by_itself_is_given() -> None:
+    app = Plain()
+    shut = guarded(app, routes={"/admin": Nobody(), "/open": Public(), "/api/x": Nobody()}, root_path="/api")
+    for prefix in ("", "/api"):
+        assert status(shut, f"{prefix}/admin") == 401
+        assert status(shut, f"{prefix}/open") == 200
+    assert app.environs[-1]["PATH_INFO"] == "/api/open"
+    assert status(shut, "/api/x", "staff") == 403  # the path as it is written has an entry, too
+    assert statuses(shut, "/apiopen", None, "staff") == [400, 400]
+    assert statuses(shut, "/API/open", None, "staff") == [400, 400]
+    for wrong in ("/", "api", "/api/", 7):
+        with pytest.raises(ConfigurationError, match="root_path="):
+            guarded(app, root_path=wrong)
+
+
+@pytest.mark.parametrize("path", ["/ADMIN", "/Admin/x", "/admin.", "/admin ", "/adm\N{LATIN SMALL LETTER DOTLESS I}n"])
+def test_a_path_that_an_application_may_take_for_an_entrys_reaches_nothing(path: str) -> None:
+    app = Plain()
+    shut = guarded(app, routes={"/admin": Nobody(), "/admin/*": Nobody()}, default=Public())
+    assert (status(shut, path), app.ran) == (400, 0)
+    assert status(shut, "/Other") == 200
+
+
 # --- identities ---
 
 
@@ -242,6 +269,80 @@ def test_two_credentials_are_refused(joined: str, expected: int) -> None:
     app = Plain()
     assert status(guarded(app), "/x", HTTP_AUTHORIZATION=joined) == expected
     assert app.ran == 0
+
+
+def test_who_is_calling_is_told_to_this_application_alone() -> None:
+    seen: list[str | None] = []
+
+    def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["inner"] = True
+        return app(environ, start_response)
+
+    app = Plain()
+    public, staff = guarded(inner, default=Public()), guarded(inner)
+
+    def outer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        staff(environ, start_response)
+        public(environ, start_response)  # a request of its own, with what it was called with
+        seen.append(environ.get("REMOTE_USER"))
+        assert not {"callerid.caller", "inner"} & set(environ)
+        return []
+
+    ask(outer, "/x", "staff", REMOTE_USER="by the server")
+    assert [environ["callerid.caller"] and str(environ["callerid.caller"]) for environ in app.environs] == [
+        "user:ada@example.com",
+        None,
+    ]
+    assert seen == ["by the server"]
+
+
+def test_one_environ_that_is_served_twice_at_once_mixes_no_callers() -> None:
+    both = threading.Barrier(2)
+    found: dict[str, str] = {}
+
+    def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        both.wait(10)
+        start_response("200 OK", [])
+        return [f"{environ['callerid.caller']} {environ.get('REMOTE_USER')}".encode()]
+
+    staff, public = guarded(inner), guarded(inner, default=Public())
+    environ: dict[str, Any] = {}
+
+    def capture(given: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ.update(given)
+        start_response("200 OK", [])
+        return []
+
+    ask(capture, "/x", "staff")
+
+    def serve(name: str, app: Any) -> None:
+        found[name] = b"".join(app(environ, lambda *_: None)).decode()
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(serve, "staff", staff)
+        pool.submit(serve, "public", public)
+    assert found == {"staff": "user:ada@example.com user:ada@example.com", "public": "None None"}
+
+
+def test_what_is_judged_is_what_is_served_whatever_others_do_to_the_environ() -> None:
+    app = Plain()
+    environ: dict[str, Any] = {}
+
+    class Changing(Guard):
+        def identify(self, sent: Any) -> Any:
+            environ.update(PATH_INFO="/admin", REQUEST_METHOD="DELETE")
+            return super().identify(sent)
+
+    shut = guarded(app, guard=Changing(*AT_HAND), routes={"/admin": Nobody()})
+
+    def entry(given: dict[str, Any], start_response: Any) -> Any:
+        nonlocal environ
+        environ = given
+        return shut(given, start_response)
+
+    assert status(entry, "/x", "staff") == 200
+    assert (app.environs[0]["PATH_INFO"], app.environs[0]["REQUEST_METHOD"]) == ("/x", "GET")
+    assert environ["PATH_INFO"] == "/admin"
 
 
 # --- refusals, re-dressed ---
@@ -361,3 +462,75 @@ def test_each_target_that_a_server_shows_is_read() -> None:
     for shown in ({"RAW_URI": "/%2e"}, {"REQUEST_URI": "/%2e"}, {"RAW_URI": "/x", "REQUEST_URI": "/%2e"}):
         assert path_of({"REQUEST_METHOD": "GET", "PATH_INFO": "/x", **shown})[1] is not None
     assert path_of({"REQUEST_METHOD": "get", "PATH_INFO": "/x", "RAW_URI": "/x"})[1] is not None
+
+
+# --- CORS middleware inside ---
+
+
+def test_cors_middleware_inside_is_warned_of_once_even_if_it_comes_late(caplog: pytest.LogCaptureFixture) -> None:
+    app = flask.Flask("orders")
+    shut = guarded(app, default=Public())
+    assert caplog.messages == []
+
+    def cors_after_request(response: Any) -> Any:
+        return response
+
+    cors_after_request.__module__ = "flask_cors.extension"
+    app.after_request(cors_after_request)
+    assert statuses(shut, "/x", None, None) == [404, 404]
+    assert statuses(guarded(app, default=Public()), "/x", None) == [404]
+    said = [message for message in caplog.messages if "CORS" in message]
+    assert len(said) == 2
+    assert all("flask-cors stands inside of CallerMiddleware" in message for message in said)
+
+
+# --- at random, against what Flask serves ---
+
+SEGMENTS = ("api", "admin", "open", "x", "ADMIN", "Admin", "", ".", "..", "admin.", "admin ", "admin\n", "%2f", "a;b")
+
+
+def folded(app: Any) -> Any:
+    return lambda environ, start: app({**environ, "PATH_INFO": environ["PATH_INFO"].lower()}, start)
+
+
+def dispatched(app: Any) -> Any:
+    return DispatcherMiddleware(app, {"/api": app})
+
+
+def cut(app: Any) -> Any:
+    def inner(environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if path.startswith("/api"):
+            environ = {**environ, "SCRIPT_NAME": "/api", "PATH_INFO": path.removeprefix("/api")}
+        return app(environ, start_response)
+
+    return inner
+
+
+def proxied(app: Any) -> Any:
+    return ProxyFix(app, x_prefix=1)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "options"),
+    [(lambda app: app, {}), (folded, {}), (dispatched, {}), (cut, {"root_path": "/api"}), (proxied, {})],
+)
+def test_at_random_paths_nothing_is_served_that_an_entry_keeps_from_strangers(wrap: Any, options: Any) -> None:
+    app = flask.Flask("orders")
+    app.config["APPLICATION_ROOT"] = "/api"
+    app.url_map.strict_slashes = False
+    for number, rule in enumerate(("/admin", "/admin/<path:rest>", "/open")):
+        app.add_url_rule(rule, str(number), lambda rule=rule, **_: rule.split("/")[1])
+    inner = wrap(app)
+    entries = {f"{prefix}/admin{rest}": STAFF for prefix in ("", "/api") for rest in ("", "/*")}
+    weak = guarded(inner, default=Public(), routes=entries, **options)
+    strict = guarded(inner, routes={"/open": Public(), "/api/open": Public()}, **options)
+    chance, served = random.Random(0), set[bytes]()
+    for _ in range(300):
+        path = "/" + "/".join(chance.choices(SEGMENTS, k=chance.randint(1, 4)))
+        more: Any = {"HTTP_X_FORWARDED_PREFIX": "/api"}
+        served.add(ask(inner, path, **more).body)
+        assert ask(weak, path, **more).body != b"admin", path
+        reply = ask(strict, path, **more)
+        assert reply.status != 200 or reply.body == b"open", path
+    assert {b"admin", b"open"} <= served

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import bottle
-import django
 import falcon
 import pytest
 import waitress.server
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest, HttpResponse
-from django.urls import path as django_path
+from django.test import override_settings
 
 from callerid import Nobody, Public
 from callerid.testing import LocalIssuer
+from tests.asgi.djangos import configure
 from tests.asgi.servers import Address, listening, raw, request, status
 from tests.starlette.world import STAFF
 
@@ -227,21 +225,8 @@ def falcon_app() -> Any:
     return app
 
 
-def django_who(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"{request.META['callerid.caller']} {request.META['REMOTE_USER']}")
-
-
-def django_admin(request: HttpRequest) -> HttpResponse:
-    raise AssertionError("served")
-
-
-urlpatterns = [django_path("who", django_who), django_path("admin", django_admin)]
-
-
 def django_app() -> Any:
-    if not settings.configured:
-        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY=os.urandom(8).hex(), USE_TZ=True)
-        django.setup()
+    configure()
     return WSGIHandler()
 
 
@@ -254,3 +239,14 @@ def test_django_bottle_and_falcon_are_guarded(make: Any) -> None:
     planted: Any = {"REMOTE_USER": "root", "HTTP_REMOTE_USER": "root"}
     assert ask(shut, "/who", "staff", **planted).body == b"user:ada@example.com user:ada@example.com"
     assert statuses(shut, "/open/admin", None, SCRIPT_NAME="/open") == [404]
+
+
+@pytest.mark.parametrize("script", [None, "/api", "/api/"])
+def test_djangos_own_prefix_is_not_cut_off_paths_in_wsgi(script: str | None) -> None:
+    shut = guarded(django_app(), default=Public(), routes={"/admin": STAFF, "/admin/*": STAFF})
+    with override_settings(FORCE_SCRIPT_NAME=script):
+        assert statuses(shut, "/admin", None, "outsider", "staff") == [401, 403, 200]
+        assert statuses(shut, "/api/admin", None) == [404]
+        assert statuses(shut, "/admin/x", None, SCRIPT_NAME="/api") == [401]
+        assert statuses(shut, "/ADMIN", None) == [400]
+        assert statuses(shut, "/open", None) == [200]

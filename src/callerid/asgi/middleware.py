@@ -17,12 +17,14 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from callerid.answers import Answer, dressed
+from callerid.applications import OUTSIDE_OF_CORS, cors_inside
 from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
+from callerid.asgi.prefixes import Prefixes, readings_in
 from callerid.asgi.websockets import WebSockets, postponed
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
-from callerid.guard import GuardCore, Requirement, arun
+from callerid.guard import GuardCore, Requirement, arun, log
 from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
 from callerid.rollout import named
 from callerid.rules import Rule
@@ -37,8 +39,14 @@ class CallerMiddleware:
     """An ASGI application in which every request is judged by its path, HTTP and WebSocket alike.
 
     ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
-    everywhere, whatever an entry says. ``on_refusal(scope, refusal)`` may re-dress an answer. Paths are relative to
-    ``root_path``, where the application is mounted.
+    everywhere, whatever an entry says. ``on_refusal(scope, refusal)`` may re-dress an answer.
+
+    Paths are relative to where the application is mounted: the scope's ``root_path``, or ``root_path=`` where the
+    server does not say it and the application cuts that prefix off paths by itself. The path as it is written may have
+    entries as well; all that are met must admit. FastAPI's own ``root_path`` and Django's ``FORCE_SCRIPT_NAME`` are
+    recognised: unless ``root_path=`` names the same prefix, the path with it and the path without it must both be
+    admitted, each by its entry or the default. A path that the application may read in another way is refused with 400
+    (see `ambiguous` and `PathLookup` in `callerid.paths`).
 
     ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
     would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
@@ -62,6 +70,7 @@ class CallerMiddleware:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        root_path: str | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the scope and the refusal")
@@ -80,14 +89,18 @@ class CallerMiddleware:
         )
         self._on_refusal = on_refusal
         self._websockets = websockets
+        self._prefixes = Prefixes(app, root_path)
+        self._is_started = self._is_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+            await self._live(Exchange(scope, receive, send))
             return
         if scope["type"] not in ("http", "websocket"):
             raise RuntimeError(f"callerid knows no connections of type {scope['type']!r}, and lets none in")
+        if not self._is_started:
+            self._start()
         # A copy: what is judged is what is served, whatever others do to theirs while a key is fetched.
         exchange = Exchange({**scope}, receive, send)
         verdict = await self._decide(exchange.scope)
@@ -96,11 +109,27 @@ class CallerMiddleware:
         else:
             await self._admit(verdict, exchange)
 
+    async def _live(self, exchange: Exchange) -> None:
+        try:
+            self._start()
+        except ConfigurationError as error:
+            await exchange.receive()
+            await exchange.send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        self._is_started = False  # what runs now may still build the application: look again before the first request
+        await self.app(*exchange)
+
+    def _start(self) -> None:
+        self._prefixes.look()
+        if not self._is_warned and (found := cors_inside(self.app)):
+            self._is_warned = True
+            log.warning("%s: %s %s", self.gate.name, found, OUTSIDE_OF_CORS)
+        self._is_started = True
+
     async def _decide(self, scope: Scope) -> Admitted | Refused:
-        path, trouble = place(scope)
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
         sent = partial(self._websockets.values_of, scope, self.gate.guard)
-        return await arun(self.gate.decide(method, path, trouble, sent))
+        return await arun(self.gate.decide(method, self._prefixes.readings(scope), sent))
 
     async def _refuse(self, verdict: Refused, exchange: Exchange) -> None:
         hook, answer = self._on_refusal, verdict.answer
@@ -126,18 +155,9 @@ def place(scope: Scope) -> tuple[str, str | None]:
     By the specification ``path`` includes ``root_path``. Where a server or framework leaves it out, ``path`` is the
     place; but some frameworks cut at ``root_path`` wherever it stands in the path, so it may stand nowhere else.
     """
-    path: str = scope["path"]
-    root: str = scope.get("root_path") or ""
     method = scope["method"] if scope["type"] == "http" else "GET"
-    trouble = ambiguous(path, scope.get("raw_path"), method=method)
-    if root in ("", "/"):
-        return path, trouble
-    if not root.startswith("/") or root.endswith("/"):
-        return path, "root_path does not begin with a slash, or ends with one: set it as in '/api'"
-    inside = path.removeprefix(root)
-    if path.startswith(root) and inside[:1] in ("", "/"):
-        return inside, trouble
-    return path, "root_path stands inside the path" if root in path else trouble
+    found = readings_in(scope, scope.get("root_path") or "")
+    return found.paths[0], found.trouble or ambiguous(scope["path"], scope.get("raw_path"), method=method)
 
 
 def _introducing(caller: Caller | None, scope: Scope) -> Scope:

@@ -11,6 +11,7 @@ from callerid.paths.bound import BoundTable, NamedPlace, Serves, normalized
 from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
 from callerid.paths.lookup import Found, PathLookup
 from callerid.paths.pattern import METHODS, WEBSOCKET
+from callerid.paths.readings import Readings, checked_root, prefix_of, readings_of
 from callerid.paths.table import Entry, PathTable, required
 
 __all__ = [
@@ -24,10 +25,14 @@ __all__ = [
     "NamedPlace",
     "PathLookup",
     "PathTable",
+    "Readings",
     "Refused",
     "Serves",
     "ambiguous",
+    "checked_root",
     "first_expiry",
     "normalized",
+    "prefix_of",
+    "readings_of",
     "required",
 ]

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from callerid.answers import Answer
 from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, Refusal
-from callerid.guard import Flow, GuardCore, Identity, Requirement, combined
-from callerid.paths.pattern import WEBSOCKET
+from callerid.guard import Flow, GuardCore, Identity, Requirement, combined, log
+from callerid.paths.lookup import PathLookup
+from callerid.paths.pattern import REST, WEBSOCKET
+from callerid.paths.readings import Readings
 from callerid.paths.table import Entry, PathTable, required
 from callerid.rehearsal import Asked, Live, compare, known, let_through
 from callerid.rollout import rollout_of
@@ -67,7 +70,7 @@ class Gate:
         if not isinstance(guard, GuardCore):
             raise ConfigurationError(f"guard= is a guard, such as Guard(google('https://…')), not {guard!r}")
         guard.check_ready()
-        self.guard = guard
+        self.guard, self.name = guard, name
         self.default = required(guard, default, "default=")
         self.has_floor = floor is not None
         beneath = None if floor is None else required(guard, floor, "floor=")
@@ -75,7 +78,11 @@ class Gate:
         self.shadow = None if shadow is None else self._table(shadow, beneath, "shadow")
         if beneath is not None:
             self.default = self._on(beneath, self.default, "default=")
+        self._lookup = PathLookup(self.table)
+        self._shadow_lookup = None if self.shadow is None else PathLookup(self.shadow)
         self.rollout = rollout_of(enforce, until, guard.clock(), name)
+        for left in _left_to(self.default, self.table, guard):
+            log.warning("%s: %s", name, left)
 
     def _table(self, routes: Mapping[str, Rule | str | Requirement], floor: Requirement | None, name: str) -> PathTable:
         table = PathTable(routes, self.guard, name)
@@ -92,69 +99,75 @@ class Gate:
         self.guard.check_possible(both, f"{where} and floor=")
         return both
 
-    def decide(
-        self,
-        method: str,
-        path: str,
-        trouble: str | None,
-        sent: Sent,
-    ) -> Flow[Admitted | Refused]:
+    def decide(self, method: str, readings: Readings, sent: Sent) -> Flow[Admitted | Refused]:
         """Decide, and log the decision.
 
-        ``path`` is what the application will see, ``trouble`` why it could be read differently (see `ambiguous`), if
-        it could, ``sent`` gives the headers that the guard reads; where no credential is asked for it is not called.
+        ``sent`` gives the headers that the guard reads; where no credential is asked for it is not called.
         """
-        guard, entry = self.guard, self.table.find(method, path)
-        requirement = self.default if entry is None else entry.requirement
-        parameters: Mapping[str, Any] = {} if entry is None else entry.parameters
-        route = _route(method, entry)
-        identity = _UNREAD
+        guard = self.guard
+        places, trouble = self._places(self._lookup, method, readings)
+        call = _Call(method, readings, sent, places, trouble)
+        part, identity = places[0], _UNREAD
         try:
             if trouble is not None:
                 raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            if not requirement.public:
-                identity = yield from guard.identify(sent())
-            caller = guard.judge(requirement, identity, parameters)
+            callers: list[Caller | None] = []
+            for part in call.asked:
+                if identity is _UNREAD:
+                    identity = yield from guard.identify(sent())
+                callers.append(guard.judge(part.requirement, identity, part.parameters))
         except Refusal as refusal:
-            call = _Call(method, path, trouble, sent, route, requirement)
-            return (yield from self._refuse(call, refusal, identity, parameters))
-        guard.record(route, requirement, identity)
-        if self.shadow is not None:
-            self._rehearse(_Call(method, path, trouble, sent, route, requirement), None, identity)
+            return (yield from self._refuse(call, refusal, identity, part))
+        guard.record(call.route(part), part.requirement, identity)
+        if self._shadow_lookup is not None:
+            self._rehearse(call, None, identity)
+        caller = _known(call.asked, callers)
         return Admitted(caller, first_expiry(caller, identity.via))
 
-    def _refuse(
-        self, call: _Call, refusal: Refusal, identity: Identity, parameters: Mapping[str, Any]
-    ) -> Flow[Admitted | Refused]:
+    def _places(self, lookup: PathLookup, method: str, readings: Readings) -> tuple[tuple[_Place, ...], str | None]:
+        """What holds at the paths that a request may be for, each once, and why it is ambiguous, if it is."""
+        path, *more = readings.paths
+        found = lookup.find(method, path, *readings.targets)
+        entries, trouble = [found.entry], readings.trouble or found.trouble
+        if more or readings.others:
+            for path in (*more, *readings.others):
+                found = lookup.find(method, path, *readings.targets)
+                trouble = trouble or found.trouble
+                if found.entry not in entries and (found.entry is not None or path in more):
+                    entries.append(found.entry)
+        return tuple(
+            _Place(self.default) if each is None else _Place(each.requirement, each) for each in entries
+        ), trouble
+
+    def _refuse(self, call: _Call, refusal: Refusal, identity: Identity, part: _Place) -> Flow[Admitted | Refused]:
         guard = self.guard
         self._rehearse(call, refusal, identity)
         rollout = self.rollout
-        is_unread = call.trouble is not None and not call.requirement.public
+        is_unread = call.trouble is not None and bool(call.asked)
         if is_unread and rollout is not None and rollout.lets_through(guard.clock()):
             # Nothing was read yet, and the application is told who is calling where this is let through.
             with suppress(Refusal):
                 identity = yield from guard.identify(call.sent())
         if rollout is None or not rollout.lets_through(guard.clock()):
-            instance = guard.record(call.route, call.requirement, identity, refusal)
+            instance = guard.record(call.route(part), part.requirement, identity, refusal)
             return Refused(refusal, guard.answer(refusal, instance))
-        asked = Asked(guard, call.requirement, parameters)
-        let_through(asked, call.route, identity, refusal)
-        (caller,) = known((asked,), identity)
-        return Admitted(caller, None, rollout.ends_at)
+        let_through(part.asked_of(guard), call.route(part), identity, refusal)
+        callers = known((each.asked_of(guard) for each in call.asked), identity)
+        return Admitted(None if None in callers else callers[0] if callers else None, None, rollout.ends_at)
 
     def _rehearse(self, call: _Call, refusal: Refusal | None, identity: Identity) -> None:
-        shadow, guard = self.shadow, self.guard
-        if shadow is None:
+        lookup, guard = self._shadow_lookup, self.guard
+        if lookup is None:
             return
 
-        entry = shadow.find(call.method, call.path)
+        places, trouble = self._places(lookup, call.method, call.readings)
 
         def asked() -> Iterator[Asked]:
-            if call.trouble is not None:
-                raise BadRequest(Reason.AMBIGUOUS_PATH, call.trouble)
-            yield Asked(guard, self.default, {}) if entry is None else Asked(guard, entry.requirement, entry.parameters)
+            if trouble is not None:
+                raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
+            yield from (each.asked_of(guard) for each in places)
 
-        route = call.route if entry is None else _route(call.method, entry)
+        route = call.route(call.places[0] if places[0].entry is None else places[0])
         live = Live.of(route, guard, None if identity is _UNREAD else identity, refusal)
         compare(guard, live, asked, lambda _: call.sent())
 
@@ -163,23 +176,69 @@ _UNREAD: Final = Identity()
 """Whose credentials were not looked at, or not believed."""
 
 
+class _Place(NamedTuple):
+    """What is asked where a request is for, by an entry or by the default."""
+
+    requirement: Requirement
+    entry: Entry | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return {} if self.entry is None else self.entry.parameters
+
+    def asked_of(self, guard: GuardCore) -> Asked:
+        return Asked(guard, self.requirement, self.parameters)
+
+
 class _Call(NamedTuple):
     """One request, as it is told to the gate, and what is asked of it."""
 
     method: str
-    path: str
-    trouble: str | None
+    readings: Readings
     sent: Sent
-    route: str
-    requirement: Requirement
+    places: tuple[_Place, ...]
+    trouble: str | None
+
+    @property
+    def asked(self) -> tuple[_Place, ...]:
+        """Where a credential is read."""
+        return tuple(place for place in self.places if not place.requirement.public)
+
+    def route(self, place: _Place) -> str:
+        # The path itself may hold anything; what the developer wrote may stand in a log.
+        entry = place.entry
+        template = "(no entry)" if entry is None else entry.pattern[entry.pattern.index("/") :]
+        return f"{'WS' if self.method == WEBSOCKET else self.method} {template}"
 
 
-def _route(method: str, entry: Entry | None) -> str:
-    # The path itself may hold anything; what the developer wrote may stand in a log.
-    place = "(no entry)" if entry is None else entry.pattern[entry.pattern.index("/") :]
-    return f"{'WS' if method == WEBSOCKET else method} {place}"
+def _known(places: tuple[_Place, ...], callers: list[Caller | None]) -> Caller | None:
+    """As whom a request is let in: nobody where one of several optional identities is not known."""
+    due = [caller for place, caller in zip(places, callers, strict=True) if not place.requirement.optional] or callers
+    return None if None in due or not due else due[0]
 
 
 def first_expiry(*callers: Caller | None) -> float | None:
     """When the first of these tokens expires, in seconds since the epoch; ``None`` where there are none."""
     return min((caller.expires_at for caller in callers if caller is not None), default=None)
+
+
+def _left_to(default: Requirement, table: PathTable, guard: GuardCore) -> Iterator[str]:
+    """Entries for all below a path whose own path is left to a default that admits others."""
+    from callerid.algebra import admits_nobody, is_weaker  # noqa: PLC0415 - asked at start-up, and not for every import
+
+    @cache
+    def weaker(asked: Requirement) -> bool:
+        own = asked.audiences
+        is_for_others = own is not None and (default.audiences is None or not default.audiences <= own)
+        is_open = is_for_others and not admits_nobody(default.rule, guard.issuers)
+        return is_open or is_weaker(default.rule, asked.rule, guard.issuers)
+
+    for pattern in table.patterns:
+        above = "/" + "/".join(pattern.segments[:-1])
+        is_left = pattern.segments[-1:] == (REST,) and table.find(pattern.method, above) is None
+        if is_left and weaker(table.requirements[pattern.text]):
+            own = pattern.text.removesuffix(pattern.path) + above
+            yield (
+                f"{table.name}[{pattern.text!r}] does not cover {above!r} itself, which has the default "
+                f"({default.rule}): if that admits too many, add an entry {own!r}"
+            )

@@ -330,6 +330,7 @@ def _slashes() -> Iterator[Row]:
 
 
 PATHS = "paths: only path rules protect here, so whatever two parsers could read differently is refused"
+FOLDED = "paths: an application that ignores letter case, or dots and blanks at the end, serves it as /open"
 SMALL = f"{PATHS}; Flask reads methods in capital letters, and its rule holds"
 
 AMBIGUOUS_PATHS = (
@@ -447,10 +448,10 @@ def _paths() -> Iterator[Row]:
     yield Row("/users/u1.", get("/users/u1.", "u1"), FORBIDDEN)
     yield Row("/users/u1+", get("/users/u1+", "u1"), FORBIDDEN)
     yield Row("/users/...", get("/users/...", "u1"), FORBIDDEN)
-    yield Row("/OPEN", get("/OPEN"), STRANGER, served=True)
-    yield Row("/Open", get("/Open"), STRANGER)
+    for target in ("/OPEN", "/Open", "/open%20", "/open."):
+        yield Row(target, get(target), STRANGER, {"paths": AMBIGUOUS}, FOLDED, served=target == "/OPEN")
+    yield Row("/UNKNOWN", get("/UNKNOWN"), STRANGER)
     yield Row("/open.json", get("/open.json"), STRANGER)
-    yield Row("/open%20", get("/open%20"), STRANGER)
     yield Row("/openx", get("/openx"), STRANGER)
     yield Row("/{user}", get("/{user}"), STRANGER)
     yield Row("/*", get("/*"), STRANGER)
