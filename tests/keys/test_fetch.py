@@ -171,9 +171,9 @@ SLOW = {
 IN_TIME = ("not done within 0.2 s", "TimeoutError", "TimeoutError: timed out")
 
 
-def ends_in_time(url: str) -> None:
+def ends_in_time(url: str, *causes: str, seconds: float = 0.2) -> None:
     """The failure is known, and the thread ends, while the server still hangs: it does until the test is over."""
-    assert refused(KeySource(url, fetch_seconds=0.2)) in IN_TIME
+    assert refused(KeySource(url, fetch_seconds=seconds)) in (causes or IN_TIME)
     eventually(lambda: "callerid-keys" not in {thread.name for thread in threading.enumerate()})
 
 
@@ -302,7 +302,8 @@ def test_a_proxy_of_the_environment_is_used_for_https_and_ended_in_time(monkeypa
             monkeypatch.setenv(name, f"http://{HOST}:{port}")
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
-        ends_in_time("https://host.example/keys")
+        cause = f"not done within 1 s; proxy: {HOST}:{port}, from https_proxy"
+        ends_in_time("https://host.example/keys", cause, seconds=1)
     assert [line.rpartition(b" ")[0] for line in asked] == [b"CONNECT host.example:443"]
 
 

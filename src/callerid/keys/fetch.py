@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
-__all__ = ["Cord", "FetchError", "Fetched", "fetcher", "short_cause"]
+__all__ = ["Cord", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
 
 
 class FetchError(Exception):
@@ -81,7 +81,7 @@ class Cord:
 def fetcher(source: AnySource) -> Callable[[Cord], Fetched]:
     """What fetches the document of a source, and tells how long it may serve.
 
-    It raises FetchError where it knows the cause, and whatever the transport raises where it does not. Asking for it
+    It raises FetchError where it knows the cause, and whatever the file system raises where it does not. Asking for it
     loads requests and google-auth if need be, so that this costs none of the fetch's time.
     """
     if isinstance(source, KeyDocument):
@@ -105,9 +105,21 @@ def _read(source: KeyFile) -> bytes:
 
 
 def _got(source: KeySource, response: Any) -> Fetched:
+    headers = response.headers
     if response.status != 200:
-        raise FetchError(f"HTTP status {response.status}", retry_after=retry_after(response.headers))
-    return Fetched(response.data, clamped(lifetime(response.headers), source))
+        raise FetchError(f"HTTP status {response.status}", retry_after=retry_after(headers))
+    return Fetched(response.data, clamped(lifetime(headers), source))
+
+
+def overdue(source: KeySource | KeyFile) -> FetchError:
+    """The failure of a fetch that has used up its time."""
+    cause = f"not done within {source.fetch_seconds:g} s"
+    if isinstance(source, KeySource):
+        from callerid.keys.causes import with_proxy  # noqa: PLC0415 - its fetch has loaded requests
+
+        with suppress(Exception):  # whatever the settings of a proxy hold, the fetch has failed
+            cause = with_proxy(cause, source.url)
+    return FetchError(cause)
 
 
 def short_cause(error: BaseException) -> str:

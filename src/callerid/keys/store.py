@@ -16,9 +16,9 @@ from weakref import WeakSet
 
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
-from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, short_cause
+from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, overdue, short_cause
 from callerid.keys.flight import Flight, Wait
-from callerid.keys.source import AnySource, KeyDocument, policy_of
+from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +181,7 @@ class KeyStore:
         cord = Cord()
         if isinstance(entry.source, KeyDocument):
             return fetch(cord)
-        watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, cord))
+        watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, entry.source, cord))
         watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
         watchdog.start()
         try:
@@ -190,9 +190,9 @@ class KeyStore:
             watchdog.cancel()
             cord.let_go()
 
-    def _end(self, entry: KeyRing, flight: Flight, cord: Cord) -> None:
+    def _end(self, entry: KeyRing, flight: Flight, source: KeySource | KeyFile, cord: Cord) -> None:
         """The time is up: the flight has failed, and the thread that flies it is brought to an end."""
-        self._fail(entry, flight, FetchError(f"not done within {entry.policy.fetch_seconds:g} s"))
+        self._fail(entry, flight, overdue(source))
         cord.cut()
 
     def _succeed(self, entry: KeyRing, flight: Flight, fetched: Fetched, keys: Mapping[str, Key]) -> None:

@@ -14,6 +14,7 @@ import requests
 from google.auth.transport import requests as google_requests
 from requests.adapters import HTTPAdapter
 
+from callerid.keys.causes import cause
 from callerid.keys.fetch import FetchError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def get(source: KeySource, cord: Cord) -> Any:
 
     No redirects, retries, cookies or credentials. Proxies and certificate bundles named in the environment apply to
     https (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``); loopback http is asked directly.
+
+    Raises FetchError.
     """
     with requests.Session() as session:
         session.headers.clear()
@@ -44,7 +47,12 @@ def get(source: KeySource, cord: Cord) -> Any:
         session.mount(f"{scheme}://", _Adapter(source, cord))
         request: Any = google_requests.Request(session)
         timeout = (source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
-        return request(source.url, headers=HEADERS, timeout=timeout, stream=True, allow_redirects=False)
+        try:
+            return request(source.url, headers=HEADERS, timeout=timeout, stream=True, allow_redirects=False)
+        except FetchError:
+            raise
+        except Exception as error:
+            raise FetchError(cause(error, source.url)) from error
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
