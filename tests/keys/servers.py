@@ -36,7 +36,10 @@ class KeyServer:
         self.asked.release()
         self.gate.wait()
         with suppress(OSError):  # whoever asked has gone
-            handler.send_response(self.status)
+            handler.send_response_only(self.status)
+            handler.send_header("Server", "KeyServer")
+            if "Date" not in self.headers:
+                handler.send_header("Date", handler.date_time_string())
             for name, value in self.headers.items():
                 handler.send_header(name, value)
             handler.send_header("Content-Length", str(len(self.body)))

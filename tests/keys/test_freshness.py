@@ -4,7 +4,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from callerid.keys import KeyPolicy
-from callerid.keys.freshness import clamped, lifetime, retry_after
+from callerid.keys.freshness import Origin, clamped, generated_at, lifetime, retry_after
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,54 @@ def test_lifetimes_are_clamped_whatever_the_headers_say() -> None:
         86_400,
         86_400,
     ]
+
+
+NOW = 1_700_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
+
+
+@pytest.mark.parametrize(
+    ("age", "date", "seconds"),
+    [
+        (None, None, 0),
+        ("300", None, 300),
+        (" 300 ", None, 300),
+        (None, "Tue, 14 Nov 2023 22:13:20 GMT", 0),
+        (None, "Tue, 14 Nov 2023 22:08:20 GMT", 300),
+        ("200", "Tue, 14 Nov 2023 22:08:20 GMT", 300),
+        ("300", "Tue, 14 Nov 2023 22:13:20 GMT", 300),
+        # a date to come, and none that can be
+        (None, "Tue, 14 Nov 2023 22:13:21 GMT", 0),
+        ("300", "Fri, 31 Dec 2099 23:59:59 GMT", 300),
+        (None, "Fri, 31 Feb 2023 00:00:00 GMT", 0),
+        (None, "Tue, 14 Nov 2023 25:08:20 GMT", 0),
+        # other forms of a date, and none
+        (None, "Tuesday, 14-Nov-23 22:08:20 GMT", 0),
+        (None, "Tue Nov 14 22:08:20 2023", 0),
+        (None, "Tue, 14 Nov 2023 22:08:20 +0100", 0),
+        (None, "yesterday", 0),
+        # several
+        ("300, 5", None, 300),
+        (None, "Tue, 14 Nov 2023 22:13:20 GMT, Tue, 14 Nov 2023 22:08:20 GMT", 300),
+        # no numbers of seconds
+        ("-5", None, 0),
+        ("1.5", None, 0),
+        ("soon", "Tue, 14 Nov 2023 22:08:20 GMT", 300),
+        ("", "", 0),
+        ("9" * 5_000, None, 2**31),
+    ],
+)
+def test_a_document_is_as_old_as_age_or_date_say(age: str | None, date: str | None, seconds: float) -> None:
+    headers = {"age": age, "date": date}
+    given = CaseInsensitiveDict({name: value for name, value in headers.items() if value is not None})
+    assert generated_at(given, NOW) == NOW - seconds
+
+
+def test_an_origin_is_before_another_where_both_clocks_say_so() -> None:
+    origin = Origin(100, 1_000)
+    assert Origin(90, 995).seconds_before(origin) == 5
+    assert Origin(90, 1_000).seconds_before(origin) == 0
+    assert Origin(110, 900).seconds_before(origin) == 0
+    assert origin.seconds_before(origin) == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callerid.keys import KeyPolicy
+from callerid.keys.freshness import BEFORE_ALL, Origin
 from callerid.keys.key import Key
 from callerid.keys.plan import (
     GRACE,
@@ -18,8 +19,10 @@ from callerid.keys.plan import (
     Use,
     begun,
     failed,
+    kept,
     missed,
     plan,
+    seconds_outdated,
     succeeded,
     wants_warming,
 )
@@ -39,8 +42,18 @@ def key(kid: str, material: bytes = b"") -> Key:
 
 
 A = key("a")
-FRESH = KeySet(keys={"a": A}, fetched_at=0.0, lifetime=HOUR)
+HELD = Origin(timer=0.0, clock=1_000_000.0)
+FRESH = KeySet(keys={"a": A}, fetched_at=0.0, lifetime=HOUR, origin=HELD)
 NONE = KeySet()
+
+
+def later(seconds: float) -> Origin:
+    """The origin of a document that was generated so many seconds after the one held."""
+    return Origin(HELD.timer + seconds, HELD.clock + seconds)
+
+
+def brought(state: KeySet, keys: dict[str, Key], origin: Origin = BEFORE_ALL, begun_at: float = 0.0) -> KeySet:
+    return succeeded(POLICY, state, keys, 60, begun_at=begun_at, origin=origin)
 
 
 def decide(kid: str, now: float, state: KeySet = FRESH, *, waited: bool = False, **changes: Any) -> Decision:
@@ -158,15 +171,68 @@ def test_a_beginning_counts_and_starts_the_cool_down_only_for_an_unknown_kid() -
 
 
 def test_a_success_ends_the_failures_and_counts_from_the_beginning() -> None:
-    state = succeeded(replace(NONE, begun_at=7.0, failures=3, retry_at=99.0, last_error="x"), {"a": A}, 60, begun_at=7)
-    assert state == KeySet(keys={"a": A}, fetched_at=7, lifetime=60)
+    before = replace(NONE, begun_at=7.0, failures=3, retry_at=99.0, last_error="x", no_refresh_before=50.0)
+    state = brought(before, {"a": A}, HELD, begun_at=7)
+    assert state == KeySet(keys={"a": A}, fetched_at=7, lifetime=60, origin=HELD)
 
 
 def test_a_success_replaces_the_set_but_keeps_the_object_of_the_same_key() -> None:
     same, other = key("a"), key("a", b"other")
-    assert succeeded(FRESH, {"a": same, "b": key("b")}, 60, begun_at=0).keys["a"] is A
-    assert succeeded(FRESH, {"a": other}, 60, begun_at=0).keys["a"] is other
-    assert "a" not in succeeded(FRESH, {"b": key("b")}, 60, begun_at=0).keys
+    assert brought(FRESH, {"a": same, "b": key("b")}).keys["a"] is A
+    assert brought(FRESH, {"a": other}).keys["a"] is other
+    assert "a" not in brought(FRESH, {"b": key("b")}).keys
+
+
+def outdated(state: KeySet, keys: dict[str, Key], origin: Origin, now: float = 60.0) -> float:
+    return seconds_outdated(POLICY, state, keys, origin, now)
+
+
+@pytest.mark.parametrize("kids", ["b", "ab", ""])
+def test_a_document_older_than_the_one_held_is_outdated(kids: str) -> None:
+    keys = {kid: key(kid) for kid in kids}
+    assert [outdated(FRESH, keys, later(seconds)) for seconds in (-300, -1, 0, 1)] == [300, 1, 0, 0]
+
+
+def test_another_key_under_the_same_kid_makes_another_document() -> None:
+    assert outdated(FRESH, {"a": key("a", b"other")}, later(-1)) == 1
+
+
+def test_nothing_is_outdated_where_no_key_may_serve() -> None:
+    assert outdated(NONE, {"b": key("b")}, later(-1e9)) == 0
+    assert outdated(FRESH, {"b": key("b")}, later(-300), now=HOUR + DAY - 1) == 300
+    assert outdated(FRESH, {"b": key("b")}, later(-300), now=HOUR + DAY) == 0
+
+
+def test_a_document_is_older_only_where_both_clocks_say_so() -> None:
+    new = {"b": key("b")}
+    assert outdated(FRESH, new, Origin(HELD.timer - 300, HELD.clock + 10)) == 0
+    assert outdated(FRESH, new, Origin(HELD.timer + 10, HELD.clock - 300)) == 0
+    assert outdated(FRESH, new, Origin(HELD.timer - 300, HELD.clock - 200)) == 200
+
+
+def test_a_document_read_again_is_the_same_one_within_the_time_of_a_fetch() -> None:
+    again = {"a": key("a")}
+    assert [outdated(FRESH, again, later(-seconds)) for seconds in (0, 1, WHOLE_FETCH, WHOLE_FETCH + 1)] == [0, 0, 0, 7]
+    assert brought(FRESH, again, later(-2)).origin == HELD
+    assert brought(FRESH, again, later(2)).origin == later(2)
+    # Where the keys served no longer, the old document is a beginning: its origin counts from then on.
+    assert brought(FRESH, {"b": key("b")}, later(-300)).origin == later(-300)
+
+
+def test_an_older_document_leaves_the_keys_as_they_are_and_ends_the_failures() -> None:
+    before = replace(FRESH, begun_at=5.0, failures=2, retry_at=8.0, last_error="down", unknown_until=35.0)
+    state = kept(POLICY, before, 10)
+    assert state == replace(FRESH, no_refresh_before=40.0, unknown_until=35.0)
+
+
+def test_after_an_older_document_no_refresh_is_made_for_the_longest_back_off_or_until_expiry() -> None:
+    late = 0.95 * HOUR
+    state = kept(POLICY, FRESH, late)
+    assert plan(POLICY, state, "a", late + 29) == Use(A)
+    assert plan(POLICY, state, "a", late + 30) == Fetch(0, A)
+    assert (state.use_until(POLICY), kept(POLICY, FRESH, HOUR - 1).use_until(POLICY)) == (late + 30, HOUR)
+    assert plan(POLICY, kept(POLICY, FRESH, HOUR - 1), "a", HOUR) == Fetch(1, A)
+    assert kept(POLICY, FRESH, 10).use_until(POLICY) == 0.9 * HOUR
 
 
 def test_a_failure_keeps_the_keys_and_doubles_the_back_off() -> None:

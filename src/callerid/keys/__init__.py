@@ -3,7 +3,7 @@
 The staircase inside::
 
     key · documents ← source        values, and the strict reading of a key document: pure
-    freshness                       how long a document may serve, from its HTTP headers: pure
+    freshness                       how long a document may serve and how old it is, from its HTTP headers: pure
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     fetch ← causes ← transport      one fetch, ended on time; why it failed   (requests, google.auth.transport)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Lock
@@ -16,7 +16,7 @@ from callerid.keys.freshness import clamped, lifetime, retry_after
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from socket import socket
 
 __all__ = ["Cord", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
@@ -35,10 +35,11 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A document as it came, and the seconds it may serve."""
+    """A document as it came, the seconds it may serve, and the headers it came with."""
 
     body: bytes
     lifetime: float
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Cord:
@@ -108,7 +109,7 @@ def _got(source: KeySource, response: Any) -> Fetched:
     headers = response.headers
     if response.status != 200:
         raise FetchError(f"HTTP status {response.status}", retry_after=retry_after(headers))
-    return Fetched(response.data, clamped(lifetime(headers), source))
+    return Fetched(response.data, clamped(lifetime(headers), source), headers)
 
 
 def overdue(source: KeySource | KeyFile) -> FetchError:

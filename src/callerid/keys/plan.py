@@ -1,7 +1,8 @@
 """What to do about one key id, and what each event changes. Pure: state in, value out; time is an argument.
 
-Times are in seconds of one monotonic clock. ``plan`` decides; ``begun``, ``succeeded``, ``failed`` and ``missed`` are
-the only ways a state changes.
+Times are in seconds of one monotonic clock. ``plan`` decides; ``begun``, ``succeeded``, ``kept``, ``failed`` and
+``missed`` are the only ways a state changes. ``seconds_outdated`` tells whether a fetched document may replace the one
+that is held.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from callerid.keys.freshness import BEFORE_ALL, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +29,10 @@ __all__ = [
     "Use",
     "begun",
     "failed",
+    "kept",
     "missed",
     "plan",
+    "seconds_outdated",
     "succeeded",
     "wants_warming",
 ]
@@ -46,6 +51,10 @@ class KeySet:
     """When the fetch that brought these keys began: their age counts from there (RFC 9111 section 4.2.3)."""
     lifetime: float = 0.0
     """Seconds they are fresh; infinite for keys that are never fetched again."""
+    origin: Origin = BEFORE_ALL
+    """When the document with these keys was generated: an older one never replaces it as long as they may serve."""
+    no_refresh_before: float = -math.inf
+    """Set where the last fetch brought an older document: what gave it will hardly give a newer one at once."""
     begun_at: float | None = None
     """When the fetch under way began, if one is."""
     failures: int = 0
@@ -66,7 +75,7 @@ class KeySet:
 
     def refresh_at(self, policy: KeyPolicy) -> float:
         """When the last part of the lifetime begins, in which a refresh is due."""
-        return self.fetched_at + self.lifetime * (1 - policy.refresh_fraction)
+        return max(self.fetched_at + self.lifetime * (1 - policy.refresh_fraction), self.no_refresh_before)
 
     def use_until(self, policy: KeyPolicy) -> float:
         """Until when the keys are used and nothing else is to be done: a refresh is due, or due again, or they end."""
@@ -174,17 +183,45 @@ def begun(policy: KeyPolicy, state: KeySet, now: float, *, because_unknown: bool
     return replace(state, begun_at=now, fetches=state.fetches + 1, unknown_until=unknown_until)
 
 
-def succeeded(state: KeySet, keys: Mapping[str, Key], lifetime: float, *, begun_at: float) -> KeySet:
+def seconds_outdated(policy: KeyPolicy, state: KeySet, keys: Mapping[str, Key], origin: Origin, now: float) -> float:
+    """By how many seconds a fetched document with these keys is too old to replace the one held; 0 if it may.
+
+    A shared cache may answer with an older document than the last one, and where several caches answer in turn the
+    older one comes again and again. Once no key may serve any more there is nothing to take away: any document will do.
+    """
+    if not state.is_usable(policy, now) or _is_same(policy, state, keys, origin):
+        return 0.0
+    return origin.seconds_before(state.origin)
+
+
+def _is_same(policy: KeyPolicy, state: KeySet, keys: Mapping[str, Key], origin: Origin) -> bool:
+    """Whether this is the document that is held, read again.
+
+    Two readings differ by seconds: ``Age`` is a whole number of them, counted to some moment within the fetch.
+    """
+    is_near = origin.seconds_before(state.origin) <= policy.fetch_seconds + GRACE
+    return is_near and _materials(keys) == _materials(state.keys)
+
+
+def _materials(keys: Mapping[str, Key]) -> dict[str, bytes]:
+    return {kid: key.material for kid, key in keys.items()}
+
+
+def succeeded(  # noqa: PLR0913 - all that is known of a document
+    policy: KeyPolicy, state: KeySet, keys: Mapping[str, Key], lifetime: float, *, begun_at: float, origin: Origin
+) -> KeySet:
     """The fetch that began at ``begun_at`` brought ``keys``, fresh for ``lifetime`` seconds from then.
 
     A key published again under the same id stays the same object.
     """
-    kept = {kid: _kept(state.keys.get(kid), key) for kid, key in keys.items()}
+    is_reread = _is_same(policy, state, keys, origin) and origin.seconds_before(state.origin) > 0
     return replace(
         state,
-        keys=MappingProxyType(kept),
+        keys=MappingProxyType({kid: _same_object(state.keys.get(kid), key) for kid, key in keys.items()}),
         fetched_at=begun_at,
         lifetime=lifetime,
+        origin=state.origin if is_reread else origin,
+        no_refresh_before=-math.inf,
         begun_at=None,
         failures=0,
         retry_at=-math.inf,
@@ -192,8 +229,18 @@ def succeeded(state: KeySet, keys: Mapping[str, Key], lifetime: float, *, begun_
     )
 
 
-def _kept(old: Key | None, new: Key) -> Key:
+def _same_object(old: Key | None, new: Key) -> Key:
     return old if old is not None and old.material == new.material else new
+
+
+def kept(policy: KeyPolicy, state: KeySet, now: float) -> KeySet:
+    """The fetch under way brought an older document than the one held, whose keys are fresh: they stay, as they are.
+
+    It is no failure, but nothing is asked again at once: the next refresh is made after the longest back-off, or when
+    the keys expire.
+    """
+    pause_until = min(now + policy.longest_backoff, state.expires_at)
+    return replace(state, no_refresh_before=pause_until, begun_at=None, failures=0, retry_at=-math.inf, last_error="")
 
 
 def failed(policy: KeyPolicy, state: KeySet, now: float, error: str, retry_after: float = 0.0) -> KeySet:

@@ -18,6 +18,7 @@ from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
 from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, overdue, short_cause
 from callerid.keys.flight import Flight, Wait
+from callerid.keys.freshness import Origin, generated_at
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, policy_of
 
 if TYPE_CHECKING:
@@ -85,14 +86,16 @@ class KeyRing:
 class KeyStore:
     """The keys of any number of sources. Safe across threads, event loops and ``fork``.
 
-    ``timer`` gives seconds of a clock that never goes back; the wall clock plays no part in caching.
+    ``timer`` gives seconds of a clock that never goes back, by which everything is timed. ``clock`` gives seconds since
+    the epoch; it is asked only how long before a fetch its answer was generated, by the ``Date`` of the answer.
 
     A caller asks ``find``. It answers at once with a key, or with a Wait: wait on it, then ask again with it. So the
     same code serves threads and tasks, and nothing here blocks.
     """
 
-    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, timer: Callable[[], float] = time.monotonic, clock: Callable[[], float] = time.time) -> None:
         self._timer = timer
+        self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[tuple[AnySource, Algorithm], KeyRing] = {}
         STORES.add(self)
@@ -172,8 +175,11 @@ class KeyStore:
                 from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
 
                 fetch = fetcher(entry.source)
+            asked_at = self._clock()
             fetched = self._fetch_in_time(entry, flight, fetch)
-            self._succeed(entry, flight, fetched, keys(fetched.body, entry.algorithm))
+            generated = generated_at(fetched.headers, asked_at)
+            origin = Origin(flight.begun_at - (asked_at - generated), generated)
+            self._succeed(entry, flight, keys(fetched.body, entry.algorithm), fetched.lifetime, origin)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
             self._fail(entry, flight, error)
 
@@ -195,16 +201,27 @@ class KeyStore:
         self._fail(entry, flight, overdue(source))
         cord.cut()
 
-    def _succeed(self, entry: KeyRing, flight: Flight, fetched: Fetched, keys: Mapping[str, Key]) -> None:
+    def _succeed(
+        self, entry: KeyRing, flight: Flight, keys: Mapping[str, Key], lifetime: float, origin: Origin
+    ) -> None:
+        """What was fetched replaces what is held, if it is no older. Raises FetchError where nothing fresh is held."""
         with self._lock:
             if entry.flight is not flight:
                 return  # too late: it was declared failed
-            failures = entry.state.failures
-            entry.state = plan.succeeded(entry.state, keys, fetched.lifetime, begun_at=flight.begun_at)
-            entry.flight, flight.succeeded_at = None, self._timer()
+            now, state, policy = self._timer(), entry.state, entry.policy
+            outdated = plan.seconds_outdated(policy, state, keys, origin, now)
+            if not outdated:
+                entry.state = plan.succeeded(policy, state, keys, lifetime, begun_at=flight.begun_at, origin=origin)
+            elif state.is_fresh(now):
+                entry.state = plan.kept(policy, state, now)
+            else:
+                raise FetchError(f"its document is {outdated:.0f} s older than the one held")
+            entry.flight, flight.succeeded_at = None, now
         flight.land()
-        if failures:
-            logger.info("The keys of %s are fetched again, after %d failures.", entry.source, failures)
+        if state.failures:
+            logger.info("The keys of %s are fetched again, after %d failures.", entry.source, state.failures)
+        if outdated:
+            logger.info("%s sent a document %.0f s older than the one held, which stays.", entry.source, outdated)
 
     def _fail(self, entry: KeyRing, flight: Flight, error: Exception) -> None:
         cause = short_cause(error)
