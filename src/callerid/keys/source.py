@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Any
@@ -15,6 +16,8 @@ from callerid.keys.documents import DocumentError, entries
 __all__ = ["AnySource", "KeyDocument", "KeyFile", "KeyPolicy", "KeySource", "key_source", "policy_of"]
 
 LOOPBACK = IPv4Network("127.0.0.0/8")
+SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:|//", re.IGNORECASE)
+"""How a URL begins that is not meant for a file; one letter is a drive of Windows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,10 @@ class KeySource(KeyPolicy):
 def _check_url(url: object) -> None:
     if not isinstance(url, str) or not url:
         raise ConfigurationError(f"The address of a key source is {url!r}: give a URL as text.")
+    if not SCHEME.match(url):
+        raise ConfigurationError(
+            f"The URL of a key source names no host: write https://HOST/PATH, or KeyFile({url!r}) for a file."
+        )
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
         raise ConfigurationError(
             "The URL of a key source has a blank, a backslash or a character beyond ASCII: percent-encode it."
