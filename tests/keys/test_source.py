@@ -41,6 +41,9 @@ def test_the_numbers_of_the_design_are_the_defaults() -> None:
         longest_backoff=30,
         unknown_kid_cooldown=30,
         largest_document=256 * 1024,
+        waiting_threads=3,
+        brief_wait=0.25,
+        waiting_tasks=1_000,
     )
 
 
@@ -117,6 +120,11 @@ def test_any_other_address_is_an_error_with_its_mend(url: Any, mend: str) -> Non
         ("unknown_kid_cooldown", 0),
         ("largest_document", 0),
         ("largest_document", 1.5),
+        ("waiting_threads", 0),
+        ("waiting_threads", True),
+        ("brief_wait", -0.1),
+        ("waiting_tasks", -1),
+        ("waiting_tasks", None),
     ],
 )
 def test_a_number_that_makes_no_sense_is_an_error(name: str, value: Any) -> None:

@@ -7,7 +7,7 @@ The staircase inside::
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     fetch ← causes ← transport      one fetch, ended on time; why it failed   (requests, google.auth.transport)
-    flight ← store                  who waits for a fetch; the state, its lock and its one fetch at a time
+    crowd ← flight ← store          who waits for a fetch, and how many may; the state, its lock, one fetch at a time
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
 """

@@ -6,14 +6,18 @@ A waiting task costs no thread. The fetch wakes it through the one door each loo
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from callerid.keys.crowd import Crowd
 
 __all__ = ["Flight", "Wait"]
 
@@ -24,6 +28,8 @@ class Flight:
     def __init__(self, begun_at: float) -> None:
         self.begun_at = begun_at
         self.succeeded_at: float | None = None
+        self._sent_at = -math.inf
+        self._sent = threading.Event()
         self._landed = threading.Event()
         self._lock = threading.Lock()
         self._watchers: set[Callable[[], object]] = set()
@@ -33,10 +39,16 @@ class Flight:
         """Whether the fetch is over."""
         return self._landed.is_set()
 
+    def send(self) -> None:
+        """All is loaded that a first fetch needs, and the source is asked now."""
+        self._sent_at = time.monotonic()
+        self._sent.set()
+
     def land(self) -> None:
         """The fetch is over: wakes everybody who waits."""
         with self._lock:
             self._landed.set()
+            self._sent.set()
             watchers, self._watchers = self._watchers, set()
         for wake in watchers:
             with suppress(RuntimeError):  # that loop has closed: nobody waits there any more
@@ -45,6 +57,14 @@ class Flight:
     def block(self, seconds: float) -> None:
         """Blocks this thread until the landing, for at most ``seconds``."""
         self._landed.wait(seconds)
+
+    def block_briefly(self, seconds: float, brief: float) -> None:
+        """As ``block``, but no longer than ``brief`` seconds after the source was asked.
+
+        A source that hangs is known by then. Until then libraries may be loading, which takes longer than most fetches.
+        """
+        self._sent.wait(seconds)
+        self._landed.wait(max(0.0, self._sent_at + brief - time.monotonic()))
 
     def watch(self, wake: Callable[[], object]) -> None:
         """Has ``wake`` called once at the landing, from another thread; at once if that is past."""
@@ -63,22 +83,40 @@ class Flight:
 class Wait:
     """Something a caller has to wait for before a key can be found; then ``find`` is asked again with it.
 
-    ``seconds`` is the most it takes. Giving up early (a cancelled task, a closed loop) disturbs nobody else.
+    ``seconds`` is the most it takes. Where too many wait already (see ``Crowd``) it is over sooner, and ``admitted`` is
+    False then. Giving up early (a cancelled task, a closed loop) disturbs nobody else.
     """
 
-    def __init__(self, flight: Flight, seconds: float) -> None:
+    def __init__(self, flight: Flight, seconds: float, crowd: Crowd | None = None) -> None:
         self.flight = flight
         self.seconds = seconds
+        self.admitted = True
+        self._crowd = crowd
 
     def __repr__(self) -> str:
         return f"Wait(seconds={self.seconds:g})"
 
     def block(self) -> None:
         """Blocks this thread until the fetch is over, for at most ``seconds``. Raises nothing."""
-        self.flight.block(self.seconds)
+        if self._crowd is None:
+            self.flight.block(self.seconds)
+            return
+        with self._crowd.thread() as self.admitted:
+            if self.admitted:
+                self.flight.block(self.seconds)
+            else:
+                self.flight.block_briefly(self.seconds, self._crowd.source.brief_wait)
 
     async def pause(self) -> None:
         """Suspends this task, of asyncio or trio, until the fetch is over, for at most ``seconds``."""
+        if self._crowd is None:
+            await self._pause()
+            return
+        with self._crowd.task() as self.admitted:
+            if self.admitted:
+                await self._pause()
+
+    async def _pause(self) -> None:
         trio: Any = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_task():
             await self._pause_trio(trio)

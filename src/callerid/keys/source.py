@@ -47,20 +47,31 @@ class KeyPolicy:
     """At most one fetch in this time is made because a token names a key id that is not in the set."""
     largest_document: int = 256 * 1024
     """A document of more bytes than this, before or after decompression, is refused whole."""
+    waiting_threads: int = 3
+    """While so many threads wait for keys of a guard, whatever their sources, others wait for ``brief_wait`` only; then
+    they go on with the keys at hand, or else refuse with 503. One may always wait for each source. So the rest of a
+    server's threads go on serving while a key endpoint hangs; raise it where a server has many."""
+    brief_wait: float = 0.25
+    """For so long after a fetch was sent any number of threads wait: most fetches are done by then."""
+    waiting_tasks: int = 1_000
+    """So many tasks of event loops wait at a time; each costs some memory and no thread. Further ones do not wait."""
 
     def __post_init__(self) -> None:
         for name in ("fetch_seconds", "shortest_lifetime", "shortest_backoff", "unknown_kid_cooldown"):
             _require(name, self, positive=True)
         for name in ("stale_wait", "stale_seconds", "refresh_fraction", "longest_lifetime", "longest_backoff"):
             _require(name, self, positive=False)
+        _require("brief_wait", self, positive=False)
         if self.refresh_fraction >= 1:
             raise ConfigurationError(f"refresh_fraction is {self.refresh_fraction}: give a part of one, such as 0.1.")
         if self.longest_lifetime < self.shortest_lifetime:
             raise ConfigurationError("longest_lifetime is below shortest_lifetime: raise it, or lower the other.")
         if self.longest_backoff < self.shortest_backoff:
             raise ConfigurationError("longest_backoff is below shortest_backoff: raise it, or lower the other.")
-        if type(self.largest_document) is not int or self.largest_document < 1:
-            raise ConfigurationError("largest_document is no number of bytes: give a whole number above 0.")
+        for name in ("largest_document", "waiting_threads", "waiting_tasks"):
+            value: Any = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(f"{name} is {value!r}: give a whole number above 0.")
 
 
 def _require(name: str, policy: KeyPolicy, *, positive: bool) -> None:

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
+from callerid.keys.crowd import Count, Crowd
 from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, overdue, short_cause
 from callerid.keys.flight import Flight, Wait
 from callerid.keys.freshness import Origin, generated_at
@@ -97,6 +98,7 @@ class KeyStore:
         self._timer = timer
         self._clock = clock
         self._lock = threading.Lock()
+        self._threads, self._tasks = Count(), Count()
         self._entries: dict[tuple[AnySource, Algorithm], KeyRing] = {}
         STORES.add(self)
 
@@ -142,13 +144,13 @@ class KeyStore:
                 entry.state = plan.missed(entry.policy, entry.state, kid, waited.flight.succeeded_at)
             decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
             if not isinstance(decision, plan.Fetch):
-                return _answer(entry, kid, decision)
+                return _answer(entry, kid, decision, waited)
             flight, is_new = self._join(entry, because_unknown=decision.because_unknown)
         if is_new:
             self._depart(entry, flight)
         if decision.key is not None and decision.seconds == 0:
             return decision.key
-        wait = Wait(flight, decision.seconds)
+        wait = Wait(flight, decision.seconds, Crowd(self._threads, self._tasks, entry.policy))
         return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
 
     def _join(self, entry: KeyRing, *, because_unknown: bool) -> tuple[Flight, bool]:
@@ -175,6 +177,7 @@ class KeyStore:
                 from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
 
                 fetch = fetcher(entry.source)
+            flight.send()
             asked_at = self._clock()
             fetched = self._fetch_in_time(entry, flight, fetch)
             generated = generated_at(fetched.headers, asked_at)
@@ -239,18 +242,20 @@ class KeyStore:
     def renew_after_fork(self) -> None:
         """For a forked child, where it is called by itself: the keys stay, locks are new, no fetch is under way."""
         self._lock = threading.Lock()
+        self._threads, self._tasks = Count(), Count()
         for entry in self._entries.values():
             entry.flight = None
             entry.state = replace(entry.state, begun_at=None)
 
 
-def _answer(entry: KeyRing, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable) -> Key:
+def _answer(entry: KeyRing, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable, waited: Wait | None) -> Key:
     if isinstance(decision, plan.Use):
         return decision.key
     if isinstance(decision, plan.Reject):
         raise Unauthenticated(Reason.UNKNOWN_KEY, f"{entry.source} publishes no {entry.algorithm} key {kid!r:.100}")
+    undone = "the fetch is not done" if waited is None or waited.admitted else "enough callers wait for the fetch"
     raise Unavailable(
-        f"the keys of {entry.source} cannot be had ({entry.state.last_error or 'the fetch is not done'})",
+        f"the keys of {entry.source} cannot be had ({entry.state.last_error or undone})",
         retry_after=decision.retry_after,
         mend=f"let this process reach {entry.source}, or give its keys as a KeyFile",
     )
