@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +12,7 @@ from callerid.guard import GuardCore, Identity, Requirement, at_once, log
 from callerid.rollout import WOULD_REFUSE
 from callerid.rules import all_of
 
-__all__ = ["Asked", "Live", "compare", "known", "let_through"]
+__all__ = ["Asked", "Live", "compare", "known", "let_through", "refusals"]
 
 
 class Asked(NamedTuple):
@@ -47,6 +47,24 @@ class Live:
 def let_through(asked: Asked, route: str, identity: Identity | None, refusal: Refusal) -> None:
     """Log a refusal that is not enforced, as one that is would be logged."""
     asked.guard.record(route, asked.requirement, identity, refusal, WOULD_REFUSE)
+
+
+def refusals(
+    asked: Iterable[Asked],
+    identities: Mapping[GuardCore, Identity],
+    sent: Callable[[GuardCore], Mapping[str, list[str]]],
+) -> Iterator[Refusal]:
+    """What each of these parts would answer that refuses, for the log of a refusal by another one.
+
+    A part whose guard would have to wait for a key is left out.
+    """
+    for guard, requirement, path in asked:
+        try:
+            identity = Identity() if requirement.public else identities.get(guard) or guard.recognise(sent(guard))
+            if identity is not None:
+                guard.judge(requirement, identity, path)
+        except Refusal as refusal:
+            yield refusal
 
 
 def known(asked: Iterable[Asked], identity: Identity) -> list[Caller | None]:

@@ -19,6 +19,7 @@ from callerid import (
     Domain,
     EmailDomain,
     FirebaseUser,
+    KeySource,
     PathParam,
     Public,
     Rule,
@@ -29,6 +30,7 @@ from callerid import (
     User,
     Via,
     Where,
+    google,
 )
 from callerid.access.decision import find, instance_of
 from callerid.cli import main
@@ -183,6 +185,66 @@ def test_what_it_proposes_admits_where_several_rules_must_hold(
     assert [asked(*(rule | made if rule is not left else rule for rule in rules)).status_code for left in rules] == [
         403
     ] * 4
+
+
+RULES_OF_TWO = (FirebaseUser("x") | User("7"), Domain("a.com"))
+
+
+def test_a_guard_further_in_whose_keys_are_not_at_hand_is_left_out(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outer, inner = Guard(ISSUER.google(CLIENT)), Guard(google(CLIENT, keys=KeySource("http://127.0.0.1:9/keys")))
+    app, behind = FastAPI(), FastAPI()
+    outer.protect(app, default=Public(), floor=Domain("a.com"))
+    inner.protect(behind, default=Domain("a.com"))
+    behind.get("/a")(lambda: None)
+    app.mount("/in", behind)
+    refused = TestClient(app).get("/in/a", headers=ISSUER.bearer(ISSUER.person("eve@gmail.com")))
+    assert refused.status_code == 403
+    assert " beside the rule: " in told(refused.json()["instance"], log, capsys)[-2]
+
+
+@pytest.mark.parametrize("path", ["/in/a", "/in/b"])
+@pytest.mark.parametrize("name", TOKENS)
+def test_what_it_proposes_admits_where_guards_stand_behind_each_other(
+    name: str, path: str, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = ISSUER.bearer(TOKENS[name][0]())
+
+    def asked(outside: Rule, inside: Rule) -> Any:
+        outer, inner = (Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod")) for _ in range(2))
+        app, behind = FastAPI(), FastAPI()
+        outer.protect(app, default=Public(), floor=outside)
+        inner.protect(behind, default=Public(), routes={"/a": inside})
+        behind.get("/a")(lambda: None)
+        behind.get("/b")(lambda: None)
+        app.mount("/in", behind)
+        return TestClient(app).get(path, headers=token)
+
+    refused = asked(*RULES_OF_TWO)
+    assert refused.status_code == 403
+    lines = told(refused.json()["instance"], log, capsys)
+    made, beside = proposal(lines[-2])
+    if path == "/in/b":
+        assert beside == ["the rule"]
+    else:
+        assert beside == [grouped(rule) for rule in RULES_OF_TWO]
+        assert [line[:3] for line in lines if line.startswith(("  -", "  +"))] == ["  -", "  -"]
+    assert asked(*(rule | made for rule in RULES_OF_TWO)).status_code == 200
+
+
+def test_a_guard_further_in_that_believes_nothing_leaves_nothing_to_propose(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outer, inner = Guard(ISSUER.google(CLIENT)), Guard(ISSUER.google("other"))
+    app, behind = FastAPI(), FastAPI()
+    outer.protect(app, default=Public(), floor=Domain("a.com"))
+    inner.protect(behind, default=Domain("a.com"))
+    behind.get("/a")(lambda: None)
+    app.mount("/in", behind)
+    refused = TestClient(app).get("/in/a", headers=ISSUER.bearer(ISSUER.person("eve@gmail.com")))
+    assert refused.status_code == 403
+    assert told(refused.json()["instance"], log, capsys)[-1] == "nearest: only domain:a.com did not hold"
 
 
 def test_where_one_of_several_rules_was_in_the_way(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, arun, log
 from callerid.paths import BoundTable, first_expiry
-from callerid.rehearsal import Asked, Live, compare, known, let_through
+from callerid.rehearsal import Asked, Live, compare, known, let_through, refusals
 from callerid.rollout import Rollout
 from callerid.starlette.passage import NO_ENTRIES, Passage, Ruling, TableMatch, Way
 from callerid.starlette.reading import Place, RouteReader
@@ -150,6 +150,8 @@ class Protection:
         passage = call.passage
         guard, requirement = part
         is_of_path = refusal.reason is Reason.AMBIGUOUS_PATH
+        if refusal.judged is not None and log.isEnabledFor(logging.INFO):
+            refusal.also = tuple(self._others(part, identities, call))
         if passage.has_shadow:
             live = Live.of(passage.route(call.exchange.scope), guard, identities.get(guard), refusal)
             self._rehearse(replace(live, identities=identities), call)
@@ -198,6 +200,14 @@ class Protection:
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
         introduce(passage.caller, exchange.scope)
         return True
+
+    def _others(self, part: _Part, identities: Mapping[GuardCore, Identity], call: _Call) -> Iterator[Refusal]:
+        """What else refuses this request, by the guards further in."""
+        passage, scope = call.passage, call.exchange.scope
+        match = passage.match_tables(scope, endpoint=call.place is not None)
+        parts, parameters = _ruling(passage, call.place, match).parts, call.parameters(match)
+        asked = (Asked(*each, parameters) for each in parts[parts.index(part) + 1 :])
+        return refusals(asked, identities, lambda guard: self.websockets.values_of(scope, guard))
 
     def _rehearse(self, live: Live, call: _Call) -> None:
         passage, scope = call.passage, call.exchange.scope
