@@ -155,6 +155,15 @@ def test_audiences_hold_per_view(guard: Guard) -> None:
     assert [status(app, "/", headers=sent(each)) for each in (tasks, URL)] == [401, 200]
 
 
+def test_where_flask_lists_methods_somebody_is_known_if_every_rule_knows_who(guard: Guard) -> None:
+    app = closed(guard, default=Public() | STAFF | OTHERS)
+    told: list[str] = []
+    app.before_request(lambda: told.append(str(current_caller())))
+    app.add_url_rule("/", "x", guard.allow(Public() | OTHERS)(lambda: "x"))
+    assert [status(app, "/", who, method="OPTIONS") for who in (None, "staff", "outsider")] == [200, 200, 200]
+    assert told == ["None", "None", "user:eve@other.com"]
+
+
 # --- where requests go on ---
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.routing import BaseConverter, RequestRedirect, ValidationError
+from werkzeug.routing import BaseConverter, Map, RequestRedirect, ValidationError
 
 from callerid import Nobody, Public
 from callerid.flask import Guard
@@ -100,8 +100,9 @@ def test_a_rule_that_does_not_redirect_is_judged_as_ever(ran: Diary, guard: Guar
 
 
 def test_where_slashes_are_not_merged_nothing_leads_there(ran: Diary, guard: Guard) -> None:
-    app = closed(guard, default=Nobody())
-    app.url_map.merge_slashes = False
+    app = Flask(__name__, static_folder=None)
+    app.url_map = Map(merge_slashes=False)
+    closed(guard, app=app, default=Nobody())
     app.add_url_rule("/a/b", "x", guard.allow(Public())(ran.view()))
     assert statuses(app, "/a//b", *EVERYBODY) == [401, 403, 403]
 
@@ -151,9 +152,7 @@ def test_another_subdomain_is_another_place(ran: Diary, guard: Guard) -> None:
     assert at("example.com", "/x") == [401, 403, 403]
 
 
-@pytest.mark.parametrize(
-    "host", ["[", "[::1", "]", "a b", "evil.example", "localhost:80", "localhost:x", "\xb5", "x@y"]
-)
+@pytest.mark.parametrize("host", ["a b", "evil.example", "localhost:80", "localhost:8000", "\xb5", "x@y", ""])
 def test_no_host_leads_elsewhere(host: str, app: Flask) -> None:
     assert statuses(app, "/items", None, "outsider", headers={"Host": host}) == [401, 403]
     assert statuses(app, "/metrics", None, headers={"Host": host})[0] in (308, 401)

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from callerid import ConfigurationError, FirebaseUser, Nobody, PathParam, Public, ServiceAccount, User
 from callerid.flask import Guard
+from callerid.flask.survey import survey
 
 from .world import OTHERS, ROBOT, ROBOTS, STAFF, URL, Diary, ask, closed, issuer, only_others, status, statuses
 
@@ -183,7 +184,8 @@ def test_an_entry_holds_where_several_rules_have_its_path(ran: Diary, guard: Gua
         ("/users/{name}/orders", "the nearest are '/users/<id>/orders'"),
         ("/users/ada/orders", "the nearest are '/users/<id>/orders'"),
         ("/users/{id}", "the nearest are '/users/<id>/orders'"),
-        ("DELETE /open", "it answers GET, HEAD, OPTIONS, and not the method of this key"),
+        ("DELETE /open", "it answers GET, HEAD, and not the method of this key"),
+        ("OPTIONS /open", "it answers GET, HEAD, and not the method of this key"),
         ("WEBSOCKET /open", "not the method of this key"),
         ("WEBSOCKET /any", "not the method of this key"),
         ("/hidden", "mend the path"),
@@ -294,6 +296,24 @@ def test_audiences_that_exclude_each_other_are_told_with_their_place(ran: Diary,
     app.add_url_rule("/a", "a", guard.allow(STAFF, audience="https://b.example.com")(ran.view()))
     (problem,) = problems(app)
     assert problem.startswith("/a and routes['/a']: no audience is in all of ")
+
+
+def test_methods_that_only_keys_tell_apart(ran: Diary, guard: Guard) -> None:
+    app = Flask(__name__, static_folder=None)
+    closed(guard, app=app, default=STAFF, routes={"PATCH /any": OTHERS, "GET /any": Public()})
+    app.url_map.add(app.url_rule_class("/any", endpoint="any"))
+    app.view_functions["any"] = ran.view()
+    found = {str(each): each.ruling and str(each.ruling.whole.rule) for each in survey(app.extensions["callerid"])}
+    assert found == {
+        "GET /any": "allUsers",
+        "HEAD /any": "allUsers",
+        "PATCH /any": "domain:other.com",
+        "* /any": "domain:example.com",
+    }
+    assert list(found)[-1] == "* /any"
+    assert only_others(app, "/any", method="PATCH")
+    assert statuses(app, "/any", None, method="HEAD") == [200]
+    assert statuses(app, "/any", None, "outsider", "staff", method="BREW") == [401, 403, 200]
 
 
 def test_a_table_takes_what_the_guard_allows(ran: Diary, guard: Guard) -> None:

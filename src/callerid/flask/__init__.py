@@ -10,6 +10,7 @@ headers as any other answer.
 The staircase inside::
 
     current             what was decided about the request that runs now; the caller
+    cors · routing      the headers of flask-cors; which place serves a request, or a redirect leads to
     marking ← reading   allow() on views, classes and blueprints; what stands at a view
     ruling ← protection what must hold there; the decision and the answer
     survey              all rules of the URL map at once: what is checked before the first request

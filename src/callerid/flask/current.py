@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
-from flask import Flask, Request, has_request_context, request
+from flask import Flask, Request, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from callerid.callers import Caller
@@ -29,6 +29,7 @@ __all__ = [
     "decision_now",
     "let_in",
     "request_now",
+    "tell_of_no_guard",
     "undecided_dispatch",
 ]
 
@@ -173,6 +174,25 @@ def undecided_dispatch() -> UnguardedEndpointError:
         "this request is dispatched although the guard did not let it in: app.preprocess_request() was not called, "
         "or its answer was not given"
     )
+
+
+def tell_of_no_guard() -> None:
+    """Log, once, that an application without a guard serves a blueprint that another one has behind its guard."""
+    app, name = cast("Any", current_app)._get_current_object(), request.blueprint  # noqa: SLF001 - as above
+    told: set[str | None] = app.extensions.setdefault(_TOLD, set())
+    if decision_now() is None and name not in told:
+        told.add(name)
+        log.warning(
+            "the blueprint %r is a part of an application that a guard protects, and the application %r serves it "
+            "without one: views of it without guard.allow(...) are open to everybody there. Call "
+            "guard.protect(app, default=...) on every application that you serve",
+            name,
+            app.name,
+            extra={"callerid": {"outcome": "unguarded"}},
+        )
+
+
+_TOLD: Final = "callerid.unguarded"
 
 
 def _undecided(message: str) -> UnguardedEndpointError:

@@ -16,7 +16,7 @@ from callerid.flask.marking import Marks
 from callerid.marks import ATTRIBUTE, Mark, marks_above, marks_on
 from callerid.paths import METHODS, WEBSOCKET, NamedPlace, Serves
 
-__all__ = ["Known", "Place", "Reader", "named_place"]
+__all__ = ["Known", "Place", "Reader", "named_place", "own_methods"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,14 @@ def named_place(rule: Rule) -> NamedPlace:
     converters: dict[str, Any] = getattr(rule, "_converters", {})
     last = converters.get(next(reversed(_PARAMETER.findall(rule.rule)), ""))
     takes_rest = rule.rule.rstrip("/").endswith(">") and not getattr(last, "part_isolating", True)
-    return NamedPlace(rule.rule, rule.methods or _ANY_METHOD, Serves.REST if takes_rest else Serves.ROUTE)
+    return NamedPlace(rule.rule, own_methods(rule) or _ANY_METHOD, Serves.REST if takes_rest else Serves.ROUTE)
+
+
+def own_methods(rule: Rule) -> frozenset[str] | None:
+    """The methods for which a rule serves its view, ``None`` for all: ``OPTIONS`` is not, where Flask answers it."""
+    if rule.methods is None:
+        return None
+    return frozenset(rule.methods) - ({"OPTIONS"} if getattr(rule, "provide_automatic_options", False) else set())
 
 
 _ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}

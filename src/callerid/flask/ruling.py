@@ -11,7 +11,7 @@ from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import BoundTable, Entry, NamedPlace
 from callerid.rules import all_of
 
-__all__ = ["Rules", "Ruling"]
+__all__ = ["Rules", "Ruling", "entry_at"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ class Rules:
         reach, `UnguardedEndpointError` for a mark of a guard that does not protect this application.
         """
         table = table or self.table
-        entry = None if table is None or place.named is None else _entry(table, method, place.named)
+        entry = None if table is None or place.named is None else entry_at(table, method, place.named)
         key = None if table is None or entry is None else (table.name, entry.pattern), endpoint
         ruling: Ruling | None = place.rulings.get(key)
         if ruling is None:
@@ -95,5 +95,6 @@ def _whole(parts: tuple[Requirement, ...], where: str) -> Requirement:
         raise ConfigurationError(f"{where}: {error}") from None
 
 
-def _entry(table: BoundTable, method: str, named: NamedPlace) -> Entry | None:
+def entry_at(table: BoundTable, method: str, named: NamedPlace) -> Entry | None:
+    """The entry that holds where a rule of the URL map serves a method (``*`` for one that no key names)."""
     return table.find(method, named.template, () if named.prefix is None else (named.prefix,))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Flask
 
 from callerid.errors import ConfigurationError
-from callerid.flask.current import ATTRIBUTE, SERVING, Decision, request_now, undecided_dispatch
+from callerid.flask.current import ATTRIBUTE, SERVING, Decision, request_now, tell_of_no_guard, undecided_dispatch
 from callerid.flask.protection import Protection
 from callerid.flask.survey import check
 
@@ -39,6 +39,27 @@ def install(protection: Protection) -> None:
         return preprocess() if answer is None else answer
 
     app.preprocess_request = guarded_preprocess  # type: ignore[method-assign]
+    _watch_blueprints(app)
+
+
+def _watch_blueprints(app: Flask) -> None:
+    """Have the blueprints of an application tell of others that are registered with an application without a guard."""
+    register = app.register_blueprint
+
+    def watched_register(*arguments: Any, **options: Any) -> None:
+        register(*arguments, **options)
+        _watch(app)
+
+    app.register_blueprint = watched_register  # type: ignore[method-assign]
+    _watch(app)
+
+
+def _watch(app: Flask) -> None:
+    # What is registered already has taken its functions along: this is for applications to come.
+    for blueprint in app.blueprints.values():
+        functions = blueprint.before_request_funcs.setdefault(None, [])
+        if tell_of_no_guard not in functions:
+            functions.insert(0, tell_of_no_guard)
 
 
 def _seat(app: Flask) -> Callable[[], Any]:

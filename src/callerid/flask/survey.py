@@ -12,9 +12,10 @@ from callerid.errors import CalleridError, ConfigurationError
 from callerid.flask.cors import cross_origin_of
 from callerid.flask.current import Serving
 from callerid.flask.protection import Protection
-from callerid.flask.reading import Place, named_place
-from callerid.flask.ruling import Ruling
+from callerid.flask.reading import Place, named_place, own_methods
+from callerid.flask.ruling import Ruling, entry_at
 from callerid.guard import log
+from callerid.paths import METHODS, BoundTable
 
 __all__ = ["Found", "check", "survey", "unbound"]
 
@@ -39,7 +40,7 @@ class Found:
 def survey(protection: Protection) -> Iterator[Found]:
     """Every rule and method that a view serves. Automatic ``OPTIONS`` is under the default and the rule's own marks."""
     for rule in _rules(protection):
-        for method in _methods(rule):
+        for method in _methods(rule, _tables(protection)):
             view = protection.app.view_functions.get(rule.endpoint)
             place = protection.reader.place(Serving(rule, None, view, "GET" if method == "*" else method))
             yield _found(protection, method, place, view)
@@ -68,11 +69,19 @@ def _rules(protection: Protection) -> Iterator[Rule]:
     return (rule for rule in protection.app.url_map.iter_rules() if not rule.build_only)
 
 
-def _methods(rule: Rule) -> list[str]:
-    if rule.methods is None:
-        return ["*"]
-    automatic = {"OPTIONS"} if getattr(rule, "provide_automatic_options", False) else set[str]()
-    return sorted(rule.methods - automatic)
+def _methods(rule: Rule, tables: list[BoundTable]) -> list[str]:
+    methods = own_methods(rule)
+    if methods is not None:
+        return sorted(methods)
+    # Where a rule takes every method, those that a path table tells apart come first.
+    place = named_place(rule)
+    told_apart = {
+        method
+        for method in METHODS
+        for table in tables
+        if entry_at(table, method, place) != entry_at(table, "*", place)
+    }
+    return [*sorted(told_apart), "*"]
 
 
 def _found(protection: Protection, method: str, place: Place, view: Any) -> Found:
@@ -96,5 +105,9 @@ def _answers_preflights_by_itself(found: Found) -> bool:
 def unbound(protection: Protection) -> Iterator[str]:
     """Keys of the path tables that name no rule of the URL map: as good as a typing mistake in a rule."""
     places = [named_place(rule) for rule in _rules(protection)]
-    for table in filter(None, (protection.rules.table, protection.shadow)):
+    for table in _tables(protection):
         yield from table.unbound(places)
+
+
+def _tables(protection: Protection) -> list[BoundTable]:
+    return [table for table in (protection.rules.table, protection.shadow) if table is not None]
