@@ -143,4 +143,4 @@ def settings() -> dict[str, str]:
     return {"currency": "EUR"}
 
 
-app.mount("/admin", guard.allow(User("grace@example.com"))(admin))
+app.mount("/admin", guard.allow(User("grace@example.com") & Domain("example.com"))(admin))

@@ -154,4 +154,4 @@ def settings() -> dict[str, str]:
     return {"currency": "EUR"}
 
 
-app.register_blueprint(guard.allow(User("grace@example.com"))(admin))
+app.register_blueprint(guard.allow(User("grace@example.com") & Domain("example.com"))(admin))

@@ -21,7 +21,7 @@ from callerid import (
 from callerid.access import access_map, locked, newcomers
 from tests.access.made import STAFF
 
-GRACE = User("grace@example.com")
+GRACE = User("grace@example.com") & STAFF
 URL = "https://orders.example.com"
 
 

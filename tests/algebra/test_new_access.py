@@ -148,11 +148,12 @@ def asked(old: Rule, new: Rule, issuers: tuple[Issuer, ...] = BOTH) -> Verdict:
 NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (A, A),
     (A, Nobody()),
-    (A, ADA),
+    (A, A & ADA),
+    (ADA & A, User("ada@a.com", hosted=False) & A),
     (A | B, B | A),
-    (A | FirebaseUser(), FirebaseUser("u1") | ADA),
+    (A | FirebaseUser(), FirebaseUser("u1") | ADA & A),
     (Public(), A | Via(ROBOT) | Public()),
-    (A & Via(ROBOT), Via(ROBOT) & ADA),
+    (A & Via(ROBOT), Via(ROBOT) & ADA & A),
     (A, A & Via(ROBOT)),
     (Via(ROBOT | ServiceAccount("9")), Via(ROBOT) | Via(ServiceAccount("9"))),
     (Via(ROBOT) | Via(ServiceAccount("9")), Via(ROBOT | ServiceAccount("9"))),
@@ -173,7 +174,7 @@ NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (Nobody(), User("7") & User(X) & Via(ServiceAccount(X) & ServiceAccount("8"))),
     (ROBOTS, ROBOTS),
     (ROBOTS, Where("the same code", is_robot) & AnyGoogleAccount()),
-    (ROBOTS | A, ADA | ROBOTS),
+    (ROBOTS | A, ADA & A | ROBOTS),
     (Sealed("robots", str(fingerprint(ROBOTS))), ROBOTS),
     (InGroup("ops@a.com"), InGroup("ops@a.com") & A),
     (AnyGoogleAccount(), InGroup("ops@a.com")),
@@ -198,6 +199,15 @@ SOMEBODY_NEW: list[tuple[Rule, Rule, str]] = [
     (A, ServiceAccount("9"), "the service account with the id 9, not domain:a.com"),
     (AnyGoogleAccount() & A, A | ServiceAccount(X), "a service account, where {x} names them, not domain:a.com"),
     (ADA, A, "a person of a.com, not user:ada@a.com"),
+    # Workspaces have further domains than the one that names them.
+    (A, ADA, "the person ada@a.com of workspace.example, not domain:a.com"),
+    (B, ADA, "the person ada@a.com, not domain:b.com"),
+    (
+        A | B | Domain("workspace.example"),
+        ADA,
+        "the person ada@a.com of workspace1.example, not domain:a.com",
+    ),
+    (User("eve@gmail.com"), User("eve@googlemail.com"), "the person eve@googlemail.com, not user:eve@gmail.com"),
     (ADA, User("ada@a.com", hosted=False), "the person ada@a.com, not user:ada@a.com"),
     (ADA & User("7"), ADA & User("8"), "the person ada@a.com with the id 8, not user:7"),
     (User("7"), User(X), "a person with a Google account, where {x} names them, not user:7"),
@@ -293,6 +303,10 @@ UNKNOWN: list[tuple[Rule, Rule, str]] = [
     (ROBOT, ServiceAccount("9"), "the account with the id 9 may"),
     (ServiceAccount("9"), ROBOT, f"the account with the e-mail address {ROBOT.account} may"),
     (ADA, User("7") & A, "the account with the id 7 may"),
+    (ADA, User("7") & B, "the account with the id 7 may"),
+    (User("7") & A, ADA, "the account with the e-mail address ada@a.com may"),
+    (User("7") & A, User("ada@a.com", hosted=False), "the account with the e-mail address ada@a.com may"),
+    (ADA & A, User("7"), "the account with the id 7 may"),
     (Via(ROBOT), Via(ServiceAccount("9")), "the account with the id 9 may"),
     (Via(ServiceAccount("9")) & A, A & Via(ROBOT), f"the account with the e-mail address {ROBOT.account} may"),
     (A, InGroup("ops@a.com"), "whom group:ops@a.com admits, only its code can say"),
@@ -323,8 +337,11 @@ def test_some_things_cannot_be_told(old: Rule, new: Rule, why: str) -> None:
 
 
 DEFINITE: list[tuple[Rule, Rule]] = [
-    # The account with this id is of b.com, and the old rule's address is not.
-    (ADA, User("7") & B),
+    # The account with this id is of b.com, and the old rule's address is of no Workspace, or of another.
+    (User("eve@gmail.com"), User("7") & B),
+    (ADA & A, User("7") & B),
+    (User("7") & A, User("eve@gmail.com")),
+    (User("7") & A, ADA & B),
     # The old rule's account is a service account.
     (ROBOT, User("7")),
     (ServiceAccount("9"), ADA),

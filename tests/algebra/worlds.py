@@ -174,8 +174,10 @@ def takes(side: Side, caller: Caller | None, via: Caller | None) -> bool:
 X = PathParam("x")
 PERSONS = [
     (email, domain)
-    for email, domain in product((None, "ada@a.com", "eve@gmail.com"), (None, "a.com", "b.com"))
-    if email != "eve@gmail.com" or domain is None
+    for email, domain in product(
+        (None, "ada@a.com", "eve@gmail.com", "eve@googlemail.com"), (None, "a.com", "b.com", "c.com")
+    )
+    if domain is None or not str(email).startswith("eve@")
 ]
 GOOGLE_CALLERS: list[Caller | None] = [
     None,
@@ -189,6 +191,7 @@ BY_ADDRESS: tuple[Rule, ...] = (
     User("ada@a.com"),
     User("ada@a.com", hosted=False),
     User("eve@gmail.com"),
+    User("eve@googlemail.com"),
     User(X),
     ServiceAccount(ROBOT),
     ServiceAccount(X),

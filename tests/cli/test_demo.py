@@ -78,7 +78,7 @@ def test_whatever_differs_is_named_and_fails(
     ("right", "wrong", "differing"),
     [
         (
-            'guard.allow(User("grace@example.com"))(admin)',
+            'guard.allow(User("grace@example.com") & Domain("example.com"))(admin)',
             "admin",
             ["GET /admin/settings as staff", "GET /admin/nowhere as staff"],
         ),

@@ -910,13 +910,13 @@ def test_what_is_open_or_weaker_than_the_default_is_told_at_start(caplog: pytest
 
 def test_alternatives_that_admit_nobody_else_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="callerid")
-    staff = Domain("example.com")
-    rule = User("ada@example.com") | staff
+    staff = Domain("a.com")
+    rule = User("ada@a.com") & staff | staff
     make_guard().announce(
         [("GET /a", rule), ("POST /a", rule & staff), ("GET /b", Public() | FirebaseUser())], Public()
     )
     assert [record.getMessage() for record in caplog.records] == [
-        "redundant alternative: GET /a: user:ada@example.com: the others admit whomever it admits"
+        "redundant alternative: GET /a: user:ada@a.com and domain:a.com: the others admit whomever it admits"
     ]
 
 

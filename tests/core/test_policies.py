@@ -18,6 +18,8 @@ from callerid import (
     rules_from_iam_policy,
 )
 
+from .made import about, person
+
 INVOKER = "roles/run.invoker"
 
 PRINTED = """\
@@ -139,3 +141,15 @@ def test_what_is_no_policy_is_told_in_one_line(given: Any, said: str) -> None:
         rules_from_iam_policy(given)
     assert str(raised.value).startswith(f"this IAM policy cannot be read as a rule: {said}")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("email", "domain"),
+    [("ada@example.com", "example.com"), ("ada@alias.example", "example.com"), ("ada@googlemail.com", None)],
+)
+def test_a_member_is_let_in_by_every_address_that_google_is_the_authority_for(email: str, domain: str | None) -> None:
+    rule = rules_from_iam_policy(policy(f"user:{email}"))
+    assert rule.admits(about(person(email, domain)))
+    assert not rule.admits(about(person("eve@example.com", domain)))
+    if domain is not None:
+        assert not rule.admits(about(person(email, None)))

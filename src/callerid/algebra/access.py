@@ -247,12 +247,13 @@ def _other_keys(shown: Presented) -> str:
 
 def _shape(traits: Traits) -> tuple[str, ...]:
     """What may be true of an account beside what we know of it, if we know it by one of its two names only."""
-    said = {trait.of for trait in traits}
-    if said.issuperset({"subject", "email"}):
+    said = {trait.of: trait.value for trait in traits}
+    if ("subject" in said) is ("email" in said):
         return ()
-    if "subject" in said:
-        return ("email",) if "domain" in said else ("email", "domain", "of a Workspace")
-    return ("subject",) if "email" in said else ()
+    other_name = "email" if "subject" in said else "subject"
+    if "domain" in said or said.get("of a Workspace") is False:
+        return (other_name,)
+    return (other_name, "domain") if "of a Workspace" in said else (other_name, "domain", "of a Workspace")
 
 
 def _without(traits: Traits, shape: tuple[str, ...]) -> Traits:

@@ -23,8 +23,8 @@ def exclude(one: Rule, other: Rule) -> bool:
       (typed: ``1`` is not ``True``; a list has no value). Two ``contains=`` go together: a list holds both;
     - *accounts*: an address against another, an id against another. An address and an id may be one account's, and a
       `PathParam` may name anybody, so these go together;
-    - *hosted*: ``User(e)`` holds where Google hosts the address, so its domain is ``e``'s, and another `Domain`
-      excludes it; of a Gmail address every `Domain`. With ``hosted=False`` any domain goes;
+    - *hosted*: ``User(e)`` of a Gmail address excludes every `Domain`: such an account is of no Workspace. Other
+      addresses go with any `Domain`, since a Workspace has further domains than the one it is named by;
     - *anonymous*: ``SignInProvider("anonymous")`` against ``FirebaseUser()``, which lets no anonymous user in;
     - *carriers*: one service carries a call, so ``Via(a)`` excludes ``Via(b)`` where ``a`` excludes ``b``;
     - `Nobody` excludes everything.
@@ -47,8 +47,7 @@ def implies(one: Rule, other: Rule) -> bool:
       ``FirebaseUser(anonymous=True)``, and those that leave no room for anonymous ones ``FirebaseUser()``, too;
     - ``FirebaseUser(uid)`` implies ``FirebaseUser()`` and ``FirebaseUser(uid, anonymous=True)``;
     - ``SignedInWithin(a)`` implies ``SignedInWithin(b)`` for ``a <= b``;
-    - ``User(e)`` implies ``User(e, hosted=False)`` and, except for Gmail, ``Domain(the domain of e)``, since Google
-      hosts an address where ``hd`` is its domain. For Gmail ``User(e, hosted=False)`` implies ``User(e)``, too;
+    - ``User(e)`` implies ``User(e, hosted=False)``. Of a Gmail address, or beside a `Domain`, the other way round, too;
     - ``Via(a)`` implies ``Via(b)`` where each alternative of ``a`` implies one of ``b``;
     - a `Where`, and a rule of the application's own, implies one with the same `fingerprint`, or its equal; and if it
       speaks of one family, whatever all of that family satisfy.

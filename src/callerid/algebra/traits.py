@@ -43,7 +43,7 @@ from callerid.rules import (
     Where,
     needs_no_caller,
 )
-from callerid.rules.accounts import is_email
+from callerid.rules.accounts import CONSUMER_DOMAINS, is_email
 from callerid.rules.text import domain_of
 
 __all__ = [
@@ -170,7 +170,7 @@ def with_consequences(traits: Traits) -> Traits:
 
     Who has a Gmail address is judged as a `User` whose address Google hosts, however the address came to be known.
     """
-    gmail = any(trait.of == "email" and domain_of(str(trait.value)) == "gmail.com" for trait in traits)
+    gmail = any(trait.of == "email" and domain_of(str(trait.value)) in CONSUMER_DOMAINS for trait in traits)
     return traits | {_NO_WORKSPACE} if gmail else traits
 
 
@@ -235,21 +235,15 @@ def _account(account: str | PathParam) -> Trait:
     return Trait("email" if is_email(account) else "subject", account)
 
 
-_NO_WORKSPACE = Trait("of a Workspace", False)
+_WORKSPACE, _NO_WORKSPACE = Trait("of a Workspace", True), Trait("of a Workspace", False)
 
 
 def _user(leaf: User) -> Iterator[Trait]:
     yield PERSON
     yield _account(leaf.account)
     if is_email(leaf.account) and leaf.hosted:
-        domain = str(domain_of(leaf.account))
-        yield from (_NO_WORKSPACE,) if domain == "gmail.com" else _domain(domain)
-
-
-def _domain(domain: str) -> Iterator[Trait]:
-    yield PERSON
-    yield Trait("of a Workspace", True)
-    yield Trait("domain", domain)
+        # A Workspace has addresses of other domains than the one it is named by, too.
+        yield _NO_WORKSPACE if domain_of(leaf.account) in CONSUMER_DOMAINS else _WORKSPACE
 
 
 def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
@@ -276,7 +270,7 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     AnyGoogleAccount: lambda _: (),
     User: _user,
     ServiceAccount: lambda leaf: (SERVICE, _account(leaf.account)),
-    Domain: lambda leaf: _domain(leaf.domain),
+    Domain: lambda leaf: (PERSON, _WORKSPACE, Trait("domain", leaf.domain)),
     FirebaseUser: _firebase_user,
     Tenant: lambda leaf: (Trait("tenant", leaf.tenant),),
     SignInProvider: lambda leaf: (

@@ -97,11 +97,19 @@ def _somebody(traits: Traits, door: Door | None, words: Vocabulary, taken: tuple
 def _google_facts(said: dict[Any, Any], words: Vocabulary) -> dict[str, Any]:
     domain, service = said.get("domain"), said["sort"] == SERVICE.value
     email = said.get("email")
+    if domain is None and said.get("of a Workspace"):
+        domain = words.another("domain", _workspaces(str(email)))
     # Who is named by id is known by nothing else: a token need not carry the address.
     if email is None and (domain is not None or "subject" not in said):
         host = "some-project.iam.gserviceaccount.com" if service else domain or "gmail.com"
         email = words.another("email", (f"someone{number or ''}@{host}" for number in count()))
     return {"email": email, "domain": domain, "is_service_account": service}
+
+
+def _workspaces(email: str) -> Iterator[str]:
+    """The likeliest Workspace of an address is that of its domain; but it may be a further domain of another."""
+    yield email.rpartition("@")[2]
+    yield from (f"workspace{number or ''}.example" for number in count())
 
 
 def _firebase_facts(said: dict[Any, Any], traits: Traits, words: Vocabulary) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from callerid.errors import ConfigurationError
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name
 
-__all__ = ["PathParam", "account_name", "is_email", "is_service_account", "names", "wanted_of"]
+__all__ = ["CONSUMER_DOMAINS", "PathParam", "account_name", "is_email", "is_service_account", "names", "wanted_of"]
+
+CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
+"""The domains of addresses that Google hosts for accounts of no Workspace (one mailbox, by two names)."""
 
 _LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
 

@@ -7,7 +7,15 @@ from typing import ClassVar
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
-from callerid.rules.accounts import PathParam, account_name, is_email, is_service_account, names, wanted_of
+from callerid.rules.accounts import (
+    CONSUMER_DOMAINS,
+    PathParam,
+    account_name,
+    is_email,
+    is_service_account,
+    names,
+    wanted_of,
+)
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, lower, same_email
@@ -35,9 +43,11 @@ class AnyGoogleAccount(Rule):
 class User(Rule):
     """One person's Google account, by e-mail address or by unique id (the ``sub`` claim, digits).
 
-    By e-mail it holds where Google is the authority for the address: ``@gmail.com``, or a Workspace account whose
-    ``hd`` is the address's domain (Google, "Verify the Google ID token on your server side"). Any other address was
-    proved once, at sign-up, and may belong to somebody else by now: use the account's id, or write ``hosted=False``.
+    By e-mail it holds where Google is the authority for the address: ``@gmail.com``, ``@googlemail.com``, or any
+    verified address of a Workspace account, which has ``hd`` (Google, "Verify the Google ID token on your server
+    side"). A Workspace may have further domains than the one in ``hd``; ``& Domain(...)`` says which one is meant. Any
+    other address was proved once, at sign-up, and may belong to somebody else by now: use the account's id, or write
+    ``hosted=False``.
     """
 
     account: str | PathParam
@@ -70,8 +80,7 @@ class User(Rule):
 
     @staticmethod
     def _is_hosted(caller: Caller) -> bool:
-        domain = domain_of(caller.email)
-        return domain == "gmail.com" or (domain is not None and domain == lower(caller.domain))
+        return bool(caller.domain) or domain_of(caller.email) in CONSUMER_DOMAINS
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         caller = facts.google
@@ -135,7 +144,7 @@ class Domain(Rule):
 
     def __post_init__(self) -> None:
         self._set(domain=domain_name(self.domain, "Domain"))
-        if self.domain in ("gmail.com", "googlemail.com"):
+        if self.domain in CONSUMER_DOMAINS:
             raise ConfigurationError(f"Domain({self.domain!r}) admits nobody: Gmail accounts belong to no domain")
 
     @property
