@@ -123,6 +123,13 @@ def test_a_brief_wait_ends_with_a_fetch_that_was_never_sent(pool: ThreadPoolExec
     Flight(0).block_briefly(0, 20)  # nor is loading waited for without end
 
 
+def test_a_brief_wait_is_never_longer_than_a_whole_one() -> None:
+    flight = Flight(0)
+    flight.send()
+    flight.block_briefly(0.01, 3_600)
+    assert not flight.has_landed
+
+
 def test_who_is_refused_a_wait_is_judged_by_the_old_keys(
     server: KeyServer, source: KeySource, clock: Clock, pool: ThreadPoolExecutor
 ) -> None:

@@ -59,12 +59,13 @@ class Flight:
         self._landed.wait(seconds)
 
     def block_briefly(self, seconds: float, brief: float) -> None:
-        """As ``block``, but no longer than ``brief`` seconds after the source was asked.
+        """As ``block``, and no longer than ``brief`` seconds after the source was asked.
 
         A source that hangs is known by then. Until then libraries may be loading, which takes longer than most fetches.
         """
+        until = time.monotonic() + seconds
         self._sent.wait(seconds)
-        self._landed.wait(max(0.0, self._sent_at + brief - time.monotonic()))
+        self._landed.wait(max(0.0, min(until, self._sent_at + brief) - time.monotonic()))
 
     def watch(self, wake: Callable[[], object]) -> None:
         """Has ``wake`` called once at the landing, from another thread; at once if that is past."""
