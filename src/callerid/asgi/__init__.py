@@ -1,10 +1,12 @@
 """Any ASGI application, guarded by path; and what every ASGI adapter needs.
 
 The staircase inside: ``exchange`` (what an application is called with) ← ``answering`` (how a refusal is sent) ·
-``websockets`` (a token among the subprotocols; a socket's end) ← ``middleware``.
+``websockets`` (a token among the subprotocols; a socket's end) · ``prefixes`` (what a wrapped application cuts off
+paths) · ``mcp`` (whose a session is) ← ``middleware``.
 """
 
+from callerid.asgi.mcp import McpSessions
 from callerid.asgi.middleware import CallerMiddleware, OnRefusal
 from callerid.asgi.websockets import WebSockets
 
-__all__ = ["CallerMiddleware", "OnRefusal", "WebSockets"]
+__all__ = ["CallerMiddleware", "McpSessions", "OnRefusal", "WebSockets"]

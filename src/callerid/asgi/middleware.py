@@ -20,6 +20,7 @@ from callerid.answers import Answer, dressed
 from callerid.applications import OUTSIDE_OF_CORS, cors_inside
 from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
+from callerid.asgi.mcp import McpSessions
 from callerid.asgi.prefixes import Prefixes, readings_in
 from callerid.asgi.websockets import WebSockets, postponed
 from callerid.callers import Caller
@@ -48,6 +49,8 @@ class CallerMiddleware:
     admitted, each by its entry or the default. A path that the application may read in another way is refused with 400
     (see `ambiguous` and `PathLookup` in `callerid.paths`).
 
+    A session of an MCP server answers the caller alone who began it, see `McpSessions`.
+
     ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
     would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
     none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
@@ -71,11 +74,14 @@ class CallerMiddleware:
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
         root_path: str | None = None,
+        mcp_sessions: McpSessions | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the scope and the refusal")
         if not isinstance(websockets, WebSockets):
             raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+        if not isinstance(mcp_sessions, McpSessions | None):
+            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}")
         self.app = app
         self.gate = Gate(
             guard,
@@ -89,6 +95,7 @@ class CallerMiddleware:
         )
         self._on_refusal = on_refusal
         self._websockets = websockets
+        self._sessions = mcp_sessions or McpSessions()
         self._prefixes = Prefixes(app, root_path)
         self._is_started = self._is_warned = False
 
@@ -140,10 +147,14 @@ class CallerMiddleware:
 
     async def _admit(self, verdict: Admitted, exchange: Exchange) -> None:
         exchange = exchange._replace(scope=_introducing(verdict.caller, exchange.scope))
-        if exchange.scope["type"] == "http":
-            await self.app(*exchange)
-            return
         guard, rollout = self.gate.guard, self.gate.rollout
+        if exchange.scope["type"] == "http":
+            if self._sessions.concerns(exchange.scope):
+                enforced = rollout is None or not rollout.lets_through(guard.clock())
+                await self._sessions.serve(self.app, exchange, verdict.caller, enforced=enforced)
+            else:
+                await self.app(*exchange)
+            return
         ends = () if verdict.expires_at is None else ((guard, postponed(verdict.expires_at, guard, rollout)),)
         lapses = () if verdict.lapses_at is None else ((guard, verdict.lapses_at),)
         await self._websockets.serve(self.app, exchange, ends, lapses)

@@ -1,0 +1,215 @@
+"""Sessions of MCP servers: a session over HTTP answers the caller who began it, and nobody else.
+
+The Model Context Protocol warns of session hijacking and has servers bind session ids to users (specification
+2025-11-25, "Security Best Practices"). The Python SDK does so for users of its own ``AuthenticatedUser`` alone. Here a
+session id that the server gives out (header ``Mcp-Session-Id``, "Session Management" under "Transports") goes to the
+client with a signature over it and its caller, and comes back to the server without: one that was changed, or that
+another caller sends, is answered as an unknown one is, with 404. Nothing is remembered.
+
+The older transport, HTTP with Server-Sent Events, names its session in the query of the address that its stream begins
+with. That session lives as long as its stream, and so does the note of whose it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from callerid.answers import Answer
+from callerid.asgi.answering import deliver, response_of
+from callerid.asgi.exchange import App, Exchange, Message, Receive, Scope, Send
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError
+from callerid.guard import log
+
+__all__ = ["McpSessions"]
+
+_HEADER: Final = b"mcp-session-id"
+_SHORTEST_SECRET: Final = 32
+
+_OLDER_TRANSPORT: Final = "mcp.server.sse"
+# Where the older transport's stream says whereto messages are posted; the id in whatever form uuid.UUID reads.
+_ENDPOINT: Final = re.compile(rb"event: ?endpoint\r?\ndata: ?[^\r\n]*?[?&]session_id=([^&\s]+)(?=[&\s])")
+_LONGEST_BEGINNING: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class McpSessions:
+    """How sessions of MCP servers are bound to their callers.
+
+    ``secret``, of at least 32 bytes or characters, signs the ids. Without one each object makes its own at random, so
+    that a session is known to the process alone in which it began (and to those forked from it): as it is to the SDK,
+    which keeps sessions in memory. Servers that share sessions between processes need one secret in all of them.
+
+    An MCP session that nobody in particular began is for everybody who is nobody in particular. Raises
+    `ConfigurationError`.
+    """
+
+    secret: str | bytes | None = field(default=None, repr=False)
+    _key: bytes = field(init=False, repr=False, compare=False)
+    _streams: dict[UUID, bytes] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        secret = self.secret
+        if secret is not None and not (isinstance(secret, str | bytes) and len(secret) >= _SHORTEST_SECRET):
+            raise ConfigurationError(
+                f"secret= of McpSessions has at least {_SHORTEST_SECRET} bytes, such as secrets.token_urlsafe(32) gives"
+            )
+        given = secret.encode() if isinstance(secret, str) else secret
+        object.__setattr__(self, "_key", given or secrets.token_bytes(_SHORTEST_SECRET))
+
+    def bound(self, app: App) -> App:
+        """The application with its sessions bound to the callers of a guard that stands around it.
+
+        `callerid.asgi.CallerMiddleware` and the guards of Starlette and FastAPI do this by themselves. Raises
+        `RuntimeError` for a request about which no guard has decided.
+        """
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            state: Mapping[str, Any] = scope.get("state") or {}
+            if "caller" not in state:
+                raise RuntimeError("no guard has decided who is calling: put CallerMiddleware around this application")
+            await self.serve(app, Exchange(scope, receive, send), state["caller"])
+
+        return serve
+
+    def concerns(self, scope: Scope) -> bool:
+        """Whether an HTTP request may have to do with a session: for others `serve` would change nothing."""
+        if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
+            return True
+        return any(name.lower() == _HEADER for name, _ in scope["headers"])
+
+    async def serve(self, app: App, exchange: Exchange, caller: Caller | None, *, enforced: bool = True) -> None:
+        """Serve an HTTP request of a caller, if its session is theirs, or if that is not ``enforced`` yet."""
+        scope, owner = exchange.scope, _owner(caller)
+        sent = [value for name, value in scope["headers"] if name.lower() == _HEADER]
+        session = self._session(sent, owner)
+        if (sent and session is None) or self._is_anothers(scope, owner):
+            log.info(
+                "%s 404: the MCP session is not known, or was begun by another caller than %s",
+                "refused" if enforced else "would refuse",
+                caller or "nobody",
+            )
+            if enforced:
+                await deliver(response_of(_NOT_FOUND), exchange)
+                return
+        if session is not None:
+            headers = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
+            exchange = exchange._replace(scope={**scope, "headers": [*headers, (_HEADER, session)]})
+        watch = _Watch(self, owner, exchange.send, is_stream=scope["method"] == "GET")
+        try:
+            await app(exchange.scope, exchange.receive, watch.send)
+        finally:
+            watch.end()
+
+    # --- ids in headers ---
+
+    def signed(self, session: bytes, owner: bytes) -> bytes:
+        """A session id as its owner gets it."""
+        return session + b"." + self._signature(session, owner)
+
+    def _signature(self, session: bytes, owner: bytes) -> bytes:
+        digest = hmac.digest(self._key, owner + b"\0" + session, hashlib.sha256)
+        return urlsafe_b64encode(digest).rstrip(b"=")
+
+    def _session(self, sent: list[bytes], owner: bytes) -> bytes | None:
+        """The server's own id, if exactly one was sent and it is this owner's."""
+        if len(sent) != 1:
+            return None
+        session, _, signature = sent[0].rpartition(b".")
+        return session if hmac.compare_digest(signature, self._signature(session, owner)) else None
+
+    # --- streams of the older transport ---
+
+    def _is_anothers(self, scope: Scope, owner: bytes) -> bool:
+        if not self._streams or b"session_id" not in scope["query_string"]:
+            return False
+        return any(self._streams.get(each, owner) != owner for each in _named_in(scope["query_string"]))
+
+    def began(self, stream: UUID, owner: bytes) -> None:
+        """Note whose a stream is, until it `ended`."""
+        self._streams[stream] = owner
+
+    def ended(self, stream: UUID) -> None:
+        """Forget a stream."""
+        self._streams.pop(stream, None)
+
+
+class _Watch:
+    """What is sent in answer to one request: ids are signed, and a stream that names its session is noted."""
+
+    def __init__(self, sessions: McpSessions, owner: bytes, send: Send, *, is_stream: bool) -> None:
+        self._sessions, self._owner, self._send = sessions, owner, send
+        self._beginning: bytes | None = b"" if is_stream else None
+        self._stream: UUID | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [self._signed(bytes(name), bytes(value)) for name, value in message.get("headers") or ()]
+            if not any(_is_event_stream(name, value) for name, value in headers):
+                self._beginning = None
+            message = {**message, "headers": headers}
+        elif self._beginning is not None and message["type"] == "http.response.body":
+            self._read(message.get("body", b""))
+        await self._send(message)
+
+    def _signed(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        return (name, self._sessions.signed(value, self._owner)) if name.lower() == _HEADER else (name, value)
+
+    def _read(self, body: bytes) -> None:
+        self._beginning = (self._beginning or b"") + body
+        named = _ENDPOINT.search(self._beginning)
+        if named is not None:
+            for stream in _named_in(b"session_id=" + named[1]):
+                self._stream = stream
+                self._sessions.began(stream, self._owner)
+        if named is not None or len(self._beginning) > _LONGEST_BEGINNING:
+            self._beginning = None
+
+    def end(self) -> None:
+        if self._stream is not None:
+            self._sessions.ended(self._stream)
+
+
+def _owner(caller: Caller | None) -> bytes:
+    # By what is never given to another: an address may be.
+    if caller is None:
+        return b""
+    tenant = None if caller.firebase is None else caller.firebase.tenant
+    return json.dumps([caller.issuer, caller.subject, tenant]).encode()
+
+
+def _is_event_stream(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+
+
+def _named_in(query: bytes) -> Iterator[UUID]:
+    for text in parse_qs(query.decode("latin-1")).get("session_id", ()):
+        try:
+            yield UUID(hex=text)
+        except ValueError:
+            continue  # the transport does not know it either
+
+
+def _not_found() -> Answer:
+    # As the SDK answers for a session that it does not know.
+    error: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "Session not found"}}
+    body = json.dumps(error).encode()
+    headers = (("content-type", "application/json"), ("content-length", str(len(body))), ("cache-control", "no-store"))
+    return Answer(404, headers, body)
+
+
+_NOT_FOUND: Final = _not_found()
