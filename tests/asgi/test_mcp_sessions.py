@@ -11,11 +11,16 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount, Route
 
 from callerid import AnyGoogleAccount, ConfigurationError, FirebaseUser, Guard, Public
 from callerid.asgi import McpSessions
+from callerid.fastapi import Guard as FastAPIGuard
 from callerid.testing import LocalIssuer
-from tests.starlette.world import CLIENT, ask, asked, statuses
+from tests.starlette.world import AT_HAND, CLIENT, ask, asked, closed, statuses
 from tests.starlette.world import dial as handshake
 
 from .world import Plain, guarded
@@ -214,6 +219,69 @@ def test_while_rules_are_not_enforced_a_session_is_not_either(server: Server, ca
     # What is not theirs is passed on as it was sent.
     assert server.asked[1:] == [[b"s1"], [session], [session], [b"s1"]]
     assert sum("would refuse 404" in message for message in caplog.messages) == 3
+
+
+# --- behind the guards of frameworks ---
+
+
+def protected_starlette(server: Server, **options: Any) -> Any:
+    return closed(Mount("/mcp", server), Route("/r/mcp", server), default=ANYBODY, **options)
+
+
+def protected_fastapi(server: Server, **options: Any) -> Any:
+    app = FastAPI(openapi_url=None)
+    app.mount("/mcp", server)
+    app.mount("/r", Starlette(routes=[Route("/mcp", server)]))
+    FastAPIGuard(*AT_HAND).protect(app, default=ANYBODY, **options)
+    return app
+
+
+@pytest.mark.parametrize("protected", [protected_starlette, protected_fastapi])
+@pytest.mark.parametrize("path", ["/mcp/", "/r/mcp"])
+def test_behind_a_guard_of_routes_a_session_answers_its_creator_alone(
+    protected: Any, path: str, server: Server
+) -> None:
+    app = protected(server)
+    reply = ask(app, path, "staff", method="POST")
+    (session,) = [value for name, value in reply.raw_headers if name == HEADER]
+    server.asked.clear()
+    for method in ("POST", "GET", "DELETE"):
+        headers = [(HEADER, session)]
+        assert statuses(app, path, "staff", "outsider", None, method=method, headers=headers) == [200, 404, 401]
+    assert server.asked == [[b"s1"]] * 3
+    assert statuses(app, path, "staff", method="POST", headers=[(HEADER, b"s1")]) == [404]
+
+
+@pytest.mark.parametrize("protected", [protected_starlette, protected_fastapi])
+def test_a_guard_of_routes_takes_a_secret_and_tries_things_out(protected: Any, server: Server) -> None:
+    def begin(app: Any) -> bytes:
+        reply = ask(app, "/mcp/", "staff", method="POST")
+        return next(value for name, value in reply.raw_headers if name == HEADER)
+
+    session = begin(protected(server, mcp_sessions=McpSessions(SECRET)))
+    for app, expected in (
+        (protected(server, mcp_sessions=McpSessions(SECRET)), [200, 404]),
+        (protected(server), [404, 404]),
+        (protected(server, enforce=False, until="9999-01-01"), [200, 200]),
+    ):
+        assert statuses(app, "/mcp/", "staff", "outsider", method="POST", headers=[(HEADER, session)]) == expected
+    with pytest.raises(ConfigurationError, match="mcp_sessions="):
+        protected(server, mcp_sessions=SECRET)
+
+
+def test_a_request_that_is_passed_on_within_the_application_keeps_its_session(server: Server) -> None:
+    async def forward(request: Request) -> Any:
+        async def inner(scope: Any, receive: Any, send: Any) -> None:
+            await app({**request.scope, "path": "/mcp/"}, receive, send)
+
+        return inner
+
+    app = protected_starlette(server)
+    app.router.routes.append(Route("/forward", forward, methods=["POST"]))
+
+    reply = ask(app, "/forward", "staff", method="POST")
+    (session,) = [value for name, value in reply.raw_headers if name == HEADER]
+    assert statuses(app, "/forward", "staff", "outsider", method="POST", headers=[(HEADER, session)]) == [200, 404]
 
 
 # --- an application by itself, in a guard of another make ---

@@ -35,6 +35,7 @@ from callerid.guard import log
 __all__ = ["McpSessions"]
 
 _HEADER: Final = b"mcp-session-id"
+_LENGTH: Final = len(_HEADER)
 _SHORTEST_SECRET: Final = 32
 
 _OLDER_TRANSPORT: Final = "mcp.server.sse"
@@ -57,7 +58,7 @@ class McpSessions:
 
     secret: str | bytes | None = field(default=None, repr=False)
     _key: bytes = field(init=False, repr=False, compare=False)
-    _streams: dict[UUID, bytes] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _streams: dict[UUID, bytes] = field(init=False, repr=False, compare=False, default_factory=dict[UUID, bytes])
 
     def __post_init__(self) -> None:
         secret = self.secret
@@ -90,7 +91,7 @@ class McpSessions:
         """Whether an HTTP request may have to do with a session: for others `serve` would change nothing."""
         if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
             return True
-        return any(name.lower() == _HEADER for name, _ in scope["headers"])
+        return any(len(name) == _LENGTH and name.lower() == _HEADER for name, _ in scope["headers"])
 
     async def serve(self, app: App, exchange: Exchange, caller: Caller | None, *, enforced: bool = True) -> None:
         """Serve an HTTP request of a caller, if its session is theirs, or if that is not ``enforced`` yet."""
@@ -158,10 +159,11 @@ class _Watch:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = [self._signed(bytes(name), bytes(value)) for name, value in message.get("headers") or ()]
-            if not any(_is_event_stream(name, value) for name, value in headers):
+            headers = [(bytes(name), bytes(value)) for name, value in message.get("headers") or ()]
+            if self._beginning is not None and not any(_is_event_stream(*header) for header in headers):
                 self._beginning = None
-            message = {**message, "headers": headers}
+            if any(name.lower() == _HEADER for name, _ in headers):
+                message = {**message, "headers": [self._signed(*header) for header in headers]}
         elif self._beginning is not None and message["type"] == "http.response.body":
             self._read(message.get("body", b""))
         await self._send(message)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
-from callerid.asgi import WebSockets
+from callerid.asgi import McpSessions, WebSockets
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import Allow, mark_of
 from callerid.fastapi.openapi import describe_rules
@@ -47,6 +47,7 @@ class Guard(StarletteGuard):
         docs: Rule | str | None = None,
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+        mcp_sessions: McpSessions | None = None,
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
@@ -57,7 +58,8 @@ class Guard(StarletteGuard):
         documentation, too, unless ``docs`` names a rule for the latter. ``routes`` is a path table (see
         `callerid.paths.BoundTable`) for what carries no rule, such as static files, frontends and mounted applications
         of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
-        ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated.
+        ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated,
+        ``mcp_sessions`` how sessions of MCP servers are bound to their callers (see `callerid.asgi.McpSessions`).
         The routes are checked when the application starts, before its first request.
 
         ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
@@ -83,6 +85,7 @@ class Guard(StarletteGuard):
             routes=routes,
             on_refusal=on_refusal,
             websockets=websockets,
+            mcp_sessions=mcp_sessions,
             enforce=enforce,
             until=until,
             shadow=shadow,

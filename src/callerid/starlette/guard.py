@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from callerid.asgi import WebSockets
+from callerid.asgi import McpSessions, WebSockets
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
@@ -47,6 +47,7 @@ class Guard(GuardCore):
         routes: Mapping[str, Rule | str | Requirement | Allow] = MappingProxyType({}),
         on_refusal: OnRefusal | None = None,
         websockets: WebSockets = WebSockets(),  # noqa: B008 - frozen
+        mcp_sessions: McpSessions | None = None,
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
@@ -57,7 +58,8 @@ class Guard(GuardCore):
         redirects, too. ``routes`` is a path table (see `callerid.paths.BoundTable`) for what carries no mark, such as
         static files and mounted applications of other makes; an entry holds beside the marks on the way. ``floor``
         holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
-        ``websockets`` says how sockets are treated. The routes are checked when the application starts, before its
+        ``websockets`` says how sockets are treated, ``mcp_sessions`` how sessions of MCP servers are bound to their
+        callers (see `callerid.asgi.McpSessions`). The routes are checked when the application starts, before its
         first request.
 
         ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
@@ -77,6 +79,7 @@ class Guard(GuardCore):
             routes=routes,
             on_refusal=on_refusal,
             websockets=websockets,
+            mcp_sessions=mcp_sessions,
             enforce=enforce,
             until=until,
             shadow=shadow,
@@ -92,6 +95,7 @@ class Guard(GuardCore):
         routes: Mapping[str, Any],
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
+        mcp_sessions: McpSessions | None,
         enforce: bool,
         until: str | date | None,
         shadow: Mapping[str, Any] | None,
@@ -103,6 +107,8 @@ class Guard(GuardCore):
             raise ConfigurationError("on_refusal is a function of the connection and the refusal")
         if not isinstance(websockets, WebSockets):
             raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+        if not isinstance(mcp_sessions, McpSessions | None):
+            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}")
         table = self._table(routes, "routes")
         protection = Protection(
             self,
@@ -112,6 +118,7 @@ class Guard(GuardCore):
             reader=reader,
             on_refusal=on_refusal,
             websockets=websockets,
+            mcp_sessions=mcp_sessions or McpSessions(),
             shadow=None if shadow is None else self._table(shadow, "shadow"),
             rollout=rollout_of(enforce, until, self.clock(), f"the application {named(app)}"),
         )

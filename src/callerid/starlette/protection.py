@@ -15,6 +15,7 @@ from starlette.types import Message
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import Exchange, values_of
+from callerid.asgi.mcp import McpSessions
 from callerid.asgi.websockets import WebSockets
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
@@ -48,6 +49,7 @@ class Protection:
         reader: RouteReader,
         on_refusal: OnRefusal | None,
         websockets: WebSockets,
+        mcp_sessions: McpSessions,
         rollout: Rollout | None = None,
         shadow: BoundTable | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class Protection:
         self.reader = reader
         self.on_refusal = on_refusal
         self.websockets = websockets
+        self.mcp_sessions = mcp_sessions
         self.rollout = rollout
         self.shadow = shadow
         self.has_tables = table is not None or shadow is not None

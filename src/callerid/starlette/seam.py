@@ -143,6 +143,10 @@ class Seam:
         elif scope["type"] == "websocket":
             serve = functools.partial(self.serve, router)
             return passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
+        elif passage.protection.mcp_sessions.concerns(scope):
+            serve, protection = functools.partial(self.serve, router), passage.protection
+            enforced = not passage.is_let_through(protection.guard)
+            return protection.mcp_sessions.serve(serve, exchange, passage.caller, enforced=enforced)
         served: Awaitable[None] = self.serve(router, scope, receive, send)
         return served
 
