@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, WebSocket
 from flask import Flask
+from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import Response
+from starlette.routing import Route
 
+import callerid.fastapi
 import callerid.flask
 from callerid import (
     CustomClaim,
@@ -288,3 +291,134 @@ def test_what_nobody_called_is_told() -> None:
     with rehearsing(app) as rehearsal:
         rehearsal.judge(Case(SAM, "GET", "/a", may=True))
         assert rehearsal.untested() == ["POST /b"]
+
+
+# --- everything else ---
+
+
+def rest_of(app: Any, persona: Persona, *calls: str, may: bool = True) -> list[str]:
+    """What is not so of the routes that these calls of a persona do not reach."""
+    cases = [Case(persona, method, path, may) for method, path in (call.split() for call in calls)]
+    with rehearsing(app) as rehearsal:
+        return [str(each) for each in rehearsal.judge_rest(persona, cases) if not each.is_right]
+
+
+def let_in(app: Any, persona: Persona, *calls: str) -> list[str]:
+    """The calls that were made up and let in."""
+    start, end = f"{persona.name} may not ", ": let in by "
+    return [each.removeprefix(start).partition(end)[0] for each in rest_of(app, persona, *calls)]
+
+
+def test_everything_else_is_every_route_of_the_map_named_or_not() -> None:
+    app = small({"GET /open": Public(), "POST /forgotten": Public(), "GET /a": STAFF, "DELETE /users/{uid}": Public()})
+    assert rest_of(app, STRANGER, "GET /open") == [
+        "stranger may not POST /forgotten: let in by allUsers",
+        "stranger may not DELETE /users/x: let in by allUsers",
+    ]
+    assert let_in(app, SAM, "GET /open", "POST /forgotten", "DELETE /users/ada") == ["GET /a"]
+    assert let_in(app, SAM, "GET /open", "POST /forgotten", "DELETE /users/ada", "GET /a", "GET /nowhere") == []
+
+
+def test_paths_of_every_shape_are_made_up() -> None:
+    paths = ("/a/{n:int}/{f:float}/{u:uuid}/{p:path}", "/b/{x}-{y}.json", "/c/{s:str}/")
+    app = small({f"GET {path}": Public() for path in paths})
+    app.mount("/static", _unreached)
+    app.add_api_websocket_route("/live/{room}", _unreached_endpoint)
+    app.router.routes.append(Route("/both", _unreached_endpoint, methods=["GET", "POST"]))
+    assert let_in(app, STRANGER) == [
+        "GET /a/1/1.5/00000000-0000-4000-8000-000000000000/x/y",
+        "GET /b/x-x.json",
+        "GET /c/x/",
+    ]
+    assert let_in(app, SAM)[3:] == ["GET /static/x", "WS /live/x", "GET /both", "POST /both"]
+    assert let_in(app, SAM, "GET /static/some/file", "HEAD /both", "WS /live/1")[3:] == ["POST /both"]
+
+
+async def _unreached_endpoint(request: Any) -> None:
+    raise AssertionError
+
+
+def test_paths_of_every_shape_are_made_up_in_flask() -> None:
+    app = Flask(__name__, static_folder="static")
+    callerid.flask.Guard(google("1234-abc.apps.googleusercontent.com")).protect(app, default=STAFF)
+    rules = ("/a/<int:n>/<path:p>", "/b/<any(left, right):side>", "/c/<string(length=2):lang>", "/d/<int(min=7):n>/")
+    for number, rule in enumerate((*rules, "/e/<float:f>-<uuid:u>", "/f/<int(fixed_digits=3):n>")):
+        app.add_url_rule(rule, str(number), lambda **_: "")
+    assert let_in(app, SAM) == [
+        "GET /static/x/y",
+        "GET /a/1/x/y",
+        "GET /b/left",
+        "GET /c/xx",
+        "GET /d/7/",
+        "GET /e/1.5-00000000-0000-4000-8000-000000000000",
+        "GET /f/001",
+    ]
+    assert rest_of(app, STRANGER) == []
+
+
+class Weekday(Convertor[str]):
+    regex = "monday|sunday"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+def test_where_no_path_can_be_made_up_a_call_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "Weekday", Weekday())
+    app = small({"GET /on/{day:Weekday}": STAFF})
+    assert rest_of(app, STRANGER) == [
+        "stranger may not GET /on/{day:Weekday}: no path that can be made up reaches it: write a call of it"
+    ]
+    assert rest_of(app, STRANGER, "GET /on/sunday", may=False) == []
+
+
+def test_what_raises_or_answers_in_front_of_a_made_up_call_is_told() -> None:
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/a":
+                raise LookupError("gone")
+            await Response()(scope, receive, send)
+
+    assert rest_of(Front(small({"GET /a": STAFF, "GET /b": STAFF})), STRANGER) == [
+        "stranger may not GET /a: the application raised LookupError: gone",
+        "stranger may not GET /b: nobody decided: what stands before the guard has answered",
+    ]
+
+
+def test_made_up_calls_go_through_every_layer() -> None:
+    app = small({"GET /a/{x}": Public(), "GET /b": Public()}, default=FirebaseUser())
+    app.add_middleware(asgi.CallerMiddleware, guard=new_plain(), default=FirebaseUser(), routes={"/b": Public()})
+    assert let_in(app, STRANGER) == ["GET /b"]
+    assert let_in(app, ADA) == ["GET /a/x", "GET /b"]
+
+
+def test_an_application_guarded_by_path_has_the_entries_of_its_table() -> None:
+    table = {"/h": Public(), "POST /t/*": STAFF, "/u/{id}": Public()}
+    app = asgi.CallerMiddleware(_unreached, guard=Guard(google(URL, CLIENT)), default=STAFF, routes=table)
+    assert let_in(app, STRANGER) == ["GET /h", "GET /u/x"]
+    assert let_in(app, SAM, "PUT /h", "GET /u/1") == ["POST /t/x"]
+
+
+def test_made_up_calls_are_none_of_the_files() -> None:
+    app = small({"GET /a": STAFF, "GET /b/{x}": STAFF})
+    app.mount("/static", _unreached)
+    with rehearsing(app) as rehearsal:
+        assert all(each.is_right for each in rehearsal.judge_rest(STRANGER, [Case(STRANGER, "GET", "/a", may=False)]))
+        assert rehearsal.untested() == ["GET /b/{x}", "* /static"]
+        rehearsal.judge(Case(STRANGER, "GET", "/static/x", may=False))
+        rehearsal.judge(Case(STRANGER, "HEAD", "/nowhere", may=False))
+        assert rehearsal.untested() == ["GET /b/{x}"]
+
+
+def test_where_several_projects_are_trusted_a_user_says_whose() -> None:
+    guard = callerid.fastapi.Guard(firebase("one"), firebase("two"))
+    app = small_of({"GET /a": FirebaseUser(project="two")}, guard=guard, default=Public())
+    with pytest.raises(ConfigurationError, match=r'ada: several Firebase projects .* one, two: .* project = "one"'):
+        judge(app, ADA, "GET /a")
+    assert judge(app, Persona("ada", "firebase_user", "ada", {"project": "two"}), "GET /a").is_right

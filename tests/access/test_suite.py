@@ -42,6 +42,12 @@ def test_it_is_read_into_cases() -> None:
         {"claims": {"role": "admin"}, "signed_in_ago": 60},
     )
     assert ada.via == "gateway@shop-prod.iam.gserviceaccount.com"
+    assert [persona.name for persona in suite.rest] == ["stranger"]
+
+
+def test_nothing_but_everything_else_is_enough() -> None:
+    suite = read_suite("[personas.a]\nmay_not = 'everything else'", "access.toml")
+    assert (suite.cases, [persona.name for persona in suite.rest]) == ((), ["a"])
 
 
 @pytest.mark.parametrize(
@@ -54,8 +60,8 @@ def test_it_is_read_into_cases() -> None:
         ("persona = {}", "'persona' is nothing that it says"),
         ("[personas]\na = 1", "[personas.a] is no table"),
         ("[personas.a]\nmay = []", "a calls nothing"),
-        ("[personas.a]\nmay_not = 'everything else'", "a calls nothing"),
-        ("[personas.a]\nmay = 'everything else'", "a.may is an array of calls"),
+        ("[personas.a]\nmay_not = 'all'", "a.may_not is an array of calls such as 'GET /healthz', or the text 'every"),
+        ("[personas.a]\nmay = 'everything else'", "a.may is an array of calls such as 'GET /healthz'"),
         ("[personas.a]\nmay = [1]", "a.may is an array of calls"),
         ("[personas.a]\nmay = ['/x']", "a.may: '/x' is no call: write 'GET /users/ada', or 'WS /live'"),
         ("[personas.a]\nmay = ['get /x']", "a.may: 'get /x' is no call"),

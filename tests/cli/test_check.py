@@ -81,6 +81,20 @@ def test_what_is_never_served_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert "NOT SO: GET /users/me is never served: GET /users/{name} stands before it" in lines
 
 
+def test_everything_else_is_called_though_the_file_does_not_name_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "access.toml"
+    file.write_text('[personas.stranger]\nmay = ["GET /healthz"]\nmay_not = "everything else"\n')
+    assert run("flask_app", file) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("  stranger  may  1, may not ")
+    assert [line for line in lines if line.startswith("NOT SO")] == [
+        "NOT SO: stranger may not GET /products: let in by allUsers or firebaseUser"
+    ]
+    assert lines[-2].startswith("nobody calls GET /static/<path:filename>, GET /products, ")
+
+
 def test_problems_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "unguarded_app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
     try:
@@ -134,23 +148,84 @@ may = ["GET /a"]
 """
 
 
-def collected(pytester: pytest.Pytester, toml: str) -> pytest.RunResult:
-    pytester.makepyfile(app=APP)
+def collected(pytester: pytest.Pytester, toml: str, *options: str, app: str = APP) -> pytest.RunResult:
+    pytester.makepyfile(app=app)
     (pytester.path / "access.toml").write_text(toml)
-    return pytester.runpytest_inprocess("-p", "pytest_callerid", "-p", "no:cacheprovider", "-v")
+    return pytester.runpytest_inprocess("-p", "pytest_callerid", "-p", "no:cacheprovider", "-v", *options)
 
 
 def test_each_call_is_an_item(pytester: pytest.Pytester) -> None:
     result = collected(pytester, TOML)
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
             "access.toml::sam may GET /a PASSED*",
             "access.toml::stranger may GET /a FAILED*",
+            "access.toml::every route is called PASSED*",
             "stranger may GET /a: refused with 401 no_credential",
             "  expected domain:example.com, got no credential",
         ]
     )
+
+
+OPEN = (
+    APP
+    + """
+app.get("/b", endpoint="b")(guard.allow(Public())(lambda: ""))
+app.get("/c/<int:n>", endpoint="c")(guard.allow(Public())(lambda n: ""))
+"""
+)
+CLOSED = """
+[personas.sam]
+workspace_person = "sam@example.com"
+may = ["GET /a", "GET /b", "GET /c/1"]
+may_not = "everything else"
+[personas.stranger]
+may_not = "everything else"
+"""
+
+
+def test_everything_else_is_an_item(pytester: pytest.Pytester) -> None:
+    result = collected(pytester, 'app = "app:app"' + CLOSED, app=OPEN)
+    result.assert_outcomes(passed=7, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "access.toml::stranger may not GET /c/1 FAILED*",
+            "access.toml::sam may not everything else PASSED*",
+            "access.toml::stranger may not everything else PASSED*",
+            "access.toml::every route is called PASSED*",
+        ]
+    )
+
+
+def test_everything_else_has_what_the_file_does_not_name_whichever_items_run(pytester: pytest.Pytester) -> None:
+    toml = 'app = "app:app"' + CLOSED.replace(', "GET /b", "GET /c/1"', "")
+    result = collected(pytester, toml, "-k", "else", app=OPEN)
+    result.assert_outcomes(failed=2, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*sam may not everything else*",
+            "sam may not GET /b: let in by allUsers",
+            "sam may not GET /c/1: let in by allUsers",
+            "*stranger may not everything else*",
+            "stranger may not GET /b: let in by allUsers",
+            "stranger may not GET /c/1: let in by allUsers",
+        ]
+    )
+
+
+def test_a_route_that_no_call_of_the_file_reaches_is_a_warning(pytester: pytest.Pytester) -> None:
+    toml = 'app = "app:app"\n[personas.sam]\nworkspace_person = "sam@example.com"\nmay = ["GET /b"]\n'
+    result = collected(pytester, toml, "-W", "default", app=OPEN)
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*UncalledRouteWarning: access.toml: nobody calls GET /a, GET /c/<int:n>"])
+    collected(pytester, toml, "-W", "error", app=OPEN).assert_outcomes(passed=1, failed=1)
+
+
+def test_a_route_that_is_never_served_fails_its_item(pytester: pytest.Pytester) -> None:
+    result = collected(pytester, 'app = "app:app"\n[personas.a]\nmay_not = "everything else"\n', app=SHADOWED)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["GET /users/me is never served: GET /users/{name} stands before it"])
 
 
 @pytest.mark.parametrize(
@@ -180,5 +255,5 @@ def test_a_file_that_cannot_be_read_is_a_collection_error(pytester: pytest.Pytes
 def test_a_mistake_of_ours_keeps_its_traceback(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rehearsal, "judge", lambda *_: next(iter(())))
     result = collected(pytester, TOML)
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(["*StopIteration*"])

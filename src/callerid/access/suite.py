@@ -17,13 +17,14 @@ A persona without a credential has no kind; the kinds are ``person``, ``workspac
 e-mail address) and ``firebase_user`` (a uid). Beside it may stand what the tokens of that kind say: ``audience``,
 ``subject``, ``domain``; ``project``, ``email``, ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and
 ``signed_in_ago`` (seconds). ``via`` is the service account that carries the calls. ``"everything else"`` is every call
-that the file names anywhere and this persona may not make otherwise.
+that the file names anywhere and this persona may not make otherwise, and every route of the application that none of
+those calls reaches, named in the file or not: a path is made up for it.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -76,10 +77,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """All cases of a file, and the application that it names, if it does."""
+    """All cases of a file, and the application that it names, if it does.
+
+    ``rest`` are the personas who may not call any route that no case of theirs reaches.
+    """
 
     cases: tuple[Case, ...]
     application: str | None = None
+    rest: tuple[Persona, ...] = ()
 
 
 def read_suite(text: str, name: str) -> Suite:
@@ -108,10 +113,17 @@ def _suite(given: dict[str, Any]) -> Suite:
     tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
     called = {name: _calls(name, table) for name, table in tables.items()}
     every = dict.fromkeys(call for calls in called.values() for call in calls)
+    described = {name: _persona(name, table) for name, table in tables.items()}
+    refused = [name for name, table in tables.items() if table.get("may_not") == EVERYTHING_ELSE]
     cases = [
-        case for name, table in tables.items() for case in _cases(_persona(name, table), table, called[name], every)
+        case
+        for name, persona in described.items()
+        for case in _cases(persona, called[name], every if name in refused else {})
     ]
-    return Suite(tuple(cases), application)
+    silent = next((name for name in tables if not called[name] and name not in refused), None)
+    if silent is not None:
+        raise ConfigurationError(f"{silent} calls nothing: say what they may, and what they may not")
+    return Suite(tuple(cases), application, tuple(described[name] for name in refused))
 
 
 def _table(name: str, table: Any) -> dict[str, Any]:
@@ -158,7 +170,8 @@ def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
 
 def _texts(given: Any, where: str) -> list[str]:
     if not _is_array(given) or not all(isinstance(each, str) for each in given):
-        raise ConfigurationError(f"{where} is an array of calls such as 'GET /healthz'")
+        more = f", or the text {EVERYTHING_ELSE!r}" if where.endswith(".may_not") else ""
+        raise ConfigurationError(f"{where} is an array of calls such as 'GET /healthz'{more}")
     return given  # type: ignore[no-any-return]
 
 
@@ -166,12 +179,7 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _cases(
-    persona: Persona, table: Mapping[str, Any], calls: Mapping[str, bool], every: Mapping[str, None]
-) -> Iterator[Case]:
-    rest = {call: False for call in every if call not in calls} if table.get("may_not") == EVERYTHING_ELSE else {}
-    if not calls and not rest:
-        raise ConfigurationError(f"{persona.name} calls nothing: say what they may, and what they may not")
-    for call, may in {**calls, **rest}.items():
+def _cases(persona: Persona, calls: Mapping[str, bool], refused: Iterable[str]) -> Iterator[Case]:
+    for call, may in {**dict.fromkeys(refused, False), **calls}.items():
         method, _, path = call.partition(" ")
         yield Case(persona, method, path, may)

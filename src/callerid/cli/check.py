@@ -66,6 +66,7 @@ def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
 def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], int]:
     with rehearsing(app) as rehearsal:
         judged = [rehearsal.judge(case) for case in suite.cases]
+        judged += [each for persona in suite.rest for each in rehearsal.judge_rest(persona, suite.cases)]
         untested, idle = rehearsal.untested(), rehearsal.shadowed()
     wrong = [each for each in judged if not each.is_right]
     lines = [*_personas(judged, style), ""]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,15 @@ import anyio
 from callerid.access import AccessMap, access_map
 from callerid.access.order import standing
 from callerid.access.reading import is_wsgi
+from callerid.access.rows import Row
 from callerid.access.suite import Case, Persona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
+from callerid.testing.claims import is_client_id
 from callerid.testing.issuer import LocalIssuer
-from callerid.testing.mint import PERSON_AUDIENCE
+from callerid.testing.made_up import paths_for
+from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE
 from callerid.testing.standing_in import standing_in
 
 __all__ = ["Judgement", "Rehearsal", "rehearsing"]
@@ -67,15 +70,49 @@ class Rehearsal:
         self._heard: list[_Heard] = []
         self._drive = _call_wsgi if is_wsgi(app) else _call_asgi
         self._routes = {f"{method} {row.template}" for row in found.rows for method in row.methods}
-        self.called: set[str] = set()
-        """The routes that were called so far."""
+        self._called: dict[str, str] = {}
 
     def judge(self, case: Case) -> Judgement:
         """Make the call of a case. Raises `ConfigurationError` for a persona of whom Google would mint no token."""
+        judgement = self._judge(case)
+        if self._is_answered():
+            self._called[str(case)] = self._heard[-1].route
+        return judgement
+
+    def judge_rest(self, persona: Persona, cases: Iterable[Case]) -> Iterator[Judgement]:
+        """Call every route that none of the cases of this persona reaches, by a path that is made up.
+
+        Nobody may be let in; a route that no such path reaches is to be named in the file.
+        """
+        own = [case for case in cases if case.persona == persona]
+        for case in own:
+            self.judge(case)
+        reached = {self._called[str(case)] for case in own if str(case) in self._called}
+        for method, row in self._own_routes():
+            if not any(_is_of(route, method, row) for route in reached):
+                yield self._judge_made_up(persona, method, row)
+
+    def _judge_made_up(self, persona: Persona, method: str, row: Row) -> Judgement:
+        called, written = "GET" if method == "*" else method, row.written(method)
+        for path in paths_for(written, below=row.serving(method).below):
+            judgement = self._judge(Case(persona, called, path, may=False))
+            # What is refused in front of a route, or raises there, is not let in by it either; and a path without
+            # parameters is the only one, whichever route serves it.
+            in_front = len(self._heard) < self.map.layers
+            if in_front or path == written or _is_of(self._heard[-1].route, method, row):
+                return judgement
+        missed = Case(persona, called, written, may=False)
+        return Judgement(missed, is_right=False, said="no path that can be made up reaches it: write a call of it")
+
+    def _judge(self, case: Case) -> Judgement:
         error = self._ask(case)
         if error is not None:
             return Judgement(case, is_right=False, said=f"the application raised {type(error).__name__}: {error}")
         return self._judged(case)
+
+    def _is_answered(self) -> bool:
+        """Whether the last call was of something that the map has."""
+        return bool(self._heard) and (len(self._heard) < self.map.layers or self._is_known(self._heard[-1].route))
 
     def _ask(self, case: Case) -> Exception | None:
         """Make a call; what the application raised, where nobody decided."""
@@ -96,9 +133,8 @@ class Rehearsal:
         if not self._heard:
             return Judgement(case, is_right=False, said="nobody decided: what stands before the guard has answered")
         heard = self._heard[-1]
-        if len(self._heard) >= self.map.layers and not self._is_known(heard.route):
+        if not self._is_answered():
             return Judgement(case, is_right=False, said="no route answers there: mend the path or the method")
-        self.called.add(heard.route)
         refusal = heard.refusal
         if refusal is None:
             rule = "" if heard.requirement is None else str(heard.requirement.rule)
@@ -115,13 +151,19 @@ class Rehearsal:
 
     def untested(self) -> list[str]:
         """The routes that no case has called."""
+        called = set(self._called.values())
         return [
             f"{method} {row.template}"
-            for method, row in self.map.singly()
-            if row.template.startswith("/")
-            and not (row.is_rest or standing(f"{method} {row.template}").layer)
-            and not {f"{method} {row.template}", f"* {row.template}"} & self.called
+            for method, row in self._own_routes()
+            if not any(_is_of(route, method, row) for route in called)
         ]
+
+    def _own_routes(self) -> Iterator[tuple[str, Row]]:
+        """The routes of the application that a path alone leads to, without what middleware in front asks."""
+        for method, row in self.map.singly():
+            is_own = row.template.startswith("/") and not standing(f"{method} {row.template}").layer
+            if is_own and not row.is_rest:
+                yield method, row
 
     def shadowed(self) -> list[str]:
         """The routes that are never served, since another one stands before them: what the map says of them is idle.
@@ -171,15 +213,24 @@ class Rehearsal:
             ago = options.pop("signed_in_ago", None)
             if ago is not None:
                 options["signed_in_at"] = int(self._issuer.clock()) - ago
-            options.setdefault("project", next(iter(self._audiences(Kind.FIREBASE)), "shop-prod"))
+            options["project"] = options.get("project") or self._project()
         else:
             options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
         mint: Any = getattr(self._issuer, persona.kind)
         return mint(persona.who, **options)  # type: ignore[no-any-return]
 
+    def _project(self) -> str:
+        projects = self._audiences(Kind.FIREBASE)
+        if len(projects) > 1:
+            raise ValueError(
+                f"several Firebase projects are trusted, {', '.join(projects)}: write whose user it is, "
+                f'project = "{projects[0]}"'
+            )
+        return next(iter(projects), FIREBASE_PROJECT)
+
     def _audience(self, *, is_service: bool) -> str:
         """People get tokens for an OAuth client id, services for a URL."""
-        fitting = [each for each in self._audiences(Kind.GOOGLE) if _is_client_id(each) is not is_service]
+        fitting = [each for each in self._audiences(Kind.GOOGLE) if is_client_id(each) is not is_service]
         return next(iter(fitting), "https://no-audience.example.com" if is_service else PERSON_AUDIENCE)
 
     def _audiences(self, kind: Kind) -> list[str]:
@@ -187,8 +238,10 @@ class Rehearsal:
         return sorted({audience for issuer in issuers for audience in issuer.audiences})
 
 
-def _is_client_id(audience: str) -> bool:
-    return audience.endswith(".apps.googleusercontent.com")
+def _is_of(route: str, method: str, row: Row) -> bool:
+    """Whether a route, as a guard named it, is this row's; HEAD goes with GET."""
+    called, _, template = route.partition(" ")
+    return template == row.template and (method in (called, "*") or (called, method) == ("HEAD", "GET"))
 
 
 @contextmanager

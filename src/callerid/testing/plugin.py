@@ -1,11 +1,15 @@
 """``access.toml`` files as pytest items, one for each call of each persona; ``pytest_callerid`` collects them.
 
+One more stands for "everything else" that a persona may not, and one for the routes that no call of the file reaches,
+which are a warning (`UncalledRouteWarning`), and those that are never served, which are a failure.
+
 The file names its application (``app = "app:app"``), whose module is imported from the file's own folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,11 @@ from typing import Any
 import pytest
 
 from callerid.access import load, read_suite
-from callerid.access.suite import Case
+from callerid.access.suite import EVERYTHING_ELSE, Case, Persona, Suite
 from callerid.errors import ConfigurationError
-from callerid.testing.access import Judgement, Rehearsal, rehearsing
+from callerid.testing.access import Rehearsal, rehearsing
 
-__all__ = ["AccessFile", "AccessItem", "NotSoError"]
+__all__ = ["AccessFile", "AccessItem", "CaseItem", "NotSoError", "RestItem", "RoutesItem", "UncalledRouteWarning"]
 
 
 class AccessFile(pytest.File):
@@ -33,7 +37,12 @@ class AccessFile(pytest.File):
             raise self.CollectError(f'{self.path.name}: name the application: app = "app:app"')
         self._application = suite.application
         for case in suite.cases:
-            yield _ITEM.from_parent(self, name=str(case), case=case)
+            yield _CASE.from_parent(self, name=str(case), case=case)
+        for persona in suite.rest:
+            yield _REST.from_parent(
+                self, name=f"{persona.name} may not {EVERYTHING_ELSE}", persona=persona, suite=suite
+            )
+        yield _ROUTES.from_parent(self, name="every route is called", suite=suite)
 
     def setup(self) -> None:
         """Let the application's guards believe a local issuer."""
@@ -50,21 +59,21 @@ class AccessFile(pytest.File):
 
 
 class AccessItem(pytest.Item):
-    """One call of one persona."""
-
-    def __init__(self, *, case: Case, **options: Any) -> None:
-        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - pytest's own annotations are partial
-        self.case = case
+    """What is asked of one file's application."""
 
     def runtest(self) -> None:
-        """Make the call."""
+        """Ask it."""
         owner = self.getparent(AccessFile)
         assert owner is not None  # noqa: S101 - made by it
         if isinstance(owner.rehearsal, ConfigurationError):
             raise owner.rehearsal
-        judgement = owner.rehearsal.judge(self.case)
-        if not judgement.is_right:
-            raise NotSoError(judgement)
+        wrong = list(self.wrong(owner.rehearsal))
+        if wrong:
+            raise NotSoError("\n".join(map(str, wrong)))
+
+    @abstractmethod
+    def wrong(self, rehearsal: Rehearsal) -> Iterable[object]:
+        """What is not as the file says, in words."""
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What came of it, in a line or two."""
@@ -74,14 +83,59 @@ class AccessItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where it stands, for the report."""
-        return self.path, None, self.name
+        return self.path, 0, self.name
 
 
-_ITEM: Any = AccessItem  # pytest's own annotations are partial
+class CaseItem(AccessItem):
+    """One call of one persona."""
+
+    def __init__(self, *, case: Case, **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - pytest's own annotations are partial
+        self.case = case
+
+    def wrong(self, rehearsal: Rehearsal) -> Iterable[object]:
+        """Make the call."""
+        judgement = rehearsal.judge(self.case)
+        return () if judgement.is_right else (judgement,)
+
+
+class RestItem(AccessItem):
+    """All calls of one persona that the file does not name."""
+
+    def __init__(self, *, persona: Persona, suite: Suite, **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - as above
+        self.persona, self.suite = persona, suite
+
+    def wrong(self, rehearsal: Rehearsal) -> Iterable[object]:
+        """Make them."""
+        return (each for each in rehearsal.judge_rest(self.persona, self.suite.cases) if not each.is_right)
+
+
+class RoutesItem(AccessItem):
+    """The routes of the application, beside the calls of the file."""
+
+    def __init__(self, *, suite: Suite, **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - as above
+        self.suite = suite
+
+    def wrong(self, rehearsal: Rehearsal) -> Iterable[object]:
+        """Those that are never served; without one, warn of those that no call reaches."""
+        for case in self.suite.cases:
+            rehearsal.judge(case)
+        untested, idle = rehearsal.untested(), rehearsal.shadowed()
+        if untested and not idle:
+            self.warn(UncalledRouteWarning(f"{self.path.name}: nobody calls {', '.join(untested)}"))
+        return idle
+
+
+_CASE: Any = CaseItem  # pytest's own annotations are partial
+_REST: Any = RestItem
+_ROUTES: Any = RoutesItem
+
+
+class UncalledRouteWarning(pytest.PytestWarning):
+    """No call of an ``access.toml`` reaches a route of its application."""
 
 
 class NotSoError(Exception):
     """Somebody may what they may not, or may not what they may."""
-
-    def __init__(self, judgement: Judgement) -> None:
-        super().__init__(str(judgement))
