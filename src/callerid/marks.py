@@ -84,7 +84,10 @@ def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
 
 
 def marks_on(target: Any) -> tuple[Mark, ...]:
-    """All marks on an endpoint, through partials, methods, ``__call__`` and decorators that keep ``__wrapped__``."""
+    """All marks on an endpoint, through partials, methods and decorators that keep ``__wrapped__``.
+
+    Of an object these are the marks on its ``__call__``, too, and of a class those on its ``__init__``.
+    """
     found: dict[Mark, None] = {}
     for layer in layers_of(target):
         found.update(dict.fromkeys(getattr(layer, ATTRIBUTE, ())))
@@ -163,7 +166,7 @@ def _wrapped(layer: Any) -> Any:
 
 
 def _call_of(layer: Any) -> Any:
-    found = type(layer).__call__ if callable(layer) and not isinstance(layer, type) else None
+    found = layer.__init__ if isinstance(layer, type) else type(layer).__call__ if callable(layer) else None  # type: ignore[misc]
     return found if inspect.isfunction(found) else None
 
 

@@ -303,8 +303,45 @@ class Callable_:  # noqa: N801 - it is what it is
 
 
 def test_a_callable_object_cannot_be_marked() -> None:
-    with pytest.raises(TypeError, match="mark a function that calls it"):
+    with pytest.raises(TypeError, match="mark the __call__ of its class"):
         new_guard().allow(STAFF)(Callable_())
+
+
+def test_a_marked_call_of_an_object_is_judged_as_an_endpoint_and_as_a_dependency() -> None:
+    app, guard = closed(Public())
+    seen: list[str] = []
+
+    class Handler:
+        @guard.allow(STAFF)
+        def __call__(self, q: int = 1) -> int:
+            seen.append("ran")
+            return q
+
+    class Derived(Handler):
+        pass
+
+    class Made:
+        @guard.allow(STAFF)
+        def __init__(self, q: int = 1) -> None:
+            self.q = q
+
+    app.add_api_route("/endpoint", Handler())
+    app.add_api_route("/derived", Derived())
+    app.add_api_route("/partial", functools.partial(Handler(), q=1))
+
+    @app.get("/dependency")
+    def dependency(value: Annotated[int, Depends(Handler())]) -> int:
+        return value
+
+    @app.get("/made")
+    def made(value: Annotated[Any, Depends(Made)]) -> int:
+        return int(value.q)
+
+    for path in ("/endpoint", "/derived", "/partial", "/dependency", "/made"):
+        assert statuses(app, path, None, "outsider") == [401, 403], path
+        assert seen == []
+        assert ask(app, path, "staff").json == 1, path
+        seen.clear()
 
 
 class OwnRouter(APIRouter):

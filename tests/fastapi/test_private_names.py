@@ -11,7 +11,7 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
-from callerid import Caller, ConfigurationError, FirebaseUser, PathParam, Public, Rule
+from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam, Public, Rule
 from callerid.fastapi import reading
 
 from .world import HAS_FRONTENDS, KEEPS_INCLUDES, OTHERS, STAFF, closed, dial, new_guard, start, status, statuses
@@ -68,7 +68,8 @@ PATHS = (
 )
 
 
-def application(default: Rule) -> FastAPI:
+def application(default: Rule, *, has_rules_inside: bool) -> FastAPI:
+    """Rules inside of included routers are a start-up error where those are not seen."""
     app, guard = closed(default)
     app.add_api_route("/direct", lambda: None)
 
@@ -82,17 +83,17 @@ def application(default: Rule) -> FastAPI:
             made.add_route("/plain", lambda _: PlainTextResponse("plain"))
         return made
 
-    deeper = router(dependencies=[guard.allow("user:ada@gmail.com")])
     plain = router()
-    plain.add_api_route("/parameter", parameter)
-    plain.add_api_route("/decorated", guard.allow(OTHERS)(lambda: None))
-    plain.add_api_route("/public", guard.allow(Public())(lambda: None))
-    plain.include_router(deeper, prefix="/deeper")
+    if has_rules_inside:
+        plain.add_api_route("/parameter", parameter)
+        plain.add_api_route("/decorated", guard.allow(OTHERS)(lambda: None))
+        plain.add_api_route("/public", guard.allow(Public())(lambda: None))
+        plain.include_router(router(dependencies=[guard.allow("user:ada@gmail.com")]), prefix="/deeper")
+        users = APIRouter()
+        users.add_api_route("/users/{user_id}", user)
+        app.include_router(users)
     app.include_router(plain, prefix="/in")
     app.include_router(router(), prefix="/ruled", dependencies=[guard.allow(OTHERS)])
-    users = APIRouter()
-    users.add_api_route("/users/{user_id}", user)
-    app.include_router(users)
     return app
 
 
@@ -109,18 +110,32 @@ HIDDEN: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HIDDEN)
 @pytest.mark.parametrize("default", [STAFF, OTHERS, Public(), Public() | STAFF], ids=str)
+@pytest.mark.parametrize("has_rules_inside", [False, True])
 def test_hidden_names_let_nobody_in_whom_the_rules_refuse(
-    name: str, default: Rule, monkeypatch: pytest.MonkeyPatch
+    has_rules_inside: bool, name: str, default: Rule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = served(application(default))
+    expected = served(application(default, has_rules_inside=has_rules_inside))
     HIDDEN[name](monkeypatch)
-    assert served(application(default)) <= expected
+    hidden = served(application(default, has_rules_inside=has_rules_inside))
+    assert hidden <= expected
+    if not has_rules_inside and isinstance(default, Domain):
+        assert hidden
+
+
+if KEEPS_INCLUDES:
+
+    def test_rules_inside_of_routers_are_a_start_up_error_where_names_are_hidden(
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        HIDDEN["a method"](monkeypatch)
+        with pytest.raises(ConfigurationError, match="routes or routers in it have rules of their own"):
+            start(application(STAFF, has_rules_inside=True))
 
 
 @pytest.mark.parametrize("name", ["the class", "a method"])
 def test_an_open_default_is_refused_where_names_are_hidden(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     HIDDEN[name](monkeypatch)
-    app = application(Public())
+    app = application(Public(), has_rules_inside=False)
     app.add_route("/copied", lambda _: PlainTextResponse("plain"))
     if KEEPS_INCLUDES or name == "the class":
         with pytest.raises(ConfigurationError, match="open default"):

@@ -433,7 +433,7 @@ def test_a_callable_object_is_an_error_with_the_mend(guard: Guard) -> None:
         def __call__(self) -> None: ...
 
     for target in (Callable_(), Unreadable()):
-        with pytest.raises(TypeError, match="mark a function that calls it"):
+        with pytest.raises(TypeError, match="mark the __call__ of its class"):
             guard.allow(STAFF)(target)
 
 
@@ -442,6 +442,19 @@ def test_an_asgi_object_may_be_a_routes_endpoint(ran: Diary, guard: Guard) -> No
     assert only_others(app)
     assert status(Starlette(routes=[Route("/", guard.allow(Public())(ran.asgi()))]), "/", "staff") == 500
     assert ran == ["asgi"]
+
+
+def test_a_marked_call_of_an_asgi_object_is_judged_wherever_it_serves(ran: Diary, guard: Guard) -> None:
+    class Files:
+        @guard.allow(OTHERS)
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            ran.append("files")
+            await PlainTextResponse("files")(scope, receive, send)
+
+    app = closed(Route("/route", Files()), Mount("/mount", Files()), guard=guard, default=Public())
+    for path in ("/route", "/mount/x"):
+        assert only_others(app, path)
+    assert ran == ["files", "files"]
 
 
 def test_a_marked_application_is_transparent_and_can_be_copied(ran: Diary, guard: Guard) -> None:

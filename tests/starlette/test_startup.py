@@ -231,6 +231,19 @@ def test_an_application_mounted_in_itself_can_start(ran: Diary, guard: Guard) ->
     assert statuses(app, "/self/self/x", None, "outsider", "staff") == [401, 403, 200]
 
 
+def test_applications_that_can_be_reached_from_themselves_by_many_ways_can_start(ran: Diary, guard: Guard) -> None:
+    first, second = Starlette(routes=[ran.route("/first")]), Starlette(routes=[ran.route("/second")])
+    for prefix in ("/a", "/b"):
+        first.router.routes.append(Mount(prefix, second))
+        second.router.routes.append(Mount(prefix, first))
+    app = closed(ran.route("/x"), Mount("/sub", first), guard=guard)
+    for prefix in ("/v1", "/latest"):
+        app.router.routes.append(Mount(prefix, app))
+    start(app)
+    for path in ("/v1/latest/v1/x", "/sub/a/b/a/second", "/latest/sub/b/a/first"):
+        assert statuses(app, path, None, "outsider", "staff") == [401, 403, 200]
+
+
 def test_a_guard_without_issuers_protects_nothing_and_says_so(ran: Diary) -> None:
     guard = Guard()
     with pytest.raises(ConfigurationError, match="trusts no issuer"):

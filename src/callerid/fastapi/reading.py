@@ -36,12 +36,12 @@ _names_of = attrgetter(*_INCLUDED_NAMES)
 _MATCH_FRONTEND = "_match_low_priority"
 
 _UNSEEN_ROUTES = (
-    "what stands here cannot be seen (its class, or this release of FastAPI, has a matching of its own), and an open "
-    "default= would open it all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
+    "what stands here cannot be seen (its class serves in a way of its own, or this release of FastAPI does), "
+    "and an open default= would open it all: write APIRouter(dependencies=[guard.allow(rule)]) or another default="
 )
 _RULES_INSIDE = (
-    "what stands here cannot be seen (its class, or this release of FastAPI, has a matching of its own), and routers "
-    "in it have rules of their own: include those in the application itself"
+    "what stands here cannot be seen (its class serves in a way of its own, or this release of FastAPI does), "
+    "and routes or routers in it have rules of their own: include those in the application itself"
 )
 _UNSEEN_RULES = (
     "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one "
@@ -82,8 +82,7 @@ class FastAPIReader(RouteReader):
         partial: tuple[BaseRoute, tuple[Match, Scope], Any] | None = None
         for route in routes:
             if type(route) is _INCLUDED and _is_included(route):
-                found = _found_in(route, scope)
-                judged: tuple[Match, Scope] = (found[0], {})
+                found, judged = _resolved_in(route, scope)
             else:
                 found, judged = None, route.matches(scope)
             match = judged[0]
@@ -177,7 +176,9 @@ class FastAPIReader(RouteReader):
     def _standing_around(self, included: Any) -> Iterator[Place]:
         """The same, by where it stands."""
         yield Place("", self._marks_in(included.include_context.dependencies), origin="include")
-        yield Place("", self._marks_in(included.original_router.dependencies), origin="router")
+        router = included.original_router
+        condition = "" if _matches_as_fastapi_does(router) else type(router).__name__
+        yield Place("", self._marks_in(router.dependencies), origin="router", condition=condition)
 
     def _marks_in(self, dependencies: Iterable[Any]) -> tuple[Mark, ...]:
         return tuple(dict.fromkeys(mark for depends in dependencies for mark in self._marks_behind(depends)))
@@ -209,8 +210,12 @@ class FastAPIReader(RouteReader):
             parameters=tuple(kinds.items()),
             receivers=tuple(receivers(dependant)),
             integers=integers,
-            problem=problem_with(dependant),
         )
+
+    def problem_with(self, route: Any) -> str:
+        """Why a route cannot be served under its rules; empty where it can."""
+        dependant = getattr(route, "dependant", None)
+        return "" if dependant is None else problem_with(dependant)
 
     def source(self, route: Any, place: Place, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
@@ -225,19 +230,28 @@ class FastAPIReader(RouteReader):
     def _read_unseen(self, route: Any, place: Place) -> Place:
         """What FastAPI tells nothing about: there may be rules that are not seen."""
         if hasattr(route, "original_router"):
-            inside = any(self._around_included(each).marks for each in _included_within(route))
-            return replace(
-                place,
-                marks=self._around_included(route).marks,
-                unseen=_UNSEEN_ROUTES,
-                problem=_RULES_INSIDE if inside else "",
-            )
+            around = self._around_included(route).marks
+            inside = set(self._marks_within(route.original_router, set())).difference(around)
+            return replace(place, marks=around, unseen=_UNSEEN_ROUTES, problem=_RULES_INSIDE if inside else "")
         if isinstance(route, APIRoute | APIWebSocketRoute) or type(route).__module__.startswith("fastapi."):
             unknown = tuple((name, "what is not known") for name, _ in place.parameters)
             return replace(place, parameters=unknown, unseen=_UNSEEN_ROUTES)
         if _INCLUDED is None and not place.marks and self._may_be_a_copy(route):
             return replace(place, unseen=_UNSEEN_RULES)
         return place
+
+    def _marks_within(self, router: Any, seen: set[int]) -> Iterator[Mark]:
+        """All marks in a router, in those that it includes and in those that are mounted in it."""
+        seen.add(id(router))
+        for route in router.routes:
+            inner = getattr(route, "original_router", None)
+            if inner is not None:
+                yield from self._around_included(route).marks
+            else:
+                yield from (mark for method in self.methods(route) for mark in self.place(route, method).marks)
+                inner = self.behind(route)
+            if inner is not None and id(inner) not in seen:
+                yield from self._marks_within(inner, seen)
 
     def _may_be_a_copy(self, route: Any) -> bool:
         if not isinstance(route, Route | WebSocketRoute) or _is_made_by_fastapi(route):
@@ -249,8 +263,7 @@ class FastAPIReader(RouteReader):
 
     def check(self, place: Place, ruling: Ruling) -> None:
         """Raise `ConfigurationError` where a parameter is given what it does not take, or a rule may be unseen."""
-        if place.problem:
-            raise ConfigurationError(f"{place.template}: {place.problem}")
+        super().check(place, ruling)
         if place.unseen and all(requirement.optional for _, requirement in ruling.parts):
             raise ConfigurationError(f"{place.template}: {place.unseen}")
         requirements = dict(ruling.parts)
@@ -290,23 +303,14 @@ class FastAPIReader(RouteReader):
 
 
 def _is_included(route: Any) -> bool:
-    """Whether this is an included router whose workings we know; one that changes them is opaque."""
+    """Whether this is an included router whose workings we know; one that changes how it serves is opaque."""
     if type(route) is not _INCLUDED:
         return False
     try:
         _names_of(_INCLUDED)
     except AttributeError:
         return False
-    router, members = route.original_router, vars(APIRouter)
-    matches, handle = getattr(router.matches, "__func__", None), getattr(router.handle, "__func__", None)
-    return matches is members["matches"] and handle is members["handle"]
-
-
-def _included_within(included: Any) -> Iterator[Any]:
-    for route in included.original_router.routes:
-        if hasattr(route, "original_router"):
-            yield route
-            yield from _included_within(route)
+    return getattr(route.original_router.handle, "__func__", None) is vars(APIRouter)["handle"]
 
 
 def _is_made_by_fastapi(route: Any) -> bool:
@@ -323,6 +327,19 @@ def _subject(route: Any, context: Any) -> Any:
 def _found_in(included: Any, scope: Scope) -> Any:
     """FastAPI's own resolution in an included router: the match, its scope, the route and the route's context."""
     return included._match(scope)  # noqa: SLF001
+
+
+def _matches_as_fastapi_does(router: APIRouter) -> bool:
+    return getattr(router.matches, "__func__", None) is vars(APIRouter)["matches"]
+
+
+def _resolved_in(included: Any, scope: Scope) -> tuple[Any, tuple[Match, Scope]]:
+    """The same, and what the included router says for itself: a class may match in a way of its own."""
+    if _matches_as_fastapi_does(included.original_router):
+        found = _found_in(included, scope)
+        return found, (found[0], {})
+    judged: tuple[Match, Scope] = included.matches(scope)
+    return (None if judged[0] is NONE else _found_in(included, scope)), judged
 
 
 class _Included:

@@ -4,7 +4,7 @@ The staircase inside::
 
     narrow                      a router that can serve one route only
     scope                       what a request's scope says of its caller
-    marking ← reading           what stands at a route
+    fastapis ← marking ← reading    what stands at a route
     passage ← protection        one request's state; the decision and the answer
     seam                        where the guard sits
     survey ← guard              all routes at once; allow and protect

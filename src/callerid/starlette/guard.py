@@ -17,6 +17,7 @@ from callerid.marks import Mark
 from callerid.paths import BoundTable
 from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
+from callerid.starlette.fastapis import is_fastapis
 from callerid.starlette.marking import Allow
 from callerid.starlette.protection import OnRefusal, Protection
 from callerid.starlette.reading import RouteReader
@@ -71,6 +72,11 @@ class Guard(GuardCore):
         It never has a request wait: where the live rules read no credential, and its key is not at hand, that is
         counted as unknown. Raises `ConfigurationError`.
         """
+        if is_fastapis(app):
+            raise ConfigurationError(
+                "this is a FastAPI application, whose rules in parameters and included routers this guard would not "
+                "see: protect it with the Guard of callerid.fastapi"
+            )
         self._protect(
             app,
             RouteReader(),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from starlette.routing import BaseRoute, Router
 
 from callerid.marks import ATTRIBUTE, DECIDED, Mark, mark_class, mark_function, marks_on, unguarded
+from callerid.starlette.fastapis import is_fastapis
 
 __all__ = ["Allow", "MarkedApp", "marked"]
 
@@ -58,7 +59,7 @@ def marked(target: Any, mark: Mark) -> Any:
         raise TypeError("mark the function, then make it a static or class method: put @guard.allow(...) below")
     if inspect.isroutine(target) or isinstance(target, functools.partial):
         return mark_function(cast("Any", target), mark)
-    if isinstance(target, Router) and any(kind.__module__.startswith("fastapi.") for kind in type(target).__mro__):
+    if isinstance(target, Router) and is_fastapis(target):
         raise TypeError("a router is not marked itself: write APIRouter(dependencies=[guard.allow(rule)])")
     if isinstance(target, BaseRoute):
         raise TypeError("a route is not marked itself: mark its endpoint, or the application that it mounts")
@@ -66,7 +67,7 @@ def marked(target: Any, mark: Mark) -> Any:
         return MarkedApp(target, mark)
     raise TypeError(
         f"guard.allow(...) marks functions, endpoint classes and ASGI applications, not {target!r}: "
-        "for a callable object, mark a function that calls it"
+        "for a callable object, mark the __call__ of its class"
     )
 
 

@@ -13,7 +13,9 @@ from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
 from starlette.types import Scope
 
+from callerid.errors import ConfigurationError
 from callerid.marks import Mark, marks_on, unwrapped
+from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
 
@@ -53,10 +55,11 @@ class Place:
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
     which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
     the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
-    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself. ``path`` is the
-    template as path tables know it (empty for what has no path of its own), ``prefix`` what a key with ``/*`` names it
-    by, if one can, and ``is_mount`` whether what stands here may read the rest of the path by itself. ``methods`` are
-    those that the route declares.
+    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself, and
+    ``condition`` is the class of an included router that may look at more than paths and methods (empty: it does not).
+    ``path`` is the template as path tables know it (empty for what has no path of its own), ``prefix`` what a key with
+    ``/*`` names it by, if one can, and ``is_mount`` whether what stands here may read the rest of the path by itself.
+    ``methods`` are those that the route declares.
     """
 
     template: str
@@ -67,6 +70,7 @@ class Place:
     problem: str = ""
     unseen: str = ""
     origin: str = ""
+    condition: str = ""
     path: str = ""
     prefix: str | None = None
     is_mount: bool = False
@@ -148,11 +152,15 @@ class RouteReader:
         return None
 
     def around(self, router: Router) -> tuple[Place, ...]:
-        """What a router asks of everything in it."""
+        """What a router asks of everything in it. Raises `ConfigurationError` for rules that only FastAPI reads."""
+        if any(rules_for_fastapi(router)):
+            raise ConfigurationError(NOT_READ)
         return ()
 
     def check(self, place: Place, ruling: Any) -> None:
         """Raise `ConfigurationError` where an endpoint cannot be given what its parameters say."""
+        if place.problem:
+            raise ConfigurationError(f"{place.template}: {place.problem}")
 
     def place(self, route: Any, method: str) -> Place:
         """What is known of a route where it serves this method, read once."""
@@ -194,7 +202,12 @@ class RouteReader:
             prefix=path if is_mount else _rest_prefix(route),
             is_mount=is_mount,
             methods=tuple(sorted(getattr(route, "methods", None) or ())),
+            problem=self.problem_with(route),
         )
+
+    def problem_with(self, route: Any) -> str:
+        """Why a route cannot be served under its rules; empty where it can."""
+        return NOT_READ if any(rules_for_fastapi(route)) else ""
 
     def target(self, route: Any) -> Any:
         """What serves the route, as far as marks go."""

@@ -24,6 +24,9 @@ __all__ = ["Found", "check", "survey", "unanswered"]
 
 DEEPEST = 32
 
+MOST_TURNS = 2
+"""How often the survey goes through one router on one way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -64,19 +67,20 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
     """
     passage = Passage()
     passage.enter(protection)
-    found = _survey(router, passage, ("",), {}, 0)
+    found = _survey((router,), passage, ("",), {})
     return (each for each in found if rests or not each.is_rest)
 
 
 def _survey(
-    router: Router, passage: Passage, mounts: tuple[str, ...], above: Mapping[Mark, str], depth: int
+    routers: tuple[Router, ...], passage: Passage, mounts: tuple[str, ...], above: Mapping[Mark, str]
 ) -> Iterator[Found]:
-    reader = passage.protection.reader
+    """The routes of the last of these routers, each of which is mounted in the one before."""
+    reader, router = passage.protection.reader, routers[-1]
     around = reader.around(router)
     passage.note(around)
     above = {**_standing(around, "app"), **above}
     for places, route in reader.table(router):
-        behind = reader.behind(route) if depth < DEEPEST else None
+        behind = reader.behind(route) if len(routers) <= DEEPEST else None
         seam = None if behind is None else install(behind)
         for method in reader.methods(route):
             place = reader.place(route, method)
@@ -84,13 +88,17 @@ def _survey(
             own = {mark: reader.source(route, place, mark) for mark in place.marks}
             sources = {**own, **_standing(places, "router"), **above}
             if seam is None:
-                yield from _found(here, mounts, route, (place, method), sources)
+                condition = next((each.condition for each in places if each.condition), "") or _condition(route)
+                for each in _found(here, mounts, route, (place, method), sources):
+                    yield replace(each, condition=condition)
                 continue
             onwards = mounts
             if seam.protection is not None:
                 here.enter(seam.protection)
                 onwards = (*mounts, "".join(here.templates))
-            yield from _survey(seam.router, here, onwards, sources, depth + 1)
+            # What is mounted in itself is shown once more: further in, the same rules hold for the same routes.
+            if sum(each is seam.router for each in routers) < MOST_TURNS:
+                yield from _survey((*routers, seam.router), here, onwards, sources)
             yield from _rest(here, sources, reader.target(route))
 
 
@@ -143,7 +151,6 @@ def _found(
         mounts=mounts,
         receivers=place.receivers,
         parameters=passage.parameters,
-        condition=_condition(route),
         opaque=place.is_mount,
     )
     yield _in_shadow(passage, place, _judged(passage, place, whole, match))
