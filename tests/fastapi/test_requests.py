@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from callerid import Caller, Public, Refusal
 
-from .world import STAFF, Seen, ask, bearer, closed, dial, new_guard, scope_of, start, status, statuses
+from .world import ROBOT, STAFF, Seen, ask, bearer, closed, dial, new_guard, scope_of, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 
@@ -128,10 +128,10 @@ def test_the_lifespan_runs_untouched_and_checks_the_routes_first() -> None:
     guard.protect(app, default=STAFF)
     start(app)
     assert seen == ["up", "down"]
-    app.add_api_route("/x", lambda: None, dependencies=[guard.allow("user:eve@other.com"), guard.allow(STAFF)])
+    app.add_api_route("/x", lambda: None, dependencies=[guard.allow(f"serviceAccount:{ROBOT}"), guard.allow(STAFF)])
     other = FastAPI(lifespan=lifespan)
     guard.protect(other, default=STAFF)
-    other.add_api_route("/x", lambda: None, dependencies=[guard.allow("user:eve@other.com"), guard.allow(STAFF)])
+    other.add_api_route("/x", lambda: None, dependencies=[guard.allow(f"serviceAccount:{ROBOT}"), guard.allow(STAFF)])
     with pytest.raises(ValueError, match="exclude each other"):
         start(other)
     assert seen == ["up", "down"]
