@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter, Map, RequestRedirect, ValidationErro
 
 from callerid import Nobody, Public
 from callerid.flask import Guard
-from callerid.flask.routing import served
+from callerid.flask.routing import adapter_at, served
 
 from .world import OTHERS, OWNER, STAFF, Diary, ask, closed, keeping, status, statuses
 
@@ -221,7 +221,7 @@ def test_without_enforcement_it_is_told_as_it_would_be_judged(ran: Diary, guard:
 def test_what_would_serve_a_path_is_found_without_a_request(
     method: str, path: str, expected: tuple[str | None, dict[str, Any], bool], app: Flask, ran: Diary
 ) -> None:
-    found = served(app, method, path)
+    found = served(app, adapter_at(app), method, path)
     rule = found.serving.rule
     assert (rule and rule.rule, dict(found.arguments), found.is_redirected) == expected
     assert ran == []
@@ -230,5 +230,5 @@ def test_what_would_serve_a_path_is_found_without_a_request(
 def test_what_would_serve_a_path_on_another_host(ran: Diary, guard: Guard) -> None:
     app = Flask(__name__, host_matching=True, static_host="static.example.com")
     app.add_url_rule("/x", "x", keeping(ran.view()), host="api.example.com")
-    assert served(app, "GET", "/x").serving.rule is None
-    assert served(app, "GET", "/x", base_url="http://api.example.com").serving.rule is not None
+    assert served(app, adapter_at(app), "GET", "/x").serving.rule is None
+    assert served(app, adapter_at(app, "http://api.example.com"), "GET", "/x").serving.rule is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Request
@@ -12,7 +12,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect
 
 from callerid.flask.current import Serving
 
-__all__ = ["Destination", "destination_of", "served"]
+__all__ = ["Destination", "adapter_at", "destination_of", "served"]
 
 
 class Destination(NamedTuple):
@@ -35,32 +35,38 @@ def destination_of(app: Flask, asked: Request, serving: Serving) -> Destination:
     found = Destination(serving, asked.view_args or {})
     if not isinstance(serving.exception, RequestRedirect):
         return found
-    adapter = app.create_url_adapter(asked)
+    return _followed(app, _adapter(app, asked), found)
+
+
+def served(app: Flask, adapter: MapAdapter, method: str, path: str) -> Destination:
+    """What would serve a path, without a request: converters run, and nothing else of the application.
+
+    A redirect is followed as by `destination_of`. ``adapter`` is one of `adapter_at`.
+    """
+    return _followed(app, adapter, _matched(app, adapter, path, method))
+
+
+def adapter_at(app: Flask, base_url: str | None = None) -> MapAdapter:
+    """The routing of an application at a host, such as ``http://api.example.com``, or at its own."""
+    from flask.testing import EnvironBuilder  # noqa: PLC0415 - for the map, not for requests
+
+    return _adapter(app, app.request_class(EnvironBuilder(app, base_url=base_url).get_environ()))
+
+
+def _adapter(app: Flask, asked: Request) -> MapAdapter:
+    return cast("MapAdapter", app.create_url_adapter(asked))  # there is one for every request
+
+
+def _followed(app: Flask, adapter: MapAdapter, found: Destination) -> Destination:
     for _ in range(_MOST_HOPS):
         path = _path_inside(adapter, found.serving.exception)
         if path is None:
             break
-        found = _matched(app, adapter, path, serving.method)._replace(is_redirected=True)
+        found = _matched(app, adapter, path, found.serving.method)._replace(is_redirected=True)
     return found
 
 
-def served(app: Flask, method: str, path: str, base_url: str | None = None) -> Destination:
-    """What would serve this request, without one: converters run, and nothing else of the application.
-
-    ``base_url`` names another host or subdomain than the application's own.
-    """
-    from flask.testing import EnvironBuilder  # noqa: PLC0415 - for the map, not for requests
-
-    builder = EnvironBuilder(app, path, base_url=base_url, method=method)
-    asked = app.request_class(builder.get_environ())
-    builder.close()
-    found = _matched(app, app.create_url_adapter(asked), None, method)
-    asked.view_args = dict(found.arguments)
-    return destination_of(app, asked, found.serving)
-
-
-def _matched(app: Flask, adapter: MapAdapter | None, path: str | None, method: str) -> Destination:
-    assert adapter is not None  # noqa: S101 - there is one for every request
+def _matched(app: Flask, adapter: MapAdapter, path: str, method: str) -> Destination:
     try:
         rule, arguments = adapter.match(path, method=method, return_rule=True)
     except HTTPException as exception:
@@ -68,9 +74,9 @@ def _matched(app: Flask, adapter: MapAdapter | None, path: str | None, method: s
     return Destination(Serving(rule, None, app.view_functions.get(rule.endpoint), method), arguments)
 
 
-def _path_inside(adapter: MapAdapter | None, exception: Any) -> str | None:
+def _path_inside(adapter: MapAdapter, exception: Any) -> str | None:
     """The path that a redirect of this application names in it; ``None`` if it names none."""
-    if adapter is None or not isinstance(exception, RequestRedirect):
+    if not isinstance(exception, RequestRedirect):
         return None
     try:
         target = urlsplit(exception.new_url)
