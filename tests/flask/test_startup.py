@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import UnicodeConverter
 
-from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam, Public, Tenant, User
+from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam, Public, Tenant
 from callerid.flask import Guard
 from callerid.flask.survey import check, survey
 
@@ -225,7 +225,7 @@ def test_a_survey_tells_what_is_enforced(ran: Diary, guard: Guard) -> None:
     app = closed(guard, routes={"/tabled": OTHERS})
     app.add_url_rule("/users/<user>", "user", guard.allow(OWNER)(ran.view()))
     app.add_url_rule("/tabled", "tabled", ran.view(), methods=["POST"])
-    app.add_url_rule("/wrong", "wrong", guard.allow(User("ada@example.com") & OTHERS)(ran.view()), methods=["PUT"])
+    app.add_url_rule("/wrong", "wrong", guard.allow(ROBOTS & OTHERS)(ran.view()), methods=["PUT"])
     found = {str(each): each for each in survey(app.extensions["callerid"])}
     static = "/static/<path:filename>"
     assert found.keys() == {
