@@ -29,7 +29,7 @@ from callerid import (
 )
 from callerid.access import access_map, differences, locked
 from callerid.access.lock import Block, read_lock, rule_in
-from callerid.algebra import Sealed, fingerprint
+from callerid.algebra import Sealed, Separate, fingerprint
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.testing import LocalIssuer
@@ -139,6 +139,7 @@ def test_audiences_are_there() -> None:
         AllOf(IssuedBy("https://accounts.google.com"), User("1234") | ServiceAccount("12")),
         FirebaseUser(anonymous=True),
         FirebaseUser("u", project="shop-prod"),
+        Separate(Tenant("t"), EmailDomain("b.com") & Tenant("t")),
         SignedInWithin(60),
         Via(ServiceAccount("a@b.iam.gserviceaccount.com")) & User("a@b.com", hosted=False),
     ],

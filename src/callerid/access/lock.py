@@ -41,7 +41,7 @@ import callerid.rules
 from callerid.access.order import Standing, in_order, standing
 from callerid.access.rows import AccessMap, Asked, Row, canonical
 from callerid.access.trust import Trust, trust_of
-from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
+from callerid.algebra import Foreign, Sealed, Separate, fingerprint, is_foreign
 from callerid.errors import CalleridError, ConfigurationError, one_line
 from callerid.rules import AnyOf, PathParam, Rule, Via, Where, all_of, any_of, is_joined
 
@@ -227,7 +227,7 @@ def _said(row: Row) -> Iterator[str]:
 
 def code(rule: Rule) -> str:
     """Code that makes the rule again; a `Where` is told by a hash of its code."""
-    if is_joined(rule):
+    if is_joined(rule) or type(rule) is Separate:
         return f"{type(rule).__name__}({', '.join(map(code, rule.rules))})"
     if type(rule) is Via:
         return f"Via({code(rule.rule)})"
@@ -332,7 +332,7 @@ def _made(node: ast.expr) -> Any:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name == Foreign.__name__:
         return Foreign(*(str(_made(argument)) for argument in node.args))
-    kind: Any = getattr(callerid.rules, name, None)
+    kind: Any = Separate if name == Separate.__name__ else getattr(callerid.rules, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
         raise ConfigurationError(f"{name or 'this'} is none of callerid's rules")
     given = [_made(argument) for argument in node.args]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, product
 
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
+from callerid.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, Via, leaves
@@ -21,7 +22,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
     if type(rule) is AnyOf:
         for part in rule.rules:
             yield from alternatives(part)
-    elif type(rule) is AllOf:
+    elif type(rule) is AllOf or type(rule) is Separate:
         for choice in product(*(tuple(islice(alternatives(part), MOST_ALTERNATIVES + 1)) for part in rule.rules)):
             yield tuple(dict.fromkeys(leaf for conjunction in choice for leaf in conjunction))
     else:
@@ -35,6 +36,9 @@ def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
 def every_leaf(rule: Rule) -> Iterator[Rule]:
     """All leaves of a rule, those inside `Via` among them."""
     for leaf in leaves(rule):
+        if type(leaf) is Separate:
+            yield from (each for part in leaf.rules for each in every_leaf(part))
+            continue
         yield leaf
         if type(leaf) is Via:
             yield from leaves(leaf.rule)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from starlette.routing import Router
 from starlette.types import Scope
 
-from callerid.algebra import check_possible
+from callerid.algebra import check_possible, separate
 from callerid.asgi.middleware import place as place_of
 from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
@@ -18,7 +18,6 @@ from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEnd
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
-from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
 
@@ -440,4 +439,4 @@ def _check_together(parts: Parts, where: str) -> None:
     # Two guards may trust different issuers, but their rules must go together all the same.
     if len(parts) > 1:
         issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
-        check_possible(all_of(tuple(requirement.rule for _, requirement in parts)), issuers, where)
+        check_possible(separate(requirement.rule for _, requirement in parts), issuers, where)
