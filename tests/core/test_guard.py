@@ -736,7 +736,7 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("callerid", logging.INFO)
     assert record.getMessage() == (
-        f"refused GET /x: 403 not_allowed: expected domain:a.com, got user:ada@example.com [{instance}]"
+        f"refused GET /x: 403 not_allowed: expected domain:a.com, got user:ada@example.com, of example.com [{instance}]"
     )
     assert vars(record)["callerid"] == {
         "outcome": "refused",
@@ -748,7 +748,7 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
         "via": None,
         "rule": "domain:a.com",
         "route": "GET /x",
-        "detail": "expected domain:a.com, got user:ada@example.com",
+        "detail": "expected domain:a.com, got user:ada@example.com, of example.com",
         "why": "- domain:a.com: the caller is user:ada@example.com, of example.com",
         "nearest": "only domain:a.com did not hold",
         "remedies": "write | User('ada@example.com') beside the rule: admits user:ada@example.com and nobody else",

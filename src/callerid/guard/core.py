@@ -14,7 +14,7 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.guard.recogniser import Identity, Recogniser
 from callerid.guard.records import log, record
-from callerid.guard.remedies import Judged
+from callerid.guard.remedies import Judged, what_came
 from callerid.guard.requirement import Requirement, requirement_of
 from callerid.issuers import Issuer
 from callerid.memory import DEFAULT_SIZE
@@ -139,7 +139,8 @@ class GuardCore(Recogniser):
         """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
         if requirement.public:
             return None
-        if len(self._trusted.projects) > 1:
+        names_project = len(self._trusted.projects) > 1
+        if names_project:
             self._check_project(requirement, "a rule in force")  # issuers may have been added since the start
         rule, caller = requirement.rule, identity.caller
         if caller is not None:
@@ -149,7 +150,7 @@ class GuardCore(Recogniser):
             # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
             known = not requirement.optional or admitted(requirement.telling, facts)
             return caller if known else None
-        judged = Judged(rule, facts)
+        judged = Judged(rule, facts, names_project=names_project)
         if caller is None:
             refusal: Refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
         else:
@@ -212,7 +213,7 @@ def _refusal(requirement: Requirement, judged: Judged) -> Refusal:
     rule, facts = judged.rule, judged.facts
 
     def expected() -> str:
-        return f"expected {rule}, got {facts.caller}"
+        return f"expected {rule}, got {what_came(judged)}"
 
     def why() -> str:
         return str(judged.explanation)
