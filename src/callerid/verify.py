@@ -57,7 +57,7 @@ def check_time(claims: dict[str, Any], now: float, leeway: float) -> None:
             raise Unauthenticated(
                 Reason.NOT_YET_VALID,
                 f"{name} is {date - now:.0f} s from now, leeway {leeway:g} s",
-                mend="if the caller is honest, one of the two clocks is wrong",
+                mend="compare the clock of this machine with the one that dated the token",
             )
 
 
@@ -76,11 +76,19 @@ def check_audience(audience: str | None, accepted: frozenset[str]) -> None:
     """Whether the token was minted for us. Raises `Unauthenticated`: another audience's token is not meant for us."""
     if audience in accepted:
         return
-    mend = "mint the token for an accepted audience, or name this one where the guard is made"
-    if audience == GCLOUD_CLIENT:
-        mend = "this is gcloud's own client: with a service account, pass gcloud --audiences=..."
+    mend = _MINT_FOR_GCLOUD if audience == GCLOUD_CLIENT else _MINT
     expected = ", ".join(sorted(accepted))
     raise Unauthenticated(Reason.WRONG_AUDIENCE, f"expected {expected:.400}, got {_shown(audience)}", mend=mend)
+
+
+_MINT = (
+    "mint the token for an accepted audience; accept this one, too, only if it is yours: anybody can have tokens "
+    "minted for any audience"
+)
+_MINT_FOR_GCLOUD = (
+    "this is gcloud's own client id: name the audience with gcloud auth print-identity-token --audiences=AUDIENCE "
+    "--impersonate-service-account=ACCOUNT"
+)
 
 
 def verified(token: Token, issuer: Issuer) -> Caller:
@@ -94,7 +102,7 @@ def verified(token: Token, issuer: Issuer) -> Caller:
 def _google_caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
     subject, authorized_party = claims["sub"], _text(claims, "azp")
     if not (subject.isascii() and subject.isprintable()):
-        raise _bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other letters")
+        raise _bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
     email, domain = _verified_email(claims), _text(claims, "hd")
     # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
     service = _is_service_address(email) or _is_service_address(authorized_party) or authorized_party == subject
@@ -186,7 +194,7 @@ def _date(claims: dict[str, Any], name: str) -> int | float | None:
     if type(value) not in (int, float):
         raise _bad_claim(name, "a number of seconds", f"a {type(value).__name__}")
     if not 0 <= value <= LATEST_DATE:
-        raise _bad_claim(name, "a date before the year 10000", "another")
+        raise _bad_claim(name, "a date from 1970 to 9999", "another")
     return value  # type: ignore[no-any-return]
 
 

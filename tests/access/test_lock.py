@@ -163,9 +163,12 @@ def test_a_path_parameter_and_code_come_back() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "x.lock: this is no access lock"),
-        ("{}", "x.lock: this is no access lock"),
-        ("callerid-access-lock 1\n", "x.lock: a lock of format version '1', and this callerid reads 2: write it anew"),
+        ("", "x.lock: this is not an access lock"),
+        ("{}", "x.lock: this is not an access lock"),
+        (
+            "callerid-access-lock 1\n",
+            "x.lock: the lock has format version '1', and this callerid reads 2: write it again",
+        ),
         ("callerid-access-lock 2\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
         ("callerid-access-lock 2\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
     ],

@@ -109,7 +109,7 @@ def test_problems_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ("text", "said"),
     [
         (None, "cannot read "),
-        ("may =", "access.toml: no TOML"),
+        ("may =", "access.toml: it is not TOML"),
         ('[personas.r]\nservice_account = "r@example.com"\nmay = ["GET /"]', "r: "),
     ],
 )
@@ -244,7 +244,7 @@ def test_an_application_that_cannot_be_tested_fails_each(pytester: pytest.Pytest
 
 @pytest.mark.parametrize(
     ("toml", "said"),
-    [("may =", "*access.toml: no TOML*"), (TOML.replace('app = "app:app"', ""), "*name the application*")],
+    [("may =", "*access.toml: it is not TOML*"), (TOML.replace('app = "app:app"', ""), "*name the application*")],
 )
 def test_a_file_that_cannot_be_read_is_a_collection_error(pytester: pytest.Pytester, toml: str, said: str) -> None:
     result = collected(pytester, toml)

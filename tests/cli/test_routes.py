@@ -143,13 +143,13 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
     ("arguments", "said"),
     [
         (["nowhere:app"], "cannot import 'nowhere'"),
-        (["app:SERVICE"], "app:SERVICE: an object of class str is no application"),
+        (["app:SERVICE"], "app:SERVICE: an object of class str cannot be mapped"),
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
         (["app:app", "--check", "BAD"], "BAD: it is not UTF-8 (byte 0)"),
         (["app:app", "--lock", "x.lock", "--json"], "--lock writes a file of its own format: leave out --json"),
         (["app:app", "--markdown", "--check", "OLD"], "--markdown is for the map alone"),
         (["app:app", "--markdown", "--no-new-access", "OLD"], "--markdown is for the map alone"),
-        (["app:app", "--check", "OLD"], "a lock of format version '0'"),
+        (["app:app", "--check", "OLD"], "the lock has format version '0'"),
         (["app:app", "--lock", "no/such/access.lock"], "cannot write no/such/access.lock: No such file"),
     ],
 )
@@ -183,7 +183,7 @@ def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.Captu
     ]
     lock.write_text("callerid-access-lock 9")
     assert main([*app, "--no-new-access", str(lock)]) == 2
-    assert "a lock of format version '9'" in capsys.readouterr().err
+    assert "the lock has format version '9'" in capsys.readouterr().err
 
 
 CODE = """

@@ -530,7 +530,7 @@ def test_an_audience_that_no_token_can_have_is_an_error() -> None:
         combined(parts)
     assert URL in str(caught.value)
     assert TASKS in str(caught.value)
-    assert "name a common one" in str(caught.value)
+    assert "name an audience that all of them have" in str(caught.value)
 
 
 def test_no_requirement_at_all_is_an_error_and_not_an_open_door() -> None:
@@ -544,7 +544,7 @@ def test_no_requirement_at_all_is_an_error_and_not_an_open_door() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda guard: guard.requirement(), "name a rule, Public() or Nobody()"),
+        (lambda guard: guard.requirement(), "Public() for everybody, Nobody() for nobody"),
         (lambda guard: guard.requirement(Domain("a.com"), Domain("b.com")), "join rules with & (all) or | (any)"),
         (lambda guard: guard.requirement(Domain("a.com"), "user:ada@example.com"), "join rules with"),
         (lambda guard: guard.requirement("ada@example.com"), "write user:EMAIL"),
@@ -773,7 +773,7 @@ def test_an_admission_is_logged_for_those_who_debug(guard: Guard, caplog: pytest
     assert vars(record)["callerid"]["via"] == "user:robot@example.com"
     assert vars(record)["callerid"]["instance"] == instance
     guard.record("GET /y", guard.requirement(Public()), None)
-    assert caplog.messages[-1] == "allowed GET /y: nobody in particular by allUsers"
+    assert caplog.messages[-1] == "allowed GET /y: no caller by allUsers"
 
 
 def test_a_refusal_without_a_rule_or_a_caller_is_logged_too(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
@@ -794,7 +794,7 @@ def test_our_own_trouble_is_a_warning_and_the_mend_is_told(guard: Guard, caplog:
     guard.record("GET /x", None, None, Unavailable("no keys", mend="open the firewall"))
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "503 keys_unavailable: no keys; mend: open the firewall [urn:uuid:" in record.getMessage()
+    assert "503 keys_unavailable: no keys; remedy: open the firewall [urn:uuid:" in record.getMessage()
 
 
 def test_a_refusal_has_an_instance_even_where_nothing_is_logged(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
@@ -916,7 +916,7 @@ def test_alternatives_that_admit_nobody_else_are_told_once(caplog: pytest.LogCap
         [("GET /a", rule), ("POST /a", rule & staff), ("GET /b", Public() | FirebaseUser())], Public()
     )
     assert [record.getMessage() for record in caplog.records] == [
-        "redundant alternative: GET /a: user:ada@a.com and domain:a.com: the others admit whomever it admits"
+        "redundant alternative: GET /a: user:ada@a.com and domain:a.com: the others admit all of them"
     ]
 
 

@@ -61,8 +61,8 @@ def _trouble_of(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> s
     if clash is None:
         return _lacks_issuer(conjunction, issuers)
     return (
-        f"{clash[0]!r} and {clash[1]!r} exclude each other, and all rules on the way must hold (join alternatives with "
-        "|, or move one of them)"
+        f"{clash[0]!r} and {clash[1]!r} exclude each other, and every rule on the way to a route must hold (join "
+        "alternatives with |, or move one of them)"
     )
 
 
@@ -80,7 +80,7 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
         if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
         if type(leaf) is Via and not _can_carry(leaf, issuers):
-            return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
+            return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
     return ""
 
 

@@ -127,7 +127,11 @@ class GuardCore(Recogniser):
                 if joined not in seen:
                     seen.add(joined)
                     for each in redundant_alternatives(joined, self.issuers):
-                        log.info("redundant alternative: %s: %s: the others admit whomever it admits", place, each)
+                        log.info(
+                            "redundant alternative: %s: %s: the others admit all of them",
+                            place,
+                            each,
+                        )
             if is_public(rule):
                 log.info("open to everybody: %s", place)
             elif weaker(rule):

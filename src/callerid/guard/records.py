@@ -76,11 +76,11 @@ def _reasons(refusal: Refusal | None) -> dict[str, str | None]:
 
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
-        return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
+        return f"allowed {fields['route']}: {fields['caller'] or 'no caller'} by {fields['rule']}"
     # A decision that answers nobody says what was decided in earnest.
     head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
     if fields["status"] is None:
-        return f"{head}: {fields['caller'] or 'nobody in particular'} by {fields['rule']} [{fields['instance']}]"
+        return f"{head}: {fields['caller'] or 'no caller'} by {fields['rule']} [{fields['instance']}]"
     detail = f": {fields['detail']}" if fields["detail"] else ""
-    mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
+    mend = f"; remedy: {fields['mend']}" if fields["mend"] else ""
     return f"{head}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"

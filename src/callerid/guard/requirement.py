@@ -62,24 +62,26 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
     audiences = named[0].intersection(*named) if named else None
     if audiences is not None and not audiences:
         sets = " and ".join(str(sorted(each)) for each in named)
-        raise ConfigurationError(f"no audience is in all of {sets}: no token can be for this place; name a common one")
+        raise ConfigurationError(
+            f"no audience is in all of {sets}, so no token can be accepted here: name an audience that all of them have"
+        )
     return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
 
 
 def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] | None) -> Requirement:
     """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
     if not rules:
-        raise ConfigurationError("allow() of nobody in particular: name a rule, Public() or Nobody()")
+        raise ConfigurationError("allow() needs a rule: Public() for everybody, Nobody() for nobody")
     if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
         raise ConfigurationError(
-            "allow(...) takes one rule, or member strings any of which suffices: join rules with & (all) or | (any)"
+            "allow(...) takes one rule, or IAM member strings of which any suffices: join rules with & (all) or | (any)"
         )
     rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
     audiences = named_audiences(audience)
     if audiences is not None and not any(map(_may_be_google, leaves(rule))):
         raise ConfigurationError(
-            f"audience= speaks of Google ID tokens, and {rule!r} admits no Google account: "
-            "Firebase's audience follows from its project; leave audience= out"
+            f"audience= names audiences of Google ID tokens, and {rule!r} admits no Google account: "
+            "leave audience= out (the audience of a Firebase token is its project)"
         )
     return Requirement(rule, audiences)
 
