@@ -118,6 +118,12 @@ def test_an_end_from_outside_is_no_traceback(
         assert main(["demo"]) == code
 
 
+def test_what_raises_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(module, "demo", lambda *_, **__: 1 // 0)
+    assert main(["demo"]) == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_it_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "demo", lambda *_, **__: 0)
     codes: list[int] = []

@@ -113,7 +113,7 @@ def test_a_change_is_shown_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFix
     lock = tmp_path / "access.lock"
     app = ["routes", "app:app", "--app-dir", str(EXAMPLES / "flask_app")]
     assert main([*app, "--lock", str(lock)]) == 0
-    assert capsys.readouterr().out == f"{lock}: 13 rules\n"
+    assert capsys.readouterr().out == f"{lock}: written, 13 rules\n"
     lock.write_text(lock.read_text().replace("allow Public()", "allow Domain('example.com')", 1))
     assert main([*app, "--check", str(lock)]) == 1
     assert capsys.readouterr().out.splitlines()[:4] == [
@@ -142,8 +142,9 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere:app"], "cannot import 'nowhere'"),
+        (["nowhere:app"], "No module named 'nowhere'; --app-dir names the folder that it is in"),
         (["app:SERVICE"], "app:SERVICE: an object of class str cannot be mapped"),
+        (["app:health"], "callerid's CallerMiddleware; if this is a factory, write app:health()"),
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
         (["app:app", "--check", "BAD"], "BAD: it is not UTF-8 (byte 0)"),
         (["app:app", "--lock", "x.lock", "--json"], "--lock writes a file of its own format: leave out --json"),

@@ -56,7 +56,9 @@ def _imported(name: str, folder: Path) -> ModuleType:
         importlib.invalidate_caches()
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an application's own code runs here
-        raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}") from None
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == top
+        hint = "; --app-dir names the folder that it is in" if is_missing else ""
+        raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}{hint}") from None
     finally:
         if aside:
             _set_aside(top)
