@@ -27,9 +27,9 @@ from callerid import (
     User,
     Where,
 )
+from callerid.authorization.remedies import LONGEST, account_rule, nearest, remedies
 from callerid.callers import Caller
 from callerid.guard import Identity, Requirement
-from callerid.guard.remedies import LONGEST, account_rule, nearest, remedies
 from callerid.rules import Facts
 
 from .made import NOW, make_guard, person, robot, user

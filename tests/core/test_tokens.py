@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callerid import Guard, Reason, Unauthenticated
+from callerid.authentication.jws import LARGEST_TOKEN, is_stripped, parse
 from callerid.testing.compact import encode, segment
-from callerid.tokens import LARGEST_TOKEN, is_stripped, parse
 
 from .made import ISSUER, NOW, assert_silent, google_claims, google_token, signed_text
 

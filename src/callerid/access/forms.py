@@ -10,7 +10,7 @@ from typing import Any
 
 from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import shown
-from callerid.rollout import UNENFORCED
+from callerid.authorization.report_only import UNENFORCED
 
 __all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings"]
 

@@ -85,7 +85,7 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
 
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
-    carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
+    carriers = tuple(issuer for issuer in issuers if any(each.is_intermediary for each in issuer.locations))
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 

@@ -87,7 +87,7 @@ class Way:
     no request adds any.
     """
 
-    __slots__ = ("areas", "has_tables", "matches", "parameters", "place", "rulings", "spans", "templates")
+    __slots__ = ("areas", "has_tables", "is_tried", "matches", "parameters", "place", "rulings", "spans", "templates")
 
     def __init__(
         self,
@@ -103,6 +103,8 @@ class Way:
         self.place = place
         """The place at the end of the way."""
         self.has_tables = any(protection.has_tables for protection, _ in areas)
+        self.is_tried = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
+        """Whether some refusals may not be enforced, or another policy is judged beside."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this way, by the methods and whether shadow tables were asked."""
         self.rulings: dict[Any, Ruling] = {}

@@ -6,10 +6,10 @@ import logging
 import uuid
 from collections.abc import Mapping
 
+from callerid.authentication import Identity
+from callerid.authorization.remedies import nearest, remedies
+from callerid.authorization.requirement import Requirement
 from callerid.errors import Refusal, Unavailable, one_line
-from callerid.guard.recogniser import Identity
-from callerid.guard.remedies import nearest, remedies
-from callerid.guard.requirement import Requirement
 
 __all__ = ["log", "record"]
 
@@ -20,10 +20,14 @@ def record(
     route: str,
     requirement: Requirement | None,
     identity: Identity | None,
-    refusal: Refusal | None,
-    said: Mapping[str, str] | None,
+    refusal: Refusal | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> str:
-    """See `callerid.guard.GuardCore.record`."""
+    """Log a decision, once: refused at INFO (the guard's own trouble at WARNING), allowed at DEBUG.
+
+    Returns the decision's ``instance``, empty where nothing was logged. The record carries its fields, all of them text
+    or ``None``, as ``record.callerid``. ``said`` are fields of a decision that answers nobody, logged at INFO at least.
+    """
     level = _level(refusal) if said is None else max(_level(refusal), logging.INFO)
     if refusal is None and not log.isEnabledFor(level):
         return ""
