@@ -69,14 +69,14 @@ def conclude(request: Request, decision: Decision) -> None:
 
 
 def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
-    """What further checks by other guards would answer that refuse, for the log: as far as no key has to be fetched."""
+    """What the rules of other guards further in refuse, for the log: as far as their keys are at hand."""
     at = decision.waived[0][1] if decision.waived else decision.check
     if at is None or at not in request.checks:
         return
     for check in request.checks[request.checks.index(at) + 1 :]:
         if check.guard is not at.guard:
             other = evaluate((check,), request.credentials, known=decision.known)
-            if not isinstance(other, Wait) and other.refusal is not None:
+            if not isinstance(other, Wait) and other.refusal is not None and other.refusal.judged is not None:
                 yield other.refusal
 
 
