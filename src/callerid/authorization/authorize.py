@@ -13,7 +13,7 @@ from callerid.authorization.engine import Check, Credentials, Decision, evaluate
 from callerid.authorization.report_only import WOULD_REFUSE
 from callerid.authorization.requirement import Requirement
 from callerid.authorization.shadow import compare
-from callerid.errors import Refusal
+from callerid.errors import Refusal, Unavailable
 from callerid.keys import Wait
 
 __all__ = ["Request", "Shadow", "authorize", "conclude"]
@@ -69,15 +69,16 @@ def conclude(request: Request, decision: Decision) -> None:
 
 
 def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
-    """What the rules of other guards further in refuse, for the log: as far as their keys are at hand."""
+    """What other guards further in refuse as well, for the log: as far as their keys are at hand."""
     at = decision.waived[0][1] if decision.waived else decision.check
     if at is None or at not in request.checks:
         return
     for check in request.checks[request.checks.index(at) + 1 :]:
         if check.guard is not at.guard:
             other = evaluate((check,), request.credentials, known=decision.known)
-            if not isinstance(other, Wait) and other.refusal is not None and other.refusal.judged is not None:
-                yield other.refusal
+            refusal = None if isinstance(other, Wait) else other.refusal
+            if refusal is not None and not isinstance(refusal, Unavailable):
+                yield refusal
 
 
 def _decided(request: Request, waited: Waited) -> Decision | Wait:
