@@ -6,13 +6,14 @@ The staircase of rooms, each importing only what stands before it::
 
     errors ← callers ← rules ← policies         pure
     errors ← keys                               Google's keys: fetched, kept, chosen
-    callers, keys ← issuers                     one module per kind of credential
-    issuers ← authentication                    credentials of a request → verified callers
+    errors ← tokens · keys ← issuers ← verify   pure
+    callers, issuers ← memory                   verified tokens, remembered
     rules, issuers ← algebra                    what rules mean together
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
-    rules, authentication ← authorization       requirements → one decision, logged
-    guard                                       what users hold
+    rollout                                     rules not enforced yet; how others compare
+    guard                                       the flow and its drivers
+    rehearsal                                   decisions that answer nobody
     marks                                       what allow() leaves on an endpoint
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
@@ -20,7 +21,6 @@ The staircase of rooms, each importing only what stands before it::
     testing · cli
 """
 
-from callerid.authorization import ShadowCounts
 from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind
 from callerid.errors import (
     BadRequest,
@@ -39,6 +39,7 @@ from callerid.guard import Guard
 from callerid.issuers import Issuer, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.policies import rules_from_iam_policy
+from callerid.rollout import ShadowCounts
 from callerid.rules import (
     AllOf,
     AnyGoogleAccount,

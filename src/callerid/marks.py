@@ -9,10 +9,10 @@ This module is not under ``from __future__ import annotations``: frameworks reso
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from callerid.errors import UnguardedEndpointError
@@ -29,8 +29,10 @@ __all__ = [
     "mark_class",
     "mark_function",
     "marks_above",
+    "marks_lost",
     "marks_meant_for",
     "marks_on",
+    "note_served",
     "path_parameters",
     "unguarded",
     "unwrapped",
@@ -101,8 +103,7 @@ def marks_meant_for(target: Any) -> tuple[Mark, ...]:
     """
     found: dict[Mark, None] = {}
     for layer in _layers(target):
-        with suppress(TypeError):
-            found.update(dict.fromkeys(_MEANT.get(layer, ())))
+        found.update(dict.fromkeys(_known_of(_MEANT, layer)))
     return tuple(found)
 
 
@@ -114,17 +115,61 @@ def marks_above(target: Any) -> tuple[Mark, ...]:
 
     What is below the outermost mark of ``target`` is not looked at: it may be served with another mark elsewhere.
     """
-    shown, found = frozenset(marks_on(target)), dict[Mark, None]()
-    for layer in _made_of(target):
-        with suppress(TypeError):
-            found.update(dict.fromkeys(_ABOVE.get(layer, ())))
-        if getattr(layer, "__code__", None) in _CLAIMS:
-            break
+    shown = frozenset(marks_on(target))
+    found = dict.fromkeys(mark for layer in _above_marks(target) for mark in _known_of(_ABOVE, layer))
     return tuple(mark for mark in found if mark not in shown)
 
 
-_ABOVE: Final[WeakKeyDictionary[Any, tuple[Mark, ...]]] = WeakKeyDictionary()
+def marks_lost(target: Any) -> tuple[frozenset[Mark], frozenset[Mark]]:
+    """The marks above what serves that no route serves: those of decorators on its definition, and the others.
+
+    A decorator says it of the function, wherever that is served; ``guard.allow(rule)(function)`` says it of what that
+    gives, and is lost only if nothing serves that (see `note_served`).
+    """
+    shown, decorators, others = frozenset(marks_on(target)), set[Mark](), set[Mark]()
+    for layer in _above_marks(target):
+        decorators.update(_known_of(_DECORATING, layer))
+        others.update(set(_known_of(_ABOVE, layer)).difference(_known_of(_SERVED, layer)))
+    return frozenset(decorators - shown), frozenset(others - shown)
+
+
+def note_served(target: Any) -> None:
+    """Remember which marks a function is served with, somewhere."""
+    marks = marks_on(target)
+    for layer in _made_of(target) if marks else ():
+        _remember(_SERVED, layer, marks)
+
+
+_Known: TypeAlias = WeakKeyDictionary[Any, tuple[Mark, ...]]
+
+_ABOVE: Final[_Known] = WeakKeyDictionary()
 """For each function that something marked was made of: the marks."""
+
+_DECORATING: Final[_Known] = WeakKeyDictionary()
+"""Of these, the marks that were written as a decorator on the function's definition."""
+
+_SERVED: Final[_Known] = WeakKeyDictionary()
+"""Of these, the marks with which a route serves the function."""
+
+
+def _known_of(known: _Known, layer: Any) -> tuple[Mark, ...]:
+    try:
+        return known.get(layer, ())
+    except TypeError:  # few things that can be called cannot be referred to weakly
+        return ()
+
+
+def _remember(known: _Known, layer: Any, marks: Iterable[Mark]) -> None:
+    with suppress(TypeError):
+        known[layer] = tuple(dict.fromkeys((*known.get(layer, ()), *marks)))
+
+
+def _above_marks(target: Any) -> Iterator[Any]:
+    """What ``target`` was made of, down to its outermost mark."""
+    for layer in _made_of(target):
+        yield layer
+        if getattr(layer, "__code__", None) in _CLAIMS:
+            return
 
 
 def unwrapped(target: Any) -> Any:
@@ -188,13 +233,28 @@ def mark_function(function: Callable[..., Any], mark: Mark, claimed: Callable[..
         template.__closure__,
     )
     functools.update_wrapper(made, function)
-    with suppress(TypeError):  # few things that can be called cannot be referred to weakly
-        _MEANT[function] = (*_MEANT.get(function, ()), mark)
+    _remember(_MEANT, function, (mark,))
+    is_decorator = _is_being_defined(innermost)
     for layer in _made_of(function):
-        with suppress(TypeError):
-            _ABOVE[layer] = (*_ABOVE.get(layer, ()), mark)
+        _remember(_ABOVE, layer, (mark,))
+        if is_decorator:
+            _remember(_DECORATING, layer, (mark,))
     setattr(made, ATTRIBUTE, (*marks_on(function), mark))
     return made
+
+
+def _is_being_defined(function: Any) -> bool:
+    """Whether this runs in a decorator on the function's definition: a line of that calls, directly or not."""
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return False
+    last = max((line for *_, line in code.co_lines() if line is not None), default=0)
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_filename == code.co_filename and code.co_firstlineno <= frame.f_lineno <= last:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_coroutine_function(function: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from random import Random
 
 import pytest
@@ -30,8 +29,7 @@ from callerid import (
     google,
 )
 from callerid.algebra import Persona, Side, Yes, new_access
-from callerid.authentication import resolve
-from callerid.guard import Requirement
+from callerid.guard import Requirement, run
 from callerid.rules import Facts, admitted
 from callerid.testing import LocalIssuer
 from callerid.testing.personas import headers_of
@@ -59,9 +57,9 @@ def is_let_in(side: Side, headers: dict[str, str], path: dict[str, str]) -> bool
     guard = guard_of(side)
     requirement = Requirement(side.rule, side.audiences)
     try:
-        identity = resolve(partial(guard.identify, {} if requirement.public else sent(headers)))
+        identity = run(guard.identify({} if requirement.public else sent(headers)))
         if identity.caller is not None:
-            guard.authenticator.check_audience(identity.caller, side.audiences)
+            guard.check_audience(identity.caller, side.audiences)
     except Refusal:
         return False
     # As guard.judge does; that refuses to judge rules that do not say which of two projects' users they mean.
@@ -148,7 +146,7 @@ PERSONAS: list[tuple[Persona, str]] = [
 def test_a_persona_is_told_in_one_line_and_its_tokens_say_the_same(persona: Persona, words: str) -> None:
     assert str(persona) == words
     guard = Guard(*LOCAL_ISSUERS.values(), clock=lambda: NOW)
-    identity = resolve(partial(guard.identify, sent(headers_of(persona, LOCAL))))
+    identity = run(guard.identify(sent(headers_of(persona, LOCAL))))
     assert identity.caller == persona.caller(NOW)
     assert persona.facts(NOW).path == dict(persona.path)
 
@@ -161,7 +159,7 @@ def test_a_persona_with_no_facts_beyond_a_uid() -> None:
     assert caller.firebase.signed_in_at is None
     assert str(bare) == "the Firebase user 'u1'"
     with pytest.raises(Unauthenticated):
-        guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL)))
+        run(guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL))))
 
 
 MADE_UP: list[tuple[Rule, Rule]] = [

@@ -170,7 +170,7 @@ def test_public_as_a_dependency_or_decorator_reads_no_credential() -> None:
         assert status(app, path, headers={"authorization": "Bearer"}) == 200
 
 
-def test_public_on_a_route_does_not_open_a_closed_router() -> None:
+def test_public_on_a_route_does_not_open_a_closed_router(caplog: pytest.LogCaptureFixture) -> None:
     app, own = closed(OTHERS)
     router = APIRouter(dependencies=[own.allow(STAFF)])
 
@@ -182,6 +182,8 @@ def test_public_on_a_route_does_not_open_a_closed_router() -> None:
     start(app)
     assert statuses(app, "/x", None, "outsider") == [401, 403]
     assert ask(app, "/x", "staff").json == "user:ada@example.com"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["Public() opens nothing at GET /x: domain:example.com has to hold there, too"]
 
 
 def test_one_endpoint_may_be_optional_here_and_demanding_there() -> None:

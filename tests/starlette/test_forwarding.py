@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from callerid import Domain, Nobody, Public
 from callerid.starlette import Guard
 
-from .world import OTHERS, STAFF, Diary, ask, closed, dial, new_guard, statuses
+from .world import OTHERS, STAFF, Diary, ask, closed, dial, new_guard, status, statuses
 
 STANDARD = ("type", "method", "path", "root_path", "headers", "query_string", "scheme", "server")
 
@@ -155,14 +155,21 @@ async def twice(request: Request, call_next: Any) -> Response:
     return response
 
 
-middlewares = [Middleware(BaseHTTPMiddleware, dispatch=twice)]
-middlewares += [Middleware(Twice, scope_of=scope_of) for scope_of in (copied, in_place, made_anew)]
+def mounting(ran: Diary, middleware: Middleware, mark: Any = None) -> Mount:
+    inside = [ran.route("/open", mark=mark), ran.route("/secret")]
+    return Mount("/sub", routes=inside, middleware=[middleware])
+
+
+middlewares = [Middleware(Twice, scope_of=scope_of) for scope_of in (copied, in_place, made_anew)]
+by_starlette = Middleware(BaseHTTPMiddleware, dispatch=twice)
+# Some releases of Starlette give no second response.
+if status(Starlette(routes=[mounting(Diary(), by_starlette)]), "/sub/secret") == 200:
+    middlewares.append(by_starlette)
 
 
 @pytest.mark.parametrize("middleware", middlewares)
 def test_middleware_that_asks_twice_is_judged_both_times(middleware: Any, ran: Diary, guard: Guard) -> None:
-    inside = [ran.route("/open", mark=guard.allow(Public())), ran.route("/secret")]
-    app = closed(Mount("/sub", routes=inside, middleware=[middleware]), guard=guard)
+    app = closed(mounting(ran, middleware, guard.allow(Public())), guard=guard)
     assert statuses(app, "/sub/secret", None, "outsider", "staff") == [401, 403, 200]
     assert ran == ["/open", "/open", "/open", "/secret"]
 

@@ -24,6 +24,7 @@ from callerid import Nobody, Public, UnguardedEndpointError, User
 from callerid.marks import marks_on
 from callerid.starlette import Guard
 
+from .test_startup import start
 from .world import OTHERS, STAFF, Diary, Reply, ask, closed, dial, new_guard, status, statuses
 
 
@@ -179,7 +180,8 @@ def test_a_function_shared_by_two_routes_has_its_rule_at_both(ran: Diary, guard:
 
 def test_one_function_may_be_marked_for_one_route_and_left_for_another(ran: Diary, guard: Guard) -> None:
     plain = ran.endpoint()
-    app = closed(Route("/marked", guard.allow(OTHERS)(plain)), Route("/plain", plain), guard=guard)
+    app = closed(Route("/plain", plain), Route("/marked", guard.allow(OTHERS)(plain)), guard=guard)
+    start(app)
     assert only_others(app, "/marked")
     assert statuses(app, "/plain", None, "outsider", "staff") == [401, 403, 200]
 

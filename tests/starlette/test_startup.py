@@ -283,6 +283,43 @@ def test_only_an_application_of_starlettes_can_be_protected(junk: Any, guard: Gu
         guard.protect(junk, default=STAFF)
 
 
+def idle(caplog: pytest.LogCaptureFixture) -> list[str]:
+    said = [record.getMessage() for record in caplog.records]
+    return sorted(line.removeprefix("Public() opens nothing at ") for line in said if "opens nothing" in line)
+
+
+def test_a_public_that_opens_nothing_is_logged_at_the_start(
+    ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For a rule further out, or for one beside it; not where a rule further in is stricter."""
+    public = guard.allow(Public())
+    inside = [ran.route("/x", mark=public), ran.route("/y"), ran.route("/z", mark=guard.allow(OTHERS))]
+    app = closed(
+        Mount("/staff", guard.allow(STAFF)(Router(routes=inside[:2]))),
+        Mount("/public", public(Router(routes=inside[1:]))),
+        ran.route("/stacked", mark=lambda endpoint: public(guard.allow(STAFF)(endpoint))),
+        ran.route("/tabled", mark=public),
+        ran.route("/marked", mark=guard.allow(OTHERS)),
+        ran.route("/open", mark=public),
+        ran.socket_route("/ws", mark=lambda endpoint: guard.allow(STAFF)(public(endpoint))),
+        guard=guard,
+        routes={"/tabled": STAFF, "/marked": Public()},
+    )
+    start(app)
+    assert idle(caplog) == [
+        "GET /marked: domain:other.com has to hold there, too",
+        "GET /stacked: domain:example.com has to hold there, too",
+        "GET /staff/x: domain:example.com has to hold there, too",
+        "GET /tabled: domain:example.com has to hold there, too",
+        "WS /ws: domain:example.com has to hold there, too",
+    ]
+
+
+def test_a_public_beneath_a_floor_opens_nothing(ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    start(closed(ran.route("/x", mark=guard.allow(Public())), guard=guard, floor=STAFF))
+    assert idle(caplog) == ["GET /x: domain:example.com has to hold there, too"]
+
+
 def test_what_is_open_to_everybody_is_logged_once_at_the_start(
     ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture
 ) -> None:

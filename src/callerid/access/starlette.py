@@ -46,12 +46,8 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     numbers = _numbers(every)
     judged = (each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None)
     rows = [_row(*each) for each in judged]
-    shown = frozenset(mark for each in found for _, marks in each.areas for mark in marks)
-    guards = {area.guard for each in found for area, _ in each.areas}
-    endpoints = [each.endpoint for each in found]
     problems = told_once((each.method or "WS", each.problem) for each in found)
     problems += unanswered(every, protection)
-    problems += left_behind(endpoints, shown, guards)
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
     return AccessMap(
         kind,

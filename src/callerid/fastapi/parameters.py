@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Any, ForwardRef
 
 import annotated_types
@@ -16,7 +16,7 @@ from callerid.fastapi.allow import Allow, CallerDependency, mark_of
 from callerid.marks import Mark, marks_on, unwrapped
 from callerid.starlette.reading import Receiver
 
-__all__ = ["dependants", "marks_of", "problem_with", "receivers", "understood"]
+__all__ = ["dependants", "marks_of", "problem_with", "read_elsewhere", "receivers", "understood"]
 
 # What only says no and changes nothing: the endpoint gets what the path holds.
 _CONSTRAINTS = (
@@ -98,6 +98,22 @@ def understood(dependant: Any, kinds: dict[str, str]) -> tuple[dict[str, str], f
                 # A name that is not in this path may be in that of a mount.
                 kinds.update(dict.fromkeys(names, getattr(kind, "__name__", str(kind))))
     return kinds, frozenset(integers)
+
+
+def read_elsewhere(dependant: Any, own: Collection[str]) -> dict[str, str]:
+    """The names that the endpoint or a dependency reads from somewhere else than the path, each with where.
+
+    Without those in the route's ``own`` path, which FastAPI itself reads from there, and those that are read from the
+    path beside.
+    """
+    found: dict[str, str] = {}
+    for each in dependants(dependant):
+        in_path = {name for parameter in each.path_params for name in _read_by(parameter, ())}
+        for where in ("query", "header", "cookie", "body"):
+            for parameter in getattr(each, f"{where}_params"):
+                names = {parameter.name} if where == "body" else {parameter.name, *_read_by(parameter, ())}
+                found.update((name, where) for name in {*names, parameter.alias} if name not in {*own, *in_path})
+    return found
 
 
 def _read_by(parameter: Any, kinds: Iterable[str]) -> set[str]:

@@ -21,8 +21,8 @@ from starlette.types import Scope
 
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
-from callerid.fastapi.parameters import marks_of, problem_with, receivers, understood
-from callerid.marks import Mark, marks_on
+from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
+from callerid.marks import Mark, marks_on, path_parameters
 from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
 from callerid.starlette.passage import Ruling
 from callerid.starlette.reading import FULL, NONE, PARTIAL, Place, RouteReader, Step
@@ -210,6 +210,7 @@ class FastAPIReader(RouteReader):
             parameters=tuple(kinds.items()),
             receivers=tuple(receivers(dependant)),
             integers=integers,
+            elsewhere=read_elsewhere(dependant, {name for name, _ in place.parameters}),
         )
 
     def problem_with(self, route: Any) -> str:
@@ -261,23 +262,24 @@ class FastAPIReader(RouteReader):
     def _is_documentation(self, route: Any) -> bool:
         return _is_made_by_fastapi(route) and any(route is own for own in self._app.router.routes)
 
-    def check(self, place: Place, ruling: Ruling) -> None:
+    def check(self, place: Place, ruling: Ruling, where: str) -> None:
         """Raise `ConfigurationError` where a parameter is given what it does not take, or a rule may be unseen."""
-        super().check(place, ruling)
+        super().check(place, ruling, where)
+        _check_names(place, ruling, where)
         if place.unseen and all(requirement.optional for _, requirement in ruling.parts):
-            raise ConfigurationError(f"{place.template}: {place.unseen}")
+            raise ConfigurationError(f"{where}: {place.unseen}")
         requirements = dict(ruling.parts)
         for receiver in place.receivers:
             requirement = requirements[receiver.mark.guard]
             if requirement.public:
                 raise ConfigurationError(
-                    f"{place.template}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), "
+                    f"{where}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), "
                     "where no credential is read: write Public() | rule for an optional identity, or move "
                     "allow(Public()) to the decorator"
                 )
             if requirement.optional and not receiver.takes_none:
                 raise ConfigurationError(
-                    f"{place.template}: {requirement.rule} may let a request in without a caller: "
+                    f"{where}: {requirement.rule} may let a request in without a caller: "
                     f"write the type of {receiver.name!r} as Annotated[Caller | None, ...]"
                 )
 
@@ -300,6 +302,16 @@ class FastAPIReader(RouteReader):
                 yield places, _subject(candidate.starlette_route or candidate.original_route, candidate)
         for context in getattr(route, "effective_low_priority_routes", tuple)():
             yield places, _subject(context.original_route, context)
+
+
+def _check_names(place: Place, ruling: Ruling, where: str) -> None:
+    judged = {name for _, requirement in ruling.parts for name in path_parameters(requirement.rule)}
+    for name in sorted(judged.intersection(place.elsewhere)):
+        raise ConfigurationError(
+            f"{where}: PathParam({name!r}) is judged by the path of a mount, and the endpoint reads {name!r} from the "
+            f"{place.elsewhere[name]}, where a caller may write another: declare it as Annotated[str, Path()], or give "
+            "it another name"
+        )
 
 
 def _is_included(route: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRo
 from starlette.types import Scope
 
 from callerid.errors import ConfigurationError
-from callerid.marks import Mark, marks_on, unwrapped
+from callerid.guard import GuardCore
+from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
@@ -39,6 +40,14 @@ PARTIAL: Final = Match.PARTIAL
 FULL: Final = Match.FULL
 
 
+NOT_SERVED: Final = (
+    "guard.allow({!r}) stands above this route's decorator, so that the route serves the function without it: put "
+    "guard.allow(...) below every route decorator of the function; and where the function is to be served without this "
+    "rule, mark it with another for there, as in app.get(path)(guard.allow(rule)(function))"
+)
+"""What is wrong with a mark on a function that a route serves without it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """A parameter that is given the caller: under which mark, and whether it may be given ``None``."""
@@ -53,13 +62,14 @@ class Place:
     """One route as it stands in its table: what is the same for every request that comes to it.
 
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
-    which the framework hands to the endpoint as whole numbers although the path holds them as text. ``problem`` is why
-    the endpoint cannot be served at all, ``unseen`` why there may be rules that were not seen: no open default may
-    stand in. ``origin`` says for the access map where the marks stand, if that is not the route itself, and
-    ``condition`` is the class of an included router that may look at more than paths and methods (empty: it does not).
-    ``path`` is the template as path tables know it (empty for what has no path of its own), ``prefix`` what a key with
-    ``/*`` names it by, if one can, and ``is_mount`` whether what stands here may read the rest of the path by itself.
-    ``methods`` are those that the route declares.
+    which the framework hands to the endpoint as whole numbers although the path holds them as text, and ``elsewhere``
+    names that the endpoint does not read from the path, each with where it reads them. ``problem`` is why the endpoint
+    cannot be served at all, ``serving`` the endpoint and those methods of a class that serve, and ``unseen`` is why
+    there may be rules that were not seen: no open default may stand in. ``origin`` says for the access map where the
+    marks stand, if that is not the route itself, and ``condition`` is the class of an included router that may look at
+    more than paths and methods (empty: it does not). ``path`` is the template as path tables know it (empty for what
+    has no path of its own), ``prefix`` what a key with ``/*`` names it by, if one can, and ``is_mount`` whether what
+    stands here may read the rest of the path by itself. ``methods`` are those that the route declares.
     """
 
     template: str
@@ -67,7 +77,9 @@ class Place:
     parameters: tuple[tuple[str, str], ...] = ()
     receivers: tuple[Receiver, ...] = ()
     integers: frozenset[str] = frozenset()
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
     problem: str = ""
+    serving: tuple[Any, ...] = ()
     unseen: str = ""
     origin: str = ""
     condition: str = ""
@@ -157,10 +169,26 @@ class RouteReader:
             raise ConfigurationError(NOT_READ)
         return ()
 
-    def check(self, place: Place, ruling: Any) -> None:
-        """Raise `ConfigurationError` where an endpoint cannot be given what its parameters say."""
+    def check(self, place: Place, ruling: Any, where: str) -> None:
+        """Raise `ConfigurationError` where an endpoint cannot be served under its rules.
+
+        ``where`` is its whole template, for messages.
+        """
         if place.problem:
-            raise ConfigurationError(f"{place.template}: {place.problem}")
+            raise ConfigurationError(f"{where}: {place.problem}")
+        for each in place.serving:
+            for mark in marks_lost(each)[0]:
+                raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
+
+    def check_lost_marks(self, place: Place, where: str, guards: Collection[GuardCore]) -> None:
+        """Raise `ConfigurationError` for a mark on the endpoint by one of these guards that nothing serves.
+
+        For when all routes have been read: one of them may serve what was made of the endpoint by marking it.
+        """
+        for each in place.serving:
+            for mark in marks_lost(each)[1]:
+                if mark.guard in guards:
+                    raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
 
     def place(self, route: Any, method: str) -> Place:
         """What is known of a route where it serves this method, read once."""
@@ -193,10 +221,14 @@ class RouteReader:
     def read(self, route: Any, handler: str) -> Place:
         """Read a route; ``handler`` names the method of an endpoint class that serves."""
         target, path = self.target(route), _path(route)
+        serving = (target, *_methods_of(target, handler))
+        for each in serving:
+            note_served(each)
         is_mount = isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None
         return Place(
             template=_template(route),
-            marks=tuple(dict.fromkeys((*marks_on(target), *_method_marks(target, handler)))),
+            marks=tuple(dict.fromkeys(mark for each in serving for mark in marks_on(each))),
+            serving=serving,
             parameters=_parameters(route),
             path=path,
             prefix=path if is_mount else _rest_prefix(route),
@@ -354,16 +386,15 @@ def _rest_prefix(route: Any) -> str | None:
 _WITHIN_A_SEGMENT = (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)
 
 
-def _method_marks(endpoint: Any, handler: str) -> Iterator[Mark]:
-    """Marks on the methods of an endpoint class which would serve this request."""
+def _methods_of(endpoint: Any, handler: str) -> Iterator[Any]:
+    """The methods of an endpoint class which would serve this request."""
     kind = _class_of(endpoint)
     names: tuple[str, ...] = ()
     if issubclass(kind, HTTPEndpoint):
         names = ("dispatch", handler)
     if issubclass(kind, WebSocketEndpoint):
         names = ("dispatch", "on_connect", "on_receive", "on_disconnect")
-    for name in names:
-        yield from marks_on(getattr(kind, name, None))
+    return (getattr(kind, name, None) for name in names)
 
 
 def _class_of(endpoint: Any) -> type[Any]:

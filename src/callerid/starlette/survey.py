@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from starlette.routing import Router
 
-from callerid.algebra import separate
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
+from callerid.rules import all_of
 from callerid.starlette.passage import Passage, Ruling, TableMatch
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place, Receiver
@@ -40,6 +40,7 @@ class Found:
     given the caller. ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that
     may look at more than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that
     reads the rest of the path by itself. What holds below a mount where there is no route is a row, too (``is_rest``).
+    ``place`` is what was read of the route.
     """
 
     template: str
@@ -58,6 +59,7 @@ class Found:
     condition: str = ""
     opaque: bool = False
     is_rest: bool = False
+    place: Place | None = None
 
 
 def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
@@ -68,7 +70,19 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
     passage = Passage()
     passage.enter(protection)
     found = _survey((router,), passage, ("",), {})
-    return (each for each in found if rests or not each.is_rest)
+    # Which marks are lost shows once all routes have been read.
+    return (_without_lost_marks(each) for each in tuple(found) if rests or not each.is_rest)
+
+
+def _without_lost_marks(found: Found) -> Found:
+    if found.place is None or found.ruling is None:
+        return found
+    reader, guards = found.areas[-1][0].reader, {area.guard for area, _ in found.areas}
+    try:
+        reader.check_lost_marks(found.place, found.template, guards)
+    except ConfigurationError as error:
+        return replace(found, ruling=None, problem=str(error))
+    return found
 
 
 def _survey(
@@ -152,6 +166,7 @@ def _found(
         receivers=place.receivers,
         parameters=passage.parameters,
         opaque=place.is_mount,
+        place=place,
     )
     yield _in_shadow(passage, place, _judged(passage, place, whole, match))
     if place.is_mount:
@@ -215,7 +230,7 @@ def _condition(route: Any) -> str:
 def _judged(passage: Passage, place: Place, found: Found, match: TableMatch) -> Found:
     try:
         ruling = passage.ruling(endpoint=True, match=match)
-        passage.protection.reader.check(place, ruling)
+        passage.protection.reader.check(place, ruling, found.template)
     except CalleridError as error:
         return replace(found, problem=str(error))
     return replace(found, ruling=ruling)
@@ -235,8 +250,8 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
 def check(router: Router, protection: Protection) -> None:
     """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
 
-    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses; and which are
-    not made for nobody, whom they may get while rules are not enforced.
+    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses; where a
+    ``Public()`` opens nothing; and which are not made for nobody, whom they may get while rules are not enforced.
     """
     every = tuple(survey(router, protection, rests=True))
     found = tuple(each for each in every if not each.is_rest)
@@ -245,11 +260,34 @@ def check(router: Router, protection: Protection) -> None:
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
-    places = ((place, separate(requirement.rule for _, requirement in ruling.parts)) for place, ruling in judged)
+    places = ((place, all_of(tuple(requirement.rule for _, requirement in ruling.parts))) for place, ruling in judged)
     protection.guard.announce(places, protection.default.rule)
+    for place, rule in _idle(found):
+        log.warning("Public() opens nothing at %s: %s has to hold there, too", place, rule)
     unready = tuple(_unready(found))
     if unready:
         log.warning("not enforced, so these may get None for a Caller: write Caller | None: %s", ", ".join(unready))
+
+
+_OWN: Final = frozenset({"decorator", "parameter", "dependency"})
+"""Where a mark of the route itself stands; see `RouteReader.source`."""
+
+
+def _idle(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
+    """Routes with a ``Public()`` that opens nothing, each with a rule further out or beside it that has to hold."""
+    for each in found:
+        if each.method == "HEAD":
+            continue  # it goes with GET
+        floors = [(area.floor, False) for area, _ in each.areas if area.floor is not None]
+        marks = dict.fromkeys(mark for _, marks in each.areas for mark in marks)
+        asked = [*floors, *((mark.requirement, each.sources.get(mark) in _OWN) for mark in marks)]
+        asked += [(entry.requirement, True) for entry in each.entries.values()]
+        for position, (requirement, is_own) in enumerate(asked):
+            beside = [other for place, other in enumerate(asked) if place < position or (is_own and other[1])]
+            standing = next((str(other.rule) for other, _ in beside if not other.optional), None)
+            if requirement.public and standing is not None:
+                yield f"{each.method or 'WS'} {each.template}", standing
+                break
 
 
 def _unready(found: Iterable[Found]) -> Iterator[str]:
