@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from starlette.applications import Starlette
+
 from callerid import Caller, firebase, google
 from callerid.fastapi import Guard
+from callerid.starlette import Guard as StarletteGuard
 from tests.access.made import new_guard, small
 
-__all__ = ["Guard", "even", "firebase", "google", "new_guard", "odd", "small"]
+__all__ = ["Guard", "Starlette", "StarletteGuard", "even", "firebase", "google", "new_guard", "odd", "small"]
 
 
 def odd(caller: Caller) -> bool:

@@ -152,6 +152,15 @@ class OldTerminal(Terminal):
     encoding = "ascii"
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("120", 120)])
+def test_a_terminal_gets_what_fits(columns: str, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    assert demo(out) == 0
+    assert max(map(len, out.getvalue().splitlines())) <= widest
+
+
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
     style: Any = Style.of
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -105,6 +105,51 @@ def test_what_is_held_in_memory_is_written_to_as_it_is(monkeypatch: pytest.Monke
     assert sys.stdout is held
 
 
+def test_a_process_writes_by_a_descriptor_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open(1, "w", closefd=False, encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        output = Output()
+        os.write(1, b"aside\n")
+        output.file.write("own\n")
+        output.give_back()
+        assert sys.stdout is stdout
+        assert output.file.closed
+    assert capfd.readouterr() == ("own\n", "aside\n")
+
+
+def test_what_was_closed_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: int) -> int:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(os, "dup", closed)
+    output = Output()
+    output.file.write("to nowhere")
+    output.give_back()
+    assert sys.stdout is None
+
+
+def test_where_standard_error_is_closed_the_application_writes_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dup2 = os.dup2
+
+    def closed(descriptor: int, other: int) -> int:
+        if (descriptor, other) == (2, 1):
+            raise OSError(9, "Bad file descriptor")
+        return dup2(descriptor, other)
+
+    monkeypatch.setattr(os, "dup2", closed)
+    output = Output()
+    os.write(1, b"aside\n")
+    output.give_back()
+    os.write(1, b"again\n")
+    assert capfd.readouterr() == ("again\n", "")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_descriptors_are_no_trouble(closed: str, folder: Path) -> None:
     (folder / "talkative_app.py").write_text(TALKATIVE.replace('os.write(1, b"descriptor\\n")', ""))

@@ -287,6 +287,19 @@ def test_whom_the_guard_believes_now_is_said_where_the_rule_is_the_same(compare:
     ]
 
 
+def test_rules_that_are_not_enforced_cannot_be_compared(compare: Compare) -> None:
+    app = "app = Starlette(routes=[])\nStarletteGuard(google('a')).protect(app, default=Domain('a.com'){options})"
+    before, after = (app.format(options=each) for each in ("", ", enforce=False, until='2999-12-31'"))
+    reason = "the rules are not enforced: unenforced everywhere until 2999-12-31"
+    assert compare(before, after) == (
+        1,
+        ["main.lock: cannot tell at 1 place, 1 rule compared", f"  the application: cannot tell: {reason}"],
+    )
+    _, lines = compare(before, after, options=["--json"])
+    (finding,) = json.loads("\n".join(lines))["findings"]
+    assert (finding["reason"], finding["before"], finding["now"]) == (reason, None, None)
+
+
 def test_a_stricter_leeway_lets_in_nobody_new(compare: Compare) -> None:
     rules = """{"GET /b": Domain("a.com")}"""
     longer, shorter = (app_with(rules, f"Guard(google('a'), leeway={leeway})") for leeway in (30, 10))

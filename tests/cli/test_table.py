@@ -39,5 +39,21 @@ def test_colours_tell_outcomes_apart_and_move_nothing() -> None:
     assert [line.rstrip() for line in coloured] == plain
 
 
+def test_a_table_that_is_too_wide_is_several() -> None:
+    assert table(Style(width=24)) == [
+        "             ada",
+        "  GET /a     ✓ 200",
+        "  GET /long  403 no",
+        "",
+        "             nobody",
+        "  GET /a     401 who?",
+        "  GET /long  401 expired",
+    ]
+    assert table(Style(width=32)) == table(Style())
+    assert len(table(Style(width=31))) == 7
+
+
 def test_names_are_one_column() -> None:
     assert names({"a": "one", "long": "two"}, Style()) == ["  a     one", "  long  two"]
+    assert names({"a": "one two three"}, Style(width=12)) == ["  a  one two", "     three"]
+    assert names({"a": ""}, Style()) == ["  a  "]

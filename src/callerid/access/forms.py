@@ -12,7 +12,7 @@ from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import shown
 from callerid.rollout import UNENFORCED
 
-__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings"]
+__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings", "wrapped"]
 
 WIDTH = 120
 """No line of the table is longer than this, or than it is told."""
@@ -66,7 +66,7 @@ def summary(found: AccessMap) -> str:
 
 def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     name, *others = zip(cells, widths, strict=True)
-    columns = [_wrapped_at_slashes(*name), *(_wrapped(cell, width) for cell, width in others)]
+    columns = [_wrapped_at_slashes(*name), *(wrapped(cell, width) for cell, width in others)]
     height = max(map(len, columns))
     rows = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -74,11 +74,12 @@ def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _wrapped_at_slashes(text: str, width: int) -> list[str]:
     return (
-        [line.replace(" /", "/") for line in _wrapped(text.replace("/", " /"), width)] if len(text) > width else [text]
+        [line.replace(" /", "/") for line in wrapped(text.replace("/", " /"), width)] if len(text) > width else [text]
     )
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in as many lines as it takes: broken at blanks, and long words at ``@``, dots and colons."""
     if len(text) <= width:
         return [text]
     indent = "  " if width > 10 else ""

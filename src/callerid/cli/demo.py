@@ -10,12 +10,13 @@ import os
 import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 
+from callerid.access.forms import wrapped
 from callerid.cli.scenes import CALLERS, SPOILT, Outcome, Route, credential, expected, routes_of
 from callerid.cli.stages import SERVERS, stage
 from callerid.cli.table import WORDS, Style, names, outcomes
@@ -92,11 +93,14 @@ def _report(
     routes = [str(route) for route in routes_of(seen.app)]
     calls = len(seen.outcomes)
     return [
-        f"An orders service at {address} (examples/{seen.app}_app/app.py), guarded by callerid.",
-        f"A local issuer at {issuer_url} signs tokens in Google's formats; the service fetches its keys over HTTP.",
+        *wrapped(f"An orders service at {address} (examples/{seen.app}_app/app.py), guarded by callerid.", style.width),
+        *wrapped(
+            f"A local issuer at {issuer_url} signs tokens in Google's formats; the service fetches its keys over HTTP.",
+            style.width,
+        ),
         "",
-        style.paint("What stands at each route", "head"),
-        *names({route: seen.rules.get(route, "no rule was asked") for route in routes}, Style()),
+        style.paint("The rule at each route", "head"),
+        *names({route: seen.rules.get(route, "no rule was asked") for route in routes}, replace(style, colours=False)),
         "",
         style.paint("Who calls", "head"),
         *names(CALLERS, style),
@@ -106,13 +110,17 @@ def _report(
         "",
         *names(_legend(style), style),
         "",
-        style.paint("What is no good to anybody", "head"),
+        style.paint("Tokens that let nobody in", "head"),
         *names(SPOILT, style),
         "",
         *outcomes(routes, tuple(SPOILT), seen.outcomes, wrong, style),
         "",
-        style.paint("Why not? The decision log says it: Firebase user ben, at ada's orders", "head"),
-        *(f"  {line}" for line in seen.why.get(("GET /users/ada/orders", "ben"), ())),
+        style.paint("Why not? From the decision log: Firebase user ben, at ada's orders", "head"),
+        *(
+            part
+            for line in seen.why.get(("GET /users/ada/orders", "ben"), ())
+            for part in wrapped(f"  {line}", style.width)
+        ),
         "",
         *(f"NOT AS EXPECTED: {' as '.join(call)}: expected {must}, got {came}" for call, (must, came) in wrong.items()),
         f"demo: {calls} calls, {calls - len(wrong)} as expected",
@@ -121,16 +129,20 @@ def _report(
 
 def _legend(style: Style) -> dict[str, str]:
     return {
-        style.tick: "let in; 404 and 405: to where nothing is",
-        f"401 {WORDS['no_credential']}": "nothing was sent that says who is calling",
-        f"401 {WORDS['wrong_audience']}": "the token was minted for another place",
-        f"403 {WORDS['not_allowed']}": "we know who is calling, and no rule lets them in",
+        style.tick: "let in (404 and 405: there is nothing to call)",
+        f"401 {WORDS['no_credential']}": "no credential was sent",
+        f"401 {WORDS['wrong_audience']}": "the token was minted for another audience",
+        f"403 {WORDS['not_allowed']}": "the caller is known, and the rule does not let them in",
     }
 
 
 def _to_try(app: str, address: str, issuer: LocalIssuer, fetch: Fetch) -> list[str]:
     by_name = {str(route): route for route in routes_of(app)}
-    lines = ["", "Both stay up until Ctrl-C, and refusals are explained here. To try (tokens are good for an hour):"]
+    lines = [
+        "",
+        "Both stay up until Ctrl-C, and refusals are logged here.",
+        "To try (the tokens are good for an hour):",
+    ]
     for caller, name in (
         ("stranger", "GET /healthz"),
         ("stranger", "GET /reports/daily"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -58,7 +57,7 @@ def _duplicate(descriptor: int) -> int | None:
 def _descriptor(file: TextIO) -> int | None:
     try:
         return file.fileno()
-    except (OSError, AttributeError, io.UnsupportedOperation):  # held in memory, as in tests
+    except (OSError, ValueError, AttributeError):  # held in memory, as in tests
         return None
 
 

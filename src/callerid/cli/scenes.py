@@ -83,9 +83,9 @@ CALLERS: Mapping[str, str] = MappingProxyType(
     {
         "stranger": "sends no credential",
         "staff": "sam@example.com, signed in with the shop's Google Workspace",
-        "boss": "grace@example.com, likewise",
-        "outsider": "eve@example.org, signed in at the same website with another Workspace",
-        "robot": "a service account of just anybody, its audience right: Google signs it a token for any",
+        "boss": "grace@example.com, of the same Workspace",
+        "outsider": "eve@example.org, signed in at the same website, of another Workspace",
+        "robot": "a service account of anybody's project; Google signs it a token for any audience, this one too",
         "scheduler": "the shop's own service account; Google's client library fetches its tokens",
         "ada": "Firebase user ada",
         "ben": "Firebase user ben",
@@ -95,11 +95,11 @@ CALLERS: Mapping[str, str] = MappingProxyType(
 
 SPOILT: Mapping[str, str] = MappingProxyType(
     {
-        "expired": "the token of somebody who may, an hour too old",
+        "expired": "a token of somebody who may, expired an hour ago",
         "forged": "the same claims and key id, signed by a key that is not Google's",
-        "audience": "the same, minted for another place (for the task: for the service as a whole)",
+        "audience": "the same, minted for another audience (for the task: for the whole service)",
         "unsigned": "the same claims with alg: none",
-        "neighbour": "Firebase user ada of another project: Google's own keys sign it",
+        "neighbour": "Firebase user ada of another project, signed by the same keys of Google's",
     }
 )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
+
+from callerid.access.forms import wrapped
 
 if TYPE_CHECKING:
     from callerid.cli.scenes import Outcome
@@ -57,8 +59,13 @@ class Style:
 
 def names(rows: Mapping[str, str], style: Style) -> list[str]:
     """Two columns: a name, and what there is to say about it."""
-    width = max(map(len, rows))
-    return [f"  {style.paint(name.ljust(width), 'head')}  {said}" for name, said in rows.items()]
+    margin = max(map(len, rows))
+    lines: list[str] = []
+    for name, said in rows.items():
+        first, *others = wrapped(said, style.width - margin - 4)
+        lines.append(f"  {style.paint(name.ljust(margin), 'head')}  {first}")
+        lines += [f"  {'':{margin}}  {other}" for other in others]
+    return lines
 
 
 def outcomes(
@@ -68,19 +75,37 @@ def outcomes(
     wrong: Iterable[tuple[str, str]],
     style: Style,
 ) -> list[str]:
-    """A row for each route, a column for each caller; what was not expected stands out."""
-    unexpected = frozenset(wrong)
+    """A row for each route, a column for each caller, in several tables where one is too wide.
+
+    What was not expected stands out.
+    """
     margin = max(map(len, routes))
-    widths = [max(len(caller), *(len(_cell(seen[route, caller], style)) for route in routes)) for caller in callers]
-    head = "  ".join(caller.ljust(width) for caller, width in zip(callers, widths, strict=True))
-    lines = [style.paint(f"  {'':{margin}}  {head}".rstrip(), "head")]
-    for route in routes:
-        cells = [
-            _painted(seen[route, caller], width, style, wrong=(route, caller) in unexpected)
-            for caller, width in zip(callers, widths, strict=True)
-        ]
-        lines.append(f"  {route:{margin}}  {'  '.join(cells)}".rstrip())
-    return lines
+    widths = {
+        caller: max(len(caller), *(len(_cell(seen[route, caller], style)) for route in routes)) for caller in callers
+    }
+    unexpected = frozenset(wrong)
+    lines: list[str] = []
+    for some in _fitting(widths, style.width - margin - 2):
+        head = "  ".join(caller.ljust(width) for caller, width in some.items())
+        lines += ["", style.paint(f"  {'':{margin}}  {head}".rstrip(), "head")]
+        for route in routes:
+            cells = [
+                _painted(seen[route, caller], width, style, wrong=(route, caller) in unexpected)
+                for caller, width in some.items()
+            ]
+            lines.append(f"  {route:{margin}}  {'  '.join(cells)}".rstrip())
+    return lines[1:]
+
+
+def _fitting(widths: Mapping[str, int], room: int) -> Iterator[dict[str, int]]:
+    """The columns, in groups that fit; each has two spaces before it."""
+    group: dict[str, int] = {}
+    for name, width in widths.items():
+        if group and sum(group.values()) + 2 * len(group) + width + 2 > room:
+            yield group
+            group = {}
+        group[name] = width
+    yield group
 
 
 def _cell(outcome: Outcome, style: Style) -> str:
