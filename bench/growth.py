@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -29,7 +30,7 @@ from callerid import (
     google,
 )
 from callerid.algebra import Side, new_access
-from callerid.guard import run
+from callerid.authentication import resolve
 from callerid.paths import PathTable
 from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer
@@ -69,7 +70,7 @@ def _alternatives(issuer: LocalIssuer, sent: dict[str, list[str]], count: int) -
     guard = Guard(issuer.google(AUDIENCE))
     others = tuple(User(f"person{number}@example.org") for number in range(count - 1))
     requirement = guard.requirement(AnyOf(*others, Domain("example.com")))
-    return lambda: guard.judge(requirement, guard.recognise(sent) or run(guard.identify(sent)), {})
+    return lambda: guard.judge(requirement, resolve(partial(guard.identify, sent)), {})
 
 
 def _issuers(issuer: LocalIssuer, sent: dict[str, list[str]], count: int) -> Callable[[], object]:
@@ -77,7 +78,7 @@ def _issuers(issuer: LocalIssuer, sent: dict[str, list[str]], count: int) -> Cal
     others = [firebase(f"project-{number}", keys=keys) for number in range(count)]
     guard = Guard(*others, issuer.google(AUDIENCE))
     requirement = guard.requirement(Domain("example.com"))
-    return lambda: guard.judge(requirement, guard.recognise(sent) or run(guard.identify(sent)), {})
+    return lambda: guard.judge(requirement, resolve(partial(guard.identify, sent)), {})
 
 
 def _trusting(count: int) -> None:

@@ -9,11 +9,12 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator, Mapping
+from functools import partial
 from statistics import median
 
 from bench.measure import Row
 from callerid import Guard
-from callerid.guard import run
+from callerid.authentication import resolve
 from callerid.testing import LocalIssuer
 
 __all__ = ["rows"]
@@ -82,7 +83,7 @@ def _weight() -> float:
     guard = Guard(issuer.firebase("shop-prod"), memory=REMEMBERED)
 
     def see(uid: str) -> None:
-        run(guard.identify({"authorization": ["Bearer " + issuer.altered(one, sub=uid, user_id=uid)]}))
+        resolve(partial(guard.identify, {"authorization": ["Bearer " + issuer.altered(one, sub=uid, user_id=uid)]}))
 
     see("warm")
     # Small enough to take seconds; the weight of one does not depend on how many there are, but for the tables' steps.

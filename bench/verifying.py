@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.measure import Row, ratios, turns
-from callerid import Domain, Guard, KeyDocument, Kind
-from callerid.guard import run
+from callerid import Domain, Guard, KeyDocument
+from callerid import google as google_issuer
+from callerid.authentication import resolve
 from callerid.issuers import Issuer
 from callerid.testing import LocalIssuer
 
@@ -43,7 +46,7 @@ def _guard(issuer: Issuer, memory: int) -> Callable[[str], object]:
 
     def judged(token: str) -> object:
         sent = {"authorization": ["Bearer " + token]}
-        return guard.judge(requirement, guard.recognise(sent) or run(guard.identify(sent)), {})
+        return guard.judge(requirement, resolve(partial(guard.identify, sent)), {})
 
     return judged
 
@@ -113,15 +116,7 @@ def _p256() -> Iterator[Row]:
     signed = f"{_encoded(json.dumps({'alg': 'ES256', 'kid': 'p256'}).encode())}.{_encoded(json.dumps(claims).encode())}"
     der = key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
     token = f"{signed}.{_encoded(_raw(der))}"
-    issuer = Issuer(
-        name="https://accounts.google.com",
-        kind=Kind.GOOGLE,
-        spellings=frozenset({"https://accounts.google.com"}),
-        audiences=frozenset({AUDIENCE}),
-        keys=KeyDocument(document),
-        algorithm="ES256",
-        fixed_audience=False,
-    )
+    issuer = replace(google_issuer(AUDIENCE, keys=KeyDocument(document)), algorithm="ES256")
     judged, public, algorithm = _guard(issuer, 0), key.public_key(), ec.ECDSA(hashes.SHA256())
     data = signed.encode()
     found = turns({"raw": lambda: public.verify(der, data, algorithm), "callerid": lambda: judged(token)})

@@ -6,14 +6,13 @@ The staircase of rooms, each importing only what stands before it::
 
     errors ← callers ← rules ← policies         pure
     errors ← keys                               Google's keys: fetched, kept, chosen
-    errors ← tokens · keys ← issuers ← verify   pure
-    callers, issuers ← memory                   verified tokens, remembered
+    callers, keys ← issuers                     one module per kind of credential
+    issuers ← authentication                    credentials of a request → verified callers
     rules, issuers ← algebra                    what rules mean together
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
-    rollout                                     rules not enforced yet; how others compare
-    guard                                       the flow and its drivers
-    rehearsal                                   decisions that answer nobody
+    rules, authentication ← authorization       requirements → one decision, logged
+    guard                                       what users hold
     marks                                       what allow() leaves on an endpoint
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
@@ -21,6 +20,7 @@ The staircase of rooms, each importing only what stands before it::
     testing · cli
 """
 
+from callerid.authorization import ShadowCounts
 from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind
 from callerid.errors import (
     BadRequest,
@@ -39,7 +39,6 @@ from callerid.guard import Guard
 from callerid.issuers import Issuer, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.policies import rules_from_iam_policy
-from callerid.rollout import ShadowCounts
 from callerid.rules import (
     AllOf,
     AnyGoogleAccount,

@@ -1,6 +1,6 @@
 """The verified identity behind a request.
 
-A `Caller` holds only facts its issuer vouches for, and never the token. It is made by `callerid.verify` (or, in tests,
+A `Caller` holds only facts its issuer vouches for, and never the token. It is made by an issuer (or, in tests,
 by `callerid.testing`) and by nothing else: whoever holds one may believe it.
 """
 

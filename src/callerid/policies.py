@@ -42,7 +42,7 @@ def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "
     for number, binding in enumerate(_bindings(policy)):
         where = f"bindings[{number}]"
         if not isinstance(binding, Mapping):
-            raise _error(f"{where} is no object")
+            raise _error(f"{where} is not an object")
         given = cast("Mapping[str, Any]", binding)
         if not isinstance(given.get("role"), str):
             raise _error(f"{where} has no role")
@@ -56,7 +56,7 @@ def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "
 def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice in one object")
+        raise ValueError("an object has a member twice")
     return members
 
 
@@ -65,16 +65,16 @@ def _bindings(policy: Any) -> list[Any]:
         try:
             policy = json.loads(policy, object_pairs_hook=_members_once)
         except (ValueError, RecursionError) as error:
-            raise _error(f"no JSON ({one_line(str(error))})") from None
+            raise _error(f"it is not JSON ({one_line(str(error))})") from None
     if not isinstance(policy, Mapping):
-        raise _error("no object")
+        raise _error("it is not a JSON object")
     given = cast("Mapping[str, Any]", policy)
     version = given.get("version", 1)
     if type(version) is not int or not 0 <= version <= _NEWEST:
-        raise _error(f"of version {version!r}, and this library knows 1 to {_NEWEST}")
+        raise _error(f"its version is {version!r}, and this library reads 1 to {_NEWEST}")
     bindings: Any = given.get("bindings", [])
     if not _is_array(bindings):
-        raise _error("bindings is no array")
+        raise _error("bindings is not an array")
     return bindings  # type: ignore[no-any-return]
 
 
@@ -85,7 +85,7 @@ def _members(binding: Mapping[str, Any], where: str) -> list[str]:
         raise _error(f"{where} holds under the condition {title!r}, which cannot be judged here")
     members: Any = binding.get("members")
     if not _is_array(members) or not all(isinstance(each, str) for each in members):
-        raise _error(f"{where}.members is no array of texts")
+        raise _error(f"{where}.members is not an array of strings")
     return members  # type: ignore[no-any-return]
 
 

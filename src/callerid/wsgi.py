@@ -16,18 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from callerid.answers import Answer, dressed
 from callerid.applications import OUTSIDE_OF_CORS, cors_inside
+from callerid.authentication import Waited, resolve
+from callerid.authorization import named
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
-from callerid.guard import GuardCore, Requirement, log, run
-from callerid.paths import Gate, Refused, ambiguous, checked_root, readings_of
-from callerid.rollout import named
+from callerid.guard import GuardCore, Requirement, log
+from callerid.keys import Wait
+from callerid.paths import Admitted, Gate, Refused, ambiguous, checked_root, readings_of
 from callerid.rules import Rule
 
 __all__ = ["CALLER", "CallerMiddleware", "OnRefusal", "introduce", "path_of", "respond", "sent"]
@@ -104,13 +106,15 @@ class CallerMiddleware:
         environ = {**environ}
         path, targets = _path_and_targets(environ)
         guard = self.gate.guard
-        verdict = run(
-            self.gate.decide(
-                environ["REQUEST_METHOD"],
-                readings_of(path, self._root, (), targets),
-                lambda: sent(environ, guard.headers.values()),
-            )
-        )
+        readings = readings_of(path, self._root, (), targets)
+        credentials = partial(sent, environ, guard.headers.values())
+        method: str = environ["REQUEST_METHOD"]
+
+        def decide(waited: Waited) -> Admitted | Refused | Wait:
+            return self.gate.decide(method, readings, credentials, waited)
+
+        # mypy joins the two to object.
+        verdict: Admitted | Refused = resolve(decide)  # type: ignore[assignment]
         if isinstance(verdict, Refused):
             return respond(self._answer(verdict, environ), environ, start_response)
         introduce(verdict.caller, environ)

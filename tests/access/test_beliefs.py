@@ -274,9 +274,8 @@ def test_an_issuer_that_is_not_as_usual() -> None:
     usual = google(URL)
     for odd in (
         replace(usual, algorithm="ES256"),
-        replace(usual, slots=usual.slots[:1]),
-        replace(usual, spellings=usual.spellings | {"https://other.example.com"}),
-        replace(usual, fixed_audience=True),
+        replace(usual, locations=usual.locations[:1]),
+        replace(usual, accepted_iss=usual.accepted_iss | {"https://other.example.com"}),
     ):
         assert found(trusting(odd, rule=STAFF), trusting(odd, rule=STAFF)) == []
         assert found(trusting(odd, rule=STAFF), trusting(usual, rule=STAFF)) == [

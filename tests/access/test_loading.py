@@ -40,12 +40,12 @@ def test_two_of_one_name_do_not_get_mixed_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("app", "'app' names no application"),
-        ("app:", "'app:' names no application"),
-        ("app/x:y", "'app/x:y' names no application"),
+        ("app", "'app' does not name an application"),
+        ("app:", "'app:' does not name an application"),
+        ("app/x:y", "'app/x:y' does not name an application"),
         ("nowhere_to_be_found:app", "cannot import 'nowhere_to_be_found' from "),
         ("made_for_a_test:nothing", "made_for_a_test:nothing: made_for_a_test has no 'nothing'"),
-        ("made_for_a_test:Settings.app()", "made_for_a_test:Settings.app(): 'Settings.app' is no factory"),
+        ("made_for_a_test:Settings.app()", "made_for_a_test:Settings.app(): 'Settings.app' is not a factory"),
         (
             "made_for_a_test:broken()",
             "made_for_a_test:broken(): the factory raised ZeroDivisionError: division by zero (at made_for_",

@@ -29,7 +29,7 @@ from callerid import (
 )
 from callerid.access import access_map, differences, locked
 from callerid.access.lock import Block, read_lock, rule_in
-from callerid.algebra import Sealed, fingerprint
+from callerid.algebra import Sealed, Separate, fingerprint
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.testing import LocalIssuer
@@ -139,6 +139,7 @@ def test_audiences_are_there() -> None:
         AllOf(IssuedBy("https://accounts.google.com"), User("1234") | ServiceAccount("12")),
         FirebaseUser(anonymous=True),
         FirebaseUser("u", project="shop-prod"),
+        Separate(Tenant("t"), EmailDomain("b.com") & Tenant("t")),
         SignedInWithin(60),
         Via(ServiceAccount("a@b.iam.gserviceaccount.com")) & User("a@b.com", hosted=False),
     ],
@@ -162,9 +163,12 @@ def test_a_path_parameter_and_code_come_back() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "x.lock: this is no access lock"),
-        ("{}", "x.lock: this is no access lock"),
-        ("callerid-access-lock 1\n", "x.lock: a lock of format version '1', and this callerid reads 2: write it anew"),
+        ("", "x.lock: this is not an access lock"),
+        ("{}", "x.lock: this is not an access lock"),
+        (
+            "callerid-access-lock 1\n",
+            "x.lock: the lock has format version '1', and this callerid reads 2: write it again",
+        ),
         ("callerid-access-lock 2\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
         ("callerid-access-lock 2\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
     ],

@@ -201,7 +201,7 @@ def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> N
 
 def test_a_lock_that_holds_no_rules_is_told(issuer: LocalIssuer) -> None:
     lock = locked(access_map(app_of(issuer, {"GET /a": STAFF}))).replace("allow Domain", "allow Kingdom")
-    with pytest.raises(ConfigurationError, match="Kingdom is none of callerid's rules"):
+    with pytest.raises(ConfigurationError, match="Kingdom is not one of callerid's rules"):
         newcomers(lock, access_map(app_of(issuer, {"GET /a": Domain("example.com")})))
 
 

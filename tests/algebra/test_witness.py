@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -29,7 +30,8 @@ from callerid import (
     google,
 )
 from callerid.algebra import Persona, Side, Yes, new_access
-from callerid.guard import Requirement, run
+from callerid.authentication import resolve
+from callerid.guard import Requirement
 from callerid.rules import Facts, admitted
 from callerid.testing import LocalIssuer
 from callerid.testing.personas import headers_of
@@ -57,9 +59,9 @@ def is_let_in(side: Side, headers: dict[str, str], path: dict[str, str]) -> bool
     guard = guard_of(side)
     requirement = Requirement(side.rule, side.audiences)
     try:
-        identity = run(guard.identify({} if requirement.public else sent(headers)))
+        identity = resolve(partial(guard.identify, {} if requirement.public else sent(headers)))
         if identity.caller is not None:
-            guard.check_audience(identity.caller, side.audiences)
+            guard.authenticator.check_audience(identity.caller, side.audiences)
     except Refusal:
         return False
     # As guard.judge does; that refuses to judge rules that do not say which of two projects' users they mean.
@@ -146,7 +148,7 @@ PERSONAS: list[tuple[Persona, str]] = [
 def test_a_persona_is_told_in_one_line_and_its_tokens_say_the_same(persona: Persona, words: str) -> None:
     assert str(persona) == words
     guard = Guard(*LOCAL_ISSUERS.values(), clock=lambda: NOW)
-    identity = run(guard.identify(sent(headers_of(persona, LOCAL))))
+    identity = resolve(partial(guard.identify, sent(headers_of(persona, LOCAL))))
     assert identity.caller == persona.caller(NOW)
     assert persona.facts(NOW).path == dict(persona.path)
 
@@ -159,7 +161,7 @@ def test_a_persona_with_no_facts_beyond_a_uid() -> None:
     assert caller.firebase.signed_in_at is None
     assert str(bare) == "the Firebase user 'u1'"
     with pytest.raises(Unauthenticated):
-        run(guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL))))
+        guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL)))
 
 
 MADE_UP: list[tuple[Rule, Rule]] = [

@@ -38,7 +38,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import Side
+from callerid.algebra import Separate, Side
 from callerid.callers import Claims
 from callerid.rules import Facts
 
@@ -107,8 +107,8 @@ class World:
 
     def whom(self, rule: Rule, *, tenant_named: bool = False) -> int:
         """Everybody whom the rule admits."""
-        if isinstance(rule, AllOf):
-            named = tenant_named or rule.names_tenant
+        if isinstance(rule, AllOf | Separate):
+            named = isinstance(rule, AllOf) and (tenant_named or rule.names_tenant)
             found = -1
             for part in rule.rules:
                 found &= self.whom(part, tenant_named=named)
@@ -407,12 +407,14 @@ def a_rule(random: Random, leaves: Iterable[Rule], size: int) -> Rule:
         return random.choice(tuple(leaves))
     left = random.randint(1, size - 1)
     one, other = a_rule(random, leaves, left), a_rule(random, leaves, size - left)
+    if random.random() < 0.1:
+        return Separate(one, other)
     return one & other if random.random() < 0.5 else one | other
 
 
 def near(random: Random, rule: Rule, leaves: Iterable[Rule]) -> Rule:
     """A rule that differs from this one in a place or two, as rules in one application do."""
-    if isinstance(rule, AllOf | AnyOf):
+    if isinstance(rule, AllOf | AnyOf | Separate):
         parts = list(rule.rules)
         place = random.randrange(len(parts))
         way = random.random()
@@ -421,7 +423,7 @@ def near(random: Random, rule: Rule, leaves: Iterable[Rule]) -> Rule:
         elif way < 0.4:
             parts.append(random.choice(tuple(leaves)))
         elif way < 0.5:
-            return (AnyOf if isinstance(rule, AllOf) else AllOf)(*parts)
+            return (AnyOf if isinstance(rule, AllOf) else Separate if isinstance(rule, AnyOf) else AllOf)(*parts)
         else:
             parts[place] = near(random, parts[place], leaves)
         return type(rule)(*parts)

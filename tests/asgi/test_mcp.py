@@ -8,16 +8,18 @@ from uuid import UUID
 
 import anyio
 import httpx2
+import mcp_types as types
 import pytest
 from mcp.client.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
 
 from callerid import Guard, Nobody
 from callerid.asgi import CallerMiddleware
-from tests.starlette.world import AT_HAND, STAFF, token
+from tests.starlette.world import AT_HAND, ROBOTS, STAFF, token
 
 from .servers import Address, raw, request, serving
 
@@ -221,3 +223,46 @@ def test_a_session_of_the_older_transport_is_not_taken_over_either(events: Addre
             return found
 
     assert anyio.run(run) == [404, 404, 404, 400]
+
+
+# --- what a client brings back without a session ---
+
+
+async def transfer(context: Context[Any, Any]) -> str | types.InputRequiredResult:
+    """In two rounds."""
+    if context.request_state is None:
+        return types.InputRequiredResult(request_state="agreed")
+    asked: Any = context.request_context.request
+    token = get_access_token()
+    assert token is not None
+    assert token.token == ""
+    return f"{asked.state.caller} goes on with what was {context.request_state}, as {token.client_id}"
+
+
+def modern(**more: Any) -> dict[str, Any]:
+    known = {"protocolVersion": "2026-07-28", "clientCapabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    meta = {f"io.modelcontextprotocol/{name}": value for name, value in known.items()}
+    params = {"name": "transfer", "arguments": {}, "_meta": meta, **more}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+def test_what_the_sdk_sealed_for_one_caller_no_other_brings_back() -> None:
+    tools = MCPServer("tools")
+    tools.tool()(transfer)
+    guard = Guard(*AT_HAND)
+    app = CallerMiddleware(
+        tools.streamable_http_app(json_response=True), guard=guard, default=Nobody(), routes={"/mcp": STAFF | ROBOTS}
+    )
+    method = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "transfer"}
+
+    def post(address: Address, who: str, **more: Any) -> Any:
+        with httpx2.Client(headers={**bearer(who), **EVENTS, **method}, trust_env=False) as http:
+            return http.post(f"http://127.0.0.1:{address[1]}/mcp", json=modern(**more)).json()
+
+    with serving("uvicorn", app, lifespan="on") as address:
+        state = post(address, "staff")["result"]["requestState"]
+        assert post(address, OTHER, requestState=state)["error"]["data"] == {"reason": "invalid_request_state"}
+        assert post(address, "robot", requestState=state)["error"]["data"] == {"reason": "invalid_request_state"}
+        answer = post(address, "staff", requestState=state)["result"]["content"][0]["text"]
+    ada = "user:ada@example.com"
+    assert answer == f"{ada} goes on with what was agreed, as {ada}"

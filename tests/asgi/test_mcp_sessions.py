@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -282,6 +283,51 @@ def test_a_request_that_is_passed_on_within_the_application_keeps_its_session(se
     reply = ask(app, "/forward", "staff", method="POST")
     (session,) = [value for name, value in reply.raw_headers if name == HEADER]
     assert statuses(app, "/forward", "staff", "outsider", method="POST", headers=[(HEADER, session)]) == [200, 404]
+
+
+# --- the SDK's own authentication context ---
+
+
+def fake_sdk(monkeypatch: pytest.MonkeyPatch) -> ContextVar[Any]:
+    """Modules of these names, as far as they are used; the real ones are in test_mcp.py."""
+    current: ContextVar[Any] = ContextVar("current", default=None)
+    context, users = ModuleType("auth_context"), ModuleType("bearer_auth")
+    context.auth_context_var = current  # type: ignore[attr-defined]
+    users.AccessToken = users.AuthenticatedUser = SimpleUser  # type: ignore[attr-defined]
+    for module in (context, users):
+        monkeypatch.setitem(sys.modules, f"mcp.server.auth.middleware.{module.__name__}", module)
+    return current
+
+
+class SimpleUser:
+    def __init__(self, token: Any = None, **given: Any) -> None:
+        self.given: dict[str, Any] = token.given if isinstance(token, SimpleUser) else {**given, "token": token}
+
+
+@pytest.mark.parametrize(
+    ("who", "known"),
+    [
+        ("staff", {"client_id": "user:ada@example.com", "scopes": [], "token": ""}),
+        ("u1", {"client_id": "firebase:shop-prod/u1", "scopes": [], "token": "", "subject": "u1"}),
+        (None, None),
+    ],
+)
+def test_the_sdk_is_told_who_calls_while_they_do(who: str | None, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = fake_sdk(monkeypatch)
+    seen: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        user = current.get()
+        seen.append(None if user is None else user.given)
+        await Server()(scope, receive, send)
+
+    app = guarded(inner, default=ANYBODY | Public())
+    version = [(b"MCP-Protocol-Version", b"2026-07-28")]
+    assert statuses(app, "/mcp", who, method="POST", headers=version) == [200]
+    assert statuses(app, "/mcp", who, method="POST") == [200]  # which is no client of MCP
+    assert seen[1] is None
+    assert seen[0] is None if known is None else known.items() <= seen[0].items()
+    assert current.get() is None
 
 
 # --- an application by itself, in a guard of another make ---

@@ -181,6 +181,7 @@ def test_litestar_takes_what_begins_like_a_mount_for_a_path_below_it() -> None:
     assert statuses(shut, "/api/adminx", None, root_path="/api") == [400]
     assert statuses(shut, "/admin/x", None, "staff") == [401, 200]
     assert statuses(shut, "/open", None) == [200]
+    assert statuses(shut, "/open/adminx", None) == [404]  # only at its beginning
 
 
 def test_the_cors_setting_of_litestar_is_recognised() -> None:

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from callerid import Guard, Nobody, Public
 from callerid.asgi import CallerMiddleware, WebSockets
-from callerid.tokens import parse
+from callerid.authentication.jws import parse
 from tests.starlette.world import AT_HAND, STAFF, ask, issuer, statuses, token
 
 from .servers import ASGI_SERVERS, Address, raw, request, serving, status

@@ -11,8 +11,8 @@ from callerid import ConfigurationError, Guard, Public, Rule, Via
 from callerid.asgi import WebSockets
 from callerid.asgi.exchange import Exchange
 from callerid.asgi.websockets import serve_until
+from callerid.authentication.jws import parse
 from callerid.testing import LocalIssuer
-from callerid.tokens import parse
 from tests import held_time
 from tests.starlette.world import AT_HAND, ROBOT, ROBOTS, URL, ask, dial, scope_of, token
 

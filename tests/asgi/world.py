@@ -9,8 +9,8 @@ import anyio
 
 from callerid import Caller, Guard
 from callerid.asgi import CallerMiddleware
+from callerid.authentication.jws import parse
 from callerid.guard import GuardCore
-from callerid.tokens import parse
 from tests import held_time
 from tests.starlette.world import AT_HAND, STAFF, issuer, scope_of
 
@@ -83,7 +83,7 @@ def converse(app: Any, guard: GuardCore, conversation: Conversation, backend: st
     """A socket whose token, the leeway added, expires after `LEFT` seconds of held time."""
     fresh = issuer.workspace_person("ada@example.com")
     begins = parse(fresh).claims["exp"] + guard.leeway - LEFT
-    guard.clock = lambda: begins + anyio.current_time()
+    guard.authenticator.clock = lambda: begins + anyio.current_time()
     bearer = [(b"authorization", f"Bearer {fresh}".encode())]
     scope = scope_of("GET", path, bearer, type="websocket", scheme="ws", subprotocols=[])
     del scope["method"]

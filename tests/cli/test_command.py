@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         (["demo", "--app", "django"], "callerid demo: argument --app: invalid choice: 'django'"),
         (["demo", "--server", "waitress"], "callerid: --server waitress: fastapi is run by uvicorn"),
         (["demo", "--app", "flask", "--server", "x"], "callerid: --server x: flask is run by gunicorn or waitress"),
-        (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is no port: 0 to 65535"),
-        (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is no port: 0 to 65535"),
+        (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is not a port: 0 to 65535"),
+        (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is not a port: 0 to 65535"),
         (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is no service account"),
         (["issuer", "--workspace-person", "ada@gmail.com"], "callerid: Google mints no such token: gmail.com belongs"),
         (["issuer", "--client-id", "https://a.example", "--person", "ada@gmail.com"], "callerid: Google mints no such"),
@@ -116,6 +116,12 @@ def test_an_end_from_outside_is_no_traceback(
     with Path(os.devnull).open("w") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         assert main(["demo"]) == code
+
+
+def test_what_raises_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(module, "demo", lambda *_, **__: 1 // 0)
+    assert main(["demo"]) == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_it_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_a_change_is_shown_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFix
     lock = tmp_path / "access.lock"
     app = ["routes", "app:app", "--app-dir", str(EXAMPLES / "flask_app")]
     assert main([*app, "--lock", str(lock)]) == 0
-    assert capsys.readouterr().out == f"{lock}: 13 rules\n"
+    assert capsys.readouterr().out == f"{lock}: written, 13 rules\n"
     lock.write_text(lock.read_text().replace("allow Public()", "allow Domain('example.com')", 1))
     assert main([*app, "--check", str(lock)]) == 1
     assert capsys.readouterr().out.splitlines()[:4] == [
@@ -142,14 +142,15 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere:app"], "cannot import 'nowhere'"),
-        (["app:SERVICE"], "app:SERVICE: an object of class str is no application"),
+        (["nowhere:app"], "No module named 'nowhere'; --app-dir names the folder that it is in"),
+        (["app:SERVICE"], "app:SERVICE: an object of class str cannot be mapped"),
+        (["app:health"], "callerid's CallerMiddleware; if this is a factory, write app:health()"),
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
         (["app:app", "--check", "BAD"], "BAD: it is not UTF-8 (byte 0)"),
         (["app:app", "--lock", "x.lock", "--json"], "--lock writes a file of its own format: leave out --json"),
         (["app:app", "--markdown", "--check", "OLD"], "--markdown is for the map alone"),
         (["app:app", "--markdown", "--no-new-access", "OLD"], "--markdown is for the map alone"),
-        (["app:app", "--check", "OLD"], "a lock of format version '0'"),
+        (["app:app", "--check", "OLD"], "the lock has format version '0'"),
         (["app:app", "--lock", "no/such/access.lock"], "cannot write no/such/access.lock: No such file"),
     ],
 )
@@ -183,7 +184,7 @@ def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.Captu
     ]
     lock.write_text("callerid-access-lock 9")
     assert main([*app, "--no-new-access", str(lock)]) == 2
-    assert "a lock of format version '9'" in capsys.readouterr().err
+    assert "the lock has format version '9'" in capsys.readouterr().err
 
 
 CODE = """

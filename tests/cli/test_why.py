@@ -101,7 +101,7 @@ def test_a_refusal_is_found_and_explained(log: Path, capsys: pytest.CaptureFixtu
         "refused: GET /users/{user_id}  403 not_allowed",
         "  caller  firebase:shop-prod/ben, says https://securetoken.google.com/shop-prod",
         "  rule    domain:example.com or (firebaseUser:{user_id} and emailDomain:example.net)",
-        f"  detail  expected {STAFF_OR_SELF}, got firebase:shop-prod/ben",
+        f"  detail  expected {STAFF_OR_SELF}, got {ben}, the path names 'ada'",
         "",
         "  - any of",
         "    - domain:example.com: the caller is firebase:shop-prod/ben",
@@ -109,7 +109,7 @@ def test_a_refusal_is_found_and_explained(log: Path, capsys: pytest.CaptureFixtu
         "      - firebaseUser:{user_id}: the caller is firebase:shop-prod/ben, the path names 'ada'",
         "      + emailDomain:example.net: the caller is firebase:shop-prod/ben, with the address ben@example.net",
         "",
-        "nearest: only domain:example.com did not hold",
+        "nearest: firebaseUser:{user_id} and emailDomain:example.net, where only firebaseUser:{user_id} did not hold",
         "to let this caller in, the narrowest first, if they should be:",
         "  1. call it where {user_id} is 'ben': no rule needs to change",
         f"  2. write | FirebaseUser('ben') beside the rule: admits {ben} and nobody else, at every {{user_id}}",
@@ -262,13 +262,36 @@ def test_where_one_of_several_rules_was_in_the_way(log: Path, capsys: pytest.Cap
     assert ask(changed, ISSUER.bearer(token)).status_code == 200
 
 
-def test_nothing_is_proposed_that_would_not_admit(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_of_a_tenant_is_named_with_it(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rule = Tenant("t") & EmailDomain("example.net")
     token = ISSUER.bearer(ISSUER.firebase_user("ben", email="ben@example.net", tenant="u"))
-    lines = told(ask(rule, token).json()["instance"], log, capsys)
-    assert lines[-1] == "nearest: tenant:t and emailDomain:example.net, where only tenant:t did not hold"
-    # Beside an alternative, the tenant is no longer known to whoever reads the address.
-    assert ask((Tenant("t") | FirebaseUser("ben")) & EmailDomain("example.net"), token).status_code == 403
+    made, beside = proposal(told(ask(rule, token).json()["instance"], log, capsys)[-2])
+    assert (made, beside) == (FirebaseUser("ben") & Tenant("u"), ["tenant:t"])
+    assert ask((Tenant("t") | made) & EmailDomain("example.net"), token).status_code == 200
+    namesake = ISSUER.bearer(ISSUER.firebase_user("ben", email="ben@example.net", tenant="v"))
+    assert ask((Tenant("t") | made) & EmailDomain("example.net"), namesake).status_code == 403
+
+
+def test_nothing_is_proposed_that_would_not_admit(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = (Tenant("t") & Domain("a.com")) | (EmailDomain("a.com") & Tenant("t"))
+    for each in (rule, rule & SecondFactor()):
+        token = ISSUER.bearer(ISSUER.firebase_user("ben", tenant="u"))
+        made, beside = proposal(told(ask(each, token).json()["instance"], log, capsys)[-2])
+        assert len(beside) == (1 if each is rule else 2)
+        assert ask(each | made, token).status_code == 200
+
+
+def test_of_several_projects_the_users_own_is_named(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = FirebaseUser("x", project="shop-prod")
+
+    def asked(rule: Rule, project: str = "shop-test") -> Any:
+        guard = Guard(ISSUER.google(URL), ISSUER.firebase("shop-prod"), ISSUER.firebase("shop-test"))
+        headers = ISSUER.bearer(ISSUER.firebase_user("ben", project=project))
+        return TestClient(small({"GET /a": rule}, guard=guard)).get("/a", headers=headers)
+
+    made, _ = proposal(told(asked(rule).json()["instance"], log, capsys)[-2])
+    assert made == FirebaseUser("ben", project="shop-test")
+    assert [asked(rule | made, project).status_code for project in ("shop-test", "shop-prod")] == [200, 403]
 
 
 def test_who_carried_the_call_where_several_rules_must_hold(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from callerid import Caller, FirebaseFacts, Guard, Kind
+from callerid.authentication import resolve
 from callerid.callers import Claims
-from callerid.guard import run
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import segment
@@ -147,7 +148,7 @@ def caller_of(token: str) -> Caller:
 def judged(rule: Rule | str, token: str | None, *, path: Mapping[str, Any] | None = None, guard: Guard = GUARD) -> Any:
     """The outcome of a request with this token in Authorization, where this rule stands."""
     sent = {} if token is None else {"authorization": [f"Bearer {token}"]}
-    return guard.judge(guard.requirement(rule), run(guard.identify(sent)), path or {})
+    return guard.judge(guard.requirement(rule), resolve(partial(guard.identify, sent)), path or {})
 
 
 def told(error: BaseException) -> Iterator[str]:

@@ -168,8 +168,8 @@ IMPOSSIBLE: list[tuple[Rule, tuple[Issuer, ...], tuple[str, ...]]] = [
         ("exclude each other",),
     ),
     (Via(ROBOT), BOTH[1:], ("Via(ServiceAccount('robot@", "needs google(...)")),
-    (Via(ROBOT & A), BOTH, ("a carrier its rule can hold of",)),
-    (Via(IssuedBy("https://securetoken.google.com/shop-prod")), BOTH, ("a carrier its rule can hold of",)),
+    (Via(ROBOT & A), BOTH, ("a rule that a service can meet",)),
+    (Via(IssuedBy("https://securetoken.google.com/shop-prod")), BOTH, ("a rule that a service can meet",)),
     (Via(ROBOTS), BOTH[1:], ("needs google(...)",)),
 ]
 

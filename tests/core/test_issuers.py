@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callerid import ConfigurationError, KeyDocument, KeyFile, KeySource, Kind, firebase, google
-from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Slot
+from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CredentialLocation
 
 from .made import ISSUER, odd
 
@@ -21,10 +21,10 @@ URL = "https://orders.example.com"
 def test_google_is_trusted_for_google_identities() -> None:
     issuer = google(URL, "1234-abc.apps.googleusercontent.com")
     assert (issuer.name, issuer.kind, issuer.algorithm) == ("https://accounts.google.com", Kind.GOOGLE, "RS256")
-    assert issuer.spellings == {"https://accounts.google.com", "accounts.google.com"}
+    assert issuer.accepted_iss == {"https://accounts.google.com", "accounts.google.com"}
     assert issuer.audiences == {URL, "1234-abc.apps.googleusercontent.com"}
     assert issuer.keys == KeySource("https://www.googleapis.com/oauth2/v1/certs")
-    assert issuer.slots == (AUTHORIZATION, SERVERLESS_AUTHORIZATION)
+    assert issuer.locations == (AUTHORIZATION, SERVERLESS_AUTHORIZATION)
     assert not issuer.fixed_audience
     assert issuer.project is None
 
@@ -36,19 +36,19 @@ def test_firebase_is_trusted_for_one_projects_users() -> None:
         Kind.FIREBASE,
         "RS256",
     )
-    assert issuer.spellings == {issuer.name}
+    assert issuer.accepted_iss == {issuer.name}
     assert issuer.audiences == {"shop-prod"}
     assert issuer.keys == KeySource(
         "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
     )
-    assert issuer.slots == (AUTHORIZATION,)
+    assert issuer.locations == (AUTHORIZATION,)
     assert issuer.fixed_audience
     assert issuer.project == "shop-prod"
 
 
 def test_slots_are_two_headers() -> None:
-    assert Slot("authorization") == AUTHORIZATION
-    assert Slot("x-serverless-authorization", carrier=True) == SERVERLESS_AUTHORIZATION
+    assert CredentialLocation("authorization") == AUTHORIZATION
+    assert CredentialLocation("x-serverless-authorization", is_intermediary=True) == SERVERLESS_AUTHORIZATION
 
 
 def test_keys_may_come_from_elsewhere() -> None:

@@ -11,8 +11,10 @@ from callerid import (
     AnyOf,
     CustomClaim,
     Domain,
+    EmailDomain,
     FirebaseUser,
     Guard,
+    IssuedBy,
     PathParam,
     Reason,
     Refusal,
@@ -20,16 +22,17 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    Tenant,
     Unauthenticated,
     User,
     Where,
 )
+from callerid.authorization.remedies import LONGEST, account_rule, nearest, remedies
 from callerid.callers import Caller
 from callerid.guard import Identity, Requirement
-from callerid.guard.remedies import LONGEST, nearest, remedies
 from callerid.rules import Facts
 
-from .made import make_guard, person, user
+from .made import NOW, make_guard, person, robot, user
 
 
 def refused(rule: Rule, caller: Caller | None, guard: Guard, **path: object) -> Refusal:
@@ -114,3 +117,53 @@ def test_a_service_account_is_named_by_its_address_if_its_token_has_one(guard: G
     caller = person(email if named else None, is_service_account=True)
     (only,) = remedies([refused(Domain("a.com"), caller, guard)])
     assert repr(ServiceAccount(email if named else caller.subject)) in only
+
+
+@pytest.mark.parametrize(
+    ("rule", "caller", "said"),
+    [
+        (Domain("a.com"), person("eve@gmail.com", None), "user:eve@gmail.com, of no Workspace domain"),
+        (FirebaseUser(), user("g", provider="anonymous"), "firebase:shop-prod/g, an anonymous user"),
+        (Tenant("t"), user("ben", tenant="u"), "firebase:shop-prod/ben, of tenant u"),
+        (EmailDomain("a.com"), user("ben", None), "firebase:shop-prod/ben, with no verified e-mail"),
+        (Domain("a.com") | Tenant("t"), user("ben"), "firebase:shop-prod/ben, of tenant none"),
+        (
+            Domain("a.com") & User("x@a.com"),
+            person(),
+            "user:ada@example.com, of example.com",
+        ),
+        (
+            ServiceAccount("robot@shop-prod.iam.gserviceaccount.com"),
+            robot(None),
+            f"{robot(None)} (its token carries no e-mail: mint it with includeEmail, or name the id in the rule)",
+        ),
+        (
+            FirebaseUser() & SignedInWithin(60) & CustomClaim("admin", value=True),
+            user("ben", signed_in_at=NOW - 500.0),
+            "firebase:shop-prod/ben, signed in 500 s ago, whose admin is None",
+        ),
+    ],
+)
+def test_the_line_of_the_log_says_what_decided(
+    guard: Guard, caplog: pytest.LogCaptureFixture, rule: Rule, caller: Caller, said: str
+) -> None:
+    caplog.set_level(logging.INFO, "callerid")
+    refusal = refused(rule, caller, guard)
+    instance = guard.record("GET /x", Requirement(rule), Identity(caller), refusal)
+    assert caplog.messages == [f"refused GET /x: 403 not_allowed: expected {rule}, got {said} [{instance}]"]
+    assert vars(caplog.records[0])["callerid"]["detail"] == f"expected {rule}, got {said}"
+
+
+def test_an_address_that_proves_nothing_is_not_told_as_what_was_expected(guard: Guard) -> None:
+    caller = person("ada@example.org", None)
+    for rule in (User("ada@example.org"), User("ada@example.org") | Domain("a.com")):
+        detail = refused(rule, caller, guard).detail
+        assert "got user:ada@example.org" not in detail
+        assert detail.startswith(f"expected {rule}, got an account with the address ada@example.org (")
+        assert "hosted=False" in detail
+
+
+def test_a_user_of_no_known_project_is_named_by_the_issuer() -> None:
+    caller = user("ben", project="")
+    rule = account_rule(Facts(caller), names_project=True)
+    assert rule == FirebaseUser("ben") & IssuedBy(caller.issuer)

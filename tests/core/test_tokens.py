@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callerid import Guard, Reason, Unauthenticated
+from callerid.authentication.jws import LARGEST_TOKEN, is_stripped, parse
 from callerid.testing.compact import encode, segment
-from callerid.tokens import LARGEST_TOKEN, is_stripped, parse
 
 from .made import ISSUER, NOW, assert_silent, google_claims, google_token, signed_text
 
@@ -365,15 +365,15 @@ def test_what_is_wrong_is_said_without_the_token() -> None:
         (lambda: claims_with('"x":NaN'), "got NaN or Infinity"),
         (lambda: claims_with('"x":1e999'), "got a number that is not finite"),
         (lambda: claims_text(b"\xff"), "got bytes that are not UTF-8"),
-        (lambda: claims_text("{"), "got something else"),
+        (lambda: claims_text("{"), "got text that is not JSON"),
         (lambda: header_text("[]"), "expected a header that is a JSON object, got a list"),
-        (lambda: header_text("[" * 33), "expected a header nested at most 32 deep, got a deeper one"),
+        (lambda: header_text("[" * 33), "expected a header nested at most 32 deep, got more"),
         (lambda: claims_with('"x":"\\u0000"'), "got a NUL or a lone surrogate"),
         (lambda: header_with('"crit":[]'), "expected a header without extensions, got crit or b64"),
         (lambda: header_text('{"alg":"RS256"}'), "expected a header whose kid is text, got none"),
         (lambda: google_token({"kid": 1}), "expected a header whose kid is text, got a int"),
         (lambda: "x" * 8193, "expected a token of at most 8192 bytes, got 8193 characters"),
-        (lambda: GOOD + "=", "got letters that canonical base64url does not have"),
+        (lambda: GOOD + "=", "got characters that are not canonical base64url"),
     ],
 )
 def test_the_log_learns_what_was_wrong(make: Callable[[], str], words: str) -> None:

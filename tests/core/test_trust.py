@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from callerid import ConfigurationError, Domain, FirebaseUser, Guard, Issuer, Public, Unauthenticated, firebase, google
-from callerid.guard import Identity, Requirement, run
-from callerid.guard.trusted import Trusted
+from callerid.authentication import resolve
+from callerid.authentication.trust import Trusted
+from callerid.guard import Identity, Requirement
+from callerid.keys import Wait
 from callerid.testing import LocalIssuer
 
 from .made import CLIENT, ISSUER, NOW, PROJECT, URL, firebase_token, google_token, make_guard, odd, person, user
@@ -23,7 +26,7 @@ STAFF, ANY_USER = Requirement(Domain("example.com")), Requirement(FirebaseUser()
 
 
 def identified(guard: Guard, token: str) -> Identity:
-    return run(guard.identify({"authorization": [f"Bearer {token}"]}))
+    return resolve(partial(guard.identify, {"authorization": [f"Bearer {token}"]}))
 
 
 def assert_unknown(guard: Guard, token: str) -> None:
@@ -61,13 +64,16 @@ def test_who_was_identified_before_is_refused_by_the_rules() -> None:
 def test_an_issuer_removed_while_its_key_is_fetched_is_not_believed() -> None:
     with LocalIssuer() as issuer:
         trusted = issuer.google(URL)
-        guard = Guard(trusted)
-        flow = guard.identify({"authorization": [f"Bearer {issuer.service_account(audience=URL)}"]})
-        wait = next(flow)
+        guard = Guard(trusted, SHOP)
+        sent = {"authorization": [f"Bearer {issuer.service_account(audience=URL)}"]}
+        wait = guard.identify(sent)
+        assert isinstance(wait, Wait)
         guard.distrust(trusted)
         wait.block()
-        with pytest.raises(Unauthenticated, match=r"^unknown_issuer: expected nobody, got 'https://accounts\.google"):
-            next(flow)
+        with pytest.raises(
+            Unauthenticated, match=r"^unknown_issuer: expected https://securetoken.*, got 'https://accounts\.google"
+        ):
+            guard.identify(sent, (wait,))
 
 
 def test_a_guard_without_issuers_left_lets_in_whom_a_rule_lets_in_without_a_credential() -> None:
@@ -164,6 +170,11 @@ def test_of_two_changes_at_once_none_is_lost(monkeypatch: pytest.MonkeyPatch) ->
 def test_adding_and_removing_leave_nothing_behind() -> None:
     one, more = Trusted().adding((SHOP,)), Trusted().adding((google(URL), SHOP, google(CLIENT)))
     left = more.removing((google(CLIENT), google(URL)))
-    assert (left.members, left.slots, left.accepted, left.ids) == (one.members, one.slots, one.accepted, one.ids)
+    assert (left.members, left.locations, left.accepted, left.ids) == (
+        one.members,
+        one.locations,
+        one.accepted,
+        one.ids,
+    )
     nothing = left.removing((SHOP,))
-    assert (nothing.members, nothing.slots, nothing.accepted, nothing.ids) == ({}, {}, {}, frozenset())
+    assert (nothing.members, nothing.locations, nothing.accepted, nothing.ids) == ({}, {}, {}, frozenset())

@@ -522,8 +522,8 @@ def test_dispatches_that_come_and_go_do_not_pile_up(ran: Diary, guard: Guard) ->
 
 def test_a_guard_that_identifies_otherwise_is_asked_at_every_request(ran: Diary) -> None:
     class Revoking(Guard):
-        def identify(self, sent: Any) -> Any:
-            yield from super().identify(sent)
+        def identify(self, sent: Any, waited: Any = ()) -> Any:
+            super().identify(sent, waited)
             raise Unauthenticated(Reason.EXPIRED, "revoked")
 
     app = closed(Revoking(*AT_HAND))

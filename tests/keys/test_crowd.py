@@ -318,7 +318,7 @@ def test_a_task_whose_loop_ends_makes_room(source: KeySource) -> None:
 def test_a_task_that_is_thrown_away_makes_room() -> None:
     async def main() -> None:
         store = KeyStore()
-        pausing = Wait(Flight(0), 60, _crowd(store)).pause()
+        pausing = Wait(Flight(0), 60, crowd=_crowd(store)).pause()
         task: Any = pausing.__await__()
         next(task)
         assert len(store._tasks) == 1
@@ -359,11 +359,11 @@ def test_a_guard_refuses_with_503_whom_it_lets_not_wait(
         guard = Guard(google("https://orders.example.com", keys=source))
         token = issuer.service_account("queue@shop-prod.iam.gserviceaccount.com", audience="https://orders.example.com")
         asked = [pool.submit(guard.verify, token) for _ in range(2)]
-        eventually(lambda: len(guard._keys._threads) == 2)
+        eventually(lambda: len(guard.authenticator.keys._threads) == 2)
         with pytest.raises(Unavailable):
             guard.verify(token)
         task = pool.submit(lambda: asyncio.run(guard.averify(token)))
-        eventually(lambda: len(guard._keys._tasks) == 1)
+        eventually(lambda: len(guard.authenticator.keys._tasks) == 1)
         server.gate.set()
         assert {str(future.result()) for future in (*asked, task)} == {
             "serviceAccount:queue@shop-prod.iam.gserviceaccount.com"

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, ServiceAccount, Unauthenticated, google
-from callerid.guard import run
+from callerid.authentication import resolve
+from callerid.authentication.token_cache import Fingerprint, TokenCache, _after_fork_in_child, fingerprint
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import Key
-from callerid.memory import Fingerprint, Memory, _after_fork_in_child, fingerprint
 from callerid.testing import LocalIssuer
 
 PEOPLE = "1234-abc.apps.googleusercontent.com"
@@ -45,7 +46,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def identified(guard: Guard, token: str, header: str = "authorization") -> Any:
-    return run(guard.identify({header: [f"Bearer {token}"]}))
+    return resolve(partial(guard.identify, {header: [f"Bearer {token}"]}))
 
 
 def test_a_token_seen_before_costs_no_signature_check(issuer: LocalIssuer, checks: list[str]) -> None:
@@ -187,21 +188,21 @@ def test_a_key_published_again_keeps_what_it_verified(checks: list[str]) -> None
         guard, token = Guard(issuer.google(PEOPLE), timer=timer), issuer.workspace_person()
         identified(guard, token)
         timer.now = 101
-        identified(guard, token)  # asks for the keys first, so it reads the token again
+        identified(guard, token)
         identified(guard, token)
         assert issuer.fetches["google"] == 2
-        assert len(checks) == 2
+        assert len(checks) == 1
 
 
 def test_another_key_under_the_same_id_makes_no_old_token_good() -> None:
     one, other = LocalIssuer(), LocalIssuer()
     token = one.workspace_person()
-    memory = Memory()
+    memory = TokenCache()
     guard = Guard(one.google(PEOPLE))
-    guard._memory = memory
+    guard.authenticator.cache = memory
     identified(guard, token)
     swapped = Guard(other.google(PEOPLE))
-    swapped._memory = memory
+    swapped.authenticator.cache = memory
     with pytest.raises(Unauthenticated):
         identified(swapped, token)
 
@@ -260,7 +261,7 @@ def test_a_refusal_is_never_remembered(issuer: LocalIssuer, checks: list[str]) -
         for _ in range(2):
             with pytest.raises(Refusal):
                 identified(guard, bad)
-    assert len(guard._memory) == 0
+    assert len(guard.authenticator.cache) == 0
 
 
 def test_a_token_for_another_audience_is_remembered_but_never_let_in(issuer: LocalIssuer) -> None:
@@ -284,63 +285,63 @@ def written(name: object) -> Fingerprint:
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 100])
 def test_it_never_holds_more_than_its_size(size: int) -> None:
-    memory = Memory(size)
+    memory = TokenCache(size)
     for number in range(size * 10):
         key = written(number)
-        memory.remember(key, value(key[1].decode()))
+        memory.put(key, value(key[1].decode()))
         if number % 2:
-            memory.recall(key)
+            memory.get(key)
         assert len(memory) <= size
 
 
 def test_one_place_is_enough_to_remember_one_token() -> None:
-    memory = Memory(1)
-    memory.remember(written("a"), value("a"))
-    assert memory.recall(written("a")) is memory.recall(written("a")) is not None
+    memory = TokenCache(1)
+    memory.put(written("a"), value("a"))
+    assert memory.get(written("a")) is memory.get(written("a")) is not None
 
 
 def test_steady_users_keep_their_place_in_a_flood_of_tokens_that_come_once() -> None:
-    memory = Memory(1000)
+    memory = TokenCache(1000)
     steady = [written(f"steady{number}") for number in range(500)]
     for key in steady:
-        memory.remember(key, value("kept"))
-        assert memory.recall(key)
+        memory.put(key, value("kept"))
+        assert memory.get(key)
     for number in range(100_000):
-        memory.remember(written(number), value("once"))
-    assert all(memory.recall(key) for key in steady)
+        memory.put(written(number), value("once"))
+    assert all(memory.get(key) for key in steady)
     assert len(memory) <= 1000
 
 
 def test_a_regular_that_stays_away_makes_room_for_one_that_comes() -> None:
-    memory = Memory(10)
+    memory = TokenCache(10)
     for number in range(100):
         key = written(number)
-        memory.remember(key, value("seen"))
-        memory.recall(key)
-    assert memory.recall(written("99"))
-    assert memory.recall(written("0")) is None
+        memory.put(key, value("seen"))
+        memory.get(key)
+    assert memory.get(written("99"))
+    assert memory.get(written("0")) is None
     assert len(memory) == 10
 
 
 def test_remembering_again_changes_nothing() -> None:
-    memory = Memory(10)
+    memory = TokenCache(10)
     for _ in range(3):
-        memory.remember(written("a"), value("a"))
-        memory.recall(written("a"))
+        memory.put(written("a"), value("a"))
+        memory.get(written("a"))
     assert len(memory) == 1
 
 
 def test_threads_share_it() -> None:
-    memory = Memory(50)
+    memory = TokenCache(50)
     failures: list[BaseException] = []
 
     def work(seed: int) -> None:
         try:
             for number in range(2000):
                 key = written((number * seed) % 97)
-                if memory.recall(key) is None:
-                    memory.remember(key, value(key[1].decode()))
-                found = memory.recall(key)
+                if memory.get(key) is None:
+                    memory.put(key, value(key[1].decode()))
+                found = memory.get(key)
                 assert found in (None, value(key[1].decode()))
         except BaseException as failure:  # noqa: BLE001 - told to the test's own thread
             failures.append(failure)
@@ -355,19 +356,19 @@ def test_threads_share_it() -> None:
 
 
 def test_a_forked_child_begins_with_an_empty_memory_and_a_free_lock() -> None:
-    memory = Memory(10)
-    memory.remember(written("a"), value("a"))
+    memory = TokenCache(10)
+    memory.put(written("a"), value("a"))
     with memory._lock:  # as if another thread were just in it
         child = os.fork()
         if child == 0:
-            os._exit(0 if memory.recall(written("a")) is None and len(memory) == 0 else 1)
+            os._exit(0 if memory.get(written("a")) is None and len(memory) == 0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert memory.recall(written("a")) == value("a")
+    assert memory.get(written("a")) == value("a")
 
 
 def test_what_a_child_does_first_leaves_every_memory_empty() -> None:
-    memory = Memory(10)
-    memory.remember(written("a"), value("a"))
+    memory = TokenCache(10)
+    memory.put(written("a"), value("a"))
     _after_fork_in_child()
     assert len(memory) == 0
 
@@ -396,9 +397,9 @@ def test_a_guard_that_identifies_otherwise_remembers_as_well(issuer: LocalIssuer
     class Counting(Guard):
         asked = 0
 
-        def identify(self, sent: Any) -> Any:
+        def identify(self, sent: Any, waited: Any = ()) -> Any:
             self.asked += 1
-            return super().identify(sent)
+            return super().identify(sent, waited)
 
     guard, token = Counting(issuer.google(PEOPLE)), issuer.workspace_person()
     assert identified(guard, token) == identified(guard, token)
@@ -410,9 +411,9 @@ def test_both_slots_wait_for_one_fetch_and_are_remembered_each(issuer: LocalIssu
         guard, before = Guard(serving.google(PEOPLE, SERVICE)), serving.fetches["google"]
         person, service = serving.workspace_person(), serving.service_account(audience=SERVICE)
         sent = {"authorization": [f"Bearer {person}"], "x-serverless-authorization": [f"Bearer {service}"]}
-        first = run(guard.identify(sent))
+        first = resolve(partial(guard.identify, sent))
         assert first.caller is not None
         assert first.caller.via is first.via is not None
         assert serving.fetches["google"] == before + 1
-    assert run(guard.identify(sent)) == guard.recognise(sent) == first
+    assert resolve(partial(guard.identify, sent)) == first
     assert len(checks) == 2

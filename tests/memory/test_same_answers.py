@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from callerid import (
     SignedInWithin,
     Via,
 )
-from callerid.guard import run
+from callerid.authentication import resolve
 from callerid.testing import LocalIssuer
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def requirements(guard: Guard) -> list[Requirement]:
 
 def answer(guard: Guard, requirement: Requirement, sent: Mapping[str, list[str]]) -> object:
     try:
-        identity = guard.recognise(sent) or run(guard.identify(sent))
+        identity = resolve(partial(guard.identify, sent))
         return guard.judge(requirement, identity, {})
     except Refusal as refusal:
         return type(refusal), refusal.reason, refusal.detail

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from callerid import AnyGoogleAccount, Domain, FirebaseUser, Guard, Nobody, PathParam, Public, Rule
-from callerid.guard import Requirement, run
+from callerid.authentication import resolve
+from callerid.guard import Requirement
 from callerid.paths import Admitted, Gate, Readings, Refused
 from tests.starlette.world import AT_HAND, CLIENT, OTHERS, STAFF, URL, token
 
@@ -29,8 +30,9 @@ def decided(gate: Gate, who: str | None, *paths: str, others: tuple[str, ...] = 
         asked.append(None)
         return {} if who is None else {"authorization": [f"Bearer {token(who)}"]}
 
-    verdict = run(gate.decide("GET", Readings(paths, others), sent))
+    verdict: Any = resolve(lambda waited: gate.decide("GET", Readings(paths, others), sent, waited))
     assert len(asked) <= 1  # credentials are read once, however many readings there are
+    assert isinstance(verdict, Admitted | Refused)
     return verdict
 
 
@@ -97,7 +99,7 @@ def test_each_reading_asks_for_its_own_audience() -> None:
 )
 def test_trouble_with_any_reading_is_a_bad_request(readings: Readings) -> None:
     shut = gate({"/a": Public()}, Public())
-    verdict = run(shut.decide("GET", readings, dict))
+    verdict = shut.decide("GET", readings, dict)
     assert isinstance(verdict, Refused)
     assert (verdict.answer.status, verdict.refusal.reason) == (400, "ambiguous_path")
 
@@ -120,7 +122,7 @@ def test_where_rules_are_not_enforced_nobody_is_known_whom_one_reading_does_not_
     tried = gate({"/a": AnyGoogleAccount(), "/b": OTHERS, "/open": Public()}, enforce=False, until="9999-01-01")
     assert answers(tried, "/a", "/b") == [None, ADA, EVE, U1]
     assert answers(tried, "/open", "/b") == [None, ADA, EVE, U1]
-    ambiguous = run(tried.decide("GET", Readings(("//open",)), dict))
+    ambiguous = tried.decide("GET", Readings(("//open",)), dict)
     assert isinstance(ambiguous, Admitted)
 
 

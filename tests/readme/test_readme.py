@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callerid import Reason
+from callerid import Caller, FirebaseFacts, Reason
 from callerid.testing import HOSTILE_VARIANTS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -28,8 +29,14 @@ def test_its_blocks_run_one_after_the_other() -> None:
 
 
 def test_it_is_short() -> None:
-    assert TEXT.count("\n") <= 156
+    assert TEXT.count("\n") <= 175
     assert max(map(len, TEXT.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("kind", [Caller, FirebaseFacts])
+def test_it_lists_every_field_of_a_caller(kind: Any) -> None:
+    listed = TEXT.split("A `Caller` has")[1].split("\n\n")[0]
+    assert [field.name for field in fields(kind) if f"`{field.name}`" not in listed] == []
 
 
 @pytest.mark.parametrize("reason", re.findall(r"`([a-z]+_[a-z_]+|expired)`", REFUSED))

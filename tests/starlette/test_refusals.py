@@ -362,8 +362,8 @@ def test_each_decision_is_logged_once_with_the_route_and_never_the_path(
 
 def test_a_guard_that_identifies_otherwise_is_asked_at_every_request(ran: Diary) -> None:
     class Revoking(Guard):
-        def identify(self, sent: Any) -> Any:
-            yield from super().identify(sent)
+        def identify(self, sent: Any, waited: Any = ()) -> Any:
+            super().identify(sent, waited)
             raise Unauthenticated(Reason.EXPIRED, "revoked")
 
     app = closed(ran.route("/x"), guard=Revoking(*AT_HAND))

@@ -23,6 +23,7 @@ from callerid import (
     User,
     Via,
 )
+from callerid.authentication import Identity
 from callerid.fastapi import Guard
 from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person, service_account
 
@@ -227,15 +228,15 @@ def test_rules_see_what_the_makers_were_told() -> None:
     fresh = firebase_user("u1", claims={"role": "editor"})
     requirement = guard.requirement(CustomClaim("role", "editor") & SignedInWithin(60))
     with as_caller(guard, fresh):
-        identity = next_value(guard.identify({}))
+        identity = identified(guard)
         assert guard.judge(requirement, identity, {}) == fresh
     assert fresh.expires_at - fresh.issued_at == 3600
 
 
-def next_value(flow: Any) -> Any:
-    with pytest.raises(StopIteration) as done:
-        next(flow)
-    return done.value.value
+def identified(guard: Guard) -> Identity:
+    found = guard.identify({})
+    assert isinstance(found, Identity)
+    return found
 
 
 def test_nobody_is_made_whom_google_does_not_know() -> None:
@@ -252,4 +253,4 @@ def test_nobody_is_made_whom_google_does_not_know() -> None:
 def test_a_workspace_person_is_themself_by_address(client: TestClient) -> None:
     requirement = guard.requirement(User("ada@example.com"))
     with as_caller(guard, STAFF):
-        assert guard.judge(requirement, next_value(guard.identify({})), {}) == STAFF
+        assert guard.judge(requirement, identified(guard), {}) == STAFF

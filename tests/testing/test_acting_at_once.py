@@ -319,13 +319,13 @@ def test_what_yields_is_not_decorated() -> None:
 def test_a_guard_that_a_test_has_changed_by_hand_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Guard(ISSUER.firebase("shop-prod"))
 
-    def known(_: Any) -> Any:
+    def known(sent: Any, waited: Any = ()) -> Any:
         return Identity(BEN)
 
-    monkeypatch.setattr(own, "recognise", known)
+    monkeypatch.setattr(own, "identify", known)
     with as_caller(own, ADA):
-        assert own.recognise({}) is None
-    assert own.recognise is known
+        assert own.identify({}) == Identity(BEN)
+    assert own.identify is known
 
 
 # --- audiences and projects ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from fastapi.testclient import TestClient
 
 from callerid import ConfigurationError, Domain, FirebaseUser, Guard, Reason, Refusal, firebase, google
 from callerid.access import access_map
+from callerid.authentication import resolve
 from callerid.fastapi import Guard as FastAPIGuard
-from callerid.guard import run
 from callerid.testing import LocalIssuer, as_caller, google_person
 from callerid.testing.access import rehearsing
 
@@ -59,7 +60,7 @@ def reason(own: Any, token: str) -> Reason | None:
     """Why a token is refused; ``None`` if it is believed."""
     sent = {"authorization": [f"Bearer {token}"]}
     try:
-        own.recognise(sent) or run(own.identify(sent))
+        resolve(partial(own.identify, sent))
     except Refusal as refusal:
         return refusal.reason
     return None
@@ -106,7 +107,7 @@ def test_remembered_tokens_of_one_never_count_in_the_other() -> None:
         with TWO.stands_in_for(own):
             assert (reason(own, first), reason(own, second)) == (Reason.UNKNOWN_KEY, None)
             assert (reason(own, first), reason(own, second)) == (Reason.UNKNOWN_KEY, None)
-    assert len(own._memory) == 1
+    assert len(own.authenticator.cache) == 1
 
 
 def test_it_ends_with_an_error_too() -> None:

@@ -329,9 +329,9 @@ def test_what_is_judged_is_what_is_served_whatever_others_do_to_the_environ() ->
     environ: dict[str, Any] = {}
 
     class Changing(Guard):
-        def identify(self, sent: Any) -> Any:
+        def identify(self, sent: Any, waited: Any = ()) -> Any:
             environ.update(PATH_INFO="/admin", REQUEST_METHOD="DELETE")
-            return super().identify(sent)
+            return super().identify(sent, waited)
 
     shut = guarded(app, guard=Changing(*AT_HAND), routes={"/admin": Nobody()})
 

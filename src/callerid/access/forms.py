@@ -10,7 +10,7 @@ from typing import Any
 
 from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import shown
-from callerid.rollout import UNENFORCED
+from callerid.authorization.report_only import UNENFORCED
 
 __all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings", "wrapped"]
 
@@ -57,10 +57,10 @@ def summary(found: AccessMap) -> str:
     # What middleware lets by, the routes behind it may not.
     flags = [flag(row).split(", ") for row in shown(found)[len(found.rows) - len(found.routes) :]]
     is_open, weaker, opaque = (sum(word in each for each in flags) for word in ("open", "weaker", "opaque"))
-    more = f"; {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
+    more = f", {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
     return (
         f"{found.kind}: {len(routes)} {'route' if len(routes) == 1 else 'routes'}, {is_open} open to everybody, "
-        f"{weaker} weaker than the default (somebody may whom the default refuses){more}."
+        f"{weaker} weaker than the default (somebody may whom it refuses){more}."
     )
 
 

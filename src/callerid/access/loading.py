@@ -27,7 +27,9 @@ def load(name: str, folder: Path) -> Any:
     is_factory = attribute.endswith("()")
     path = attribute.removesuffix("()").split(".")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *path)):
-        raise ConfigurationError(f"{name!r} names no application: write module:app, or module:make_app() for a factory")
+        raise ConfigurationError(
+            f"{name!r} does not name an application: write MODULE:APP, or MODULE:make_app() for a factory"
+        )
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {str(folder)!r} to import {module_name!r} from")
     found: Any = _imported(module_name, folder)
@@ -38,7 +40,7 @@ def load(name: str, folder: Path) -> Any:
     if not is_factory:
         return found
     if not callable(found):
-        raise ConfigurationError(f"{name}: {'.'.join(path)!r} is no factory: leave out the ()")
+        raise ConfigurationError(f"{name}: {'.'.join(path)!r} is not a factory: leave out the ()")
     try:
         return found()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line
@@ -54,7 +56,9 @@ def _imported(name: str, folder: Path) -> ModuleType:
         importlib.invalidate_caches()
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an application's own code runs here
-        raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}") from None
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == top
+        hint = "; --app-dir names the folder that it is in" if is_missing else ""
+        raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}{hint}") from None
     finally:
         if aside:
             _set_aside(top)

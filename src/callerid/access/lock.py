@@ -41,7 +41,7 @@ import callerid.rules
 from callerid.access.order import Standing, in_order, standing
 from callerid.access.rows import AccessMap, Asked, Row, canonical
 from callerid.access.trust import Trust, trust_of
-from callerid.algebra import Foreign, Sealed, fingerprint, is_foreign
+from callerid.algebra import Foreign, Sealed, Separate, fingerprint, is_foreign
 from callerid.errors import CalleridError, ConfigurationError, one_line
 from callerid.rules import AnyOf, PathParam, Rule, Via, Where, all_of, any_of, is_joined
 
@@ -124,11 +124,11 @@ def read_lock(text: str, name: str) -> Lock:
     ]
     word, _, version = (numbered[0][1] if numbered else "").partition(" ")
     if word != _FIRST:
-        raise ConfigurationError(f"{name}: this is no access lock: it would begin with {_FIRST!r}")
+        raise ConfigurationError(f"{name}: this is not an access lock: the first line of one begins with {_FIRST!r}")
     if version != str(LOCK_VERSION):
         raise ConfigurationError(
-            f"{name}: a lock of format version {one_line(version)!r}, and this callerid reads {LOCK_VERSION}: "
-            "write it anew with callerid routes --lock"
+            f"{name}: the lock has format version {one_line(version)!r}, and this callerid reads {LOCK_VERSION}: "
+            "write it again with callerid routes --lock"
         )
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -227,7 +227,7 @@ def _said(row: Row) -> Iterator[str]:
 
 def code(rule: Rule) -> str:
     """Code that makes the rule again; a `Where` is told by a hash of its code."""
-    if is_joined(rule):
+    if is_joined(rule) or type(rule) is Separate:
         return f"{type(rule).__name__}({', '.join(map(code, rule.rules))})"
     if type(rule) is Via:
         return f"Via({code(rule.rule)})"
@@ -307,9 +307,9 @@ def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
             words.add(word)
             parts.append(rule_of(rest, f"{name}: {block.name}"))
         elif word not in _OTHER_WORDS:
-            raise ConfigurationError(f"{name}: {block.name}: {line!r} is nothing that a lock says")
+            raise ConfigurationError(f"{name}: {block.name}: {line!r} is not a line of a lock")
     if not parts or words >= {"and", "or"}:
-        raise ConfigurationError(f"{name}: {block.name}: no rule, or 'and' beside 'or'")
+        raise ConfigurationError(f"{name}: {block.name}: it has no rule, or both 'and' and 'or'")
     rule = any_of(tuple(parts)) if "or" in words else all_of(tuple(parts))
     return rule, frozenset(audiences) or None
 
@@ -319,9 +319,9 @@ def rule_of(text: str, where: str) -> Rule:
     try:
         made = _made(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, CalleridError, RecursionError) as error:
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is no rule ({one_line(str(error))})") from None
+        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule ({one_line(str(error))})") from None
     if not isinstance(made, Rule):
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is no rule")
+        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule")
     return made
 
 
@@ -332,9 +332,9 @@ def _made(node: ast.expr) -> Any:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name == Foreign.__name__:
         return Foreign(*(str(_made(argument)) for argument in node.args))
-    kind: Any = getattr(callerid.rules, name, None)
+    kind: Any = Separate if name == Separate.__name__ else getattr(callerid.rules, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
-        raise ConfigurationError(f"{name or 'this'} is none of callerid's rules")
+        raise ConfigurationError(f"{name or 'this'} is not one of callerid's rules")
     given = [_made(argument) for argument in node.args]
     named = {str(each.arg): _made(each.value) for each in node.keywords}
     if kind is Where:

@@ -30,8 +30,8 @@ def access_map(app: Any) -> AccessMap:
         outside = tuple(row for number, gate in enumerate(gates, 1) for row in _told_apart(_rows_of(gate), number))
     if framed is None and not outside:
         raise ConfigurationError(
-            f"an object of class {type(app).__qualname__} is no application that can be mapped: FastAPI's, Starlette's "
-            "and Flask's can be, and any other behind callerid's CallerMiddleware"
+            f"an object of class {type(app).__qualname__} cannot be mapped: applications of FastAPI, Starlette and "
+            "Flask can, and any other behind callerid's CallerMiddleware"
         )
     unenforced = tuple(_unenforced(gates, alone=framed is None or not framed.rows))
     if framed is None:

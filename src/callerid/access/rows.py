@@ -8,10 +8,10 @@ from functools import cached_property
 
 from callerid.access.places import ANYWHERE_ELSE, Place, positions_of
 from callerid.access.trust import believed_by_all
-from callerid.algebra import is_weaker
+from callerid.algebra import Separate, is_weaker, separate
 from callerid.guard import GuardCore, Requirement
 from callerid.issuers import Issuer
-from callerid.rules import Facts, Rule, Where, admitted, all_of, is_joined, is_public
+from callerid.rules import Facts, Rule, Where, admitted, is_joined, is_public
 
 __all__ = [
     "ANYWHERE_ELSE",
@@ -83,7 +83,7 @@ class Row:
     @cached_property
     def rule(self) -> Rule:
         """Everything that must hold, as one rule."""
-        return all_of(tuple(each.requirement.rule for each in self.asked))
+        return separate(each.requirement.rule for each in self.asked)
 
     @cached_property
     def weaker(self) -> bool:
@@ -248,7 +248,7 @@ def methods_text(methods: Iterable[str]) -> str:
 
 def canonical(rule: Rule) -> Rule:
     """The rule with its members in an order that does not depend on how they were written."""
-    if is_joined(rule):
+    if is_joined(rule) or type(rule) is Separate:
         parts = sorted(map(canonical, rule.rules), key=_key)
         return parts[0] if len(parts) == 1 else type(rule)(*parts)
     return rule

@@ -13,7 +13,7 @@ from callerid.access.order import Standing, goes_before, in_order
 from callerid.access.places import Place, Position, covers, literal_at, places_of, positions_of
 from callerid.access.rows import AccessMap
 from callerid.access.trust import believed_by_all, settings_of
-from callerid.algebra import Side
+from callerid.algebra import Separate, Side, separate
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import (
@@ -193,7 +193,11 @@ def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]
     issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])
     settings = frozenset[str]().union(*(each for *_, each in judged))
-    rule = all_of(tuple(rule for rule, *_ in asked))
+    # What is asked in one layer is joined there to one rule; each layer judges for itself.
+    layers: dict[int, list[Rule]] = {}
+    for each, (rule, *_) in zip(told.asked, asked, strict=True):
+        layers.setdefault(each.stands.layer, []).append(rule)
+    rule = separate(all_of(tuple(rules)) for rules in layers.values())
     return Side(
         rule,
         audiences,
@@ -205,7 +209,7 @@ def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
 
 def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
     """The rule with its path parameters named by where they stand, or by what stands there."""
-    if is_joined(rule):
+    if is_joined(rule) or type(rule) is Separate:
         return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
     if type(rule) is Via:
         return Via(placed(rule.rule, positions, names, at))

@@ -12,10 +12,9 @@ from dataclasses import replace
 from callerid.access.places import Place, common, covers, places_of, positions_of
 from callerid.access.rows import AccessMap, Asked, Part, Row, merged
 from callerid.access.serving import named_alike, placed
-from callerid.algebra import check_possible
+from callerid.algebra import check_possible, separate
 from callerid.errors import ConfigurationError
 from callerid.guard import Requirement
-from callerid.rules import all_of
 
 __all__ = ["impossible", "shown"]
 
@@ -90,7 +89,7 @@ def _may_be_one(one: str, other: str) -> bool:
 
 def _joined(row: Row, places: tuple[Place, ...], entry: Row, rest: Row, name: str) -> Row:
     """The row with what an entry asks, its path parameters by the names of the route's."""
-    default = Requirement(all_of((rest.default.rule, row.default.rule)))
+    default = Requirement(separate((rest.default.rule, row.default.rule)))
     (asked,) = entry.asked
     if asked.requirement.public:
         return replace(row, default=default)

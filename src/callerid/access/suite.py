@@ -95,7 +95,7 @@ def read_suite(text: str, name: str) -> Suite:
     try:
         given = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{name}: no TOML: {one_line(str(error))}") from None
+        raise ConfigurationError(f"{name}: it is not TOML: {one_line(str(error))}") from None
     try:
         return _suite(given)
     except ConfigurationError as error:
@@ -105,9 +105,9 @@ def read_suite(text: str, name: str) -> Suite:
 def _suite(given: dict[str, Any]) -> Suite:
     application, personas = given.pop("app", None), given.pop("personas", None)
     if given:
-        raise ConfigurationError(f"{next(iter(given))!r} is nothing that it says: write app and [personas.NAME]")
+        raise ConfigurationError(f"{next(iter(given))!r} is unknown here: write app and [personas.NAME]")
     if not isinstance(application, str | None):
-        raise ConfigurationError("app is a text such as 'app:app'")
+        raise ConfigurationError("app is a string such as 'app:app'")
     if not isinstance(personas, dict) or not personas:
         raise ConfigurationError("no personas: write [personas.NAME] for each")
     tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
@@ -122,13 +122,13 @@ def _suite(given: dict[str, Any]) -> Suite:
     ]
     silent = next((name for name in tables if not called[name] and name not in refused), None)
     if silent is not None:
-        raise ConfigurationError(f"{silent} calls nothing: say what they may, and what they may not")
+        raise ConfigurationError(f"{silent} has no calls: write may = [...] and may_not = [...]")
     return Suite(tuple(cases), application, tuple(described[name] for name in refused))
 
 
 def _table(name: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
-        raise ConfigurationError(f"[personas.{name}] is no table")
+        raise ConfigurationError(f"[personas.{name}] is not a table")
     return cast("dict[str, Any]", table)
 
 
@@ -136,18 +136,20 @@ def _persona(name: str, table: Mapping[str, Any]) -> Persona:
     said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via")}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:
-        raise ConfigurationError(f"{name} is {' and '.join(kinds)}: a persona is one of them, or a stranger")
+        raise ConfigurationError(
+            f"{name} is {' and '.join(kinds)}: a persona is one of them, or none of them for a stranger"
+        )
     kind = kinds[0] if kinds else ""
     options = {key: value for key, value in said.items() if key != kind}
     known = KINDS.get(kind, {})
     for key, value in options.items():
         if key not in known:
-            raise ConfigurationError(f"{name}: {key!r} is nothing that is said of a {kind or 'stranger'}")
+            raise ConfigurationError(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}")
         if type(value) is not known[key]:
-            raise ConfigurationError(f"{name}: {key} is {value!r}, which is no {known[key].__name__}")
+            raise ConfigurationError(f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}")
     who, via = said.get(kind, ""), table.get("via")
     if not isinstance(who, str) or not isinstance(via, str | None):
-        raise ConfigurationError(f"{name}: a persona is named by a text")
+        raise ConfigurationError(f"{name}: {'via' if isinstance(who, str) else kind} is a string")
     return Persona(name, kind, who, options, via)
 
 
@@ -161,7 +163,7 @@ def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
         for call in _texts(given, f"{name}.{key}"):
             method, _, path = call.partition(" ")
             if not method.isalpha() or method != method.upper() or not path.startswith("/") or set(path) & set("?#{} "):
-                raise ConfigurationError(f"{name}.{key}: {call!r} is no call: write 'GET /users/ada', or 'WS /live'")
+                raise ConfigurationError(f"{name}.{key}: {call!r} is not a call: write 'GET /users/ada', or 'WS /live'")
             if call in found:
                 raise ConfigurationError(f"{name}: {call!r} is there twice")
             found[call] = may

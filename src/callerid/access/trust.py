@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callerid.callers import Kind
 from callerid.guard import GuardCore
-from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Issuer
+from callerid.issuers import Issuer, firebase, google
 from callerid.keys import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource
 
 __all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", "trust_of"]
@@ -18,7 +18,8 @@ __all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", 
 _OTHER_KEYS: Final = KeySource("https://other-keys.invalid/")
 """Stands for keys of which only this is known: that they are not those of now, or may not be."""
 
-_SLOTS = {Kind.GOOGLE: (AUTHORIZATION, SERVERLESS_AUTHORIZATION), Kind.FIREBASE: (AUTHORIZATION,)}
+_USUAL = {Kind.GOOGLE: google("https://a.example.com").locations, Kind.FIREBASE: firebase("a").locations}
+"""Where the tokens of each kind are read, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,11 @@ def _manner(issuer: Issuer) -> Iterator[str]:
     yield f"keys {source_of(issuer)}"
     if issuer.algorithm != "RS256":
         yield f"algorithm {issuer.algorithm}"
-    if issuer.slots != _SLOTS[issuer.kind]:
-        yield from (f"{'carrier in' if slot.carrier else 'reads'} {slot.header}" for slot in issuer.slots)
-    spellings = issuer.spellings - {issuer.name, issuer.name.removeprefix("https://")}
-    yield from (f"spelled {spelling}" for spelling in sorted(spellings))
-    if issuer.fixed_audience is not (issuer.kind is Kind.FIREBASE):
-        yield f"audience-fixed {issuer.fixed_audience}"
+    if issuer.locations != _USUAL[issuer.kind]:
+        yield from (f"{'carrier in' if each.is_intermediary else 'reads'} {each.header}" for each in issuer.locations)
+    yield from (
+        f"spelled {iss}" for iss in sorted(issuer.accepted_iss - {issuer.name, issuer.name.removeprefix("https://")})
+    )
 
 
 def source_of(issuer: Issuer) -> str:
@@ -136,4 +136,4 @@ def _as_carrier(issuer: Issuer) -> Issuer:
     """An issuer of whose tokens none can be the caller's."""
     if issuer.kind is not Kind.GOOGLE:
         return issuer
-    return replace(issuer, slots=tuple(slot for slot in issuer.slots if slot.carrier))
+    return replace(issuer, locations=tuple(each for each in issuer.locations if each.is_intermediary))

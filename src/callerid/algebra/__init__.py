@@ -8,6 +8,7 @@ The staircase inside, each importing only what stands before it::
 
     code        code and data as text that is the same in every process
     opaque      rules that only code can judge
+    separate    rules that all must hold, each judged by itself
     traits      what a rule asks of a caller, taken apart: all laws are here
     covering    whether a caller has all that some alternative asks for
     laws        which leaves exclude each other, which imply another
@@ -26,6 +27,7 @@ from callerid.algebra.laws import MOST_ALTERNATIVES, exclude, implies
 from callerid.algebra.opaque import Foreign, Sealed, fingerprint
 from callerid.algebra.personas import Persona
 from callerid.algebra.possible import alternatives, every_leaf
+from callerid.algebra.separate import Separate, separate
 from callerid.algebra.sides import Side
 from callerid.algebra.traits import is_code
 from callerid.algebra.traits import is_unknown as is_foreign
@@ -38,6 +40,7 @@ __all__ = [
     "No",
     "Persona",
     "Sealed",
+    "Separate",
     "Side",
     "Verdict",
     "Yes",
@@ -53,4 +56,5 @@ __all__ = [
     "is_weaker",
     "new_access",
     "redundant_alternatives",
+    "separate",
 ]

@@ -11,6 +11,7 @@ from callerid.algebra.covering import Covering
 from callerid.algebra.opaque import Sealed
 from callerid.algebra.personas import Persona
 from callerid.algebra.possible import alternatives
+from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Before, Doors, Side, doors_between
 from callerid.algebra.traits import (
     Term,
@@ -265,7 +266,7 @@ def _without(traits: Traits, shape: tuple[str, ...]) -> Traits:
 
 def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
     """As ``rule.admits(facts)``, but that rules nobody can judge here are taken to say ``unknown``."""
-    if type(rule) is AllOf:
+    if type(rule) is AllOf or type(rule) is Separate:
         inside = rule.within(facts)
         return all(holds(part, inside, unknown=unknown) for part in rule.rules)
     if type(rule) is AnyOf:
@@ -284,7 +285,7 @@ def _whom_code_admits(rule: Rule) -> str:
 
 def _every_leaf(rule: Rule) -> Iterator[Rule]:
     parts: tuple[Rule, ...] = ()
-    if is_joined(rule):
+    if is_joined(rule) or type(rule) is Separate:
         parts = rule.rules
     elif type(rule) is Via:
         parts = (rule.rule,)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, product
 
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
+from callerid.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, Via, leaves
@@ -21,7 +22,7 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
     if type(rule) is AnyOf:
         for part in rule.rules:
             yield from alternatives(part)
-    elif type(rule) is AllOf:
+    elif type(rule) is AllOf or type(rule) is Separate:
         for choice in product(*(tuple(islice(alternatives(part), MOST_ALTERNATIVES + 1)) for part in rule.rules)):
             yield tuple(dict.fromkeys(leaf for conjunction in choice for leaf in conjunction))
     else:
@@ -35,6 +36,9 @@ def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
 def every_leaf(rule: Rule) -> Iterator[Rule]:
     """All leaves of a rule, those inside `Via` among them."""
     for leaf in leaves(rule):
+        if type(leaf) is Separate:
+            yield from (each for part in leaf.rules for each in every_leaf(part))
+            continue
         yield leaf
         if type(leaf) is Via:
             yield from leaves(leaf.rule)
@@ -57,8 +61,8 @@ def _trouble_of(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> s
     if clash is None:
         return _lacks_issuer(conjunction, issuers)
     return (
-        f"{clash[0]!r} and {clash[1]!r} exclude each other, and all rules on the way must hold (join alternatives with "
-        "|, or move one of them)"
+        f"{clash[0]!r} and {clash[1]!r} exclude each other, and every rule on the way to a route must hold (join "
+        "alternatives with |, or move one of them)"
     )
 
 
@@ -76,12 +80,12 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
         if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
         if type(leaf) is Via and not _can_carry(leaf, issuers):
-            return f"{leaf!r} needs google(...) among the guard's issuers and a carrier its rule can hold of"
+            return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
     return ""
 
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
-    carriers = tuple(issuer for issuer in issuers if any(slot.carrier for slot in issuer.slots))
+    carriers = tuple(issuer for issuer in issuers if any(each.is_intermediary for each in issuer.locations))
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 

@@ -51,8 +51,10 @@ class Side:
         As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
         ``audiences`` speak of the caller's Google token and replace the issuers' own; other audiences are fixed.
         """
-        for slot in dict.fromkeys(slot for issuer in self.issuers for slot in issuer.slots if slot.carrier is carrier):
-            here = [issuer for issuer in self.issuers if slot in issuer.slots]
+        for place in dict.fromkeys(
+            each for issuer in self.issuers for each in issuer.locations if each.is_intermediary is carrier
+        ):
+            here = [issuer for issuer in self.issuers if place in issuer.locations]
             for name in dict.fromkeys(issuer.name for issuer in here):
                 rivals = [issuer for issuer in here if issuer.name == name]
                 for audience in sorted(self._accepted(rivals[0], carrier=carrier)):
@@ -160,7 +162,7 @@ def _before(issuer: Issuer, rivals: list[Issuer] | tuple[()]) -> Before:
 
 def _trust(issuer: Issuer) -> tuple[object, ...]:
     """What must be the same for a token to be worth the same."""
-    return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.spellings)
+    return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.accepted_iss)
 
 
 def open_doors(names: frozenset[str], projects: frozenset[str]) -> Doors:

@@ -19,6 +19,7 @@ from math import prod
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from callerid.algebra.opaque import Sealed, fingerprint
+from callerid.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.rules import (
     AllOf,
@@ -124,7 +125,7 @@ def count(rule: Rule) -> int:
     """How many terms the rule has, without making them."""
     if type(rule) is AnyOf:
         return sum(map(count, rule.rules))
-    if type(rule) is AllOf:
+    if type(rule) is AllOf or type(rule) is Separate:
         return prod(map(count, rule.rules))
     if type(rule) is Via:
         return count(rule.rule)
@@ -134,12 +135,12 @@ def count(rule: Rule) -> int:
 def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Term]:
     """The conjunctions any of which suffices. `Via` distributes over them, because one service carries a call.
 
-    ``tenant_named`` is passed down as `AllOf` passes it to its members.
+    ``tenant_named`` is passed down as `AllOf` passes it to its members, and `Separate` does not.
     """
     if type(rule) is AnyOf:
         return _once(term for part in rule.rules for term in terms(part, place, tenant_named=tenant_named))
-    if type(rule) is AllOf:
-        named = tenant_named or rule.names_tenant
+    if type(rule) is AllOf or type(rule) is Separate:
+        named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
         joined = [Term()]
         for part in rule.rules:
             joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))

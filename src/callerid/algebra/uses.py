@@ -10,11 +10,12 @@ from callerid.algebra.access import MOST_TERMS, No, compare, presented
 from callerid.algebra.covering import Covering
 from callerid.algebra.laws import MOST_ALTERNATIVES
 from callerid.algebra.possible import alternatives, every_leaf, why_nobody
+from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
 from callerid.algebra.traits import Term, Trait, contradictory, count, terms
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import AnyOf, EmailDomain, Nobody, Rule
+from callerid.rules import AllOf, AnyOf, EmailDomain, Nobody, Rule
 
 __all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
 
@@ -33,6 +34,11 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     if not _is_impossible(rule, issuers) if is_whole else _admits_by_one(rule, issuers):
         return
     why = why_nobody(rule, issuers) or f"what {rule!r} asks for does not go together, and all of it must hold"
+    if type(rule) is Separate and not admits_nobody(AllOf(*rule.rules), issuers):
+        why += (
+            ", each part of it judged by itself: EmailDomain refuses every tenant's users unless a Tenant stands in "
+            "its own rule, so join the two with & in one place"
+        )
     raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
 
 

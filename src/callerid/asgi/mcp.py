@@ -6,6 +6,9 @@ session id that the server gives out (header ``Mcp-Session-Id``, "Session Manage
 client with a signature over it and its caller, and comes back to the server without: one that was changed, or that
 another caller sends, is answered as an unknown one is, with 404. Nothing is remembered.
 
+What a client brings back without a session (``requestState``, since 2026-07-28) the SDK seals for the user of its own
+authentication context, so that is set to the caller.
+
 The older transport, HTTP with Server-Sent Events, names its session in the query of the address that its stream begins
 with. That session lives as long as its stream, and so does the note of whose it is.
 """
@@ -19,7 +22,8 @@ import re
 import secrets
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -35,7 +39,7 @@ from callerid.guard import log
 __all__ = ["McpSessions"]
 
 _HEADER: Final = b"mcp-session-id"
-_LENGTH: Final = len(_HEADER)
+_PROTOCOL: Final = b"mcp-protocol-version"
 _SHORTEST_SECRET: Final = 32
 
 _OLDER_TRANSPORT: Final = "mcp.server.sse"
@@ -91,7 +95,7 @@ class McpSessions:
         """Whether an HTTP request may have to do with a session: for others `serve` would change nothing."""
         if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
             return True
-        return any(len(name) == _LENGTH and name.lower() == _HEADER for name, _ in scope["headers"])
+        return any(name.lower() == _HEADER for name, _ in scope["headers"])
 
     async def serve(self, app: App, exchange: Exchange, caller: Caller | None, *, enforced: bool = True) -> None:
         """Serve an HTTP request of a caller, if its session is theirs, or if that is not ``enforced`` yet."""
@@ -111,10 +115,11 @@ class McpSessions:
             headers = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
             exchange = exchange._replace(scope={**scope, "headers": [*headers, (_HEADER, session)]})
         watch = _Watch(self, owner, exchange.send, is_stream=scope["method"] == "GET")
-        try:
-            await app(exchange.scope, exchange.receive, watch.send)
-        finally:
-            watch.end()
+        with _known_to_the_sdk(scope, caller):
+            try:
+                await app(exchange.scope, exchange.receive, watch.send)
+            finally:
+                watch.end()
 
     # --- ids in headers ---
 
@@ -186,12 +191,37 @@ class _Watch:
             self._sessions.ended(self._stream)
 
 
+@contextmanager
+def _known_to_the_sdk(scope: Scope, caller: Caller | None) -> Generator[None, None, None]:
+    """Tell the SDK's own authentication context who is calling, where it is loaded and a client of MCP is calling.
+
+    See ``mcp.server.request_state.authenticated_principal``. Tools find it by ``get_access_token()``, with no token in
+    it. Names of the SDK that are gone are an error: what it seals would be for everybody.
+    """
+    sdk = sys.modules.get("mcp.server.auth.middleware.auth_context")
+    if caller is None or sdk is None or not any(name.lower() == _PROTOCOL for name, _ in scope["headers"]):
+        yield
+        return
+    users: Any = sys.modules["mcp.server.auth.middleware.bearer_auth"]
+    client = "/".join(filter(None, (str(caller), _tenant(caller))))
+    issuer = {"iss": caller.issuer}
+    token = users.AccessToken(token="", client_id=client, scopes=[], subject=caller.subject, claims=issuer)
+    before = sdk.auth_context_var.set(users.AuthenticatedUser(token))
+    try:
+        yield
+    finally:
+        sdk.auth_context_var.reset(before)
+
+
 def _owner(caller: Caller | None) -> bytes:
     # By what is never given to another: an address may be.
     if caller is None:
         return b""
-    tenant = None if caller.firebase is None else caller.firebase.tenant
-    return json.dumps([caller.issuer, caller.subject, tenant]).encode()
+    return json.dumps([caller.issuer, caller.subject, _tenant(caller)]).encode()
+
+
+def _tenant(caller: Caller) -> str | None:
+    return None if caller.firebase is None else caller.firebase.tenant
 
 
 def _is_event_stream(name: bytes, value: bytes) -> bool:

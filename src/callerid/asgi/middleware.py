@@ -23,11 +23,12 @@ from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
 from callerid.asgi.mcp import McpSessions
 from callerid.asgi.prefixes import Prefixes, readings_in
 from callerid.asgi.websockets import WebSockets, postponed
+from callerid.authentication import resolve_async
+from callerid.authorization import named
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
-from callerid.guard import GuardCore, Requirement, arun, log
+from callerid.guard import GuardCore, Requirement, log
 from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
-from callerid.rollout import named
 from callerid.rules import Rule
 
 __all__ = ["CallerMiddleware", "OnRefusal", "place"]
@@ -136,7 +137,8 @@ class CallerMiddleware:
     async def _decide(self, scope: Scope) -> Admitted | Refused:
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
         sent = partial(self._websockets.values_of, scope, self.gate.guard)
-        return await arun(self.gate.decide(method, self._prefixes.readings(scope), sent))
+        readings = self._prefixes.readings(scope)
+        return await resolve_async(lambda waited: self.gate.decide(method, readings, sent, waited))
 
     async def _refuse(self, verdict: Refused, exchange: Exchange) -> None:
         hook, answer = self._on_refusal, verdict.answer

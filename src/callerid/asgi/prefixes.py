@@ -56,14 +56,15 @@ class Prefixes:
         own.pop(root, None)
         found = readings_in(scope, root, own)
         if found.trouble is None and (root or own or self._mounts):
-            return found._replace(trouble=self._trouble(scope, (root, *own)))
+            return found._replace(trouble=self._trouble(scope, found, (root, *own)))
         return found
 
-    def _trouble(self, scope: Scope, roots: Iterable[str]) -> str | None:
+    def _trouble(self, scope: Scope, found: Readings, roots: Iterable[str]) -> str | None:
         path: str = scope["path"]
         for mount in self._mounts:
-            if mount in path and path.partition(mount)[2][:1] not in ("", "/"):
-                return f"Litestar takes the path for one below {mount!r}"
+            for reading in (*found.paths, *found.others):
+                if reading.startswith(mount) and reading[len(mount) :][:1] not in ("", "/"):
+                    return f"Litestar takes the path for one below {mount!r}"
         for root in roots:
             if root not in ("", "/") and not path.startswith(root) and self._is_below_mount(scope, root):
                 return "the path lacks root_path and is below a mount, whose application reads it as a whole"

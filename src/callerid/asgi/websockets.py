@@ -20,10 +20,10 @@ from typing import Final, TypeAlias, TypeVar
 import anyio
 
 from callerid.asgi.exchange import App, Exchange, Message, Scope, Send, values_of
+from callerid.authorization.report_only import Rollout
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, log
 from callerid.issuers import AUTHORIZATION
-from callerid.rollout import Rollout
 
 __all__ = ["Ends", "WebSockets", "postponed", "serve_until"]
 

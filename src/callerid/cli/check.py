@@ -72,11 +72,12 @@ def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], 
     lines = [*_personas(judged, style), ""]
     for each in wrong:
         first, *why = str(each).splitlines()
-        lines += [style.paint(f"NOT SO: {first}", "never"), *why]
-    lines += [style.paint(f"NOT SO: {each}", "never") for each in idle]
+        lines += [style.paint(f"FAILED: {first}", "never"), *why]
+    lines += [style.paint(f"FAILED: {each}", "never") for each in idle]
     if untested:
-        lines.append(style.paint(f"nobody calls {', '.join(untested)}", "out"))
-    lines.append(f"{file}: {counted(len(judged), 'call')}, {len(judged) - len(wrong)} as it says")
+        lines.append(style.paint("no call of the file reaches", "out"))
+        lines += [style.paint(f"  {each}", "out") for each in untested]
+    lines.append(f"{file}: {counted(len(judged), 'call')}, {len(judged) - len(wrong)} as the file says")
     return lines, 1 if wrong or idle else 0
 
 
@@ -88,6 +89,6 @@ def _personas(judged: Iterable[Judgement], style: Style) -> list[str]:
     width = max(map(len, right))
     return [
         f"  {style.paint(name.ljust(width), 'head')}  may {counts['may']:>2}, may not {counts['may not']:>2}"
-        + (style.paint(f", not so {counts['wrong']}", "never") if counts["wrong"] else "")
+        + (style.paint(f", failed {counts['wrong']}", "never") if counts["wrong"] else "")
         for name, counts in right.items()
     ]

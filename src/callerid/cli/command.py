@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
@@ -36,10 +37,10 @@ _CODES: Final = {
     1: (
         "demo: an answer was not as expected",
         "routes: a problem, a change (--check), or new access (--no-new-access)",
-        "check: a problem, or a call that is decided otherwise than the file says",
+        "check: a problem, or a call that is not decided as the file says",
         "why: the decision is not in the log",
     ),
-    2: f"{MISSING}: one line on standard error",
+    2: f"{MISSING}: the reason is on standard error",
     INTERRUPTED: "interrupted (issuer and demo --serve, once they are up, end with 0)",
     OUTPUT_CLOSED: "the reader of the output closed it, as 'head' does",
 }
@@ -82,6 +83,9 @@ def _run(arguments: Sequence[str] | None, undo: ExitStack) -> int:
     except BrokenPipeError:
         _discard(output.file)
         return OUTPUT_CLOSED
+    except Exception:  # noqa: BLE001 - code of the application runs here, and 1 would be a verdict
+        traceback.print_exc()
+        return 2
 
 
 def _discard(out: TextIO) -> None:
@@ -167,7 +171,7 @@ def _issuer(asked: argparse.Namespace, out: TextIO) -> int:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
     return int(text)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["MISSING", "Help", "codes"]
 
-MISSING = "wrong usage, or something is missing or cannot be read"
+MISSING = "wrong usage, or something is missing, cannot be read or fails"
 """What exit code 2 means everywhere."""
 
 _WIDTH = 78

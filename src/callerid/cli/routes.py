@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,8 @@ def mapped(app: Any, name: str) -> AccessMap:
     try:
         return access_map(app)
     except ConfigurationError as error:
-        raise CommandError(f"{name}: {error}") from None
+        hint = f"; if this is a factory, write {name}()" if inspect.isfunction(app) else ""
+        raise CommandError(f"{name}: {error}{hint}") from None
 
 
 def text_of(file: Path) -> str:
@@ -168,7 +170,7 @@ def _written(found: AccessMap, file: Path) -> list[str]:
         file.write_text(locked(found), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror}") from None
-    return [f"{file}: {counted(_total(found), 'rule')}"]
+    return [f"{file}: written, {counted(_total(found), 'rule')}"]
 
 
 def _total(found: AccessMap) -> int:

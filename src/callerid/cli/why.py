@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from callerid.access.decision import Decision, find, instance_of
+from callerid.authorization.report_only import WOULD_REFUSE
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError, one_line
-from callerid.rollout import WOULD_REFUSE
 
 __all__ = ["add_why", "why"]
 

@@ -8,16 +8,16 @@ from types import MappingProxyType
 
 from flask import Flask
 
+from callerid.authorization import named, rollout_of
 from callerid.errors import ConfigurationError
 from callerid.flask.marking import Allow
-from callerid.flask.protection import OnRefusal, Protection, TriedProtection
+from callerid.flask.protection import OnRefusal, Protection
 from callerid.flask.reading import Reader
 from callerid.flask.ruling import Rules
 from callerid.flask.seam import install
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import BoundTable, required
-from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 
 __all__ = ["Guard"]
@@ -85,10 +85,7 @@ class Guard(GuardCore):
         )
         reader, other = Reader(app), None if shadow is None else self._table(shadow, "shadow")
         rollout = rollout_of(enforce, until, self.clock(), f"the application {named(app)}")
-        if rollout is None and other is None:
-            install(Protection(app, rules, reader, on_refusal))
-        else:
-            install(TriedProtection(app, rules, reader, on_refusal, rollout=rollout, shadow=other))
+        install(Protection(app, rules, reader, on_refusal, rollout=rollout, shadow=other))
 
     init_app = protect
     """The same, by the name that Flask's extensions have for it."""

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
 from weakref import ref
@@ -14,6 +15,9 @@ from flask import Flask, Request, Response
 from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
+from callerid.authentication import resolve
+from callerid.authorization import Check, Rollout, Shadow, authorize
+from callerid.authorization import Request as AuthorizationRequest
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask.cors import is_preflight
@@ -21,31 +25,39 @@ from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
 from callerid.flask.reading import Known, Place, Reader
 from callerid.flask.routing import destination_of
 from callerid.flask.ruling import Rules, Ruling
-from callerid.guard import Identity, Requirement, log, run
+from callerid.guard import log
 from callerid.marks import Mark
 from callerid.paths import BoundTable
-from callerid.rehearsal import Asked, Live, compare, known, let_through
-from callerid.rollout import Rollout
 from callerid.wsgi import introduce, sent
 
-__all__ = ["OnRefusal", "Protection", "TriedProtection"]
+__all__ = ["OnRefusal", "Protection"]
 
 OnRefusal = Callable[[Request, Refusal], Any]
 """Re-dresses a refusal: whatever a view may return, or ``None`` for the usual answer. It can never let a request in."""
 
 
 class Protection:
-    """One ``guard.protect(app, ...)``: the application, its rules, and how they are read."""
+    """One ``guard.protect(app, ...)``: the application, its rules, and how they are read.
 
-    rollout: Rollout | None = None
-    """Until when refusals are not enforced, if they are not."""
-    shadow: BoundTable | None = None
-    """The path table that is judged beside the live one, if there is one."""
+    ``rollout`` is until when refusals are not enforced, if they are not; ``shadow`` the path table that is judged
+    beside the live one, if there is one.
+    """
 
-    def __init__(self, app: Flask, rules: Rules, reader: Reader, on_refusal: OnRefusal | None) -> None:
+    def __init__(  # noqa: PLR0913 - what protect was given
+        self,
+        app: Flask,
+        rules: Rules,
+        reader: Reader,
+        on_refusal: OnRefusal | None,
+        *,
+        rollout: Rollout | None = None,
+        shadow: BoundTable | None = None,
+    ) -> None:
         self.app = app
         self.rules = rules
         self.reader = reader
+        self.rollout = rollout
+        self.shadow = shadow
         self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._settled: dict[tuple[int, str], _Settled] = {}
@@ -66,8 +78,8 @@ class Protection:
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
-        if settled.decision is None or log.isEnabledFor(logging.DEBUG):
-            return self._judge(asked, settled, asked.view_args or _NOTHING)
+        if settled.decision is None or self.shadow is not None or log.isEnabledFor(logging.DEBUG):
+            return self._judge(asked, settled, asked.view_args or _NOTHING, None)
         let_in(asked, settled.decision)
         return None
 
@@ -82,7 +94,7 @@ class Protection:
         settled = _Settled.of(serving, target, ruling)
         if target.endpoint and _is_usual(serving):
             self._settled[id(serving.rule), serving.method] = settled
-        return self._judge(asked, settled, target.arguments)
+        return self._judge(asked, settled, target.arguments, target)
 
     def _target(self, serving: Serving, asked: Request) -> _Target:
         """The place whose rules a request is judged by: the one that serves it, or that a redirect leads to."""
@@ -92,26 +104,39 @@ class Protection:
         endpoint = known is not None and not _is_automatic(destination.serving)
         return _Target(None if destination.is_redirected else known, place, endpoint, destination.arguments)
 
-    def _judge(self, asked: Request, settled: _Settled, arguments: Mapping[str, Any]) -> Response | None:
+    def _judge(
+        self, asked: Request, settled: _Settled, arguments: Mapping[str, Any], target: _Target | None
+    ) -> Response | None:
         """Judge by what was settled; ``arguments`` are the path parameters."""
         guard, ruling = self.rules.guard, settled.ruling
-        part, identity = self.rules.default, None
-        results: list[Caller | None] = []
-        try:
-            for part in ruling.judged:
-                if identity is None:
-                    credentials = sent(asked.environ, guard.headers.values())
-                    identity = guard.recognise(credentials) or run(guard.identify(credentials))
-                results.append(guard.judge(part, identity, arguments))
-        except Refusal as refusal:
-            return self._turn_away(asked, settled.route, part, identity, refusal)
-        caller = results[0] if len(results) == 1 else _known(results, ruling.whole)
-        if log.isEnabledFor(logging.DEBUG):
-            guard.record(settled.route, ruling.whole, identity)
+        request = AuthorizationRequest(
+            guard,
+            settled.route,
+            tuple(Check(guard, part, arguments) for part in ruling.parts),
+            lambda guard: sent(asked.environ, guard.headers.values()),
+            ruling.whole,
+            waives=None if self.rollout is None else self._waives,
+            shadow=None
+            if self.shadow is None
+            else Shadow(guard, partial(self._shadow_checks, self.shadow, asked, target)),
+        )
+        decision = resolve(partial(authorize, request))
+        if decision.refusal is not None:
+            return self._turn_away(asked, decision.refusal, decision.instance)
+        caller = decision.caller
         let_in(asked, settled.decided(arguments, caller))
         if caller is not None:
             introduce(caller, asked.environ)
         return None
+
+    def _waives(self, _: Any) -> bool:
+        return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
+
+    def _shadow_checks(self, shadow: BoundTable, asked: Request, target: _Target | None) -> tuple[Check, ...]:
+        serving = Serving.of(self.app, asked)
+        target = target or self._target(serving, asked)
+        ruling = self.rules.ruling(target.place, serving.method, endpoint=target.endpoint, table=shadow)
+        return tuple(Check(self.rules.guard, part, target.arguments) for part in ruling.parts)
 
     def _preflight(self, known: Known | None, serving: Serving, asked: Request) -> Response | None:
         """The answer to a browser's preflight for which no view is needed."""
@@ -125,14 +150,11 @@ class Protection:
         origin = None if known is None else known.cross_origin
         return response if origin is None else origin.add_to(response, self.app)
 
-    def _turn_away(
-        self, asked: Request, route: str, part: Requirement, identity: Identity | None, refusal: Refusal
-    ) -> Response:
+    def _turn_away(self, asked: Request, refusal: Refusal, instance: str) -> Response:
         guard, known = self.rules.guard, self.reader.known(Serving.of(self.app, asked))
         if known is not None and is_preflight(asked) and refusal.reason is Reason.NO_CREDENTIAL:
             # The view answers OPTIONS by itself and may do anything: it does not run for somebody unknown.
             return self._with_cors(self.app.make_default_options_response(), known)
-        instance = guard.record(route, part, identity, refusal)
         return self._with_cors(self._refused(refusal, guard.answer(refusal, instance), asked), known)
 
     def _refused(self, refusal: Refusal, answer: Answer, asked: Request) -> Response:
@@ -233,85 +255,6 @@ def _is_usual(serving: Serving) -> bool:
     return serving.method != "OPTIONS" and serving.method in (getattr(serving.rule, "methods", None) or ())
 
 
-def _known(results: list[Caller | None], whole: Requirement) -> Caller | None:
-    """Who is calling. Where every part can hold for nobody, somebody is known if each of them knows who."""
-    if whole.optional and None in results:
-        return None
-    return next((caller for caller in results if caller is not None), None)
-
-
 def _is_automatic(serving: Serving) -> bool:
     """Whether Flask answers by itself which methods there are, and runs no view."""
     return serving.method == "OPTIONS" and getattr(serving.rule, "provide_automatic_options", False)
-
-
-class TriedProtection(Protection):
-    """A protection that does not enforce its refusals before a day, or judges a second path table beside its own."""
-
-    def __init__(  # noqa: PLR0913 - what protect was given
-        self,
-        app: Flask,
-        rules: Rules,
-        reader: Reader,
-        on_refusal: OnRefusal | None,
-        *,
-        rollout: Rollout | None,
-        shadow: BoundTable | None,
-    ) -> None:
-        super().__init__(app, rules, reader, on_refusal)
-        self.rollout, self.shadow = rollout, shadow
-
-    def admit(self, asked: Request) -> Response | None:
-        """As `Protection.admit`, and whom nothing refuses in earnest is let in."""
-        if self.shadow is None and not self._lets_through():
-            return super().admit(asked)
-        _begin(asked)
-        serving = Serving.of(self.app, asked)
-        target, guard = self._target(serving, asked), self.rules.guard
-        preflight = self._preflight(target.known, serving, asked)
-        if preflight is not None:
-            return preflight
-        settled = _Settled.of(serving, target, self._ruling(target, serving, None))
-        refusal, part, identity = self._decided(settled.ruling, target, asked)
-        if self.shadow is not None:
-            self._rehearse(self.shadow, Live.of(settled.route, guard, identity, refusal), serving, target, asked)
-        if refusal is None:
-            guard.record(settled.route, settled.ruling.whole, identity)
-        elif self._lets_through():
-            let_through(part, settled.route, identity, refusal)
-        else:
-            return self._turn_away(asked, settled.route, part.requirement, identity, refusal)
-        parts = self._asked(settled.ruling, target)
-        caller = _known(known(parts, identity or Identity()), settled.ruling.whole) if parts else None
-        let_in(asked, settled.decided(target.arguments, caller))
-        introduce(caller, asked.environ)
-        return None
-
-    def _lets_through(self) -> bool:
-        return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
-
-    def _ruling(self, target: _Target, serving: Serving, table: BoundTable | None) -> Ruling:
-        return self.rules.ruling(target.place, serving.method, endpoint=target.endpoint, table=table)
-
-    def _asked(self, ruling: Ruling, target: _Target) -> list[Asked]:
-        return [Asked(self.rules.guard, part, target.arguments) for part in ruling.judged]
-
-    def _decided(
-        self, ruling: Ruling, target: _Target, asked: Request
-    ) -> tuple[Refusal | None, Asked, Identity | None]:
-        guard, identity = self.rules.guard, None
-        part = Asked(guard, self.rules.default, {})
-        try:
-            for part in self._asked(ruling, target):
-                identity = identity or run(guard.identify(sent(asked.environ, guard.headers.values())))
-                guard.judge(part.requirement, identity, part.path)
-        except Refusal as refusal:
-            return refusal, part, identity
-        return None, part, identity
-
-    def _rehearse(self, shadow: BoundTable, live: Live, serving: Serving, target: _Target, asked: Request) -> None:
-        def parts() -> list[Asked]:
-            ruling = self._ruling(target, serving, shadow)
-            return self._asked(ruling, target) or [Asked(self.rules.guard, ruling.whole, {})]
-
-        compare(self.rules.guard, live, parts, lambda guard: sent(asked.environ, guard.headers.values()))

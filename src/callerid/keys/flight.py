@@ -88,9 +88,11 @@ class Wait:
     False then. Giving up early (a cancelled task, a closed loop) disturbs nobody else.
     """
 
-    def __init__(self, flight: Flight, seconds: float, crowd: Crowd | None = None) -> None:
+    def __init__(self, flight: Flight, seconds: float, keys: object = None, crowd: Crowd | None = None) -> None:
         self.flight = flight
         self.seconds = seconds
+        self.keys = keys
+        """The key set that is waited for."""
         self.admitted = True
         self._crowd = crowd
 

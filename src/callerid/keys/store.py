@@ -126,7 +126,7 @@ class KeyStore:
             flight, is_new = self._join(entry, because_unknown=False)
         if is_new:
             self._depart(entry, flight)
-        return None if flight.has_landed else Wait(flight, entry.policy.fetch_seconds + plan.GRACE)
+        return None if flight.has_landed else Wait(flight, entry.policy.fetch_seconds + plan.GRACE, entry)
 
     def status(self) -> list[KeyStatus]:
         """How the keys of every source asked for so far are."""
@@ -150,7 +150,7 @@ class KeyStore:
             self._depart(entry, flight)
         if decision.key is not None and decision.seconds == 0:
             return decision.key
-        wait = Wait(flight, decision.seconds, Crowd(self._threads, self._tasks, entry.policy))
+        wait = Wait(flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy))
         return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
 
     def _join(self, entry: KeyRing, *, because_unknown: bool) -> tuple[Flight, bool]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from callerid.answers import Answer
+from callerid.authentication import Waited
+from callerid.authorization import Check, Request, Shadow, authorize, rollout_of
 from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, Refusal
-from callerid.guard import Flow, GuardCore, Identity, Requirement, combined, log
+from callerid.guard import GuardCore, Requirement, combined, log
+from callerid.keys import Wait
 from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import REST, WEBSOCKET
 from callerid.paths.readings import Readings
 from callerid.paths.table import Entry, PathTable, required
-from callerid.rehearsal import Asked, Live, compare, known, let_through
-from callerid.rollout import rollout_of
 from callerid.rules import Rule
 
 __all__ = ["Admitted", "Gate", "Refused", "first_expiry"]
@@ -51,8 +51,9 @@ Sent = Callable[[], Mapping[str, list[str]]]
 class Gate:
     """What must hold at each path of an application that has no routes to ask.
 
-    ``enforce`` and ``until`` are those of `callerid.rollout`, for an application of this ``name``; ``shadow`` stands in
-    the place of ``routes`` in decisions that are counted and answer nobody. Raises `ConfigurationError`.
+    ``enforce`` and ``until`` are those of `callerid.authorization.report_only`, for an application of this ``name``;
+    ``shadow`` stands in the place of ``routes`` in decisions that are counted and answer nobody. Raises
+    `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - what a middleware was given
@@ -99,30 +100,52 @@ class Gate:
         self.guard.check_possible(both, f"{where} and floor=")
         return both
 
-    def decide(self, method: str, readings: Readings, sent: Sent) -> Flow[Admitted | Refused]:
-        """Decide, and log the decision.
+    def decide(self, method: str, readings: Readings, sent: Sent, waited: Waited = ()) -> Admitted | Refused | Wait:
+        """Decide, and log the decision; a `Wait` where a key has to be fetched first.
 
         ``sent`` gives the headers that the guard reads; where no credential is asked for it is not called.
         """
-        guard = self.guard
+        request = self._request(method, readings, sent)
+        decision = authorize(request, waited)
+        if isinstance(decision, Wait):
+            return decision
+        if decision.refusal is not None:
+            return Refused(decision.refusal, self.guard.answer(decision.refusal, decision.instance))
+        rollout = self.rollout if decision.waived else None
+        caller = decision.caller
+        if rollout is not None:
+            return Admitted(caller, None, rollout.ends_at)
+        identity = decision.identities.get(self.guard)
+        return Admitted(caller, None if identity is None else first_expiry(caller, identity.via))
+
+    def _request(self, method: str, readings: Readings, sent: Sent) -> Request:
         places, trouble = self._places(self._lookup, method, readings)
-        call = _Call(method, readings, sent, places, trouble)
-        part, identity = places[0], _UNREAD
-        try:
+        return Request(
+            self.guard,
+            _route(method, places[0]),
+            self._checks(method, places),
+            lambda _: sent(),
+            places[0].requirement,
+            None if trouble is None else BadRequest(Reason.AMBIGUOUS_PATH, trouble),
+            self._waives if self.rollout is not None else None,
+            None if self._shadow_lookup is None else self._shadow(self._shadow_lookup, method, readings),
+        )
+
+    def _shadow(self, lookup: PathLookup, method: str, readings: Readings) -> Shadow:
+        places, trouble = self._places(lookup, method, readings)
+
+        def checks() -> tuple[Check, ...]:
             if trouble is not None:
                 raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            callers: list[Caller | None] = []
-            for part in call.asked:
-                if identity is _UNREAD:
-                    identity = yield from guard.identify(sent())
-                callers.append(guard.judge(part.requirement, identity, part.parameters))
-        except Refusal as refusal:
-            return (yield from self._refuse(call, refusal, identity, part))
-        guard.record(call.route(part), part.requirement, identity)
-        if self._shadow_lookup is not None:
-            self._rehearse(call, None, identity)
-        caller = _known(call.asked, callers)
-        return Admitted(caller, first_expiry(caller, identity.via))
+            return self._checks(method, places)
+
+        return Shadow(self.guard, checks, "" if places[0].entry is None else _route(method, places[0]))
+
+    def _waives(self, _: Any) -> bool:
+        return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
+
+    def _checks(self, method: str, places: tuple[_Place, ...]) -> tuple[Check, ...]:
+        return tuple(Check(self.guard, each.requirement, each.parameters, _route(method, each)) for each in places)
 
     def _places(self, lookup: PathLookup, method: str, readings: Readings) -> tuple[tuple[_Place, ...], str | None]:
         """What holds at the paths that a request may be for, each once, and why it is ambiguous, if it is."""
@@ -139,42 +162,6 @@ class Gate:
             _Place(self.default) if each is None else _Place(each.requirement, each) for each in entries
         ), trouble
 
-    def _refuse(self, call: _Call, refusal: Refusal, identity: Identity, part: _Place) -> Flow[Admitted | Refused]:
-        guard = self.guard
-        self._rehearse(call, refusal, identity)
-        rollout = self.rollout
-        is_unread = call.trouble is not None and bool(call.asked)
-        if is_unread and rollout is not None and rollout.lets_through(guard.clock()):
-            # Nothing was read yet, and the application is told who is calling where this is let through.
-            with suppress(Refusal):
-                identity = yield from guard.identify(call.sent())
-        if rollout is None or not rollout.lets_through(guard.clock()):
-            instance = guard.record(call.route(part), part.requirement, identity, refusal)
-            return Refused(refusal, guard.answer(refusal, instance))
-        let_through(part.asked_of(guard), call.route(part), identity, refusal)
-        callers = known((each.asked_of(guard) for each in call.asked), identity)
-        return Admitted(None if None in callers else callers[0] if callers else None, None, rollout.ends_at)
-
-    def _rehearse(self, call: _Call, refusal: Refusal | None, identity: Identity) -> None:
-        lookup, guard = self._shadow_lookup, self.guard
-        if lookup is None:
-            return
-
-        places, trouble = self._places(lookup, call.method, call.readings)
-
-        def asked() -> Iterator[Asked]:
-            if trouble is not None:
-                raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-            yield from (each.asked_of(guard) for each in places)
-
-        route = call.route(call.places[0] if places[0].entry is None else places[0])
-        live = Live.of(route, guard, None if identity is _UNREAD else identity, refusal)
-        compare(guard, live, asked, lambda _: call.sent())
-
-
-_UNREAD: Final = Identity()
-"""Whose credentials were not looked at, or not believed."""
-
 
 class _Place(NamedTuple):
     """What is asked where a request is for, by an entry or by the default."""
@@ -186,35 +173,12 @@ class _Place(NamedTuple):
     def parameters(self) -> Mapping[str, Any]:
         return {} if self.entry is None else self.entry.parameters
 
-    def asked_of(self, guard: GuardCore) -> Asked:
-        return Asked(guard, self.requirement, self.parameters)
 
-
-class _Call(NamedTuple):
-    """One request, as it is told to the gate, and what is asked of it."""
-
-    method: str
-    readings: Readings
-    sent: Sent
-    places: tuple[_Place, ...]
-    trouble: str | None
-
-    @property
-    def asked(self) -> tuple[_Place, ...]:
-        """Where a credential is read."""
-        return tuple(place for place in self.places if not place.requirement.public)
-
-    def route(self, place: _Place) -> str:
-        # The path itself may hold anything; what the developer wrote may stand in a log.
-        entry = place.entry
-        template = "(no entry)" if entry is None else entry.pattern[entry.pattern.index("/") :]
-        return f"{'WS' if self.method == WEBSOCKET else self.method} {template}"
-
-
-def _known(places: tuple[_Place, ...], callers: list[Caller | None]) -> Caller | None:
-    """As whom a request is let in: nobody where one of several optional identities is not known."""
-    due = [caller for place, caller in zip(places, callers, strict=True) if not place.requirement.optional] or callers
-    return None if None in due or not due else due[0]
+def _route(method: str, place: _Place) -> str:
+    # The path itself may hold anything; what the developer wrote may stand in a log.
+    entry = place.entry
+    template = "(no entry)" if entry is None else entry.pattern[entry.pattern.index("/") :]
+    return f"{'WS' if method == WEBSOCKET else method} {template}"
 
 
 def first_expiry(*callers: Caller | None) -> float | None:

@@ -21,6 +21,7 @@ __all__ = [
     "admitted",
     "grouped",
     "is_joined",
+    "is_ours",
     "leaves",
     "needs_no_caller",
     "the_caller",
@@ -279,7 +280,12 @@ def _by_want(rules: tuple[Rule, ...]) -> dict[str | None, tuple[Rule, ...]]:
 
 def _want(rule: Rule) -> str | None:
     """What a rule wants; nothing in particular where a subclass may admit others than its base does."""
-    return rule.wants if type(rule).__module__.startswith("callerid.rules.") else None
+    return rule.wants if is_ours(rule) else None
+
+
+def is_ours(rule: Rule) -> bool:
+    """Whether the rule's class is one of this library's, and no subclass of one: then more is known than its answer."""
+    return type(rule).__module__.startswith(("callerid.rules.", "callerid.algebra."))
 
 
 def admitted(rule: Rule, facts: Facts) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.applications import Starlette
 
 from callerid.asgi import McpSessions, WebSockets
+from callerid.authorization import named, rollout_of
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import BoundTable
-from callerid.rollout import named, rollout_of
 from callerid.rules import Rule
 from callerid.starlette.fastapis import is_fastapis
 from callerid.starlette.marking import Allow

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from starlette.routing import Router
 from starlette.types import Scope
 
-from callerid.algebra import check_possible
+from callerid.algebra import check_possible, separate
 from callerid.asgi.middleware import place as place_of
 from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
@@ -18,7 +18,6 @@ from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEnd
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
-from callerid.rules import all_of
 from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
 
@@ -88,7 +87,7 @@ class Way:
     no request adds any.
     """
 
-    __slots__ = ("areas", "has_tables", "matches", "parameters", "place", "rulings", "spans", "templates")
+    __slots__ = ("areas", "has_tables", "is_tried", "matches", "parameters", "place", "rulings", "spans", "templates")
 
     def __init__(
         self,
@@ -104,6 +103,8 @@ class Way:
         self.place = place
         """The place at the end of the way."""
         self.has_tables = any(protection.has_tables for protection, _ in areas)
+        self.is_tried = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
+        """Whether some refusals may not be enforced, or another policy is judged beside."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this way, by the methods and whether shadow tables were asked."""
         self.rulings: dict[Any, Ruling] = {}
@@ -445,4 +446,4 @@ def _check_together(parts: Parts, where: str) -> None:
     # Two guards may trust different issuers, but their rules must go together all the same.
     if len(parts) > 1:
         issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
-        check_possible(all_of(tuple(requirement.rule for _, requirement in parts)), issuers, where)
+        check_possible(separate(requirement.rule for _, requirement in parts), issuers, where)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -17,12 +17,12 @@ from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.mcp import McpSessions
 from callerid.asgi.websockets import WebSockets
-from callerid.callers import Caller
-from callerid.errors import Reason, Refusal
-from callerid.guard import GuardCore, Identity, Requirement, arun, log
+from callerid.authentication import Waited, resolve_async
+from callerid.authorization import Check, Decision, Request, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.errors import BadRequest, Reason, Refusal
+from callerid.guard import GuardCore, Requirement, log
+from callerid.keys import Wait
 from callerid.paths import BoundTable, first_expiry
-from callerid.rehearsal import Asked, Live, compare, known, let_through, refusals
-from callerid.rollout import Rollout
 from callerid.starlette.passage import NO_ENTRIES, Passage, Ruling, TableMatch, Way
 from callerid.starlette.reading import Place, RouteReader
 from callerid.starlette.scope import introduce
@@ -31,9 +31,6 @@ __all__ = ["HeldSend", "OnRefusal", "Protection"]
 
 OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Response | None]
 """Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
-
-
-_Part: TypeAlias = tuple[GuardCore, Requirement]
 
 
 class Protection:
@@ -72,164 +69,80 @@ class Protection:
         return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
 
     def decide(
-        self,
-        passage: Passage,
-        place: Place | None,
-        path: Mapping[str, Any],
-        exchange: Exchange,
+        self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
-        """As `admit`: ``None`` for a request that was let in at once, else what has to be awaited.
-
-        At once, where one requirement is asked and its key is at hand: the same as `admit` does, in few steps.
-        """
-        scope = exchange.scope
-        if passage.way.has_tables or scope["type"] != "http" or log.isEnabledFor(logging.DEBUG):
-            return self.admit(passage, place, path, exchange)
-        ruling = _ruling(passage, place)
-        if len(ruling.parts) != 1:
-            return self.admit(passage, place, path, exchange)
-        part = ruling.parts[0]
-        guard, requirement = part
-        caller = identity = None
-        if not requirement.public:
-            try:
-                identity = guard.recognise(values_of(scope, guard.headers))
-                if identity is None:
-                    return self.admit(passage, place, path, exchange)
-                caller = guard.judge(requirement, identity, _as_judged(path, place))
-            except Refusal as refusal:
-                identities = {} if identity is None else {guard: identity}
-                return self._not_admitted(refusal, part, identities, _Call(passage, place, path, exchange))
-        passage.settle(ruling, {guard: caller}, path)
-        introduce(caller, scope)
+        """As `admit`: ``None`` for a request that is let in at once, else what has to be awaited."""
+        call = _Call(passage, place, path, exchange)
+        decision = self._decision(call)
+        if isinstance(decision, Wait):
+            return self._decide_later(call)
+        if decision.refusal is not None:
+            return self._turn_away(decision.refusal, decision, call)
+        self._let_in(decision, call)
         return None
 
-    async def admit(
-        self,
-        passage: Passage,
-        place: Place | None,
-        path: Mapping[str, Any],
-        exchange: Exchange,
-    ) -> bool:
+    async def admit(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> bool:
         """Decide about a request, before anything else runs; a refusal is answered here.
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        call = _Call(passage, place, path, exchange)
-        identities: dict[GuardCore, Identity] = {}
-        callers: dict[GuardCore, Caller | None] = {}
-        part: tuple[GuardCore, Requirement] = (self.guard, self.default)
-        try:
-            match = passage.match_tables(exchange.scope, endpoint=place is not None)
-            ruling, parameters = _ruling(passage, place, match), call.parameters(match)
-            for part in ruling.parts:
-                guard, requirement = part
-                if requirement.public:
-                    callers.setdefault(guard, None)
-                    continue
-                if guard not in identities:
-                    sent = self.websockets.values_of(exchange.scope, guard)
-                    identity = guard.recognise(sent)
-                    identities[guard] = await arun(guard.identify(sent)) if identity is None else identity
-                judged = guard.judge(requirement, identities[guard], parameters)
-                callers[guard] = judged or callers.get(guard)
-        except Refusal as refusal:
-            return await self._not_admitted(refusal, part, identities, call)
-        if log.isEnabledFor(logging.DEBUG):
-            for guard, requirement in dict(ruling.parts).items():
-                guard.record(passage.route(exchange.scope), requirement, identities.get(guard))
-        passage.settle(ruling, callers, path)
-        if exchange.scope["type"] == "websocket":
-            expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
-            passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        if passage.has_shadow:
-            self._rehearse(Live(passage.route(exchange.scope), None, identities), call)
-        introduce(passage.caller, exchange.scope)
+        return await self._decide_later(_Call(passage, place, path, exchange))
+
+    async def _decide_later(self, call: _Call) -> bool:
+        decision = await resolve_async(partial(self._decision, call))
+        if decision.refusal is not None:
+            return await self._turn_away(decision.refusal, decision, call)
+        self._let_in(decision, call)
         return True
 
-    async def _not_admitted(
-        self, refusal: Refusal, part: _Part, identities: dict[GuardCore, Identity], call: _Call
-    ) -> bool:
-        passage = call.passage
-        guard, requirement = part
-        is_of_path = refusal.reason is Reason.AMBIGUOUS_PATH
-        if refusal.judged is not None and log.isEnabledFor(logging.INFO):
-            refusal.also = tuple(self._others(part, identities, call))
-        if passage.has_shadow:
-            live = Live.of(passage.route(call.exchange.scope), guard, identities.get(guard), refusal)
-            self._rehearse(replace(live, identities=identities), call)
-        if not passage.is_let_through(None if is_of_path else guard):
-            return await self._turn_away(refusal, part, identities.get(guard), passage, call.exchange)
-        asked = Asked(guard, requirement, call.path)
-        let_through(asked, passage.route(call.exchange.scope), identities.get(guard), refusal)
-        if not is_of_path:
-            identities.setdefault(guard, Identity())
-        return await self._admit_regardless(refusal, part, identities, call)
-
-    async def _admit_regardless(
-        self, first: Refusal, at: _Part, identities: dict[GuardCore, Identity], call: _Call
-    ) -> bool:
-        """Let a request through in spite of this refusal, if those agree whose refusals are enforced."""
-        passage, place, path, exchange = call
-        is_of_path = first.reason is Reason.AMBIGUOUS_PATH
-        refusing, refused = passage.tabling if is_of_path else {at[0]}, [(first, at)]
-        match = NO_ENTRIES if is_of_path else passage.match_tables(exchange.scope, endpoint=place is not None)
-        ruling, parameters = _ruling(passage, place, match), call.parameters(match)
-        asked: dict[GuardCore, list[Asked]] = {guard: [] for guard, _ in ruling.parts}
-        for part in ruling.parts:
-            guard, requirement = part
-            if requirement.public:
-                continue
-            asked[guard].append(Asked(guard, requirement, parameters))
+    def _decision(self, call: _Call, waited: Waited = ()) -> Decision | Wait:
+        passage, scope, way = call.passage, call.exchange.scope, call.passage.way
+        match, trouble = NO_ENTRIES, None
+        if way.has_tables:
             try:
-                if guard not in identities:
-                    identities[guard] = await arun(guard.identify(self.websockets.values_of(exchange.scope, guard)))
-                guard.judge(requirement, identities[guard], parameters)
-            except Refusal as refusal:
-                if not passage.is_let_through(guard):
-                    return await self._turn_away(refusal, part, identities.get(guard), passage, exchange)
-                identities.setdefault(guard, Identity())
-                refusing.add(guard)
-                refused.append((refusal, part))
-        for each, part in refused:
-            # A day may have passed while a key was fetched.
-            if not passage.is_let_through(None if each.reason is Reason.AMBIGUOUS_PATH else part[0]):
-                return await self._turn_away(each, part, identities.get(part[0]), passage, exchange)
-        callers = {guard: _known(known(parts, identities[guard])) if parts else None for guard, parts in asked.items()}
-        passage.settle(ruling, callers, path)
-        if exchange.scope["type"] == "websocket":
-            passage.lapses = passage.when_enforced(refusing)
-            expiries = ((guard, first_expiry(callers[guard], each.via)) for guard, each in identities.items())
+                match = passage.match_tables(scope, endpoint=call.place is not None)
+            except BadRequest as error:
+                trouble = error
+        checks = call.checks(match)
+        if trouble is None and not way.is_tried and not log.isEnabledFor(logging.DEBUG):
+            decision = evaluate(checks, call.credentials, waited)
+            if not isinstance(decision, Wait) and decision.refusal is not None:
+                conclude(self._request(call, checks, None), decision)
+            return decision
+        return authorize(self._request(call, checks, trouble), waited)
+
+    def _request(self, call: _Call, checks: tuple[Check, ...], trouble: Refusal | None) -> Request:
+        passage = call.passage
+        return Request(
+            self.guard,
+            passage.route(call.exchange.scope),
+            checks,
+            call.credentials,
+            self.default,
+            trouble,
+            passage.is_let_through if passage.way.is_tried else None,
+            Shadow(passage.shadowing, call.shadow_checks) if passage.has_shadow else None,
+        )
+
+    def _let_in(self, decision: Decision, call: _Call) -> None:
+        passage, scope = call.passage, call.exchange.scope
+        passage.settle(_ruling(passage, call.place, call.match), decision.callers, call.path)
+        if scope["type"] == "websocket":
+            refusing = {check.guard for _, check in decision.waived}
+            if any(refusal.reason is Reason.AMBIGUOUS_PATH for refusal, _ in decision.waived):
+                refusing |= passage.tabling
+            passage.lapses = passage.when_enforced(refusing) if refusing else ()
+            expiries = (
+                (guard, first_expiry(decision.callers.get(guard), identity.via))
+                for guard, identity in decision.identities.items()
+            )
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        introduce(passage.caller, exchange.scope)
-        return True
+        introduce(decision.caller, scope)
 
-    def _others(self, part: _Part, identities: Mapping[GuardCore, Identity], call: _Call) -> Iterator[Refusal]:
-        """What else refuses this request, by the guards further in."""
-        passage, scope = call.passage, call.exchange.scope
-        match = passage.match_tables(scope, endpoint=call.place is not None)
-        parts, parameters = _ruling(passage, call.place, match).parts, call.parameters(match)
-        asked = (Asked(*each, parameters) for each in parts[parts.index(part) + 1 :])
-        return refusals(asked, identities, lambda guard: self.websockets.values_of(scope, guard))
-
-    def _rehearse(self, live: Live, call: _Call) -> None:
-        passage, scope = call.passage, call.exchange.scope
-
-        def asked() -> Iterator[Asked]:
-            match = passage.match_tables(scope, endpoint=call.place is not None, shadow=True)
-            parameters = call.parameters(match)
-            for guard, requirement in _ruling(passage, call.place, match).parts:
-                yield Asked(guard, requirement, parameters)
-
-        compare(passage.shadowing, live, asked, lambda guard: self.websockets.values_of(scope, guard))
-
-    async def _turn_away(
-        self, refusal: Refusal, part: _Part, identity: Identity | None, passage: Passage, exchange: Exchange
-    ) -> Literal[False]:
-        guard, requirement = part
-        instance = guard.record(passage.route(exchange.scope), requirement, identity, refusal)
-        passage.answered()
-        await self._refuse(refusal, guard.answer(refusal, instance), exchange)
+    async def _turn_away(self, refusal: Refusal, decision: Decision, call: _Call) -> Literal[False]:
+        guard = self.guard if decision.check is None else decision.check.guard
+        call.passage.answered()
+        await self._refuse(refusal, guard.answer(refusal, decision.instance), call.exchange)
         return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
@@ -245,23 +158,38 @@ class Protection:
         await deliver(response, exchange)
 
 
-class _Call(NamedTuple):
+class _Call:
     """A request where it is decided: what stands on the way, the endpoint's place and its path parameters."""
 
-    passage: Passage
-    place: Place | None
-    path: Mapping[str, Any]
-    exchange: Exchange
+    __slots__ = ("exchange", "match", "passage", "path", "place")
 
-    def parameters(self, match: TableMatch) -> Mapping[str, Any]:
-        """The path parameters by which the request is judged."""
+    def __init__(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> None:
+        self.passage, self.place, self.path, self.exchange = passage, place, path, exchange
+        self.match = NO_ENTRIES
+        """The entries of the path tables by which it was judged."""
+
+    def checks(self, match: TableMatch) -> tuple[Check, ...]:
+        """What must hold, with these entries of the path tables."""
+        self.match = match
+        return self._checks(match)
+
+    def _checks(self, match: TableMatch) -> tuple[Check, ...]:
         own, named = _as_judged(self.path, self.place), match.parameters
-        return {**own, **named} if named else own
+        parameters = {**own, **named} if named else own
+        ruling = _ruling(self.passage, self.place, match)
+        return tuple([Check(guard, requirement, parameters) for guard, requirement in ruling.parts])
 
+    def shadow_checks(self) -> tuple[Check, ...]:
+        """What would have to hold by the shadow tables. Raises `BadRequest`."""
+        scope, endpoint = self.exchange.scope, self.place is not None
+        return self._checks(self.passage.match_tables(scope, endpoint=endpoint, shadow=True))
 
-def _known(callers: list[Caller | None]) -> Caller | None:
-    """Who is calling, as `Protection.admit` has it."""
-    return next((caller for caller in callers if caller is not None), None)
+    def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
+        """What was sent in the headers that a guard reads."""
+        scope = self.exchange.scope
+        if scope["type"] == "http":
+            return values_of(scope, guard.headers)
+        return self.passage.protection.websockets.values_of(scope, guard)
 
 
 def _ruling(passage: Passage, place: Place | None, match: TableMatch = NO_ENTRIES) -> Ruling:

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from starlette.routing import Router
 
+from callerid.algebra import separate
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
-from callerid.rules import all_of
 from callerid.starlette.passage import Passage, Ruling, TableMatch
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place, Receiver
@@ -260,7 +260,7 @@ def check(router: Router, protection: Protection) -> None:
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
-    places = ((place, all_of(tuple(requirement.rule for _, requirement in ruling.parts))) for place, ruling in judged)
+    places = ((place, separate(requirement.rule for _, requirement in ruling.parts)) for place, ruling in judged)
     protection.guard.announce(places, protection.default.rule)
     for place, rule in _idle(found):
         log.warning("Public() opens nothing at %s: %s has to hold there, too", place, rule)

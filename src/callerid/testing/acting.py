@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 
+from callerid.authentication import Identity, Waited
 from callerid.callers import Caller
-from callerid.guard import GuardCore, Identity
+from callerid.guard import GuardCore
+from callerid.keys import Wait
 from callerid.testing.callers import fitted
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from callerid.guard import Flow
 
 __all__ = ["Acting", "as_caller"]
 
@@ -166,22 +167,18 @@ class _Hook:
         self.count += 1
         if self.count > 1:
             return
-        guard, identify_sent, recognise_sent = self.guard, self.guard.identify, self.guard.recognise
+        guard, identify_sent = self.guard, self.guard.identify
 
-        def identify(sent: Mapping[str, list[str]]) -> Flow[Identity]:
-            found = yield from identify_sent(sent)
+        def identify(sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
+            found = identify_sent(sent, waited)
             caller = _acting_for(guard)
-            if caller is None or found.caller is not None:
+            if isinstance(found, Wait) or caller is None or found.caller is not None:
                 return found
             carried = caller if found.via is None else replace(caller, via=found.via)
             return found._replace(caller=carried, via=carried.via)
 
-        def recognise(sent: Mapping[str, list[str]]) -> Identity | None:
-            return recognise_sent(sent) if _acting_for(guard) is None else None
-
-        own, ours = vars(guard), {"identify": identify, "recognise": recognise}
-        self.before = {name: own[name] for name in ours if name in own}
-        own.update(ours)
+        self.before = {name: vars(guard)[name] for name in ("identify",) if name in vars(guard)}
+        vars(guard)["identify"] = identify
 
     def remove(self) -> bool:
         """Whether that was the last."""
@@ -189,7 +186,7 @@ class _Hook:
         if self.count:
             return False
         own = vars(self.guard)
-        del own["identify"], own["recognise"]
+        del own["identify"]
         own.update(self.before)
         return True
 

@@ -124,7 +124,7 @@ class RoutesItem(AccessItem):
             rehearsal.judge(case)
         untested, idle = rehearsal.untested(), rehearsal.shadowed()
         if untested and not idle:
-            self.warn(UncalledRouteWarning(f"{self.path.name}: nobody calls {', '.join(untested)}"))
+            self.warn(UncalledRouteWarning(f"{self.path.name}: no call of the file reaches {', '.join(untested)}"))
         return idle
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from callerid.authentication import Authenticator
 from callerid.guard import GuardCore
-from callerid.guard.recogniser import Recogniser
 from callerid.keys import key_source
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["standing_in", "standing_in_alone"]
 
 _LOCK = threading.RLock()
-_SETTINGS = frozenset({"clock", "leeway"})
-"""What a guard keeps, of all that it holds to identify callers."""
 
 
 @dataclass(eq=False)
@@ -95,4 +93,4 @@ def _end(guard: GuardCore, block: _Layer) -> None:
 def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
     trusted = [replace(each, keys=key_source(issuer.keys_of(each.kind.value))) for each in guard.issuers]
-    return {name: value for name, value in vars(Recogniser(*trusted)).items() if name not in _SETTINGS}
+    return {"authenticator": Authenticator(*trusted, leeway=guard.leeway, clock=guard.clock)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError
-from callerid.issuers import audience_set
+from callerid.issuers import Issuer, audience_set
 from callerid.rules import (
     STEPS,
+    FirebaseUser,
     Public,
     Rule,
     Via,
@@ -23,7 +24,7 @@ from callerid.rules import (
     without_public,
 )
 
-__all__ = ["Requirement", "combined", "named_audiences", "requirement_of"]
+__all__ = ["Requirement", "check_project", "combined", "named_audiences", "requirement_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Requirement:
     """Whether no credential is read at all."""
     optional: bool = field(init=False, repr=False, compare=False)
     """Whether a handler behind it may be given no caller."""
-    telling: Rule = field(init=False, repr=False, compare=False)
-    """The rule with nobody let in for nothing: whom it admits is shown to the handler."""
+    identifying_rule: Rule = field(init=False, repr=False, compare=False)
+    """The rule without Public(): whom it admits is shown to the handler."""
     has_steps: bool = field(init=False, repr=False, compare=False)
     """Whether a fresher or stronger sign-in may turn a no into a yes."""
     of_any_project: Rule | None = field(init=False, repr=False, compare=False)
@@ -47,7 +48,7 @@ class Requirement:
     def __post_init__(self) -> None:
         object.__setattr__(self, "public", is_public(self.rule))
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
-        object.__setattr__(self, "telling", without_public(self.rule))
+        object.__setattr__(self, "identifying_rule", without_public(self.rule))
         object.__setattr__(self, "has_steps", any(type(leaf) in STEPS for leaf in leaves(self.rule)))
         object.__setattr__(self, "of_any_project", of_any_project(self.rule))
 
@@ -62,24 +63,26 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
     audiences = named[0].intersection(*named) if named else None
     if audiences is not None and not audiences:
         sets = " and ".join(str(sorted(each)) for each in named)
-        raise ConfigurationError(f"no audience is in all of {sets}: no token can be for this place; name a common one")
+        raise ConfigurationError(
+            f"no audience is in all of {sets}, so no token can be accepted here: name an audience that all of them have"
+        )
     return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
 
 
 def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] | None) -> Requirement:
     """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
     if not rules:
-        raise ConfigurationError("allow() of nobody in particular: name a rule, Public() or Nobody()")
+        raise ConfigurationError("allow() needs a rule: Public() for everybody, Nobody() for nobody")
     if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
         raise ConfigurationError(
-            "allow(...) takes one rule, or member strings any of which suffices: join rules with & (all) or | (any)"
+            "allow(...) takes one rule, or IAM member strings of which any suffices: join rules with & (all) or | (any)"
         )
     rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
     audiences = named_audiences(audience)
     if audiences is not None and not any(map(_may_be_google, leaves(rule))):
         raise ConfigurationError(
-            f"audience= speaks of Google ID tokens, and {rule!r} admits no Google account: "
-            "Firebase's audience follows from its project; leave audience= out"
+            f"audience= names audiences of Google ID tokens, and {rule!r} admits no Google account: "
+            "leave audience= out (the audience of a Firebase token is its project)"
         )
     return Requirement(rule, audiences)
 
@@ -95,3 +98,23 @@ def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | No
 def _may_be_google(leaf: Rule) -> bool:
     """Whether a leaf may hold because of the Google ID token in Authorization, the one that audience= speaks of."""
     return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via))
+
+
+def check_project(requirement: Requirement, projects: Mapping[str, Issuer], where: str) -> None:
+    """Raise `ConfigurationError` for a rule that does not say which Firebase project's users it means.
+
+    ``projects`` are those that are trusted, each with its issuer: a uid means somebody within one project only.
+    """
+    leaf = requirement.of_any_project
+    if leaf is None or len(projects) < 2:
+        return
+    project, issuer = next(iter(projects.items()))
+    if type(leaf) is FirebaseUser and issuer.project is not None:
+        remedy = repr(replace(leaf, project=project))
+    else:
+        remedy = f"{leaf!r} & IssuedBy({issuer.name!r})"
+    raise ConfigurationError(
+        f"{where}: {leaf!r} does not say whose user it means: this guard trusts several Firebase projects "
+        f"({', '.join(projects)}), and a uid or a claim means something within one of them only. Write, for each "
+        f"that is meant, {remedy}"
+    )

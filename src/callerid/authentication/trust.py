@@ -1,4 +1,4 @@
-"""Whom a guard trusts: one value that never changes, and that a guard swaps for another."""
+"""The issuers that are trusted: one value that never changes, and is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
-from callerid.issuers import Issuer, Slot
+from callerid.issuers import CredentialLocation, Issuer
 
 __all__ = ["Trusted"]
 
@@ -19,10 +19,10 @@ class Trusted:
 
     members: Mapping[Issuer, None] = field(default_factory=dict["Issuer", None])
     """The issuers, in order: a mapping, so that those known are found without comparing each."""
-    slots: Mapping[Slot, Mapping[str, tuple[Issuer, ...]]] = field(
-        default_factory=dict["Slot", Mapping[str, tuple[Issuer, ...]]]
+    locations: Mapping[CredentialLocation, Mapping[str, tuple[Issuer, ...]]] = field(
+        default_factory=dict["CredentialLocation", Mapping[str, tuple[Issuer, ...]]]
     )
-    """Where credentials sit, and whose they are by each form of ``iss``."""
+    """Where credentials sit, and whose they are by each accepted ``iss``."""
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """By the issuers' names, the audiences that they accept."""
     ids: frozenset[int] = frozenset()
@@ -37,26 +37,26 @@ class Trusted:
     @property
     def headers(self) -> Mapping[bytes, str]:
         """The headers in which credentials sit, in lower case, as bytes and as text."""
-        return {slot.header.encode(): slot.header for slot in self.slots}
+        return {each.header.encode(): each.header for each in self.locations}
 
     def adding(self, issuers: Iterable[Issuer]) -> Self:
         """With these, too. Raises `ConfigurationError` where two would claim the same token."""
         new = [issuer for issuer in dict.fromkeys(issuers) if issuer not in self.members]
-        slots = {slot: dict(known) for slot, known in self.slots.items()}
+        locations = {location: dict(known) for location, known in self.locations.items()}
         accepted = dict(self.accepted)
         for issuer in new:
             accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
-            for slot in issuer.slots:
-                claimed = slots.setdefault(slot, {})
-                for spelling in issuer.spellings:
-                    claimed[spelling] = (*_rivals(issuer, claimed.get(spelling, ())), issuer)
+            for location in issuer.locations:
+                claimed = locations.setdefault(location, {})
+                for iss in issuer.accepted_iss:
+                    claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
         members = {**self.members, **dict.fromkeys(new)}
-        return type(self)(members, slots, accepted, self.ids | frozenset(map(id, new)))
+        return type(self)(members, locations, accepted, self.ids | frozenset(map(id, new)))
 
     def removing(self, issuers: Iterable[Issuer]) -> Self:
         """Without these. Raises `ConfigurationError` for one that is none of them."""
         members = dict(self.members)
-        slots = {slot: dict(known) for slot, known in self.slots.items()}
+        locations = {location: dict(known) for location, known in self.locations.items()}
         accepted = dict(self.accepted)
         for issuer in dict.fromkeys(issuers):
             if issuer not in members:
@@ -65,15 +65,17 @@ class Trusted:
                     f"it trusts {', '.join(sorted(self.accepted)) or 'nobody'}"
                 )
             del members[issuer]
-            for slot in issuer.slots:
-                for spelling in issuer.spellings:
-                    slots[slot][spelling] = tuple(each for each in slots[slot][spelling] if each != issuer)
+            for location in issuer.locations:
+                for iss in issuer.accepted_iss:
+                    locations[location][iss] = tuple(each for each in locations[location][iss] if each != issuer)
             left = [each.audiences for each in members if each.name == issuer.name]
             accepted[issuer.name] = frozenset[str]().union(*left)
             if not left:
                 del accepted[issuer.name]
-        remaining = {slot: {name: those for name, those in known.items() if those} for slot, known in slots.items()}
-        remaining = {slot: known for slot, known in remaining.items() if known}
+        remaining = {
+            location: {iss: those for iss, those in known.items() if those} for location, known in locations.items()
+        }
+        remaining = {location: known for location, known in remaining.items() if known}
         return type(self)(members, remaining, accepted, frozenset(map(id, members)))
 
 

@@ -1,41 +1,37 @@
-"""A guard: who is calling, and whether they may."""
+"""The guard that users hold: an authenticator, the rules it judges by, and what a refused client is told."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Self
 
 from callerid.answers import Answer, Challenge, answer
-from callerid.callers import Caller
-from callerid.errors import ConfigurationError, Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
-from callerid.guard.recogniser import Identity, Recogniser
-from callerid.guard.records import log, record
-from callerid.guard.remedies import Judged
-from callerid.guard.requirement import Requirement, requirement_of
-from callerid.issuers import Issuer
-from callerid.memory import DEFAULT_SIZE
-from callerid.rollout import ShadowCounts, Tally
-from callerid.rules import (
-    AnyOf,
-    Facts,
-    FirebaseUser,
-    Rule,
-    SignedInWithin,
-    admitted,
-    is_joined,
-    is_public,
-    missing_steps,
-    without_public,
+from callerid.authentication import DEFAULT_SIZE, Authenticator, Identity, Waited, resolve, resolve_async
+from callerid.authorization import (
+    Requirement,
+    ShadowCounts,
+    Tally,
+    check_project,
+    combined,
+    judge,
+    log,
+    named_audiences,
+    record,
+    requirement_of,
 )
+from callerid.callers import Caller
+from callerid.errors import Refusal
+from callerid.issuers import Issuer
+from callerid.keys import KeyStatus, Wait
+from callerid.rules import AnyOf, Rule, is_joined, is_public, without_public
 
-__all__ = ["Guard", "GuardCore"]
+__all__ = ["Guard", "GuardCore", "Identity", "Requirement", "combined", "log"]
 
 
-class GuardCore(Recogniser):
+class GuardCore:
     """Issuers, keys and a clock: turns the credentials of a request into a `Caller`, or refuses.
 
     ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
@@ -56,7 +52,8 @@ class GuardCore(Recogniser):
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(*issuers, leeway=leeway, memory=memory, clock=clock, timer=timer)
+        self.authenticator = Authenticator(*issuers, leeway=leeway, memory=memory, clock=clock, timer=timer)
+        """Who is calling: issuers, keys, clock and token cache."""
         extra = {} if resource_metadata is None else {"resource_metadata": resource_metadata}
         self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
         self.tally = Tally()
@@ -65,12 +62,93 @@ class GuardCore(Recogniser):
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
         """A guard with the other's issuers, keys, memory, clock and leeway: what serves one serves both."""
-        settings: dict[str, Any] = {"leeway": other.leeway, "clock": other.clock, **options}
-        made = cls(*other.issuers, **settings)
+        made = cls(**options)
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
-        made._keys, made._memory = other._keys, other._memory
+        leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
+        made.authenticator = other.authenticator.like(leeway=leeway, clock=clock)
         return made
+
+    # --- issuers and their keys ---
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers this guard trusts."""
+        return self.authenticator.issuers
+
+    @property
+    def leeway(self) -> float:
+        """What two clocks may differ by, in seconds."""
+        return self.authenticator.leeway
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Gives seconds since the epoch."""
+        return self.authenticator.clock
+
+    @property
+    def headers(self) -> Mapping[bytes, str]:
+        """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
+        return self.authenticator.headers
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """The headers this guard reads, in lower case; it reads nothing else."""
+        return frozenset(self.headers.values())
+
+    def trust(self, *issuers: Issuer) -> Self:
+        """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
+        self.authenticator.trust(*issuers)
+        return self
+
+    def distrust(self, *issuers: Issuer) -> Self:
+        """Trust these issuers no more: from now on their tokens are refused, those verified before among them.
+
+        A guard without any issuer left reads no credential, so it lets in nobody but whom a rule lets in without one.
+        Guards made `like` this one go on as they are. Raises `ConfigurationError` for an issuer that is not trusted.
+        """
+        self.authenticator.distrust(*issuers)
+        return self
+
+    def check_ready(self) -> None:
+        """Raise `ConfigurationError` for a guard without issuers."""
+        self.authenticator.check_ready()
+
+    def warm(self) -> None:
+        """Fetch all keys now, at start-up; what cannot be fetched is logged and tried again by the requests."""
+        for wait in self.authenticator.warm():
+            wait.block()
+
+    async def awarm(self) -> None:
+        """As `warm`, without blocking the event loop."""
+        for wait in self.authenticator.warm():
+            await wait.pause()
+
+    def status(self) -> list[KeyStatus]:
+        """For a readiness probe: which keys are at hand, how old, and what went wrong last."""
+        return self.authenticator.keys.status()
+
+    # --- one token ---
+
+    def verify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
+
+        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may
+        do anything is a rule's to say.
+        """
+        return resolve(lambda waited: self._verify(token, audience, waited))
+
+    async def averify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+        """As `verify`, without blocking the event loop."""
+        return await resolve_async(lambda waited: self._verify(token, audience, waited))
+
+    def _verify(self, token: str, audience: str | Iterable[str] | None, waited: Waited) -> Caller | Wait:
+        self.check_ready()
+        audiences = named_audiences(audience)
+        caller = self.authenticator.read(token, waited=waited)
+        if not isinstance(caller, Wait):
+            self.authenticator.check_audience(caller, audiences)
+        return caller
 
     # --- rules, where they are written ---
 
@@ -85,24 +163,8 @@ class GuardCore(Recogniser):
         """
         from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
-        self._check_project(requirement, where)
+        check_project(requirement, self.authenticator.trusted.projects, where)
         check_possible(requirement.rule, self.issuers, where)
-
-    def _check_project(self, requirement: Requirement, where: str) -> None:
-        leaf = requirement.of_any_project
-        projects = self._trusted.projects
-        if leaf is None or len(projects) < 2:
-            return
-        project, issuer = next(iter(projects.items()))
-        if type(leaf) is FirebaseUser and issuer.project is not None:
-            remedy = repr(replace(leaf, project=project))
-        else:
-            remedy = f"{leaf!r} & IssuedBy({issuer.name!r})"
-        raise ConfigurationError(
-            f"{where}: {leaf!r} does not say whose user it means: this guard trusts several Firebase projects "
-            f"({', '.join(projects)}), and a uid or a claim means something within one of them only. Write, for each "
-            f"that is meant, {remedy}"
-        )
 
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
@@ -127,7 +189,11 @@ class GuardCore(Recogniser):
                 if joined not in seen:
                     seen.add(joined)
                     for each in redundant_alternatives(joined, self.issuers):
-                        log.info("redundant alternative: %s: %s: the others admit whomever it admits", place, each)
+                        log.info(
+                            "redundant alternative: %s: %s: the others admit all of them",
+                            place,
+                            each,
+                        )
             if is_public(rule):
                 log.info("open to everybody: %s", place)
             elif weaker(rule):
@@ -135,27 +201,20 @@ class GuardCore(Recogniser):
 
     # --- one request ---
 
+    def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
+        """Verify every credential in the headers this guard reads; ``sent`` maps header names to the values sent.
+
+        Returns a `callerid.keys.Wait` where a key has to be fetched first: wait for it, then ask again with it in
+        ``waited`` (`callerid.authentication.resolve` does both).
+
+        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
+        believed, `Unavailable` where its key cannot be had.
+        """
+        return self.authenticator.identify(sent, waited)
+
     def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
-        """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
-        if requirement.public:
-            return None
-        if len(self._trusted.projects) > 1:
-            self._check_project(requirement, "a rule in force")  # issuers may have been added since the start
-        rule, caller = requirement.rule, identity.caller
-        if caller is not None:
-            self.check_audience(caller, requirement.audiences)
-        facts = Facts(caller, identity.via, path, self.clock())
-        if admitted(rule, facts):
-            # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
-            known = not requirement.optional or admitted(requirement.telling, facts)
-            return caller if known else None
-        judged = Judged(rule, facts)
-        if caller is None:
-            refusal: Refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
-        else:
-            refusal = _refusal(requirement, judged)
-        refusal.judged = judged
-        raise refusal
+        """Whether these callers may: the caller as the handler shall see it. Raises `Refusal`."""
+        return judge(self, requirement, identity, path)
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""
@@ -200,25 +259,3 @@ def _any_ofs(rule: Rule) -> Iterator[AnyOf]:
 
 
 MOST_LOOKED_AT = 1_000
-
-
-def _sent(identity: Identity) -> str:
-    """What came instead of a caller's credential, in words."""
-    carried = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
-    return f"{carried}: {identity.ignored}" if identity.ignored else carried
-
-
-def _refusal(requirement: Requirement, judged: Judged) -> Refusal:
-    rule, facts = judged.rule, judged.facts
-
-    def expected() -> str:
-        return f"expected {rule}, got {facts.caller}"
-
-    def why() -> str:
-        return str(judged.explanation)
-
-    steps = missing_steps(rule, facts) if requirement.has_steps else None
-    if steps is None:
-        return Forbidden(expected, why=why)
-    ages = [step.seconds for step in steps if isinstance(step, SignedInWithin)]
-    return StepUpRequired(expected, max_age=min(ages, default=None), why=why)

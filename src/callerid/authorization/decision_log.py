@@ -6,10 +6,10 @@ import logging
 import uuid
 from collections.abc import Mapping
 
+from callerid.authentication import Identity
+from callerid.authorization.remedies import nearest, remedies
+from callerid.authorization.requirement import Requirement
 from callerid.errors import Refusal, Unavailable, one_line
-from callerid.guard.recogniser import Identity
-from callerid.guard.remedies import nearest, remedies
-from callerid.guard.requirement import Requirement
 
 __all__ = ["log", "record"]
 
@@ -20,10 +20,14 @@ def record(
     route: str,
     requirement: Requirement | None,
     identity: Identity | None,
-    refusal: Refusal | None,
-    said: Mapping[str, str] | None,
+    refusal: Refusal | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> str:
-    """See `callerid.guard.GuardCore.record`."""
+    """Log a decision, once: refused at INFO (the guard's own trouble at WARNING), allowed at DEBUG.
+
+    Returns the decision's ``instance``, empty where nothing was logged. The record carries its fields, all of them text
+    or ``None``, as ``record.callerid``. ``said`` are fields of a decision that answers nobody, logged at INFO at least.
+    """
     level = _level(refusal) if said is None else max(_level(refusal), logging.INFO)
     if refusal is None and not log.isEnabledFor(level):
         return ""
@@ -76,11 +80,11 @@ def _reasons(refusal: Refusal | None) -> dict[str, str | None]:
 
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
-        return f"allowed {fields['route']}: {fields['caller'] or 'nobody in particular'} by {fields['rule']}"
+        return f"allowed {fields['route']}: {fields['caller'] or 'no caller'} by {fields['rule']}"
     # A decision that answers nobody says what was decided in earnest.
     head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
     if fields["status"] is None:
-        return f"{head}: {fields['caller'] or 'nobody in particular'} by {fields['rule']} [{fields['instance']}]"
+        return f"{head}: {fields['caller'] or 'no caller'} by {fields['rule']} [{fields['instance']}]"
     detail = f": {fields['detail']}" if fields["detail"] else ""
-    mend = f"; mend: {fields['mend']}" if fields["mend"] else ""
+    mend = f"; remedy: {fields['mend']}" if fields["mend"] else ""
     return f"{head}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"

@@ -1,4 +1,4 @@
-"""What would have let a refused caller in, for the log. Pure.
+"""Why a rule refused a caller, and what would have let them in, for the log. Pure.
 
 A remedy is tried before it is written: the changed rule, or the changed path, is judged by the same facts and must
 admit. The narrowest comes first.
@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from callerid.callers import Caller
+from callerid.callers import Caller, FirebaseFacts
 from callerid.errors import ConfigurationError, Refusal, StepUpRequired
 from callerid.rules import (
     AllOf,
@@ -19,27 +19,33 @@ from callerid.rules import (
     Explanation,
     Facts,
     FirebaseUser,
+    IssuedBy,
     PathParam,
     Rule,
     ServiceAccount,
+    Tenant,
     User,
     Via,
     admitted,
+    all_of,
     leaves,
 )
-from callerid.rules.base import grouped
+from callerid.rules.base import grouped, the_caller
 
-__all__ = ["Judged", "account_rule", "nearest", "remedies"]
+__all__ = ["Judged", "account_rule", "nearest", "remedies", "what_came"]
 
 LONGEST = 200
 """A rule's words are cut to this length where a remedy names it."""
 
 
 class Judged:
-    """A rule that refused a request, and the facts by which it did. ``rule`` is one of those that must all admit."""
+    """A rule that refused a request, and the facts by which it did. ``rule`` is one of those that must all admit.
 
-    def __init__(self, rule: Rule, facts: Facts) -> None:
-        self.rule, self.facts = rule, facts
+    ``names_project`` is whether a rule about a Firebase user has to say of which project.
+    """
+
+    def __init__(self, rule: Rule, facts: Facts, *, names_project: bool = False) -> None:
+        self.rule, self.facts, self.names_project = rule, facts, names_project
 
     @cached_property
     def explanation(self) -> Explanation:
@@ -56,12 +62,11 @@ class Judged:
         return self.explanation.parts if type(self.rule) is AllOf else (self.explanation,)
 
     def admits_with(self, alternative: Rule) -> bool:
-        """Whether the rule would admit, if the alternative stood beside each part that does not.
-
-        A part that has an alternative no longer says of which tenant everybody is, on whom the other parts may rely.
-        """
-        holding = [part.rule for part in self._parts if part.holds]
-        inside = AllOf(*holding).within(self.facts) if holding else self.facts
+        """Whether the rule would admit, if the alternative stood beside each part that does not."""
+        # A part with an alternative names a tenant, on which the other parts may rely, only where both do (see AnyOf).
+        names_tenant = any(part.rule.names_tenant and (part.holds or alternative.names_tenant) for part in self._parts)
+        inside = self.facts._replace(tenant_named=True) if names_tenant else self.facts
+        holding = (part.rule for part in self._parts if part.holds)
         return admitted(alternative, self.facts) and all(admitted(rule, inside) for rule in holding)
 
 
@@ -70,8 +75,10 @@ def nearest(refusals: Sequence[Refusal]) -> str:
     judged = [each.judged for each in refusals if isinstance(each.judged, Judged)]
     if not judged or judged[0].facts.caller is None:
         return ""
-    every = [each.explanation for each in judged]
-    whole, missing = (_words(rule for each in every for rule in found(each)) for found in (_asked, _lacking))
+    whole, missing = (
+        _words(leaf.rule for each in judged for leaf in leaves_of(each.explanation, each.facts))
+        for leaves_of in (_asked, _lacking)
+    )
     return f"only {missing} did not hold" if whole == missing else f"{whole}, where only {missing} did not hold"
 
 
@@ -79,22 +86,41 @@ def _words(rules: Iterator[Rule]) -> str:
     return " and ".join(map(str, dict.fromkeys(rules)))
 
 
-def _lacking(found: Explanation) -> tuple[Rule, ...]:
-    """The leaves that did not hold, of the alternative with the fewest of them."""
+def what_came(judged: Judged) -> str:
+    """Who called instead of those whom a rule admits, and what they lack: what decided."""
+    caller, lacking = judged.facts.caller, _lacking(judged.explanation, judged.facts)
+    start = the_caller(judged.facts)
+    notes = dict.fromkeys(each.note.removeprefix(start).removeprefix(f"{caller} ") for each in lacking)
+    who = str(caller)
+    if caller is not None and who in (str(each.rule) for each in lacking):
+        # The rule names this very address, and takes no account for it that only says it has it.
+        who = f"an account with the address {caller.email}"
+    return who + "".join(note if note.startswith((",", " (", ";")) else f", {note}" for note in notes if note)
+
+
+def _lacking(found: Explanation, facts: Facts) -> tuple[Explanation, ...]:
+    """The leaves that did not hold, of the alternative with the fewest of them; one for this kind of caller first."""
     if found.holds:
         return ()
     if type(found.rule) is AnyOf:
-        return min(map(_lacking, found.parts), key=len)
-    return (
-        tuple(leaf for part in found.parts for leaf in _lacking(part)) if type(found.rule) is AllOf else (found.rule,)
-    )
+        return min((_lacking(part, facts) for part in found.parts), key=lambda each: _distance(each, facts))
+    if type(found.rule) is AllOf:
+        return tuple(leaf for part in found.parts for leaf in _lacking(part, facts))
+    return (found,)
 
 
-def _asked(found: Explanation) -> tuple[Rule, ...]:
+def _distance(lacking: Sequence[Explanation], facts: Facts) -> tuple[int, int]:
+    kind = None if facts.caller is None else facts.caller.kind
+    return sum(each.rule.family not in (None, kind) for each in lacking), len(lacking)
+
+
+def _asked(found: Explanation, facts: Facts) -> tuple[Explanation, ...]:
     """All leaves of that alternative."""
     if type(found.rule) is AnyOf:
-        return _asked(min(found.parts, key=lambda part: len(_lacking(part))))
-    return tuple(leaf for part in found.parts for leaf in _asked(part)) if type(found.rule) is AllOf else (found.rule,)
+        return _asked(min(found.parts, key=lambda part: _distance(_lacking(part, facts), facts)), facts)
+    if type(found.rule) is AllOf:
+        return tuple(leaf for part in found.parts for leaf in _asked(part, facts))
+    return (found,)
 
 
 def remedies(refusals: Sequence[Refusal]) -> Iterator[str]:
@@ -107,30 +133,38 @@ def remedies(refusals: Sequence[Refusal]) -> Iterator[str]:
         return
     facts = judged[0].facts
     yield from _own_path(judged)
-    rule = account_rule(facts)
+    rule = account_rule(facts, names_project=any(each.names_project for each in judged))
     if rule is not None and all(each.admits_with(rule) for each in judged):
         yield f"write | {rule!r} {_beside(judged)}: {_whom(rule, facts)}{_wherever(judged)}"
 
 
-def account_rule(facts: Facts) -> Rule | None:
+def account_rule(facts: Facts, *, names_project: bool = False) -> Rule | None:
     """The narrowest rule that admits the account that called, or, where none did, the one that carried the call."""
     caller = facts.caller
     with suppress(ConfigurationError):  # no rule can name such an id
-        if caller is not None:
-            return _naming(caller, facts)
-        if facts.via is not None:
-            return Via(_naming(facts.via, Facts(facts.via)))
+        if caller is None:
+            return None if facts.via is None else Via(_google_account(facts.via))
+        if caller.firebase is not None:
+            return _firebase_user(caller, caller.firebase, names_project=names_project)
+        return _google_account(caller)
     return None
 
 
-def _naming(caller: Caller, facts: Facts) -> Rule:
-    user = caller.firebase
-    if user is not None:
-        return FirebaseUser(user.uid, anonymous=user.anonymous)
+def _google_account(caller: Caller) -> Rule:
     kind = ServiceAccount if caller.is_service_account else User
     by_address = None if caller.email is None else kind(caller.email)
     # Google may be no authority for the address: then only the id names the account.
-    return by_address if by_address is not None and admitted(by_address, facts) else kind(caller.subject)
+    return by_address if by_address is not None and admitted(by_address, Facts(caller)) else kind(caller.subject)
+
+
+def _firebase_user(caller: Caller, user: FirebaseFacts, *, names_project: bool) -> Rule:
+    project = (user.project or None) if names_project else None
+    parts: list[Rule] = [FirebaseUser(user.uid, anonymous=user.anonymous, project=project)]
+    if user.tenant is not None:
+        parts.append(Tenant(user.tenant))
+    if names_project and project is None:
+        parts.append(IssuedBy(caller.issuer))
+    return all_of(tuple(parts))
 
 
 def _own_path(judged: Sequence[Judged]) -> Iterator[str]:

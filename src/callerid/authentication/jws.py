@@ -114,7 +114,7 @@ def _shape(text: str) -> str:
     if text.startswith("ya29."):
         return "what looks like an OAuth access token: it says nothing about who may read it; send an ID token"
     dots = text.count(".")
-    return f"{dots + 1} part(s)" if dots != 2 else "letters that canonical base64url does not have"
+    return f"{dots + 1} part(s)" if dots != 2 else "characters that are not canonical base64url"
 
 
 def _decoded(part: bytes) -> bytes:
@@ -128,12 +128,12 @@ def _decoded(part: bytes) -> bytes:
             return a2b_base64(part.translate(_TO_BASE64) + _PADDING[remainder], strict_mode=True)
         except ValueError:
             pass
-    raise _malformed("three parts of canonical base64url", "letters that canonical base64url does not have")
+    raise _malformed("three parts of canonical base64url", "characters that are not canonical base64url")
 
 
 def _object(data: bytes, part: str) -> dict[str, Any]:
     if _too_deep(data):
-        raise _malformed(f"a {part} nested at most {DEEPEST_NESTING} deep", "a deeper one")
+        raise _malformed(f"a {part} nested at most {DEEPEST_NESTING} deep", "more")
     # The parser's own error holds the whole document: it must not travel along as the cause of ours.
     value, trouble = _json(data)
     if trouble:
@@ -150,13 +150,13 @@ def _json(data: bytes) -> tuple[Any, str]:
     try:
         text = data.decode("utf-8").strip(_BLANK)
         value, end = _DECODER.raw_decode(text)
-        return value, "" if end == len(text) else "something behind it"
+        return value, "" if end == len(text) else "more text after it"
     except UnicodeDecodeError:
         return None, "bytes that are not UTF-8"
     except _NotStrict as error:
         return None, str(error)
     except (ValueError, RecursionError):
-        return None, "something else"
+        return None, "text that is not JSON"
 
 
 class _NotStrict(ValueError):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
+from callerid.authentication.jws import is_stripped
 from callerid.errors import BadRequest, Reason
-from callerid.issuers import Slot
-from callerid.tokens import is_stripped
+from callerid.issuers import CredentialLocation
 
 __all__ = ["credential", "other_than_bearer"]
 
 
-def credential(slot: Slot, values: list[str] | None) -> str | None:
+def credential(location: CredentialLocation, values: list[str] | None) -> str | None:
     """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
     if not values:
         return None
@@ -22,14 +22,14 @@ def credential(slot: Slot, values: list[str] | None) -> str | None:
     value = parts[0].strip(" \t")
     is_bearer = value[:6].lower() == "bearer" and value[6:7] not in _SCHEME_LETTERS
     if len(parts) > 1 or (is_bearer and "," in value):
-        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {_name(slot)}, got several")
+        raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {_name(location)}, got several")
     if not is_bearer:
         return None
     token = value[7:]
     if value[6:7] != " " or token.split() != [token] or "\0" in token:
-        detail = f"expected {_name(slot)} to be Bearer, one space and one token, got {_malformed(value[6:])}"
+        detail = f"expected {_name(location)} to be Bearer, one space and one token, got {_malformed(value[6:])}"
         raise BadRequest(Reason.MALFORMED_HEADER, detail)
-    if slot.carrier and is_stripped(token):
+    if location.is_intermediary and is_stripped(token):
         return None
     return token
 
@@ -41,9 +41,9 @@ _JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|
 _SCHEME_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
-def _name(slot: Slot) -> str:
+def _name(location: CredentialLocation) -> str:
     """The header as people write it."""
-    return slot.header.title()
+    return location.header.title()
 
 
 def _malformed(rest: str) -> str:
@@ -56,22 +56,22 @@ def _malformed(rest: str) -> str:
     return "several words behind Bearer" if len(words) > 1 else "a blank or a control character too many"
 
 
-def other_than_bearer(slot: Slot, values: list[str]) -> str:
+def other_than_bearer(location: CredentialLocation, values: list[str]) -> str:
     """What a header that holds no bearer token holds instead, in words; empty where there is nothing to say.
 
     Only the name of a registered scheme is repeated: anything else may be a secret.
     """
     value = values[0].strip(" \t")
     scheme, space, _ = value.partition(" ")
-    if not value or (slot.carrier and scheme.lower() == "bearer"):
+    if not value or (location.is_intermediary and scheme.lower() == "bearer"):
         return ""  # nothing; or a token whose signature Google has removed
     known = _SCHEMES.get(scheme.lower())
     if known is not None:
-        return f"{_name(slot)} has the scheme {known}, and only Bearer is read"
+        return f"{_name(location)} has the scheme {known}, and only Bearer is read"
     if space:
-        return f"{_name(slot)} has another scheme than Bearer"
+        return f"{_name(location)} has another scheme than Bearer"
     what = "a JWT" if value.startswith("eyJ") and value.count(".") == 2 else "a value"
-    return f"{_name(slot)} has {what} without a scheme: send Bearer, one space and the token"
+    return f"{_name(location)} has {what} without a scheme: send Bearer, one space and the token"
 
 
 _SCHEMES = {

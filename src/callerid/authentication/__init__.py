@@ -1,0 +1,18 @@
+"""From the credentials of a request to verified callers.
+
+    jws             a token taken apart, strictly
+    claims          what is judged of every token's claims
+    bearer          the one bearer token in a header
+    token_cache     tokens verified before
+    trust           the issuers that are trusted, by where their tokens sit
+    authenticator   all of it together: who is calling
+    waiting         what waits for keys, in threads and in tasks
+
+Each module imports only those before it.
+"""
+
+from callerid.authentication.authenticator import NOBODY, Authenticator, Identity, Waited
+from callerid.authentication.token_cache import DEFAULT_SIZE
+from callerid.authentication.waiting import Attempt, resolve, resolve_async
+
+__all__ = ["DEFAULT_SIZE", "NOBODY", "Attempt", "Authenticator", "Identity", "Waited", "resolve", "resolve_async"]

@@ -1,0 +1,247 @@
+"""From the credentials of a request to verified callers: locations, tokens, keys, claims.
+
+Nothing here waits. Where a key has to be fetched first, `Authenticator.identify` returns a `Wait`: wait for it, in a
+thread or in a task, then ask again with it. So one function serves threads and tasks, with keys at hand or not.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias, cast
+
+from callerid.authentication.bearer import credential, other_than_bearer
+from callerid.authentication.claims import check_audience, check_claims, valid_from
+from callerid.authentication.jws import Token, parse
+from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
+from callerid.authentication.trust import Trusted
+from callerid.callers import GOOGLE, Caller
+from callerid.errors import ConfigurationError, Reason, Unauthenticated
+from callerid.issuers import AUTHORIZATION, CredentialLocation, Issuer
+from callerid.issuers.claims import shown
+from callerid.keys import KeyRing, KeyStore, Wait
+
+__all__ = ["NOBODY", "Authenticator", "Identity", "Waited"]
+
+
+class Identity(NamedTuple):
+    """The verified callers of one request: who is calling, and which service carried the call.
+
+    ``ignored`` says in words what else the headers held that are read, without any of its value: another scheme than
+    Bearer is no credential.
+    """
+
+    caller: Caller | None = None
+    via: Caller | None = None
+    ignored: str = ""
+
+
+NOBODY: Final = Identity()
+"""Of a request without a credential."""
+
+Waited: TypeAlias = tuple[Wait, ...]
+"""What was waited for already, for one request."""
+
+
+class Authenticator:
+    """Issuers, keys, a token cache and a clock: who is calling. Whether they may is asked elsewhere.
+
+    ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
+    ``timer`` monotonic seconds, ``memory`` is the size of the token cache. Raises `ConfigurationError`.
+    """
+
+    def __init__(
+        self,
+        *issuers: Issuer,
+        leeway: float = 30,
+        memory: int = DEFAULT_SIZE,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
+            raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
+        self.leeway = leeway
+        self.clock = clock
+        self.keys = KeyStore(timer=timer)
+        self.cache = TokenCache(memory)
+        self.trusted = Trusted()
+        self.trust(*issuers)
+
+    def like(self, *, leeway: float, clock: Callable[[], float]) -> Authenticator:
+        """Another authenticator of the same issuers, with the same keys and token cache."""
+        made = Authenticator(*self.issuers, leeway=leeway, clock=clock)
+        made.keys, made.cache = self.keys, self.cache
+        return made
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers that are trusted."""
+        return tuple(self.trusted.members)
+
+    def trust(self, *issuers: Issuer) -> None:
+        """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
+        with _CHANGING:
+            self._swap(self.trusted.adding(_issuers(issuers)))
+
+    def distrust(self, *issuers: Issuer) -> None:
+        """Trust these issuers no more. Raises `ConfigurationError` for an issuer that is not trusted."""
+        with _CHANGING:
+            self._swap(self.trusted.removing(_issuers(issuers)))
+
+    def _swap(self, trusted: Trusted) -> None:
+        self.trusted = trusted
+        self.headers: Mapping[bytes, str] = trusted.headers
+        """The headers that are read, in lower case, as bytes and as text; nothing else of a request is."""
+
+    def check_ready(self) -> None:
+        """Raise `ConfigurationError` where no issuer is trusted."""
+        if not self.trusted.members:
+            raise ConfigurationError(
+                "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
+            )
+
+    # --- keys ---
+
+    def warm(self) -> list[Wait]:
+        """Begin to fetch all keys that are not fresh; returns what to wait for."""
+        waits = (self.keys.warm(issuer.keys, issuer.algorithm) for issuer in self.issuers)
+        return [wait for wait in waits if wait is not None]
+
+    # --- one request ---
+
+    def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
+        """Verify every credential in the locations that are read; ``sent`` maps header names to the values sent.
+
+        Returns a `Wait` where a key has to be fetched first: wait for it, then ask again with it in ``waited``.
+
+        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
+        believed, `Unavailable` where its key cannot be had.
+        """
+        caller: Caller | None = None
+        via: Caller | None = None
+        wait: Wait | None = None
+        ignored: list[str] = []
+        for location in self.trusted.locations:
+            values = sent.get(location.header)
+            if not values:
+                continue
+            found: Caller | Wait | None = self._cached(location, values)
+            if found is None:
+                text = credential(location, values)
+                if text is None:
+                    ignored.append(other_than_bearer(location, values))
+                    continue
+                found = self.read(text, location, waited)
+            if isinstance(found, Wait):
+                wait = found
+            elif location.is_intermediary:
+                via = found
+            else:
+                caller = found
+        if wait is not None:
+            return wait
+        if caller is not None and via is not None:
+            caller = replace(caller, via=via)
+        return Identity(caller, via, "; ".join(filter(None, ignored)) if ignored else "")
+
+    def read(self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()) -> Caller | Wait:
+        """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
+        digest = fingerprint(location, text)
+        found = self._look_up(digest)
+        if found is not None:
+            return found
+        token = parse(text)
+        issuer = self._issuer(token, location)
+        check_claims(token, issuer, self.clock(), self.leeway)
+        keys = self.keys.ring(issuer.keys, issuer.algorithm)
+        key = keys.at_hand(token.kid) or self.keys.find(
+            issuer.keys, issuer.algorithm, token.kid, waited=_for(keys, waited)
+        )
+        if isinstance(key, Wait):
+            return key
+        if not key.verify(token.signed, token.signature):
+            raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
+        caller = issuer.caller(token.claims)
+        if location.is_intermediary:
+            self.check_audience(caller, None)
+        self.cache.put(digest, CachedToken(issuer, keys, key, caller, valid_from(token.claims)))
+        return caller
+
+    def _cached(self, location: CredentialLocation, values: list[str]) -> Caller | None:
+        """The caller of a header in its usual form whose token is cached; the rest takes the full parser."""
+        if len(values) > 1 or values[0][:7] != "Bearer ":
+            return None
+        return self._look_up(fingerprint(location, values[0][7:]))
+
+    def _look_up(self, digest: Fingerprint) -> Caller | None:
+        """The caller of a cached token that would be verified again."""
+        cached = self.cache.get(digest)
+        if cached is None or cached.keys.at_hand(cached.key.kid) is not cached.key:
+            return None
+        # The cache may be shared with a guard of another leeway and of fewer issuers.
+        now = self.clock()
+        in_time = cached.valid_from <= now + self.leeway and now < cached.caller.expires_at + self.leeway
+        return cached.caller if in_time and id(cached.issuer) in self.trusted.ids else None
+
+    def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
+        """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""
+        own = self.trusted.accepted.get(caller.issuer)
+        if own is None:
+            raise _unknown(self.trusted.accepted, caller.issuer)
+        if caller.kind is GOOGLE:
+            accepted = audiences or own
+            if caller.audience not in accepted:
+                check_audience(caller.audience, accepted)
+
+    def _issuer(self, token: Token, location: CredentialLocation) -> Issuer:
+        trusted = self.trusted.locations.get(location, {})
+        candidates = trusted.get(token.issuer, ())
+        if not candidates:
+            raise _unknown(trusted, _described(token))
+        if len(candidates) == 1:
+            return candidates[0]
+        # Nothing is verified yet: the audience may be of any type.
+        audience = token.claims.get("aud")
+        named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
+        return next(named, candidates[0])
+
+
+_CHANGING: Final = threading.Lock()
+"""Held while issuers change, so that of two changes at once none is lost."""
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(before=_CHANGING.acquire, after_in_parent=_CHANGING.release, after_in_child=_CHANGING.release)
+
+
+def _issuers(given: tuple[object, ...]) -> list[Issuer]:
+    for issuer in given:
+        if not isinstance(issuer, Issuer):
+            raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+    return cast("list[Issuer]", list(given))
+
+
+def _for(keys: KeyRing, waited: Waited) -> Wait | None:
+    """What was waited for to get these keys."""
+    return next((wait for wait in waited if wait.keys is keys), None)
+
+
+def _unknown(trusted: Iterable[str], came: str) -> Unauthenticated:
+    expected = " or ".join(sorted(trusted)) or "nobody"
+    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}")
+
+
+def _described(token: Token) -> str:
+    issuer = ascii(token.issuer[:200])
+    if token.issuer.startswith("https://session.firebase.google.com/"):
+        return f"{issuer}: a Firebase session cookie, which is no ID token"
+    if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
+        return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
+    return issuer
+
+
+_CUSTOM_TOKEN_AUDIENCE: Final = (
+    "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105
+)

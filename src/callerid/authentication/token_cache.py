@@ -1,0 +1,123 @@
+"""The token cache: a token verified before costs a look-up, not a signature check.
+
+It holds what a signature check proved and nothing that is judged anew on every request: no rule's answer, no audience
+of a route, no refusal. An entry is worth nothing once its token has expired or its key has left the key set; whoever
+looks it up checks both.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, TypeAlias
+from weakref import WeakSet
+
+from cachetools import LRUCache
+
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError
+from callerid.issuers import CredentialLocation, Issuer
+from callerid.keys import Key, KeyRing
+
+__all__ = ["DEFAULT_SIZE", "CachedToken", "Fingerprint", "TokenCache", "fingerprint"]
+
+DEFAULT_SIZE: Final = 4096
+"""How many tokens are cached by default."""
+
+_PROBATION_SHARE: Final = 5
+"""One fifth of the cache is for tokens seen once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedToken:
+    """A verified token: its issuer, the key that verified it, the key set the key is of, and the caller it names."""
+
+    issuer: Issuer
+    keys: KeyRing
+    key: Key
+    caller: Caller
+    valid_from: float
+    """When the token begins to hold, in seconds since the epoch; it ends with the caller's ``expires_at``."""
+
+
+Fingerprint: TypeAlias = tuple[str, bytes]
+"""What a token is cached under: the header it came in and its SHA-256, so that no credential is held."""
+
+
+def fingerprint(location: CredentialLocation, token: str) -> Fingerprint:
+    """See `Fingerprint`."""
+    return location.header, sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class TokenCache:
+    """A bounded cache of verified tokens. Safe across threads and event loops; a forked child begins with an empty one.
+
+    ``size`` is how many tokens it holds; 0 turns it off. It is a segmented LRU: a token seen once is on probation, one
+    seen again is protected, and four fifths of the places are for protected tokens. So one-off tokens evict only each
+    other. Raises `ConfigurationError`.
+    """
+
+    def __init__(self, size: int = DEFAULT_SIZE) -> None:
+        if type(size) is not int or size < 0:
+            raise ConfigurationError(f"memory= is how many verified tokens are remembered, 0 for none, not {size!r}")
+        self.size = size
+        self._most_protected = size - max(1, size // _PROBATION_SHARE)
+        self.clear()
+        _CACHES.add(self)
+
+    def clear(self) -> None:
+        """Empty the cache and replace its lock; a forked child calls it by itself."""
+        self._probation: LRUCache[Fingerprint, CachedToken] = LRUCache(self.size)
+        self._protected: LRUCache[Fingerprint, CachedToken] = LRUCache(self.size)
+        self._lock = threading.Lock()
+        self._recent: dict[Fingerprint, CachedToken] = {}
+        """Protected tokens that were looked up lately: found without the lock, since it is only read and swapped."""
+
+    def __len__(self) -> int:
+        return len(self._probation) + len(self._protected)
+
+    def get(self, key: Fingerprint) -> CachedToken | None:
+        """The cached token, or ``None``."""
+        return self._recent.get(key) or self._get_locked(key)
+
+    def _get_locked(self, key: Fingerprint) -> CachedToken | None:
+        with self._lock:
+            found = self._protected.get(key)
+            if found is None:
+                found = self._probation.pop(key, None)
+                if found is None:
+                    return None
+                self._protect(key, found)
+            if len(self._recent) >= self._most_protected:
+                self._recent = {}
+            self._recent[key] = found
+            return found
+
+    def _protect(self, key: Fingerprint, found: CachedToken) -> None:
+        self._protected[key] = found
+        if len(self._protected) > self._most_protected:
+            evicted, value = self._protected.popitem()
+            self._probation[evicted] = value
+
+    def put(self, key: Fingerprint, token: CachedToken) -> None:
+        """Cache a verified token."""
+        with self._lock:
+            if not self.size or key in self._protected:
+                return
+            if len(self) >= self.size and key not in self._probation:
+                self._probation.popitem()
+            self._probation[key] = token
+
+
+_CACHES: WeakSet[TokenCache] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for cache in list(_CACHES):
+        cache.clear()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,49 @@
+"""Whether a verified caller may: what is required, the decision, and what the log learns of it.
+
+    requirement     a rule with audiences, as written at one place
+    remedies        what would have let a refused caller in
+    decision_log    one record for each decision
+    report_only     rules that are not enforced before a day
+    engine          the one place where a request is judged
+    shadow          other rules judged beside, never an answer
+    authorize       from a request to a decision that was logged: what every adapter calls
+
+Each module imports only those before it.
+"""
+
+from callerid.authorization.authorize import Request, Shadow, authorize, conclude
+from callerid.authorization.decision_log import log, record
+from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
+from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
+from callerid.authorization.requirement import (
+    Requirement,
+    check_project,
+    combined,
+    named_audiences,
+    requirement_of,
+)
+
+__all__ = [
+    "Check",
+    "Credentials",
+    "Decision",
+    "Judge",
+    "Request",
+    "Requirement",
+    "Rollout",
+    "Shadow",
+    "ShadowCounts",
+    "Tally",
+    "authorize",
+    "check_project",
+    "combined",
+    "conclude",
+    "evaluate",
+    "judge",
+    "log",
+    "named",
+    "named_audiences",
+    "record",
+    "requirement_of",
+    "rollout_of",
+]

@@ -1,0 +1,110 @@
+"""From a request to a decision that was logged: what every adapter calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from callerid.authentication import Waited
+from callerid.authorization.decision_log import log
+from callerid.authorization.engine import Check, Credentials, Decision, evaluate
+from callerid.authorization.report_only import WOULD_REFUSE
+from callerid.authorization.requirement import Requirement
+from callerid.authorization.shadow import compare
+from callerid.errors import Refusal, Unavailable
+from callerid.keys import Wait
+
+__all__ = ["Request", "Shadow", "authorize", "conclude"]
+
+
+class Shadow(NamedTuple):
+    """A policy that is judged beside the live one: by its checks, and for the guard that counts how it compares.
+
+    ``route`` is its place for the log, if that is another one than the request's.
+    """
+
+    guard: Any
+    checks: Callable[[], Iterable[Check]]
+    route: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an adapter asks about one request.
+
+    ``route`` is the place for the log: never the path itself, which may hold anything. ``trouble`` is a refusal that
+    stands before any check: the path could be read in another way. Such a refusal is logged under the ``default``.
+    ``waives`` says whether a guard's refusals are not enforced at present (``None``: those of the path).
+    """
+
+    guard: Any
+    route: str
+    checks: tuple[Check, ...]
+    credentials: Credentials
+    default: Requirement
+    trouble: Refusal | None = None
+    waives: Callable[[Any], bool] | None = None
+    shadow: Shadow | None = None
+
+
+def authorize(request: Request, waited: Waited = ()) -> Decision | Wait:
+    """Decide about a request, log the decision and compare the shadow policy; a `Wait` as `evaluate` has it."""
+    decision = _decided(request, waited)
+    if not isinstance(decision, Wait):
+        conclude(request, decision)
+    return decision
+
+
+def conclude(request: Request, decision: Decision) -> None:
+    """Log a decision, and compare the shadow policy."""
+    first = decision.first_refusal
+    if first is not None and first.judged is not None and log.isEnabledFor(logging.INFO):
+        first.also = tuple(_others(request, decision))
+    if request.shadow is not None:
+        guard, checks, route = request.shadow
+        compare(guard, route or request.route, decision, checks, request.credentials)
+    _log(request, decision)
+
+
+def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
+    """What other guards further in refuse as well, for the log: as far as their keys are at hand."""
+    at = decision.waived[0][1] if decision.waived else decision.check
+    if at is None or at not in request.checks:
+        return
+    for check in request.checks[request.checks.index(at) + 1 :]:
+        if check.guard is not at.guard:
+            other = evaluate((check,), request.credentials, known=decision.known)
+            refusal = None if isinstance(other, Wait) else other.refusal
+            if refusal is not None and not isinstance(refusal, Unavailable):
+                yield refusal
+
+
+def _decided(request: Request, waited: Waited) -> Decision | Wait:
+    trouble, waives = request.trouble, request.waives
+    if trouble is None:
+        return evaluate(request.checks, request.credentials, waited, waives=waives)
+    at = Check(request.guard, request.default, {})
+    if waives is None or not waives(None):
+        return Decision(refusal=trouble, check=at)
+    decision = evaluate(request.checks, request.credentials, waited, waives=waives)
+    if isinstance(decision, Wait):
+        return decision
+    if not waives(None):  # time may have passed while rules were asked
+        return Decision(refusal=trouble, check=at)
+    decision.waived.insert(0, (trouble, at))
+    return decision
+
+
+def _log(request: Request, decision: Decision) -> None:
+    route, identities = request.route, decision.identities
+    if decision.waived:
+        refusal, (guard, requirement, _, place) = decision.waived[0]
+        guard.record(place or route, requirement, identities.get(guard), refusal, WOULD_REFUSE)
+    if decision.refusal is not None and decision.check is not None:
+        guard, requirement, _, place = decision.check
+        decision.instance = guard.record(place or route, requirement, identities.get(guard), decision.refusal)
+    elif not decision.waived and log.isEnabledFor(logging.DEBUG):
+        for guard, check in {check.guard: check for check in request.checks}.items():
+            guard.record(check.place or route, check.requirement, identities.get(guard))

@@ -1,0 +1,208 @@
+"""The one place where a request is judged: checks, what was sent and the time → who is let in, or a refusal.
+
+Every adapter calls `evaluate`, live and in the shadow, enforced and report-only; nothing else asks a rule. It does no
+I/O: where a key has to be fetched it returns a `Wait`, and is called again once that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from callerid.authentication import NOBODY, Authenticator, Identity, Waited
+from callerid.authorization.remedies import Judged, what_came
+from callerid.authorization.requirement import Requirement, check_project
+from callerid.callers import Caller
+from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
+from callerid.keys import Wait
+from callerid.rules import Facts, SignedInWithin, admitted, missing_steps
+
+__all__ = ["Check", "Credentials", "Decision", "Judge", "Known", "evaluate", "judge"]
+
+
+class Judge(Protocol):
+    """Who identifies the callers of a request: a guard."""
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """Its issuers, keys and clock."""
+        ...
+
+    def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
+        """See `Authenticator.identify`."""
+        ...
+
+    def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
+        """See `judge`."""
+        ...
+
+
+class Check(NamedTuple):
+    """One thing to judge: by which guard, what is required, and the path parameters by which it is judged.
+
+    ``place`` is where it is required, for the log, if that is another place than the request's.
+    """
+
+    guard: Any
+    requirement: Requirement
+    parameters: Mapping[str, Any]
+    place: str = ""
+
+
+Credentials: TypeAlias = Callable[[Any], Mapping[str, list[str]]]
+"""Gives what was sent in the headers that a guard reads; it is not called where no credential is read."""
+
+Known: TypeAlias = Mapping[Any, Identity | Refusal]
+"""By guard, what its credentials were found to be before."""
+
+
+@dataclass(slots=True, eq=False)
+class Decision:
+    """What was decided about a request.
+
+    ``callers`` are those shown to the application, ``identities`` all that were verified, each by guard. A ``refusal``
+    that is enforced ends the decision, with the check that led to it; ``waived`` are those that are not enforced.
+    """
+
+    callers: dict[Any, Caller | None] = field(default_factory=dict[Any, "Caller | None"])
+    identities: dict[Any, Identity] = field(default_factory=dict[Any, Identity])
+    refusal: Refusal | None = None
+    check: Check | None = None
+    instance: str = ""
+    """Finds a refusal in the log."""
+    waived: list[tuple[Refusal, Check]] = field(default_factory=list[tuple[Refusal, Check]])
+
+    @property
+    def caller(self) -> Caller | None:
+        """The caller as the innermost guard decided."""
+        return next(reversed(self.callers.values()), None)
+
+    @property
+    def first_refusal(self) -> Refusal | None:
+        """The first refusal, whether it is enforced or not."""
+        return self.waived[0][0] if self.waived else self.refusal
+
+    @property
+    def known(self) -> Known:
+        """What the credentials were found to be, for another decision about the same request."""
+        refused = [*self.waived, *([] if self.refusal is None or self.check is None else [(self.refusal, self.check)])]
+        unbelieved = {check.guard: refusal for refusal, check in refused if refusal.reason is not Reason.AMBIGUOUS_PATH}
+        return {**unbelieved, **self.identities}
+
+
+def evaluate(
+    checks: Iterable[Check],
+    credentials: Credentials,
+    waited: Waited = (),
+    *,
+    waives: Callable[[Any], bool] | None = None,
+    known: Known | None = None,
+) -> Decision | Wait:
+    """Judge a request: every check must hold. Returns a `Wait` where a key has to be fetched first.
+
+    ``waives`` says whether a guard's refusals are not enforced at present. ``known`` is what credentials were found to
+    be before; others are read.
+    """
+    decision = Decision()
+    unbelieved: dict[Any, Identity] = {}
+    found: dict[Any, list[tuple[Requirement, Caller | None]]] = {}
+    for check in checks:
+        guard, requirement, parameters, _ = check
+        caller = None
+        try:
+            if not requirement.public:
+                identity = decision.identities.get(guard) or unbelieved.get(guard)
+                if identity is None:
+                    read = _identity(guard, credentials, waited, known)
+                    if isinstance(read, Wait):
+                        return read
+                    identity = decision.identities[guard] = read
+                caller = guard.judge(requirement, identity, parameters)
+        except Refusal as refusal:
+            if waives is None or not waives(guard):
+                decision.refusal, decision.check = refusal, check
+                return decision
+            decision.waived.append((refusal, check))
+            if guard not in decision.identities:
+                unbelieved[guard] = NOBODY  # its further checks find nobody
+            caller = _despite(refusal, decision.identities.get(guard, NOBODY))
+        found.setdefault(guard, []).append((requirement, caller))
+    for waived, at in decision.waived:
+        # Time may have passed while rules were asked.
+        if waives is None or not waives(at.guard):
+            decision.refusal, decision.check = waived, at
+            return decision
+    misdirected = {check.guard for refusal, check in decision.waived if refusal.reason is Reason.WRONG_AUDIENCE}
+    decision.callers = {guard: None if guard in misdirected else _shown(each) for guard, each in found.items()}
+    return decision
+
+
+def _despite(refusal: Refusal, identity: Identity) -> Caller | None:
+    """The caller who is shown although a rule refuses them: nobody, for a token that is not meant for this place."""
+    return None if refusal.reason is Reason.WRONG_AUDIENCE else identity.caller
+
+
+def _shown(found: list[tuple[Requirement, Caller | None]]) -> Caller | None:
+    """The caller whom all checks of a guard let in. Where every one is optional, each must have identified them."""
+    if len(found) == 1:
+        return found[0][1]
+    judged = [(requirement, caller) for requirement, caller in found if not requirement.public]
+    due = [caller for requirement, caller in judged if not requirement.optional] or [caller for _, caller in judged]
+    return None if None in due or not due else due[0]
+
+
+def _identity(guard: Judge, credentials: Credentials, waited: Waited, known: Known | None) -> Identity | Wait:
+    before = None if known is None else known.get(guard)
+    if before is None:
+        return guard.identify(credentials(guard), waited)
+    if isinstance(before, Refusal):
+        raise before
+    return before
+
+
+def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters: Mapping[str, Any]) -> Caller | None:
+    """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
+    if requirement.public:
+        return None
+    authenticator, rule, caller = guard.authenticator, requirement.rule, identity.caller
+    names_project = len(authenticator.trusted.projects) > 1
+    if names_project:
+        # Issuers may have been added since the start.
+        check_project(requirement, authenticator.trusted.projects, "a rule in force")
+    if caller is not None:
+        authenticator.check_audience(caller, requirement.audiences)
+    facts = Facts(caller, identity.via, parameters, authenticator.clock())
+    if admitted(rule, facts):
+        # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
+        is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)
+        return caller if is_known else None
+    judged = Judged(rule, facts, names_project=names_project)
+    if caller is None:
+        refusal: Refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
+    else:
+        refusal = _refusal(requirement, judged)
+    refusal.judged = judged
+    raise refusal
+
+
+def _sent(identity: Identity) -> str:
+    """What came instead of a caller's credential, in words."""
+    carried = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
+    return f"{carried}: {identity.ignored}" if identity.ignored else carried
+
+
+def _refusal(requirement: Requirement, judged: Judged) -> Refusal:
+    rule, facts = judged.rule, judged.facts
+
+    def expected() -> str:
+        return f"expected {rule}, got {what_came(judged)}"
+
+    def why() -> str:
+        return str(judged.explanation)
+
+    steps = missing_steps(rule, facts) if requirement.has_steps else None
+    if steps is None:
+        return Forbidden(expected, why=why)
+    ages = [step.seconds for step in steps if isinstance(step, SignedInWithin)]
+    return StepUpRequired(expected, max_age=min(ages, default=None), why=why)

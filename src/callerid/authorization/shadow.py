@@ -1,0 +1,58 @@
+"""Shadow policies: judged beside the live ones, counted, logged where they differ, and never an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from callerid.authorization.decision_log import log
+from callerid.authorization.engine import Check, Credentials, Decision, evaluate
+from callerid.authorization.requirement import Requirement
+from callerid.errors import Refusal
+from callerid.keys import Wait
+from callerid.rules import all_of
+
+__all__ = ["compare"]
+
+
+def compare(
+    guard: Any, route: str, live: Decision, shadow: Callable[[], Iterable[Check]], credentials: Credentials
+) -> None:
+    """Judge a request by the shadow policy, too. Raises nothing.
+
+    ``guard`` counts how that compares. ``shadow`` gives the checks, or raises the `Refusal` that they begin with.
+    Credentials that the live decision has read are not read again; others are read without waiting for a key.
+    """
+    try:
+        _compare(guard, route, live, shadow, credentials)
+    except Exception:  # noqa: BLE001 - rules that are not in force must not disturb a request
+        guard.tally.count("failed")
+        fields = {"outcome": "shadow failed", "route": route}
+        log.warning("the shadow rules cannot be judged at %s", route, exc_info=True, extra={"callerid": fields})
+
+
+def _compare(
+    guard: Any, route: str, live: Decision, shadow: Callable[[], Iterable[Check]], credentials: Credentials
+) -> None:
+    checks: tuple[Check, ...] = ()
+    try:
+        checks = tuple(shadow())
+        decision = evaluate(checks, credentials, known=live.known)
+    except Refusal as refusal:  # of the path
+        decision = Decision(refusal=refusal)
+    if isinstance(decision, Wait):
+        guard.tally.count("unknown")
+        return
+    enforced = live.first_refusal
+    if guard.tally.compare(enforced, decision.refusal):
+        return
+    identities = {**live.identities, **decision.identities}
+    was = "allowed" if enforced is None else f"{enforced.status} {enforced.reason}"
+    if decision.refusal is not None:
+        judge, requirement, *_ = decision.check or (guard, None)
+        said = {"outcome": "shadow would refuse", "live": was}
+        judge.record(route, requirement, identities.get(judge), decision.refusal, said)
+    else:
+        whole = Requirement(all_of(tuple(each.requirement.rule for each in checks)))
+        said = {"outcome": "shadow would admit", "live": was}
+        guard.record(route, whole, identities.get(guard), None, said)

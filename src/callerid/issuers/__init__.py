@@ -1,0 +1,32 @@
+"""Issuers of credentials, one module for each kind: where it sits, its keys, and the caller that its claims name.
+
+    claims          typed access to the claims of a token
+    issuer          what every issuer is, and the places of a request that are read
+    google · firebase
+
+To add a kind: write its module here, export it below, and give `callerid.testing` a way to mint it.
+"""
+
+from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, firebase
+from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
+from callerid.issuers.issuer import (
+    AUTHORIZATION,
+    SERVERLESS_AUTHORIZATION,
+    CredentialLocation,
+    Issuer,
+    audience_set,
+)
+
+__all__ = [
+    "AUTHORIZATION",
+    "FIREBASE_KEYS",
+    "GOOGLE_KEYS",
+    "SERVERLESS_AUTHORIZATION",
+    "CredentialLocation",
+    "FirebaseIssuer",
+    "GoogleIssuer",
+    "Issuer",
+    "audience_set",
+    "firebase",
+    "google",
+]

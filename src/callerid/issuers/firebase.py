@@ -1,0 +1,75 @@
+"""ID tokens of Firebase Authentication (Identity Platform). Source: Firebase, "Verify ID Tokens"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
+from callerid.errors import ConfigurationError
+from callerid.issuers.claims import date_claim, object_claim, text_claim, verified_email
+from callerid.issuers.issuer import Issuer
+from callerid.keys import AnySource, key_source
+
+__all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase"]
+
+FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
+
+_ISSUER_PREFIX: Final = "https://securetoken.google.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class FirebaseIssuer(Issuer):
+    """One Firebase project."""
+
+    kind: ClassVar[Kind] = FIREBASE
+    credential: ClassVar[str] = "a Firebase ID token"
+    longest_subject: ClassVar[int] = 128
+
+    @property
+    def project(self) -> str:
+        """The project's id."""
+        return self.name.removeprefix(_ISSUER_PREFIX)
+
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        """A Firebase user: never a Google identity, whatever custom claims say."""
+        about = object_claim(claims, "firebase")
+        provider = text_claim(about, "sign_in_provider") or text_claim(claims, "provider_id") or None
+        signed_in_at = date_claim(claims, "auth_time")
+        return Caller(
+            kind=FIREBASE,
+            issuer=self.name,
+            subject=claims["sub"],
+            audience=claims["aud"],
+            issued_at=float(claims["iat"]),
+            expires_at=float(claims["exp"]),
+            email=verified_email(claims),
+            firebase=FirebaseFacts(
+                project=self.project,
+                uid=claims["sub"],
+                provider=provider,
+                tenant=text_claim(about, "tenant") or None,
+                second_factor=text_claim(about, "sign_in_second_factor") or None,
+                signed_in_at=None if signed_in_at is None else float(signed_in_at),
+                phone=text_claim(claims, "phone_number") or None,
+                claims=Claims({name: value for name, value in claims.items() if name not in FIREBASE_CLAIMS}),
+            ),
+        )
+
+
+def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> FirebaseIssuer:
+    """ID tokens of the users of one Firebase (Identity Platform) project.
+
+    Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT
+    library".
+    """
+    if not is_project(project):
+        raise ConfigurationError(f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}")
+    name = f"{_ISSUER_PREFIX}{project}"
+    return FirebaseIssuer(
+        name=name,
+        accepted_iss=frozenset({name}),
+        audiences=frozenset({project}),
+        keys=key_source(keys),
+    )

@@ -1,0 +1,83 @@
+"""Google ID tokens (OIDC): people and service accounts. Source: Google Identity, "OpenID Connect"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from callerid.callers import GOOGLE, Caller, ComputeEngine, Kind
+from callerid.issuers.claims import bad_claim, object_claim, text_claim, verified_email
+from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Issuer, audience_set
+from callerid.keys import AnySource, key_source
+
+__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google"]
+
+GOOGLE_KEYS: Final = "https://www.googleapis.com/oauth2/v1/certs"
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleIssuer(Issuer):
+    """Google Accounts."""
+
+    kind: ClassVar[Kind] = GOOGLE
+    credential: ClassVar[str] = "a Google ID token"
+    fixed_audience: ClassVar[bool] = False
+
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        """A person or a service account; e-mail if verified, ``hd`` as domain for people."""
+        subject, authorized_party = claims["sub"], text_claim(claims, "azp")
+        if not (subject.isascii() and subject.isprintable()):
+            raise bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
+        email, domain = verified_email(claims), text_claim(claims, "hd")
+        # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
+        is_service = _is_service_address(email) or _is_service_address(authorized_party) or authorized_party == subject
+        return Caller(
+            kind=GOOGLE,
+            issuer=self.name,
+            subject=subject,
+            audience=claims["aud"],
+            issued_at=float(claims["iat"]),
+            expires_at=float(claims["exp"]),
+            email=email,
+            domain=None if is_service else domain or None,
+            is_service_account=is_service,
+            compute_engine=_compute_engine(claims) if is_service else None,
+        )
+
+
+def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer:
+    """Google ID tokens (OIDC) of people and service accounts, minted for one of these audiences.
+
+    Services mint tokens for the URL they call; people get them for an OAuth client id, which ends in
+    ``.apps.googleusercontent.com``, and cannot get one for a URL. A right audience is no permission: whoever mints the
+    token chooses it.
+
+    Reads ``Authorization`` as the caller and ``X-Serverless-Authorization`` as the service that carried the call.
+    ``keys`` is a URL (https, or http on loopback) or a key source. Source: Google Identity, "OpenID Connect".
+    """
+    return GoogleIssuer(
+        name="https://accounts.google.com",
+        accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
+        audiences=audience_set(audiences, "google(...) accepts tokens minted for your own audiences only"),
+        keys=key_source(keys),
+        locations=(AUTHORIZATION, SERVERLESS_AUTHORIZATION),
+    )
+
+
+def _is_service_address(email: str | None) -> bool:
+    return email is not None and email.isascii() and "@" in email and email.lower().endswith(".gserviceaccount.com")
+
+
+def _compute_engine(claims: Mapping[str, Any]) -> ComputeEngine | None:
+    machine = object_claim(object_claim(claims, "google"), "compute_engine")
+    if not machine:
+        return None
+    number = machine.get("project_number")
+    return ComputeEngine(
+        project_id=text_claim(machine, "project_id"),
+        project_number=number if type(number) is int else None,
+        zone=text_claim(machine, "zone"),
+        instance_id=text_claim(machine, "instance_id"),
+        instance_name=text_claim(machine, "instance_name"),
+    )

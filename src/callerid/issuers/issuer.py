@@ -1,0 +1,97 @@
+"""Whom we trust, and for what: one frozen value per issuer, one class per kind of credential.
+
+Issuer names, keys, algorithm and audience are judged together, per issuer, and never pooled: all Firebase projects
+share one key set, and anyone can have Google sign a token whose audience is a project's name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from callerid.callers import Caller, Kind
+from callerid.errors import ConfigurationError
+from callerid.keys import Algorithm, AnySource
+
+__all__ = ["AUTHORIZATION", "SERVERLESS_AUTHORIZATION", "CredentialLocation", "Issuer", "audience_set"]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialLocation:
+    """Where a credential sits in a request: a header (lower case), and for whom it speaks.
+
+    ``is_intermediary`` is true where the credential names the service that carried the call and not the caller.
+    """
+
+    header: str
+    is_intermediary: bool = False
+
+
+AUTHORIZATION: Final = CredentialLocation("authorization")
+"""The caller's own credential (RFC 9110 section 11.6.2)."""
+
+SERVERLESS_AUTHORIZATION: Final = CredentialLocation("x-serverless-authorization", is_intermediary=True)
+"""The calling service's credential beside a user's (Cloud Run, "Authenticating service-to-service")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer(ABC):
+    """An issuer of tokens, and what it can vouch for. Each kind of credential is a subclass, in a module of its own.
+
+    ``name`` is the canonical ``iss`` and what `Caller.issuer` says; ``accepted_iss`` are all forms of ``iss`` that it
+    writes. Tokens must be signed with ``algorithm`` by a key of ``keys``. ``audiences`` are those accepted where a rule
+    names none. ``locations`` are the places of a request that are read for its tokens.
+    """
+
+    name: str
+    accepted_iss: frozenset[str]
+    audiences: frozenset[str]
+    keys: AnySource
+    algorithm: Algorithm = "RS256"
+    locations: tuple[CredentialLocation, ...] = (AUTHORIZATION,)
+
+    kind: ClassVar[Kind]
+    """The family of its callers: which rules may speak of them."""
+    credential: ClassVar[str]
+    """What its tokens are called in messages and in the access map."""
+    fixed_audience: ClassVar[bool] = True
+    """Whether the audience follows from the issuer, so that no rule may name another."""
+    longest_subject: ClassVar[int] = 255
+    """The longest ``sub``, in characters."""
+
+    @property
+    def project(self) -> str | None:
+        """The Firebase project, where it is one's."""
+        return None
+
+    @abstractmethod
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        """The caller whom verified claims name: only what this issuer vouches for.
+
+        Called after the signature, the times and a fixed audience were checked. Raises `Unauthenticated` for a claim
+        of the wrong type.
+        """
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """Deprecated: see ``accepted_iss``."""
+        return self.accepted_iss
+
+    @property
+    def slots(self) -> tuple[CredentialLocation, ...]:
+        """Deprecated: see ``locations``."""
+        return self.locations
+
+
+def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
+    """The audiences as a set; none, a blank one or something that is no text is a `ConfigurationError`."""
+    if not audiences:
+        raise ConfigurationError(f"{why}: name at least one, such as 'https://orders.example.com'")
+    named: set[str] = set()
+    for audience in audiences:
+        if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
+            raise ConfigurationError(f"{why}: {audience!r} is none; write each as a text of its own")
+        named.add(audience)
+    return frozenset(named)
