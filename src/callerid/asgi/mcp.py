@@ -93,6 +93,8 @@ class McpSessions:
 
     def concerns(self, scope: Scope) -> bool:
         """Whether an HTTP request may have to do with a session: for others `serve` would change nothing."""
+        if not (self.secret or "mcp" in sys.modules):
+            return False  # neither the SDK nor a server of another make that was told of
         if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
             return True
         return any(name.lower() == _HEADER for name, _ in scope["headers"])

@@ -6,8 +6,7 @@ I/O: where a key has to be fetched it returns a `Wait`, and is called again once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from callerid.authentication import NOBODY, Authenticator, Identity, Waited
@@ -57,7 +56,6 @@ Known: TypeAlias = Mapping[Any, Identity | Refusal]
 """By guard, what its credentials were found to be before."""
 
 
-@dataclass(slots=True, eq=False)
 class Decision:
     """What was decided about a request.
 
@@ -65,18 +63,21 @@ class Decision:
     that is enforced ends the decision, with the check that led to it; ``waived`` are those that are not enforced.
     """
 
-    callers: dict[Any, Caller | None] = field(default_factory=dict[Any, "Caller | None"])
-    identities: dict[Any, Identity] = field(default_factory=dict[Any, Identity])
-    refusal: Refusal | None = None
-    check: Check | None = None
-    instance: str = ""
-    """Finds a refusal in the log."""
-    waived: list[tuple[Refusal, Check]] = field(default_factory=list[tuple[Refusal, Check]])
+    __slots__ = ("callers", "check", "identities", "instance", "refusal", "waived")
+
+    def __init__(self, refusal: Refusal | None = None, check: Check | None = None) -> None:
+        self.callers: dict[Any, Caller | None] = {}
+        self.identities: dict[Any, Identity] = {}
+        self.refusal, self.check = refusal, check
+        self.instance = ""
+        """Finds a refusal in the log."""
+        self.waived: list[tuple[Refusal, Check]] = []
 
     @property
     def caller(self) -> Caller | None:
         """The caller as the innermost guard decided."""
-        return next(reversed(self.callers.values()), None)
+        callers = self.callers
+        return callers[next(reversed(callers))] if callers else None
 
     @property
     def first_refusal(self) -> Refusal | None:
@@ -92,7 +93,7 @@ class Decision:
 
 
 def evaluate(
-    checks: Iterable[Check],
+    checks: Sequence[Check],
     credentials: Credentials,
     waited: Waited = (),
     *,
@@ -105,36 +106,52 @@ def evaluate(
     be before; others are read.
     """
     decision = Decision()
-    unbelieved: dict[Any, Identity] = {}
     found: dict[Any, list[tuple[Requirement, Caller | None]]] = {}
     for check in checks:
-        guard, requirement, parameters, _ = check
-        caller = None
         try:
-            if not requirement.public:
-                identity = decision.identities.get(guard) or unbelieved.get(guard)
-                if identity is None:
-                    read = _identity(guard, credentials, waited, known)
-                    if isinstance(read, Wait):
-                        return read
-                    identity = decision.identities[guard] = read
-                caller = guard.judge(requirement, identity, parameters)
+            caller = _judged(check, decision, credentials, waited, known)
         except Refusal as refusal:
-            if waives is None or not waives(guard):
+            if waives is None or not waives(check.guard):
                 decision.refusal, decision.check = refusal, check
                 return decision
             decision.waived.append((refusal, check))
-            if guard not in decision.identities:
-                unbelieved[guard] = NOBODY  # its further checks find nobody
-            caller = _despite(refusal, decision.identities.get(guard, NOBODY))
-        found.setdefault(guard, []).append((requirement, caller))
-    for waived, at in decision.waived:
-        # Time may have passed while rules were asked.
-        if waives is None or not waives(at.guard):
-            decision.refusal, decision.check = waived, at
-            return decision
-    misdirected = {check.guard for refusal, check in decision.waived if refusal.reason is Reason.WRONG_AUDIENCE}
-    decision.callers = {guard: None if guard in misdirected else _shown(each) for guard, each in found.items()}
+            caller = _despite(refusal, decision.identities.get(check.guard, NOBODY))
+        if isinstance(caller, Wait):
+            return caller
+        found.setdefault(check.guard, []).append((check.requirement, caller))
+    for guard, each in found.items():
+        decision.callers[guard] = each[0][1] if len(each) == 1 else _shown(each)
+    return _settled(decision, waives) if decision.waived and waives is not None else decision
+
+
+def _judged(
+    check: Check, decision: Decision, credentials: Credentials, waited: Waited, known: Known | None
+) -> Caller | Wait | None:
+    """The caller whom one check lets in. Raises `Refusal`."""
+    guard, requirement, parameters, _ = check
+    if requirement.public:
+        return None
+    identity = decision.identities.get(guard)
+    if identity is None:
+        # Credentials that were refused, and whose refusal is waived, are nobody's for the guard's further checks.
+        refused = any(at.guard is guard for _, at in decision.waived)
+        read = NOBODY if refused else _identity(guard, credentials, waited, known)
+        if isinstance(read, Wait):
+            return read
+        identity = read
+        if not refused:
+            decision.identities[guard] = read
+    caller: Caller | None = guard.judge(requirement, identity, parameters)
+    return caller
+
+
+def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
+    """The decision, if what was waived still is: time may have passed while rules were asked."""
+    for refusal, check in decision.waived:
+        if not waives(check.guard):
+            decision.refusal, decision.check = refusal, check
+        elif refusal.reason is Reason.WRONG_AUDIENCE:
+            decision.callers[check.guard] = None
     return decision
 
 
@@ -145,8 +162,6 @@ def _despite(refusal: Refusal, identity: Identity) -> Caller | None:
 
 def _shown(found: list[tuple[Requirement, Caller | None]]) -> Caller | None:
     """The caller whom all checks of a guard let in. Where every one is optional, each must have identified them."""
-    if len(found) == 1:
-        return found[0][1]
     judged = [(requirement, caller) for requirement, caller in found if not requirement.public]
     due = [caller for requirement, caller in judged if not requirement.optional] or [caller for _, caller in judged]
     return None if None in due or not due else due[0]

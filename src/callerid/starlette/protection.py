@@ -111,12 +111,12 @@ class Protection:
             return decision
         return authorize(self._request(call, checks, trouble), waited)
 
-    def _request(self, call: _Call, checks: tuple[Check, ...], trouble: Refusal | None) -> Request:
+    def _request(self, call: _Call, checks: list[Check], trouble: Refusal | None) -> Request:
         passage = call.passage
         return Request(
             self.guard,
             passage.route(call.exchange.scope),
-            checks,
+            tuple(checks),
             call.credentials,
             self.default,
             trouble,
@@ -126,7 +126,8 @@ class Protection:
 
     def _let_in(self, decision: Decision, call: _Call) -> None:
         passage, scope = call.passage, call.exchange.scope
-        passage.settle(_ruling(passage, call.place, call.match), decision.callers, call.path)
+        ruling = call.ruling or _ruling(passage, call.place)
+        passage.settle(ruling, decision.callers, call.path)
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
             if any(refusal.reason is Reason.AMBIGUOUS_PATH for refusal, _ in decision.waived):
@@ -161,28 +162,28 @@ class Protection:
 class _Call:
     """A request where it is decided: what stands on the way, the endpoint's place and its path parameters."""
 
-    __slots__ = ("exchange", "match", "passage", "path", "place")
+    __slots__ = ("exchange", "passage", "path", "place", "ruling")
 
     def __init__(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> None:
         self.passage, self.place, self.path, self.exchange = passage, place, path, exchange
-        self.match = NO_ENTRIES
-        """The entries of the path tables by which it was judged."""
+        self.ruling: Ruling | None = None
+        """By what it was judged."""
 
-    def checks(self, match: TableMatch) -> tuple[Check, ...]:
+    def checks(self, match: TableMatch) -> list[Check]:
         """What must hold, with these entries of the path tables."""
-        self.match = match
-        return self._checks(match)
+        ruling = self.ruling = _ruling(self.passage, self.place, match)
+        return self._checks(ruling, match)
 
-    def _checks(self, match: TableMatch) -> tuple[Check, ...]:
-        own, named = _as_judged(self.path, self.place), match.parameters
-        parameters = {**own, **named} if named else own
-        ruling = _ruling(self.passage, self.place, match)
-        return tuple([Check(guard, requirement, parameters) for guard, requirement in ruling.parts])
+    def _checks(self, ruling: Ruling, match: TableMatch) -> list[Check]:
+        parameters = _as_judged(self.path, self.place)
+        if match.entries:
+            parameters = {**parameters, **match.parameters}
+        return [Check(guard, requirement, parameters) for guard, requirement in ruling.parts]
 
-    def shadow_checks(self) -> tuple[Check, ...]:
+    def shadow_checks(self) -> list[Check]:
         """What would have to hold by the shadow tables. Raises `BadRequest`."""
-        scope, endpoint = self.exchange.scope, self.place is not None
-        return self._checks(self.passage.match_tables(scope, endpoint=endpoint, shadow=True))
+        match = self.passage.match_tables(self.exchange.scope, endpoint=self.place is not None, shadow=True)
+        return self._checks(_ruling(self.passage, self.place, match), match)
 
     def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""

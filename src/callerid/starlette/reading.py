@@ -16,6 +16,7 @@ from starlette.types import Scope
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
+from callerid.starlette.direct import is_plain
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
@@ -108,6 +109,8 @@ class Step:
     route: Any = None
     inside: tuple[Any, ...] = ()
     """What was found in each of the tables within the route, outermost first, if there are any."""
+    serves: tuple[Any, Any] | None = None
+    """What the route serves, where it is of a class of Starlette's own: then it may be handed the request directly."""
 
     @property
     def found(self) -> Scope:
@@ -157,6 +160,7 @@ class RouteReader:
             is_endpoint,
             self.behind(route) if is_endpoint and known.is_mounted else None,
             route,
+            serves=known.serves if known.is_plain else None,
         )
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
@@ -165,7 +169,7 @@ class RouteReader:
 
     def around(self, router: Router) -> tuple[Place, ...]:
         """What a router asks of everything in it. Raises `ConfigurationError` for rules that only FastAPI reads."""
-        if any(rules_for_fastapi(router)):
+        if type(router) is not Router and any(rules_for_fastapi(router)):
             raise ConfigurationError(NOT_READ)
         return ()
 
@@ -213,6 +217,7 @@ class RouteReader:
             _class_of(self.target(route)),
             pinned(route),
             isinstance(route, Mount | Host),
+            is_plain(route),
         )
         if reference is not None:
             self._known[key] = known
@@ -278,12 +283,19 @@ _CLASS_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 class _Known:
     """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
 
-    __slots__ = ("copy", "is_class", "is_mounted", "kind", "pin", "places", "route", "serves")
+    __slots__ = ("copy", "is_class", "is_mounted", "is_plain", "kind", "pin", "places", "route", "serves")
 
-    def __init__(
-        self, route: Callable[[], Any], serves: tuple[Any, Any], kind: type[Any], pin: BaseRoute, is_mounted: bool
+    def __init__(  # noqa: PLR0913, PLR0917 - what is known of one route
+        self,
+        route: Callable[[], Any],
+        serves: tuple[Any, Any],
+        kind: type[Any],
+        pin: BaseRoute,
+        is_mounted: bool,
+        is_plain: bool,
     ) -> None:
         self.route, self.serves, self.kind, self.pin, self.is_mounted = route, serves, kind, pin, is_mounted
+        self.is_plain = is_plain
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
         """As it was when it was read, if anybody had to know."""

@@ -26,24 +26,26 @@ class RequestState(MutableMapping[str, Any]):
     """
 
     def __init__(self, shared: MutableMapping[str, Any], *, is_served: bool = False) -> None:
-        self.shared: MutableMapping[str, Any] = shared.shared if isinstance(shared, RequestState) else shared
+        # Asked by its exact type: an abstract class takes long to ask about an instance.
+        self.shared: MutableMapping[str, Any] = shared.shared if type(shared) is RequestState else shared
         self.is_served = is_served
-        self._own: dict[str, Any] = {}
+        self.own: dict[str, Any] = {}
+        """The entries of this request alone."""
 
     def __getitem__(self, key: str) -> Any:
-        return self._own[key] if key in self._own else self.shared[key]
+        return self.own[key] if key in self.own else self.shared[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        (self._own if key == _CALLER else self.shared)[key] = value
+        (self.own if key == _CALLER else self.shared)[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del (self._own if key in self._own else self.shared)[key]
+        del (self.own if key in self.own else self.shared)[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self.shared, **self._own})
+        return iter({**self.shared, **self.own})
 
     def __len__(self) -> int:
-        return len({**self.shared, **self._own})
+        return len({**self.shared, **self.own})
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -79,7 +81,7 @@ class Entry:
 def is_served(scope: Scope) -> bool:
     """Whether this is the scope, or a copy of the scope, with which an endpoint is being served."""
     state = scope.get("state")
-    return isinstance(state, RequestState) and state.is_served
+    return type(state) is RequestState and state.is_served
 
 
 class _Credentials(AuthCredentials):
@@ -89,7 +91,7 @@ class _Credentials(AuthCredentials):
 def introduce(caller: Caller | None, scope: Scope) -> None:
     """Put the caller, or nobody, into the scope of the request that is about to be served."""
     state = scope["state"] = RequestState(_shared(scope), is_served=True)
-    state[_CALLER] = caller
+    state.own[_CALLER] = caller
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
@@ -110,5 +112,5 @@ def publish(scope: Scope, found: Scope, outer: Scope) -> None:
         elif name in scope:
             outer[name] = scope[name]
     seen = outer.get("state")
-    if isinstance(seen, RequestState) and is_served(scope):
+    if type(seen) is RequestState and is_served(scope):
         seen[_CALLER] = scope["state"][_CALLER]

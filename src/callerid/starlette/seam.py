@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from callerid.asgi.exchange import Exchange
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
-from callerid.starlette.narrow import Narrowing, deaf, is_narrowable
+from callerid.starlette.direct import preparation_of
+from callerid.starlette.narrow import Narrowing, deaf, is_narrowable, still_serves
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import LONGEST_CHAIN, Step, end_of_chain, router_of
@@ -38,6 +39,7 @@ class Seam:
         self.protection: Protection | None = None
         self.start: Callable[[], None] | None = None
         self._narrowing = Narrowing(router, serve)
+        self._prepare = preparation_of(serve)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
@@ -122,10 +124,26 @@ class Seam:
             return step.table(self._narrowing)
         place = step.places[-1] if step.endpoint else None
         waiting = protection.decide(passage, place, step.path, exchange)
-        return step.table(self._narrowing) if waiting is None else self._waited_for(waiting, step)
+        return self._table(step) if waiting is None else self._waited_for(waiting, step)
 
     async def _waited_for(self, waiting: Awaitable[bool], step: Step) -> Router | None:
-        return step.table(self._narrowing) if await waiting else None
+        return self._table(step) if await waiting else None
+
+    def _table(self, step: Step) -> Router:
+        """The router itself where the route is handed the request directly, else one that can serve nothing else."""
+        return self.router if self._is_direct(step) else step.table(self._narrowing)
+
+    def _is_direct(self, step: Step | None) -> bool:
+        return self._prepare is not None and step is not None and step.serves is not None
+
+    def _hand_over(self, step: Step, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hand the request to the route that was judged, with the match that was judged, if it still serves that."""
+        route: Any = step.route
+        if self._prepare is None or step.serves is None or not still_serves(route, step.serves):
+            return self.router.not_found(scope, receive, send)
+        self._prepare(self.router, route, scope, step.judged[1])
+        handled: Awaitable[None] = route.handle(scope, receive, send)
+        return handled
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> Router | None:
         admitted = await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange)
@@ -137,17 +155,21 @@ class Seam:
             raise error
 
     def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> Awaitable[None]:
+        step = passage.step
+        if step is not None and self._is_direct(step) and passage.leads_to is None:
+            serve: Any = functools.partial(self._hand_over, step)
+        else:
+            serve = functools.partial(self.serve, router)
         scope, receive, send = exchange
         if passage.leads_to is not None:
             send = HeldSend(passage, exchange)
         elif scope["type"] == "websocket":
-            serve = functools.partial(self.serve, router)
             return passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
         elif passage.protection.mcp_sessions.concerns(scope):
-            serve, protection = functools.partial(self.serve, router), passage.protection
+            protection = passage.protection
             enforced = not passage.is_let_through(protection.guard)
             return protection.mcp_sessions.serve(serve, exchange, passage.caller, enforced=enforced)
-        served: Awaitable[None] = self.serve(router, scope, receive, send)
+        served: Awaitable[None] = serve(scope, receive, send)
         return served
 
 
