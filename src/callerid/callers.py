@@ -123,9 +123,10 @@ class Caller:
 
     ``issuer`` is the issuer's name (the canonical ``iss``), ``subject`` the ``sub`` claim, ``audience`` the ``aud`` the
     token was minted for. ``issued_at`` and ``expires_at`` are in seconds since the epoch (NumericDate, RFC 7519 section
-    2). ``email`` is there only if the issuer says it is verified, ``domain`` (the ``hd`` claim) only for people of a
-    Google Workspace. ``firebase`` is there for Firebase users and for nobody else. ``via`` is the service that carried
-    the call, ``app`` the app that an App Check token names.
+    2). ``email`` is there only if the issuer says it is verified (``has_unverified_email`` says, for the log alone,
+    that one came that is not), ``domain`` (the ``hd`` claim) only for people of a Google Workspace. ``firebase`` is
+    there for Firebase users and for nobody else. ``via`` is the service that carried the call, ``app`` the app that an
+    App Check token names.
 
     ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
     """
@@ -143,6 +144,7 @@ class Caller:
     firebase: FirebaseFacts | None = None
     via: Caller | None = None
     app: str | None = None
+    has_unverified_email: bool = field(default=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from callerid.answers import Answer, Challenge, answer
 from callerid.authentication import DEFAULT_SIZE, Authenticator, Identity, Waited, resolve, resolve_async
@@ -23,7 +23,7 @@ from callerid.authorization import (
     requirement_of,
 )
 from callerid.callers import Caller
-from callerid.errors import Refusal
+from callerid.errors import ConfigurationError, Refusal
 from callerid.issuers import Issuer
 from callerid.keys import KeyStatus, Wait
 from callerid.rules import AnyOf, Rule, is_joined, is_public, without_public
@@ -248,6 +248,15 @@ class Guard(GuardCore):
     def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
         """An entry of a path table: one rule, or member strings any of which suffices; ``audience=`` for this place."""
         return self.requirement(*rules, audience=audience)
+
+    def protect(self, *_: Any, **__: Any) -> NoReturn:
+        """Not of this guard: raises `ConfigurationError`, which names those that protect an application."""
+        raise ConfigurationError(
+            "callerid.Guard goes with CallerMiddleware (callerid.asgi, callerid.wsgi), which guards any app by path; "
+            "to tie rules to routes, import Guard from callerid.fastapi, callerid.starlette or callerid.flask"
+        )
+
+    init_app = protect
 
 
 def _any_ofs(rule: Rule) -> Iterator[AnyOf]:

@@ -631,8 +631,8 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
             ServiceAccount(ROBOT),
             about(robot(None)),
             (
-                f"- serviceAccount:{ROBOT}: the caller is serviceAccount:117000000000000000001 (its token carries no "
-                "e-mail: mint it with includeEmail, or name the id in the rule)"
+                f"- serviceAccount:{ROBOT}: the caller is serviceAccount:117000000000000000001, with no e-mail "
+                "in the token (mint it with includeEmail, or name the id in the rule)"
             ),
         ),
         (
@@ -671,7 +671,7 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         (
             EmailDomain("example.com"),
             about(user(email=None)),
-            "- emailDomain:example.com: the caller is firebase:shop-prod/u1, with no verified e-mail",
+            "- emailDomain:example.com: the caller is firebase:shop-prod/u1, with no e-mail in the token",
         ),
         (
             EmailDomain("example.com"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
 from callerid.issuers.claims import date_claim, object_claim, text_claim, verified_email
-from callerid.issuers.issuer import Issuer
+from callerid.issuers.issuer import Issuer, asking
 from callerid.keys import AnySource, key_source
 
 __all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase"]
@@ -37,6 +37,7 @@ class FirebaseIssuer(Issuer):
         about = object_claim(claims, "firebase")
         provider = text_claim(about, "sign_in_provider") or text_claim(claims, "provider_id") or None
         signed_in_at = date_claim(claims, "auth_time")
+        email = verified_email(claims)
         return Caller(
             kind=FIREBASE,
             issuer=self.name,
@@ -44,7 +45,8 @@ class FirebaseIssuer(Issuer):
             audience=claims["aud"],
             issued_at=float(claims["iat"]),
             expires_at=float(claims["exp"]),
-            email=verified_email(claims),
+            email=email,
+            has_unverified_email=email is None and bool(claims.get("email")),
             firebase=FirebaseFacts(
                 project=self.project,
                 uid=claims["sub"],
@@ -65,7 +67,9 @@ def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Firebase
     library".
     """
     if not is_project(project):
-        raise ConfigurationError(f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}")
+        raise ConfigurationError(
+            f"firebase(...) takes a project's id, such as 'shop-prod', not {project!r}{asking(project)}"
+        )
     name = f"{_ISSUER_PREFIX}{project}"
     return FirebaseIssuer(
         name=name,

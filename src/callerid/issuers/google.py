@@ -43,6 +43,7 @@ class GoogleIssuer(Issuer):
             domain=None if is_service else domain or None,
             is_service_account=is_service,
             compute_engine=_compute_engine(claims) if is_service else None,
+            has_unverified_email=email is None and bool(claims.get("email")),
         )
 
 

@@ -89,9 +89,19 @@ def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
     """The audiences as a set; none, a blank one or something that is no text is a `ConfigurationError`."""
     if not audiences:
         raise ConfigurationError(f"{why}: name at least one, such as 'https://orders.example.com'")
-    named: set[str] = set()
-    for audience in audiences:
-        if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
-            raise ConfigurationError(f"{why}: {audience!r} is none; write each as a text of its own")
-        named.add(audience)
-    return frozenset(named)
+    return frozenset(_audience(audience, why) for audience in audiences)
+
+
+def _audience(audience: object, why: str) -> str:
+    if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
+        raise ConfigurationError(f"{why}: {audience!r} is none; write each as a text of its own{asking(audience)}")
+    if not set("*{}").isdisjoint(audience):
+        raise ConfigurationError(
+            f"{why}, and audiences are literal: {audience!r} is no pattern; write out each audience that tokens have"
+        )
+    return audience
+
+
+def asking(setting: object) -> str:
+    """For a message about a setting that is not there: where it may have been lost."""
+    return " (if it comes from an environment variable: is that set?)" if setting in (None, "") else ""

@@ -10,7 +10,7 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import path_parameters
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
-from callerid.rules import Rule
+from callerid.rules import Rule, described
 
 __all__ = ["Entry", "PathTable", "required"]
 
@@ -82,7 +82,8 @@ def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[s
     """
     if not isinstance(asked, Rule | str | Requirement):
         raise ConfigurationError(
-            f"{where} takes a rule, an IAM member string, or callerid.Guard's allow(rule, audience=...), not {asked!r}"
+            f"{where} takes a rule, an IAM member string, or callerid.Guard's allow(rule, audience=...), "
+            f"not {described(asked)}"
         )
     requirement = asked if isinstance(asked, Requirement) else guard.requirement(asked)
     for name in sorted(path_parameters(requirement.rule).difference(parameters)):

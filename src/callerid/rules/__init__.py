@@ -22,7 +22,7 @@ The staircase inside, each importing only what stands before it::
 
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
-from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, is_joined, leaves, needs_no_caller
+from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import (
     CustomClaim,
@@ -72,6 +72,7 @@ __all__ = [
     "admitted",
     "all_of",
     "any_of",
+    "described",
     "is_joined",
     "is_public",
     "leaves",

@@ -6,11 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name
 
-__all__ = ["CONSUMER_DOMAINS", "PathParam", "account_name", "is_email", "is_service_account", "names", "wanted_of"]
+__all__ = [
+    "CONSUMER_DOMAINS",
+    "PathParam",
+    "account_name",
+    "address_of",
+    "is_email",
+    "is_service_account",
+    "names",
+    "wanted_of",
+]
 
 CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 """The domains of addresses that Google hosts for accounts of no Workspace (one mailbox, by two names)."""
@@ -79,3 +89,10 @@ def wanted_of(account: str | PathParam | None) -> str | None:
 def names(wanted: str | PathParam, identifier: str, facts: Facts) -> bool:
     """Whether the account that a rule wants has this id."""
     return wanted.names(identifier, facts) if isinstance(wanted, PathParam) else wanted == identifier
+
+
+def address_of(caller: Caller) -> str:
+    """Why a caller is known by no address, to be said behind their name; empty where they are known by one."""
+    if caller.email is not None:
+        return ""
+    return ", with an e-mail that is not verified" if caller.has_unverified_email else ", with no e-mail in the token"

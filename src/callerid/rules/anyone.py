@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
-from callerid.rules.base import Explanation, Rule, admitted, grouped, leaves, the_caller
+from callerid.rules.base import Explanation, Rule, admitted, described, grouped, leaves, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import is_deferred, printable
 
@@ -116,7 +116,7 @@ class Via(Rule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, Rule):
-            raise ConfigurationError(f"Via takes a rule, not {self.rule!r}: Via(ServiceAccount(...))")
+            raise ConfigurationError(f"Via takes a rule, such as ServiceAccount(...), not {described(self.rule)}")
         for leaf in leaves(self.rule):
             if type(leaf) in (Via, Public):
                 raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")

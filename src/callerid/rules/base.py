@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
-from types import FunctionType
+from types import FunctionType, UnionType
 from typing import Any, ClassVar, NoReturn, Self, TypeGuard, cast
 
 from callerid.callers import Kind
@@ -19,6 +19,7 @@ __all__ = [
     "Joined",
     "Rule",
     "admitted",
+    "described",
     "grouped",
     "is_joined",
     "is_ours",
@@ -134,10 +135,10 @@ class Rule:
             object.__setattr__(self, name, value)
 
     def __and__(self, other: Rule) -> Rule:
-        return AllOf(self, other) if isinstance(other, Rule) else NotImplemented
+        return AllOf(self, other) if isinstance(other, Rule | type | UnionType) else NotImplemented
 
     def __or__(self, other: Rule) -> Rule:
-        return AnyOf(self, other) if isinstance(other, Rule) else NotImplemented
+        return AnyOf(self, other) if isinstance(other, Rule | type | UnionType) else NotImplemented
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a rule is neither true nor false by itself: join rules with & and |, not with 'and' and 'or'")
@@ -167,7 +168,7 @@ class Joined(Rule):
     def _take(self, rules: tuple[Rule, ...]) -> None:
         for rule in rules:
             if not isinstance(rule, Rule):
-                raise ConfigurationError(f"{type(self).__name__} joins rules, not {rule!r}")
+                raise ConfigurationError(f"{type(self).__name__} joins rules, not {described(rule)}")
         if not rules:
             raise ConfigurationError(f"{type(self).__name__} of nothing says nothing: give it rules")
         if is_joined(self):
@@ -312,6 +313,16 @@ def needs_no_caller(rule: Rule) -> bool:
 def is_joined(rule: Rule) -> TypeGuard[AllOf | AnyOf]:
     """Whether the rule is `AllOf` or `AnyOf` itself: a subclass may judge its members in another way."""
     return type(rule) in (AllOf, AnyOf)
+
+
+def described(value: object) -> str:
+    """What stands where a rule is due, for a message."""
+    kind: Any = value
+    if isinstance(kind, type) and issubclass(kind, Rule):
+        return f"the class {kind.__name__}: write {kind.__name__}(...), with brackets"
+    if isinstance(value, UnionType):
+        return f"classes, {value}: write each rule with brackets, such as FirebaseUser()"
+    return repr(value)
 
 
 def the_caller(facts: Facts) -> str:

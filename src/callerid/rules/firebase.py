@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
-from callerid.rules.accounts import PathParam, names
+from callerid.rules.accounts import PathParam, address_of, names
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, printable, same_value
@@ -73,6 +73,8 @@ class FirebaseUser(_FirebaseRule):
         note = the_caller(facts)
         if isinstance(self.uid, PathParam):
             note += f", the path names {facts.path.get(self.uid.name)!r}"
+        if facts.firebase is not None and self.project not in (None, facts.firebase.project):
+            note += f", of the project {facts.firebase.project}"
         return f"{note}, an anonymous user" if facts.firebase is not None and facts.firebase.anonymous else note
 
     def __str__(self) -> str:
@@ -131,6 +133,9 @@ class SecondFactor(_FirebaseRule):
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
         return user.second_factor is not None
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        return the_caller(facts) + ("" if holds or facts.firebase is None else ", with no second factor")
 
     def __str__(self) -> str:
         return "secondFactor"
@@ -233,7 +238,7 @@ class EmailDomain(_FirebaseRule):
             return note
         if facts.firebase.tenant is not None and not facts.tenant_named:
             return f"{note}, of tenant {facts.firebase.tenant} (join the rule with & Tenant({facts.firebase.tenant!r}))"
-        return f"{note}, with {'the address ' + facts.caller.email if facts.caller.email else 'no verified e-mail'}"
+        return note + (f", with the address {facts.caller.email}" if facts.caller.email else address_of(facts.caller))
 
     def __str__(self) -> str:
         return f"emailDomain:{self.domain}"

@@ -11,6 +11,7 @@ from callerid.rules.accounts import (
     CONSUMER_DOMAINS,
     PathParam,
     account_name,
+    address_of,
     is_email,
     is_service_account,
     names,
@@ -83,10 +84,10 @@ class User(Rule):
         return bool(caller.domain) or domain_of(caller.email) in CONSUMER_DOMAINS
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
-        caller = facts.google
-        address_only = caller is not None and is_email(self.account) and same_email(self.account, caller.email)
-        note = the_caller(facts)
-        return note if holds or not address_only else f"{note} ({self.mend})"
+        caller, note = facts.google, the_caller(facts)
+        if holds or caller is None or caller.is_service_account or not is_email(self.account):
+            return note
+        return f"{note} ({self.mend})" if same_email(self.account, caller.email) else note + address_of(caller)
 
     def __str__(self) -> str:
         return f"user:{self.account}"
@@ -127,7 +128,7 @@ class ServiceAccount(Rule):
         caller = facts.google
         note = the_caller(facts)
         if not holds and caller is not None and caller.is_service_account and caller.email is None:
-            return f"{note} (its token carries no e-mail: mint it with includeEmail, or name the id in the rule)"
+            return f"{note}{address_of(caller)} (mint it with includeEmail, or name the id in the rule)"
         return note
 
     def __str__(self) -> str:

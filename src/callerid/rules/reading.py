@@ -7,7 +7,7 @@ from collections.abc import Callable
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.rules.anyone import Nobody, Public
-from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, is_joined, leaves, needs_no_caller
+from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
@@ -21,11 +21,13 @@ def member(text: str) -> Rule:
     Raises `ConfigurationError` for kinds that cannot be judged here (``group:``, ``deleted:``, ``principal:`` …).
     Source: IAM, "Principal identifiers".
     """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"this takes an IAM member string or a rule, not {described(text)}")
     if text == "allUsers":
         return Public()
     if text == "allAuthenticatedUsers":
         return AnyGoogleAccount()
-    kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
+    kind, colon, name = text.partition(":")
     if not colon or kind not in _MEMBERS:
         raise ConfigurationError(
             f"{text!r} is no member this library judges: write user:EMAIL, serviceAccount:EMAIL, domain:DOMAIN, "

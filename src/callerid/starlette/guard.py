@@ -16,7 +16,7 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import BoundTable
-from callerid.rules import Rule
+from callerid.rules import Rule, described
 from callerid.starlette.fastapis import is_fastapis
 from callerid.starlette.marking import Allow
 from callerid.starlette.protection import OnRefusal, Protection
@@ -135,7 +135,9 @@ class Guard(GuardCore):
         if isinstance(asked, Allow):
             raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
         if not isinstance(asked, Rule | str | Requirement):
-            raise ConfigurationError(f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {asked!r}")
+            raise ConfigurationError(
+                f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {described(asked)}"
+            )
         requirement = asked if isinstance(asked, Requirement) else self.requirement(asked)
         self.check_possible(requirement, f"{name}=")
         return requirement
