@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -174,12 +175,13 @@ def test_a_path_without_its_prefix_is_not_passed_to_a_mount_which_would_read_it_
 
 def test_a_mount_in_an_included_router_counts_as_well() -> None:
     router = APIRouter()
-    router.routes.append(Mount("/{tenant}", starlette("tenant ")))
+    router.routes.append(Mount("/m", starlette("mounted ")))
     app = FastAPI(openapi_url=None)
     app.root_path = "/api"
-    app.include_router(router)
-    shut = guarded(app, default=Public(), routes={"/{tenant}/admin/*": STAFF})
-    assert statuses(shut, "/admin/ada", None) == [400]
+    app.include_router(router, prefix="/r")
+    shut = guarded(app, default=Public(), routes={"/r/m/admin": STAFF})
+    served = ask(app, "/r/m/open").status != 404 or ask(app, "/api/r/m/open").status != 404
+    assert statuses(shut, "/r/m/open", None) == [400 if served else 404]
 
 
 def test_a_mount_at_the_root_adds_nothing_to_the_prefix() -> None:
@@ -229,6 +231,17 @@ def test_a_mistake_that_comes_late_stops_the_start_and_answers_nobody() -> None:
     reply = ask(shut, "/", type="lifespan")
     assert [message["type"] for message in reply.messages] == ["lifespan.startup.failed"]
     assert "take root_path= out" in reply.messages[0]["message"]
+
+
+def test_what_is_built_while_the_application_starts_is_looked_at_before_the_first_request() -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.mount("/v1", fastapi("/v2"))
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    with TestClient(guarded(app, default=Public()), raise_server_exceptions=False) as client:
+        assert client.get("/v1/admin").status_code == 500
 
 
 # --- case ---
