@@ -22,7 +22,7 @@ import re
 import secrets
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -40,6 +40,7 @@ __all__ = ["McpSessions"]
 
 _HEADER: Final = b"mcp-session-id"
 _PROTOCOL: Final = b"mcp-protocol-version"
+_SDK_CONTEXT: Final = "mcp.server.auth.middleware.auth_context"
 _SHORTEST_SECRET: Final = 32
 
 _OLDER_TRANSPORT: Final = "mcp.server.sse"
@@ -97,14 +98,14 @@ class McpSessions:
             return False  # neither the SDK nor a server of another make that was told of
         if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
             return True
-        return any(name.lower() == _HEADER for name, _ in scope["headers"])
+        return bool(_sent(scope, _HEADER))
 
     async def serve(self, app: App, exchange: Exchange, caller: Caller | None, *, enforced: bool = True) -> None:
         """Serve an HTTP request of a caller, if its session is theirs, or if that is not ``enforced`` yet."""
-        scope, owner = exchange.scope, _owner(caller)
-        sent = [value for name, value in scope["headers"] if name.lower() == _HEADER]
-        session = self._session(sent, owner)
-        if (sent and session is None) or self._is_anothers(scope, owner):
+        scope = exchange.scope
+        sent = _sent(scope, _HEADER)
+        session = self._session(sent, _owner(caller)) if sent else None
+        if (sent and session is None) or self._is_anothers(scope, caller):
             log.info(
                 "%s 404: the MCP session is not known, or was begun by another caller than %s",
                 "refused" if enforced else "would refuse",
@@ -115,13 +116,17 @@ class McpSessions:
                 return
         if session is not None:
             headers = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
-            exchange = exchange._replace(scope={**scope, "headers": [*headers, (_HEADER, session)]})
-        watch = _Watch(self, owner, exchange.send, is_stream=scope["method"] == "GET")
-        with _known_to_the_sdk(scope, caller):
-            try:
-                await app(exchange.scope, exchange.receive, watch.send)
-            finally:
-                watch.end()
+            scope = {**scope, "headers": [*headers, (_HEADER, session)]}
+        watch = _Watch(self, caller, exchange.send, is_stream=scope["method"] == "GET")
+        user = _sdk_user(scope, caller)
+        try:
+            if user is None:
+                await app(scope, exchange.receive, watch.send)
+            else:
+                with _known_to_the_sdk(user):
+                    await app(scope, exchange.receive, watch.send)
+        finally:
+            watch.end()
 
     # --- ids in headers ---
 
@@ -142,9 +147,10 @@ class McpSessions:
 
     # --- streams of the older transport ---
 
-    def _is_anothers(self, scope: Scope, owner: bytes) -> bool:
+    def _is_anothers(self, scope: Scope, caller: Caller | None) -> bool:
         if not self._streams or b"session_id" not in scope["query_string"]:
             return False
+        owner = _owner(caller)
         return any(self._streams.get(each, owner) != owner for each in _named_in(scope["query_string"]))
 
     def began(self, stream: UUID, owner: bytes) -> None:
@@ -159,24 +165,26 @@ class McpSessions:
 class _Watch:
     """What is sent in answer to one request: ids are signed, and a stream that names its session is noted."""
 
-    def __init__(self, sessions: McpSessions, owner: bytes, send: Send, *, is_stream: bool) -> None:
-        self._sessions, self._owner, self._send = sessions, owner, send
+    def __init__(self, sessions: McpSessions, caller: Caller | None, send: Send, *, is_stream: bool) -> None:
+        self._sessions, self._caller, self._send = sessions, caller, send
         self._beginning: bytes | None = b"" if is_stream else None
         self._stream: UUID | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = [(bytes(name), bytes(value)) for name, value in message.get("headers") or ()]
+            headers: Iterable[tuple[bytes, bytes]] = message.get("headers") or ()
             if self._beginning is not None and not any(_is_event_stream(*header) for header in headers):
                 self._beginning = None
-            if any(name.lower() == _HEADER for name, _ in headers):
-                message = {**message, "headers": [self._signed(*header) for header in headers]}
+            if _sent(message, _HEADER):
+                owner = _owner(self._caller)
+                signed = [
+                    (name, self._sessions.signed(bytes(value), owner) if name.lower() == _HEADER else value)
+                    for name, value in headers
+                ]
+                message = {**message, "headers": signed}
         elif self._beginning is not None and message["type"] == "http.response.body":
             self._read(message.get("body", b""))
         await self._send(message)
-
-    def _signed(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-        return (name, self._sessions.signed(value, self._owner)) if name.lower() == _HEADER else (name, value)
 
     def _read(self, body: bytes) -> None:
         self._beginning = (self._beginning or b"") + body
@@ -184,7 +192,7 @@ class _Watch:
         if named is not None:
             for stream in _named_in(b"session_id=" + named[1]):
                 self._stream = stream
-                self._sessions.began(stream, self._owner)
+                self._sessions.began(stream, _owner(self._caller))
         if named is not None or len(self._beginning) > _LONGEST_BEGINNING:
             self._beginning = None
 
@@ -193,26 +201,38 @@ class _Watch:
             self._sessions.ended(self._stream)
 
 
-@contextmanager
-def _known_to_the_sdk(scope: Scope, caller: Caller | None) -> Generator[None, None, None]:
-    """Tell the SDK's own authentication context who is calling, where it is loaded and a client of MCP is calling.
+def _sent(holder: Mapping[str, Any], header: bytes) -> list[bytes]:
+    """All values of a header, in a scope or in the message that starts a response."""
+    length = len(header)
+    return [
+        bytes(value) for name, value in holder.get("headers") or () if len(name) == length and name.lower() == header
+    ]
 
-    See ``mcp.server.request_state.authenticated_principal``. Tools find it by ``get_access_token()``, with no token in
-    it. Names of the SDK that are gone are an error: what it seals would be for everybody.
-    """
-    sdk = sys.modules.get("mcp.server.auth.middleware.auth_context")
-    if caller is None or sdk is None or not any(name.lower() == _PROTOCOL for name, _ in scope["headers"]):
-        yield
-        return
+
+def _sdk_user(scope: Scope, caller: Caller | None) -> Any:
+    """The caller as the SDK's authentication has it, where that is loaded and a client of MCP is calling."""
+    if caller is None or _SDK_CONTEXT not in sys.modules or not _sent(scope, _PROTOCOL):
+        return None
     users: Any = sys.modules["mcp.server.auth.middleware.bearer_auth"]
     client = "/".join(filter(None, (str(caller), _tenant(caller))))
     issuer = {"iss": caller.issuer}
     token = users.AccessToken(token="", client_id=client, scopes=[], subject=caller.subject, claims=issuer)
-    before = sdk.auth_context_var.set(users.AuthenticatedUser(token))
+    return users.AuthenticatedUser(token)
+
+
+@contextmanager
+def _known_to_the_sdk(user: Any) -> Generator[None, None, None]:
+    """Tell the SDK's own authentication context who is calling.
+
+    See ``mcp.server.request_state.authenticated_principal``. Tools find it by ``get_access_token()``, with no token in
+    it. Names of the SDK that are gone are an error: what it seals would be for everybody.
+    """
+    current = sys.modules[_SDK_CONTEXT].auth_context_var
+    before = current.set(user)
     try:
         yield
     finally:
-        sdk.auth_context_var.reset(before)
+        current.reset(before)
 
 
 def _owner(caller: Caller | None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from callerid.applications import is_a, reached
 from callerid.asgi.exchange import Scope
@@ -17,6 +17,8 @@ from callerid.errors import ConfigurationError
 from callerid.paths import Readings, checked_root, prefix_of, readings_of
 
 __all__ = ["Prefixes", "readings_in"]
+
+_DJANGO: Final = "django.core.handlers.asgi"
 
 
 class Prefixes:
@@ -40,6 +42,7 @@ class Prefixes:
         self._mounts = tuple(
             prefix_of(path) for each in found if is_a(each, "litestar.app", "Litestar") for path in _mounted_in(each)
         )
+        self._is_plain = not (self._root or self._starlettes or self._mounts)
         settings = [_setting(each) for each in self._starlettes]
         above = next(filter(None, settings), "")
         for router in self._routers:
@@ -48,12 +51,11 @@ class Prefixes:
     def readings(self, scope: Scope) -> Readings:
         """All that the path of a request may be taken for."""
         server: str = scope.get("root_path") or ""
+        if self._is_plain and not server and _DJANGO not in sys.modules:
+            return Readings((scope["path"],), (), (scope.get("raw_path"),))
         root = server if server not in ("", "/") else self._root
-        own = {prefix: None for each in self._starlettes if (prefix := _setting(each))}
-        for prefix in (self._root, _django_setting()):
-            if prefix:
-                own[prefix] = None
-        own.pop(root, None)
+        settings = [self._root, _django_setting(), *[_setting(each) for each in self._starlettes]]
+        own = [prefix for prefix in dict.fromkeys(settings) if prefix not in ("", root)]
         found = readings_in(scope, root, own)
         if found.trouble is None and (root or own or self._mounts):
             return found._replace(trouble=self._trouble(scope, found, (root, *own)))
@@ -93,8 +95,8 @@ def _setting(app: Any) -> str:
 
 def _django_setting() -> str:
     # It is the same for all of Django in one process.
-    handlers, conf = sys.modules.get("django.core.handlers.asgi"), sys.modules.get("django.conf")
-    if handlers is None or conf is None or not conf.settings.configured:
+    conf = sys.modules.get("django.conf") if _DJANGO in sys.modules else None
+    if conf is None or not conf.settings.configured:
         return ""
     return prefix_of(conf.settings.FORCE_SCRIPT_NAME)
 

@@ -149,18 +149,18 @@ class Gate:
 
     def _places(self, lookup: PathLookup, method: str, readings: Readings) -> tuple[tuple[_Place, ...], str | None]:
         """What holds at the paths that a request may be for, each once, and why it is ambiguous, if it is."""
-        path, *more = readings.paths
-        found = lookup.find(method, path, *readings.targets)
+        first, *more = readings.paths
+        found = lookup.find(method, first, *readings.targets)
         entries, trouble = [found.entry], readings.trouble or found.trouble
-        if more or readings.others:
-            for path in (*more, *readings.others):
-                found = lookup.find(method, path, *readings.targets)
-                trouble = trouble or found.trouble
-                if found.entry not in entries and (found.entry is not None or path in more):
-                    entries.append(found.entry)
-        return tuple(
-            _Place(self.default) if each is None else _Place(each.requirement, each) for each in entries
-        ), trouble
+        for path in (*more, *readings.others):
+            found = lookup.find(method, path, *readings.targets)
+            trouble = trouble or found.trouble
+            if found.entry not in entries and (found.entry is not None or path in more):
+                entries.append(found.entry)
+        return tuple([self._place(each) for each in entries]), trouble
+
+    def _place(self, entry: Entry | None) -> _Place:
+        return _Place(self.default) if entry is None else _Place(entry.requirement, entry)
 
 
 class _Place(NamedTuple):
