@@ -956,3 +956,35 @@ def test_every_rule_that_can_be_written_can_be_written_again(rule: Rule) -> None
     if not any(isinstance(leaf, Where) or "Where" in repr(leaf) for leaf in leaves(rule)):
         assert eval(repr(rule), vars(callerid)) == rule
     assert (rule & rule).admits(about()) is (rule | rule).admits(about()) is rule.admits(about())
+
+
+GOOGLE_ID = "110000000000000000001"
+
+
+@pytest.mark.parametrize(
+    ("rule", "caller", "path", "said"),
+    [
+        (User(PathParam("who")), person(), {"who": "41"}, f"'41', and the account's id is '{GOOGLE_ID}'"),
+        (User(PathParam("who")), person(), {"who": 41}, f"'41', and the account's id is '{GOOGLE_ID}'"),
+        (User(PathParam("who")), person(), {}, f"nobody, and the account's id is '{GOOGLE_ID}'"),
+        (User(PathParam("who")), None, {"who": "41"}, "'41'"),
+        (
+            ServiceAccount(PathParam("who")),
+            robot(None),
+            {"who": "a\033[2J\nb"},
+            r"'a\x1b[2J\nb', and the account's id is '117000000000000000001'",
+        ),
+        (FirebaseUser(PathParam("who")), user(), {"who": "x" * 9_000}, f"'{'x' * 200}'"),
+    ],
+)
+def test_whom_the_path_names_is_said_as_text(
+    rule: Rule, caller: Caller | None, path: dict[str, object], said: str
+) -> None:
+    explanation = str(rule.explain(about(caller, path=path)))
+    assert explanation == f"- {rule}: the caller is {caller or 'nobody'}, the path names {said}"
+
+
+def test_only_who_is_named_by_address_is_told_to_send_one() -> None:
+    assert "includeEmail" in str(ServiceAccount("a@b.iam.gserviceaccount.com").explain(about(robot(None))))
+    for account in ("1", PathParam("who")):
+        assert "includeEmail" not in str(ServiceAccount(account).explain(about(robot(None))))

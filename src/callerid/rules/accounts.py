@@ -18,6 +18,7 @@ __all__ = [
     "address_of",
     "is_email",
     "is_service_account",
+    "named_by_path",
     "names",
     "wanted_of",
 ]
@@ -89,6 +90,18 @@ def wanted_of(account: str | PathParam | None) -> str | None:
 def names(wanted: str | PathParam, identifier: str, facts: Facts) -> bool:
     """Whether the account that a rule wants has this id."""
     return wanted.names(identifier, facts) if isinstance(wanted, PathParam) else wanted == identifier
+
+
+def named_by_path(account: str | PathParam | None, facts: Facts) -> str:
+    """Whom the path names, to be said behind the caller's name; empty where the rule names somebody itself."""
+    if not isinstance(account, PathParam):
+        return ""
+    value = facts.path.get(account.name)
+    return ", the path names " + ("nobody" if value is None else f"{str(value)[:LONGEST_SHOWN]!r}")
+
+
+LONGEST_SHOWN = 200
+"""What a path names is cut to this length."""
 
 
 def address_of(caller: Caller) -> str:

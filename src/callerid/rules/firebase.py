@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
-from callerid.rules.accounts import PathParam, address_of, names
+from callerid.rules.accounts import PathParam, address_of, named_by_path, names
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, printable, same_value
@@ -70,9 +70,7 @@ class FirebaseUser(_FirebaseRule):
         return self.uid is None or names(self.uid, user.uid, facts)
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
-        note = the_caller(facts)
-        if isinstance(self.uid, PathParam):
-            note += f", the path names {facts.path.get(self.uid.name)!r}"
+        note = the_caller(facts) + named_by_path(self.uid, facts)
         if facts.firebase is not None and self.project not in (None, facts.firebase.project):
             note += f", of the project {facts.firebase.project}"
         return f"{note}, an anonymous user" if facts.firebase is not None and facts.firebase.anonymous else note

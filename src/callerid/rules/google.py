@@ -14,6 +14,7 @@ from callerid.rules.accounts import (
     address_of,
     is_email,
     is_service_account,
+    named_by_path,
     names,
     wanted_of,
 )
@@ -22,6 +23,12 @@ from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, lower, same_email
 
 __all__ = ["AnyGoogleAccount", "Domain", "ServiceAccount", "User"]
+
+
+def _named_by_path(account: str | PathParam, facts: Facts) -> str:
+    """Whom the path names, beside the id by which the account is compared with it."""
+    said, caller = named_by_path(account, facts), facts.google
+    return f"{said}, and the account's id is {caller.subject!r}" if said and caller is not None else said
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +91,7 @@ class User(Rule):
         return bool(caller.domain) or domain_of(caller.email) in CONSUMER_DOMAINS
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
-        caller, note = facts.google, the_caller(facts)
+        caller, note = facts.google, the_caller(facts) + _named_by_path(self.account, facts)
         if holds or caller is None or caller.is_service_account or not is_email(self.account):
             return note
         return f"{note} ({self.mend})" if same_email(self.account, caller.email) else note + address_of(caller)
@@ -126,8 +133,8 @@ class ServiceAccount(Rule):
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         caller = facts.google
-        note = the_caller(facts)
-        if not holds and caller is not None and caller.is_service_account and caller.email is None:
+        note = the_caller(facts) + _named_by_path(self.account, facts)
+        if is_email(self.account) and caller is not None and caller.is_service_account and caller.email is None:
             return f"{note}{address_of(caller)} (mint it with includeEmail, or name the id in the rule)"
         return note
 
