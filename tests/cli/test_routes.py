@@ -204,7 +204,7 @@ def test_what_is_assumed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         return capsys.readouterr().out.splitlines()
 
     run("assuming_1", 20, "Domain('a.com')", "--lock")
-    assumed = "  assumed unchanged, since the hash of its code is: where tall"
+    assumed = "  assumed unchanged: where tall (by the hash of its code)"
     said = f"{lock}: nobody may now who could not before, 3 rules compared"
     assert run("assuming_2", 20, "Domain('a.com')", "--no-new-access") == [said, assumed]
     *_, last = run("assuming_3", 20, "Domain('b.com')", "--no-new-access")

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, cast
 
 from flask import Flask
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing.converters import DEFAULT_CONVERTERS
+from werkzeug.test import EnvironBuilder
 
 from callerid.access.places import EVERYWHERE, Place, places_of
-from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
+from callerid.access.rows import (
+    ANYWHERE_ELSE,
+    AccessMap,
+    Order,
+    Part,
+    Row,
+    Serves,
+    canonical,
+    merged,
+    names_of,
+    row,
+    told_once,
+)
+from callerid.access.standing import AUTOMATIC
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
+from callerid.algebra import separate
+from callerid.errors import CalleridError
+from callerid.flask.current import Serving
 from callerid.flask.protection import Protection
+from callerid.flask.ruling import Ruling
 from callerid.flask.seam import EXTENSION
 from callerid.flask.survey import Found, survey, unbound
-from callerid.guard import combined
 from callerid.marks import marks_on
 
 __all__ = ["map_of"]
@@ -28,34 +47,60 @@ def map_of(app: Flask) -> AccessMap:
     if not isinstance(protection, Protection):
         return AccessMap("Flask", (), tuple(_unprotected(app)), behind=tuple(_behind(app)))
     found = tuple(survey(protection))
-    orders = _orders(found)
-    judged = ((each, order) for each, order in zip(found, orders, strict=True) if each.ruling is not None)
-    rows = [*(_row(protection, *each) for each in judged), _elsewhere(protection)]
+    rows = [(each, _row(protection, each, each.ruling)) for each in found if each.ruling is not None]
+    every = merged((*(row for _, row in rows), _elsewhere(protection)))
+    answered = [(each, _row(protection, each, ruling)) for each, ruling in _answered(protection)]
     problems = [*told_once((each.method, each.problem) for each in found), *unbound(protection)]
+    names = names_of(every)
+    served = [(each.place.rule, each.method, names[row.name]) for each, row in rows]
+    served += [(each.place.rule, "OPTIONS", row.name + AUTOMATIC) for each, row in answered]
+    # Of two rules for one path the first one answers.
+    first = {row.name: row for _, row in reversed(answered)}
     return AccessMap(
         "Flask",
-        merged(rows),
+        every,
         tuple(dict.fromkeys(problems)),
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
+        router=FlaskRouter(app, served),
+        answered=tuple(_automatic(row) for row in first.values() if _is_unexpected(row, every)),
     )
 
 
-def _orders(found: tuple[Found, ...]) -> list[int]:
-    """The place of each among those that are tried, as werkzeug's matcher tries them: part by part, by weight."""
-    ranked = sorted(range(len(found)), key=lambda place: _weights(found[place].place.rule))
-    orders = {place: order for order, place in enumerate(ranked)}
-    return [orders[place] for place in range(len(found))]
+def _answered(protection: Protection) -> Iterator[tuple[Found, Ruling]]:
+    """The places at which Flask itself answers OPTIONS, with what is asked there."""
+    for rule in protection.app.url_map.iter_rules():
+        if not rule.build_only and getattr(rule, "provide_automatic_options", False):
+            view = protection.app.view_functions.get(rule.endpoint)
+            place = protection.reader.place(Serving(rule, None, view, "OPTIONS"))
+            with suppress(CalleridError):  # a problem of the view's own place, too
+                ruling = protection.rules.ruling(place, "OPTIONS", endpoint=False)
+                yield Found("OPTIONS", place, ruling, view=view), ruling
 
 
-def _weights(rule: Any) -> list[tuple[Any, ...]]:
-    parts: list[Any] = getattr(rule, "_parts", [])
-    return [(0,) if part.static else (1, *part.weight) for part in parts]
+def _automatic(row: Row) -> Row:
+    (serves,) = row.serves
+    return replace(row, serves=(replace(serves, written=serves.written + AUTOMATIC),))
 
 
-def _serves(protection: Protection, found: Found, order: int) -> Serves:
+def _is_unexpected(row: Row, rows: Iterable[Row]) -> bool:
+    """Whether OPTIONS asks something else than all that the views there ask and the default."""
+    own = (each for each in rows if each.is_rest or each.written(each.methods[0]) == row.written("OPTIONS"))
+    return repr(canonical(separate(each.rule for each in own))) != repr(canonical(row.rule))
+
+
+def _order(rule: Any) -> Order:
+    """Where a rule stands in werkzeug's matcher: part by part, texts first, then converters by their weight."""
+    return tuple((_rank(part), part.content) for part in getattr(rule, "_parts", ()))
+
+
+def _rank(part: Any) -> tuple[Any, ...]:
+    return (0,) if part.static else (1, part.weight)
+
+
+def _serves(protection: Protection, found: Found) -> Serves:
     rule: Any = found.place.rule
     url_map = protection.app.url_map
-    host = rule.host if url_map.host_matching else rule.subdomain and f"{rule.subdomain}.SERVER_NAME"
+    host = rule.host if url_map.host_matching else rule.subdomain and f"{rule.subdomain}.{_OWN_HOST}"
     view, written = getattr(found.view, "view_class", found.view), found.place.template
     for name, converter in getattr(rule, "_converters", {}).items():
         if type(converter) not in _CONVERTERS:
@@ -65,26 +110,27 @@ def _serves(protection: Protection, found: Found, order: int) -> Serves:
         endpoint_name(view),
         f"{host or ''}{written}",
         either_slash=not rule.strict_slashes,
-        order=order,
+        order=_order(rule),
+        options=rule.methods is None or "OPTIONS" in rule.methods,
     )
 
+
+_OWN_HOST = "SERVER_NAME"
+"""Stands for the host of which a rule names a subdomain."""
 
 _CONVERTERS = frozenset(DEFAULT_CONVERTERS.values())
 
 
-def _row(protection: Protection, found: Found, order: int) -> Row:
-    ruling = found.ruling
-    assert ruling is not None  # noqa: S101 - asked for those alone
+def _row(protection: Protection, found: Found, ruling: Ruling) -> Row:
     rules = protection.rules
-    asked = {rules.guard: ruling.whole}
-    serves = _serves(protection, found, order)
-    return row((found.method, found.place.template), _parts(protection, found), asked, rules.default, serves)
+    asked = [(rules.guard, each) for each in ruling.parts]
+    place = found.method, found.place.template
+    return row(place, _parts(protection, found, ruling), asked, rules.default, _serves(protection, found))
 
 
-def _parts(protection: Protection, found: Found) -> Iterator[Part]:
+def _parts(protection: Protection, found: Found, ruling: Ruling) -> Iterator[Part]:
     # As `Rules.ruling` asks them.
-    rules, place, ruling = protection.rules, found.place, found.ruling
-    assert ruling is not None  # noqa: S101 - asked for those alone
+    rules, place = protection.rules, found.place
     yield from (Part("floor", requirement) for requirement in rules.floor)
     for mark in place.marks:
         yield Part(protection.reader.source(place, mark), mark.requirement)
@@ -97,16 +143,49 @@ def _parts(protection: Protection, found: Found) -> Iterator[Part]:
 def _elsewhere(protection: Protection) -> Row:
     rules = protection.rules
     parts = [*(Part("floor", requirement) for requirement in rules.floor), Part("default", rules.default)]
-    whole = combined([part.requirement for part in parts])
-    return row(
-        ("*", ANYWHERE_ELSE), parts, {rules.guard: whole}, rules.default, Serves(answers=_answers(protection.app))
-    )
+    asked = [(rules.guard, part.requirement) for part in parts]
+    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, Serves(answers=_answers(protection.app)))
 
 
 def _answers(app: Flask) -> bool:
     """Whether something of an application's own answers where it has no route."""
     handlers = app.error_handler_spec[None]
     return bool(handlers.get(404)) or any(issubclass(NotFound, kind) for kind in handlers.get(None, ()))
+
+
+class FlaskRouter:
+    """Werkzeug's own routing, asked what serves a request (see `callerid.access.rows.Router`).
+
+    ``served`` are the rules of the URL map, each with a method and the name of its row.
+    """
+
+    def __init__(self, app: Flask, served: Sequence[tuple[Any, str, str]]) -> None:
+        self._app = app
+        self._names: dict[tuple[int, str], str] = {}
+        self._adapters: dict[str, Any] = {}
+        # Rules are known by identity, and live as long as this.
+        self._rules = [rule for rule, _, _ in served]
+        for rule, method, name in served:
+            self._names.setdefault((id(rule), method), name)
+
+    def __call__(self, method: str, host: str, path: str) -> str | None:
+        if method == "WS":
+            return ""
+        try:
+            rule, _ = self._adapter(host).match(path, method, return_rule=True)
+        except HTTPException:  # a redirect, too
+            return ""
+        except Exception:  # noqa: BLE001 - a converter of the application's own runs its own code
+            return None
+        return self._names.get((id(rule), method)) or self._names.get((id(rule), "*"), "")
+
+    def _adapter(self, host: str) -> Any:
+        if host not in self._adapters:
+            own = cast("str | None", self._app.config["SERVER_NAME"]) or "localhost"
+            builder = EnvironBuilder(base_url=f"http://{host.replace(_OWN_HOST, own)}/" if host else None)
+            asked = self._app.request_class(builder.get_environ())
+            self._adapters[host] = self._app.create_url_adapter(asked)
+        return self._adapters[host]
 
 
 def _behind(app: Flask) -> Iterator[tuple[str, Place]]:

@@ -33,13 +33,15 @@ A further guard that believes others has a number, and the routes where it is as
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import callerid.rules
-from callerid.access.order import Standing, in_order, standing
+from callerid.access.order import in_order
+from callerid.access.places import ANYWHERE_ELSE
 from callerid.access.rows import AccessMap, Asked, Row, canonical
+from callerid.access.standing import Standing, is_gate, standing
 from callerid.access.trust import Trust, trust_of
 from callerid.algebra import Foreign, Sealed, Separate, fingerprint, is_foreign
 from callerid.errors import CalleridError, ConfigurationError, one_line
@@ -53,9 +55,11 @@ __all__ = [
     "Written",
     "differences",
     "locked",
+    "mount_of",
     "read_lock",
     "rule_in",
     "rule_of",
+    "said_of",
     "unenforced_in",
     "written_in",
 ]
@@ -152,10 +156,11 @@ _FIRST_GUARD = "guard"
 def _blocks(found: AccessMap) -> dict[str, Block]:
     guards = _guards(found)
     names = {trust: name for name, trust in guards.items()}
-    routes = [_route(standing, row, names) for _, row, standing in in_order(found)]
+    ordered = in_order(found)
+    mounts = [stands.template for _, _, stands in ordered if stands.is_rest]
+    routes = [_route(stands, row, names, mounts) for _, row, stands in ordered]
     by_path = ", by path" if found.by_path else ""
-    entries = sorted(f"entry {method} {path} {code(asked.rule)}" for method, path, asked in found.table)
-    said = (*sorted(unenforced_in(found)), *found.settings, *entries)
+    said = (*sorted(unenforced_in(found)), *found.settings)
     first = Block("application", (f"kind {found.kind}{by_path}", *said))
     blocks = [first, *_trusted(guards), *sorted(routes, key=_order)]
     return {block.name: block for block in blocks}
@@ -193,11 +198,11 @@ def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
             yield Block(f"issuer {issuer}{again}{of}", lines)
 
 
-def _route(stands: Standing, row: Row, names: Mapping[Trust, str]) -> Block:
-    return Block(stands.name, (*_served(stands, row), *_asked_by(row.judges, names), *_said(row)))
+def _route(stands: Standing, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> Block:
+    return Block(stands.name, (*_served(stands, row, mounts), *_asked_by(row.judges, names), *said_of(row)))
 
 
-def _served(stands: Standing, row: Row) -> Iterator[str]:
+def _served(stands: Standing, row: Row, mounts: list[str]) -> Iterator[str]:
     serves = row.serving(stands.method)
     if serves.endpoint:
         yield f"{'mounts' if serves.below else 'serves'} {serves.endpoint}"
@@ -205,7 +210,20 @@ def _served(stands: Standing, row: Row) -> Iterator[str]:
         yield "opaque"
     if serves.either_slash:
         yield "with or without a slash"
+    if serves.refuses:
+        yield "answers 405"
+    if not serves.options:
+        yield "without OPTIONS"
+    if stands.mount != mount_of(stands.template, mounts):
+        yield f"beside {mount_of(stands.template, mounts)}"
     yield from (f"after {name}" for name in sorted(stands.after))
+    yield from (f"other-slash-after {name}" for name in sorted(stands.slash_after))
+
+
+def mount_of(template: str, mounts: Iterable[str]) -> str:
+    """The rest of the mount in which a template seems to be, if it is in one."""
+    paths = {each: each.removesuffix(ANYWHERE_ELSE) for each in mounts if each not in (template, ANYWHERE_ELSE)}
+    return max((each for each, path in paths.items() if template.startswith(path)), key=len, default="")
 
 
 def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator[str]:
@@ -214,7 +232,8 @@ def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator
         yield from (f"asked-by {name}" for name in asked)
 
 
-def _said(row: Row) -> Iterator[str]:
+def said_of(row: Row) -> Iterator[str]:
+    """Who may, in lines."""
     for audience in sorted(row.audiences or ()):
         yield f"audience {audience}"
     rule = canonical(row.rule)
@@ -244,13 +263,20 @@ def code(rule: Rule) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A route as a lock has it: where it stands, who may, and by which guards that is asked."""
+    """A route as a lock has it: where it stands, who may, and by which guards that is asked.
+
+    ``endpoint`` is what serves, ``said`` the lines that tell who may.
+    """
 
     stands: Standing
     rule: Rule
     audiences: frozenset[str] | None
     asked_by: tuple[str, ...]
+    endpoint: str
+    said: tuple[str, ...]
     opaque: bool = False
+    options: bool = True
+    refuses: bool = False
 
 
 def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], tuple[str, ...]]:
@@ -259,7 +285,7 @@ def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], 
     Raises `ConfigurationError` for what no lock says.
     """
     guards: dict[str, Trust] = {}
-    routes: list[Written] = []
+    blocks: list[Block] = []
     application: tuple[str, ...] = ()
     for block in lock.blocks.values():
         word = block.name.partition(" ")[0]
@@ -273,25 +299,43 @@ def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], 
             known = guards.get(guard, Trust())
             guards[guard] = replace(known, issuers=(*known.issuers, (issuer.partition(" (")[0], block.lines)))
         else:
-            routes.append(_written(block, name))
-    return guards, routes, application
+            blocks.append(block)
+    mounts = [path for block in blocks if (path := block.name.partition(" ")[2]).endswith(ANYWHERE_ELSE)]
+    tells_slashes = "kind Flask" in application
+    return guards, [_written(block, name, mounts, tells_slashes=tells_slashes) for block in blocks], application
 
 
-def _written(block: Block, name: str) -> Written:
+def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool) -> Written:
     rule, audiences = rule_in(block, name)
-    said = [line.partition(" ")[::2] for line in block.lines]
-    words = {word for word, _ in said}
-    asked_by = tuple(rest for word, rest in said if word == "asked-by")
+    words: dict[str, list[str]] = {}
+    for word, _, rest in (line.partition(" ") for line in block.lines):
+        words.setdefault(word, []).append(rest)
+    beside = words.get("beside", [])
     stands = standing(
         block.name,
-        below=not words.isdisjoint({"mounts", "opaque"}),
+        below=not words.keys().isdisjoint({"mounts", "opaque"}),
         either_slash="with" in words,
-        after=(rest for word, rest in said if word == "after"),
+        strict=not tells_slashes or is_gate(block.name),
+        mount=mount_of(block.name.partition(" ")[2], [each for each in mounts if each not in beside]),
     )
-    return Written(stands, rule, audiences, asked_by or (_FIRST_GUARD,), "opaque" in words)
+    after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))
+    return Written(
+        replace(stands, after=after, slash_after=slash_after),
+        rule,
+        audiences,
+        tuple(words.get("asked-by", ())) or (_FIRST_GUARD,),
+        next(iter(words.get("mounts", words.get("serves", ()))), ""),
+        tuple(line for line in block.lines if line.partition(" ")[0] in _SAYING),
+        "opaque" in words,
+        "without" not in words,
+        "answers" in words,
+    )
 
 
-_OTHER_WORDS = frozenset({"serves", "mounts", "opaque", "with", "after", "asked-by"})
+_SAYING = frozenset({"audience", "allow", "and", "or"})
+_OTHER_WORDS = frozenset(
+    {"serves", "mounts", "opaque", "with", "without", "answers", "beside", "after", "other-slash-after", "asked-by"}
+)
 
 
 def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:

@@ -9,13 +9,13 @@ paths are compared as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
 
-from callerid.access.lock import Lock, read_lock, rule_of, unenforced_in, written_in
-from callerid.access.order import standing
+from callerid.access.applications import as_locked, as_of_now
+from callerid.access.changes import Changes
+from callerid.access.lock import read_lock, unenforced_in, written_in
 from callerid.access.places import (
     ANYWHERE_ELSE,
     EVERYWHERE,
@@ -26,9 +26,10 @@ from callerid.access.places import (
     positions_of,
     text_of,
 )
-from callerid.access.rows import AccessMap
-from callerid.access.serving import Application, Asking, Doubt, Told, as_of_now, entry, together
-from callerid.access.trust import Trust, as_before, believed_by_all
+from callerid.access.regions import samples, text_for
+from callerid.access.rows import AccessMap, Router
+from callerid.access.serving import Application, Asking, Doubt, Point, Told, together
+from callerid.access.standing import AUTOMATIC, HTTP, Spot, one_method, spots_of
 from callerid.algebra import (
     CannotTell,
     No,
@@ -42,15 +43,12 @@ from callerid.algebra import (
     is_foreign,
     new_access,
 )
-from callerid.errors import ConfigurationError
-from callerid.rules import Nobody, is_public
+from callerid.rules import is_public
 
 __all__ = ["Finding", "assumed", "newcomers"]
 
-MOST_PARTS = 2_000
+MOST_REGIONS = 20_000
 MOST_UNREAD = 6
-OTHER = "*"
-"""Stands for a method that no route names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,126 +77,164 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
     lifted = unenforced_in(found).difference(*(block.lines for block in read.blocks.values()))
     if lifted:
         return [Finding("the application", CannotTell(f"the rules are not enforced: {', '.join(sorted(lifted))}"))]
-    now = as_of_now(found)
-    before = _as_locked(read, found, name)
+    before, now = as_locked(read, found, name), as_of_now(found)
     findings: dict[str, Finding] = {}
-    for finding in _Comparison(before, now).findings():
+    for finding in _Comparison(before, now, found.router).findings():
         known = findings.get(finding.name)
         if known is None or (isinstance(known.verdict, CannotTell) and isinstance(finding.verdict, Yes)):
             findings[finding.name] = finding
-    return list(findings.values())
+    places = {name.partition(" ")[2] for name in findings}
+    # Where a view lets in somebody new, the framework's own answer to OPTIONS goes without saying.
+    return [each for name, each in findings.items() if _without_options(name) not in places]
 
 
 def assumed(lock: str, found: AccessMap, name: str = "the lock") -> list[str]:
-    """The rules that only code can judge and that are taken for what they were, since the hash of it is the same.
+    """What decides who may by itself, and is taken for what it was; each with what that is known by.
 
+    Rules that only code can judge go by the hash of their code, what is mounted and cannot be looked into by its name.
     Raises `ConfigurationError` for what is no lock of this version.
     """
     _, written, _ = written_in(read_lock(lock, name), name)
     before = {fingerprint(leaf) for each in written for leaf in every_leaf(each.rule)} - {None}
     leaves = (leaf for row in found.rows for leaf in every_leaf(row.rule) if is_foreign(leaf) or is_code(leaf))
-    return sorted({str(leaf) for leaf in leaves if fingerprint(leaf) in before})
+    rules = {f"{leaf} (by the hash of its code)" for leaf in leaves if fingerprint(leaf) in before}
+    mounted = {(each.stands.name, each.endpoint) for each in written if each.opaque}
+    now = {(f"{method} {row.written(method)}", row.serving(method)) for method, row in found.singly()}
+    mounts = {
+        f"what is mounted at {place} (by its name, {serves.endpoint})"
+        for place, serves in now
+        if serves.opaque and (place, serves.endpoint) in mounted
+    }
+    return [*sorted(rules), *sorted(mounts)]
 
 
-def _as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
-    guards, written, said = written_in(lock, name)
-    believed = [issuer for guard in found.guards for issuer in guard.issuers]
-    issuers = {guard: as_before(trust, believed) for guard, trust in guards.items()}
-    routes: list[Asking] = []
-    rests: dict[int, Asking] = {}
-    for each in written:
-        trusts = [guards.get(guard, Trust()) for guard in each.asked_by]
-        shared, audiences = believed_by_all([(issuers.get(guard, ()), each.audiences) for guard in each.asked_by])
-        settings = frozenset(line for trust in trusts for line in trust.settings)
-        asking = Asking(each.stands, each.rule, audiences, shared, settings, each.opaque)
-        if each.stands.is_rest and "/" not in each.stands.template:
-            rests[each.stands.layer] = asking
-        else:
-            routes.append(asking)
-    for layer in {each.stands.layer for each in routes} - rests.keys() or (
-        {0} - rests.keys() if not rests else set[int]()
-    ):
-        rests[layer] = Asking(standing(f"* {ANYWHERE_ELSE}"), Nobody(), None, (), frozenset())
-    words = [line.partition(" ") for line in said]
-    entries = [rest.split(" ", 2) for word, _, rest in words if word == "entry"]
-    if any(len(each) < 3 for each in entries):
-        raise ConfigurationError(f"{name}: application: an entry is a method, a path and a rule")
-    return Application(
-        next((rest for word, _, rest in words if word == "kind"), ""),
-        tuple(routes),
-        rests,
-        tuple(entry(method, path, rests[0], rule_of(rule, name)) for method, path, rule in entries),
-        frozenset(line for line in said if line.startswith("websocket")),
-        is_before=True,
-    )
+def _without_options(name: str) -> str:
+    """The place at which the framework answers OPTIONS, if it does."""
+    return name.partition(" ")[2].replace(AUTOMATIC, "") if AUTOMATIC in name else ""
 
 
 class _Comparison:
     """An application as it was and as it is."""
 
-    def __init__(self, before: Application, now: Application) -> None:
+    def __init__(self, before: Application, now: Application, router: Router | None) -> None:
         self._before, self._now = before, now
-        self._every = (*now.routes, *before.routes)
-        self._tables = tuple(place for side in (now, before) for each in side.table for place in each.stands.places)
-        self._texts = {place: each.stands for each in reversed(self._every) for place in each.stands.places}
+        places = [place for side in (now, before) for each in side.routes for place in _places(each)]
+        self._text = text_for(segment for place in places for segment in place.segments)
+        self._texts = {
+            _text_of(place): each for side in (before, now) for each in side.routes for place in _places(each)
+        }
+        self._changes = Changes(before, now, router, self._text)
         self._known: dict[tuple[Side, Side], Verdict] = {}
 
     def findings(self) -> Iterator[Finding]:
-        """All places, each way of calling them once."""
-        yield from self._compared(OTHER, EVERYWHERE, (), f"* {ANYWHERE_ELSE}")
-        seen: set[tuple[str, Place]] = set()
-        for each in self._every:
-            for place in each.stands.places:
-                ways = {(method, place) for method in _methods(each)} - seen
-                seen |= ways
-                near = self._near(place) if ways else ()
-                for method, _ in sorted(ways):
-                    yield from self._at(method, place, near)
+        """Wherever somebody may come in who could not before, or where that cannot be told."""
+        if _policies(self._before.rests) != _policies(self._now.rests):
+            yield from self._compared(Point(HTTP, EVERYWHERE, self._text), EVERYWHERE, f"* {ANYWHERE_ELSE}")
+        for route in self._now.routes:
+            seen: set[tuple[str, Place]] = set()
+            for method, region in self._regions(route):
+                if (method, region) in seen:
+                    continue
+                seen.add((method, region))
+                if len(seen) > MOST_REGIONS:
+                    reason = f"more than {MOST_REGIONS:,} kinds of path are told apart there"
+                    yield Finding(route.stands.name, CannotTell(reason))
+                    break
+                yield from self._at(method, region)
+        yield from self._left()
 
-    def _near(self, place: Place) -> tuple[Asking, ...]:
-        return tuple(
-            each for each in self._every if any(common(place, other) is not None for other in each.stands.places)
-        )
+    # --- what is looked at ---
 
-    def _at(self, method: str, place: Place, near: tuple[Asking, ...]) -> Iterator[Finding]:
-        """All parts of a place that something tells apart."""
-        parts = {place: None}
-        others = dict.fromkeys(other for each in near for other in each.stands.places)
-        for other in (*others, *self._tables):
-            more = (common(part, other) for part in tuple(parts))
-            parts.update(dict.fromkeys(each for each in more if each is not None))
-            if len(parts) > MOST_PARTS:
-                reason = f"more than {MOST_PARTS:,} kinds of path are told apart there"
-                yield Finding(f"{method} {self._text(place)}", CannotTell(reason))
-                return
-        for part in parts:
-            yield from self._compared(method, part, near)
-
-    def _compared(self, method: str, at: Place, near: tuple[Asking, ...], name: str = "") -> Iterator[Finding]:
-        places = dict.fromkeys(place for each in near for place in each.stands.places)
-        unsure = [place for place in (*places, *self._tables) if covers(place, at) is None]
-        if len(unsure) > MOST_UNREAD:
-            yield Finding(f"{method} {self._text(at)}", CannotTell(_UNREAD))
+    def _regions(self, route: Asking) -> Iterator[tuple[str, Place]]:
+        """The requests that a route may serve, and at which somebody new may come in."""
+        if route.stands.layer != self._now.base:
             return
-        for answers in product((True, False), repeat=len(unsure)):
-            taken = dict(zip(unsure, answers, strict=True)).__getitem__
-            try:
-                before = self._before.told(method, at, [each for each in near if each in self._was], taken)
-                now = self._now.told(method, at, [each for each in near if each not in self._was], taken)
-            except Doubt:
-                yield Finding(f"{method} {self._text(at)}", CannotTell("the lock does not say which route goes first"))
-                return
-            if now.is_unanswered and not name and at not in now.asked[0].stands.places:
-                continue
-            sides = together(before, now, at)
-            verdict = self._verdict(method, (before, now), sides)
-            if not isinstance(verdict, No):
-                verdict = CannotTell(_UNREAD) if unsure else verdict
-                yield Finding(name or self._name(method, at, now), verdict, *sides)
+        has_changed = self._changes.has_changed(route)
+        for place in _served_places(route):
+            here: dict[tuple[str, Place], None] = {}
+            if has_changed:
+                here.update(((method, place), None) for method in _methods(route))
+            for spot, both in self._others(route, place):
+                method = one_method(spot.stands.method, route.stands.method)
+                ways = _methods_of(method) if method else _methods(route)
+                here.update(((each, both), None) for each in ways)
+            for method, region in here:
+                yield from ((method, each) for each in self._in_front(region))
 
-    @cached_property
-    def _was(self) -> frozenset[Asking]:
-        return frozenset(self._before.routes)
+    def _others(self, route: Asking, place: Place) -> Iterator[tuple[Spot, Place]]:
+        """The routes of before that may have served a part of a place where another one serves now."""
+        if self._changes.is_new(route):
+            near = self._before.near_at(self._before.base).near(place)
+        else:
+            near = self._changes.gone.near(place)
+        overtaken = (spot for each in self._changes.overtaken(route) for spot in spots_of(each.stands))
+        others = dict.fromkeys((*(spot for _, (spot, _) in near), *overtaken))
+        mounts = {spot.stands.template for spot in others if spot.stands.is_rest}
+        # Below a mount a wrong method is asked what the route asks that has another.
+        inside = (each.stands for each in self._before.routes if each.stands.mount in mounts)
+        for spot in dict.fromkeys((*others, *(spot for stands in inside for spot in spots_of(stands)))):
+            both = common(spot.place, place)
+            if both is not None:
+                yield spot, both
+
+    def _in_front(self, region: Place) -> Iterator[Place]:
+        """The region, and those parts of it that middleware in front tells apart."""
+        yield region
+        parts = {region: None}
+        for side in (self._before, self._now):
+            for layer in side.layers:
+                if layer != side.base:
+                    for part in tuple(parts):
+                        near = side.near_at(layer).near(part)
+                        parts.update((both, None) for place, _ in near if (both := common(place, part)) is not None)
+        yield from (part for part in parts if part != region)
+
+    def _left(self) -> Iterator[Finding]:
+        """Where a route was and none is, if something of the application's own answers there."""
+        if not self._now.rests[self._now.base].answers:
+            return
+        for was in self._before.routes:
+            is_own = was.stands.layer == self._before.base and not was.stands.name.endswith(AUTOMATIC)
+            if is_own and self._changes.is_gone(was):
+                for place in _places(was):
+                    for method in _methods(was):
+                        yield from self._at(method, place)
+
+    def _at(self, method: str, region: Place) -> Iterator[Finding]:
+        """All parts of a region that something tells apart."""
+        near = {
+            place: None
+            for side in (self._before, self._now)
+            for layer in side.layers
+            for place, _ in side.near_at(layer).near(region)
+        }
+        unread = [place for place in near if place.unread or region.unread]
+        for sample in samples(region, near):
+            unsure = [place for place in unread if covers(place, sample) is None]
+            if len(unsure) > MOST_UNREAD:
+                yield Finding(self._place(method, region), CannotTell(_UNREAD))
+                return
+            for answers in product((True, False), repeat=len(unsure)):
+                taken = dict(zip(unsure, answers, strict=True)).__getitem__ if unsure else None
+                yield from self._compared(Point(method, sample, self._text, taken), region)
+
+    # --- how it is compared ---
+
+    def _compared(self, point: Point, region: Place, name: str = "") -> Iterator[Finding]:
+        try:
+            before, now = self._before.told(point), self._now.told(point)
+        except Doubt:
+            reason = "the lock does not say which route goes first"
+            yield Finding(self._place(point.method, region), CannotTell(reason))
+            return
+        if now.is_unanswered and not name and not _is_place_of(region, now.asked[0]):
+            return
+        sides = together(before, now, point.at)
+        verdict = self._verdict(point.method, (before, now), sides)
+        if not isinstance(verdict, No):
+            if point.taken is not None or (point.at.unread and not _is_served_alike(before, now)):
+                verdict = CannotTell(_UNREAD)
+            yield Finding(name or self._name(point.method, region, now), verdict, *sides)
 
     def _verdict(self, method: str, asked: tuple[Told, Told], sides: tuple[Side, Side]) -> Verdict:
         (before, now), (old, new) = asked, sides
@@ -210,22 +246,24 @@ class _Comparison:
         if (old, new) not in self._known:
             self._known[old, new] = No() if is_public(old.rule) else new_access(old, new)
         verdict = self._known[old, new]
-        if isinstance(verdict, No) and (now.is_opaque or _sees_another_path(before, now)):
-            why = _OPAQUE if now.is_opaque else _ANOTHER_PATH
+        is_lost = bool(before.opaque) and before.opaque != now.opaque
+        if isinstance(verdict, No) and (is_lost or _sees_another_path(before, now)):
+            why = _OPAQUE if is_lost else _ANOTHER_PATH
             return verdict if admits_nobody(new.rule, new.issuers) else CannotTell(why)
         return verdict
 
-    def _name(self, method: str, at: Place, now: Told) -> str:
-        serving = next((each.stands for each in now.served if each is not None), None)
-        rest = now.asked[0].stands
-        text = f"{method} {self._text(at)}"
-        if serving is None:
-            return rest.name if at in rest.places else f"{text} (the default holds there now)"
-        return serving.name if at in serving.places else f"{text} (served by {serving.name})"
+    def _name(self, method: str, region: Place, now: Told) -> str:
+        serving = next((each for each in now.served if each is not None), now.asked[0])
+        if _is_place_of(region, serving):
+            return serving.stands.name
+        is_default = serving not in now.served
+        how = "the default holds there now" if is_default else f"served by {serving.stands.name}"
+        return f"{self._place(method, region)} ({how})"
 
-    def _text(self, place: Place) -> str:
-        known = self._texts.get(place)
-        return text_of(place) if known is None else known.template
+    def _place(self, method: str, region: Place) -> str:
+        known = self._texts.get(_text_of(region))
+        path = text_of(region) if known is None else known.stands.template
+        return f"{'*' if method == HTTP else method} {path}"
 
 
 def _sees_another_path(before: Told, now: Told) -> bool:
@@ -247,8 +285,39 @@ def _own_rules(told: Told) -> set[tuple[str | None, tuple[tuple[str, Position], 
 
 _ANOTHER_PATH = "the path's parameters have changed, and a rule of the application's own may look at them"
 _UNREAD = "whether a converter or a route of the application's own takes a path, only its code can say"
-_OPAQUE = "what is mounted here decides by itself who may, and may have changed"
+_OPAQUE = "what was mounted there decided by itself who may, and it is another one now"
 
 
-def _methods(asking: Asking) -> Iterable[str]:
-    return (OTHER, "WS") if asking.stands.method == "*" else (asking.stands.method,)
+def _policies(rests: Mapping[int, Asking]) -> dict[int, tuple[str, ...]]:
+    return {layer: each.policy for layer, each in rests.items()}
+
+
+def _places(asking: Asking) -> tuple[Place, ...]:
+    return (*asking.stands.places, *asking.stands.slash)
+
+
+def _text_of(place: Place) -> Place:
+    """A place as it is written: whether it is of one line does not show."""
+    return place._replace(one_line=False)
+
+
+def _is_served_alike(before: Told, now: Told) -> bool:
+    """Whether the same route serves as before, wherever that is."""
+    one, other = ([each and each.stands.name for each in side.served] for side in (before, now))
+    return one == other
+
+
+def _is_place_of(region: Place, asking: Asking) -> bool:
+    return _text_of(region) in map(_text_of, _served_places(asking))
+
+
+def _served_places(asking: Asking) -> tuple[Place, ...]:
+    return asking.stands.places if asking.stands.redirects else _places(asking)
+
+
+def _methods(asking: Asking) -> tuple[str, ...]:
+    return _methods_of(asking.stands.method)
+
+
+def _methods_of(method: str) -> tuple[str, ...]:
+    return (HTTP, "WS") if method == "*" else (method,)

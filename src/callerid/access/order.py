@@ -1,41 +1,31 @@
-"""Which of two routes serves a request that is for both. Pure.
-
-Of two routes, the one whose requests are all the other's, too, is expected to be tried first: ``/users/me`` before
-``/users/{id}``. Where that is not so, or neither is among the other, the later one is said to stand *after* the other;
-so the order of all other routes is nobody's concern.
-"""
+"""The routes of a map with where they stand: which of them go before others although that could be otherwise."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from callerid.access.places import ANYWHERE_ELSE, Place, common, covers, places_of
-from callerid.access.rows import AccessMap, Row
+from callerid.access.index import Index
+from callerid.access.places import ANYWHERE_ELSE, Place, common
+from callerid.access.regions import request_for, samples, text_for
+from callerid.access.rows import AccessMap, Router, Row, earlier
+from callerid.access.standing import (
+    AUTOMATIC,
+    HTTP,
+    OTHER_SLASH,
+    Spot,
+    Standing,
+    is_expected,
+    is_gate,
+    one_method,
+    spots_of,
+    standing,
+)
+from callerid.algebra import No, Side, new_access, separate
 
-__all__ = ["Standing", "goes_before", "in_order", "named", "standing"]
+__all__ = ["in_order", "named"]
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Standing:
-    """One method of one route, as it is found: by its name, which is its method and its path, and its places.
-
-    ``layer`` is the number of the middleware that has it, ``after`` are the names of those that go before it although
-    that could be otherwise. ``is_rest`` is whether it is for what nothing else at its place is for.
-    """
-
-    name: str
-    method: str
-    template: str
-    places: tuple[Place, ...]
-    layer: int = 0
-    is_rest: bool = False
-    after: frozenset[str] = frozenset()
-
-
-_LAYER = re.compile(r" \(middleware (\d+)\)\Z")
+_Found = tuple[str, Row, Standing]
 
 
 def named(method: str, row: Row) -> str:
@@ -43,68 +33,132 @@ def named(method: str, row: Row) -> str:
     return f"{method} {row.written(method)}"
 
 
-def standing(name: str, *, below: bool = False, either_slash: bool = False, after: Iterable[str] = ()) -> Standing:
-    """A route by its name and by what else is said of it."""
-    method, _, text = name.partition(" ")
-    layer, template = _LAYER.search(text), _LAYER.sub("", text)
-    return Standing(
-        name,
-        method,
-        template,
-        places_of(template, below=below, either_slash=either_slash),
-        int(layer[1]) if layer else 0,
-        template.endswith(ANYWHERE_ELSE),
-        frozenset(after),
-    )
-
-
-def in_order(found: AccessMap) -> list[tuple[str, Row, Standing]]:
+def in_order(found: AccessMap) -> list[_Found]:
     """Each method of each route, in the order of the map, with where it stands."""
-    plain = [(method, row, _standing(method, row)) for method, row in found.singly()]
-    after: dict[str, set[str]] = {}
-    for one, other in combinations([each for each in plain if not each[2].is_rest or "/" in each[2].template], 2):
-        first, second = (one, other) if _is_first(one, other) else (other, one)
-        if _meets(first[2], second[2]) and not _is_within(first[2], second[2]):
-            after.setdefault(second[2].name, set()).add(first[2].name)
-    return [(method, row, replace(each, after=frozenset(after.get(each.name, ())))) for method, row, each in plain]
+    plain = placed(found)
+    after = _Order(found, plain).after
+    return [(method, row, _after(stands, after)) for method, row, stands in plain]
 
 
-def _standing(method: str, row: Row) -> Standing:
-    serves = row.serving(method)
-    return standing(named(method, row), below=serves.below, either_slash=serves.either_slash)
+def placed(found: AccessMap) -> list[_Found]:
+    """As `in_order`, but for what goes before what."""
+    return [(method, row, _standing(found, method, row)) for method, row in found.all_singly()]
 
 
-def _is_first(one: tuple[str, Row, Standing], other: tuple[str, Row, Standing]) -> bool:
+def _standing(found: AccessMap, method: str, row: Row) -> Standing:
+    serves, name = row.serving(method), named(method, row)
+    strict = found.kind != "Flask" or is_gate(name)
+    return standing(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
+
+
+def _after(stands: Standing, after: dict[str, set[str]]) -> Standing:
+    plain, slash = (frozenset(after.get(name, ())) for name in (stands.name, stands.name + OTHER_SLASH))
+    return replace(stands, after=plain, slash_after=slash) if plain or slash else stands
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Who goes before whom, where that could be otherwise: for each name the names of those before it."""
+
+    found: AccessMap
+    routes: list[_Found]
+    after: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    _near: Index[tuple[Spot, int]] = field(default_factory=Index[tuple[Spot, int]])
+    _differ: dict[object, bool] = field(default_factory=dict[object, bool])
+
+    def __post_init__(self) -> None:
+        spots = [
+            (spot, number)
+            for number, (_, _, stands) in enumerate(self.routes)
+            if not stands.is_rest or "/" in stands.template
+            for spot in spots_of(stands)
+        ]
+        for each in spots:
+            self._near.add(each[0].place, each)
+        text = text_for(segment for spot, _ in spots for segment in spot.place.segments)
+        for each in spots:
+            for _, other in self._near.near(each[0].place):
+                if each[1] < other[1] and each[0].stands.layer == other[0].stands.layer:
+                    self._note(each, other, text)
+
+    def _note(self, one: tuple[Spot, int], other: tuple[Spot, int], text: str) -> None:
+        method = one_method(one[0].stands.method, other[0].stands.method)
+        if not method and not self._answers_differ(one[1], other[1]):
+            return
+        earlier, later = (one[0], other[0]) if self._is_first(one, other, method, text) else (other[0], one[0])
+        if not is_expected(earlier, later):
+            self.after.setdefault(later.name, set()).add(earlier.name)
+
+    def _is_first(self, one: tuple[Spot, int], other: tuple[Spot, int], method: str, text: str) -> bool:
+        """Whether the one serves what is for both; where the map does not say, the framework's router is asked."""
+        first, second = self.routes[one[1]], self.routes[other[1]]
+        known, router = _is_earlier(first, second), self.found.router
+        if known is None and router is not None:
+            region = common(one[0].place, other[0].place)
+            assert region is not None  # noqa: S101 - they are near each other
+            known = self._served(router, (method, region), (first[2].name, second[2].name), text)
+        return True if known is None else known
+
+    def _served(self, router: Router, at: tuple[str, Place], names: tuple[str, str], text: str) -> bool | None:
+        """Whether the first of two serves a part of a region that no third one serves; ``None`` where there is none."""
+        method, region = at
+        near = dict.fromkeys(place for place, _ in self._near.near(region))
+        if not method:
+            # Whatever their methods are, one of them answers OPTIONS.
+            method, names = "OPTIONS", (_for_options(names[0]), _for_options(names[1]))
+        served = (router(method, *request_for(sample, text)) for sample in samples(region, near))
+        return next((each == names[0] for each in served if each in names), None)
+
+    def _answers_differ(self, one: int, other: int) -> bool:
+        """Whether two routes would ask different things of a wrong method, or of OPTIONS."""
+        found = self.routes[one], self.routes[other]
+        if self.found.by_path or not all(map(self._may_answer, found)):
+            return False
+        one_stands, other_stands = (stands for _, _, stands in found)
+        if one_stands.mount != other_stands.mount or _is_own_answer(one_stands, other_stands):
+            return False
+        sides = tuple(self._asked(row, stands) for _, row, stands in found)
+        key = tuple((repr(side.rule), side.audiences, side.issuers) for side in sides)
+        if key not in self._differ:
+            self._differ[key] = key[0] != key[1] and not _are_same(*sides)
+        return self._differ[key]
+
+    def _may_answer(self, found: _Found) -> bool:
+        """Whether a route answers a wrong method (405), or OPTIONS."""
+        method, row, stands = found
+        if stands.layer or stands.is_rest or method in ("WS", "*", HTTP):
+            return False
+        return self.found.kind in ("Starlette", "FastAPI") or row.serving(method).options
+
+    def _asked(self, row: Row, stands: Standing) -> Side:
+        """What a route's answer to a wrong method asks, or its own to OPTIONS."""
+        if self.found.kind == "Flask" and stands.method == "OPTIONS":
+            return Side(row.rule, row.audiences, row.issuers)
+        default = self._rests[stands.mount or ANYWHERE_ELSE].rule
+        return Side(separate((row.rule, default)), row.audiences, row.issuers)
+
+    @cached_property
+    def _rests(self) -> dict[str, Row]:
+        return {row.written("*"): row for row in self.found.routes if row.is_rest}
+
+
+def _is_own_answer(one: Standing, other: Standing) -> bool:
+    """Whether one of the two is what the framework answers to OPTIONS for the other."""
+    return one.template == other.template and (one.name.endswith(AUTOMATIC) or other.name.endswith(AUTOMATIC))
+
+
+def _for_options(name: str) -> str:
+    """The name by which a route answers OPTIONS in Flask."""
+    return name if name.startswith("OPTIONS ") else f"OPTIONS {name.partition(' ')[2]}{AUTOMATIC}"
+
+
+def _is_earlier(one: _Found, other: _Found) -> bool | None:
     (method, row, _), (another, other_row, _) = one, other
-    order, other_order = row.serving(method).order, other_row.serving(another).order
-    if {method, another} == {"HEAD", "GET"}:
+    if {method, another} == {"HEAD", "GET"} and "HEAD" not in (row if method == "GET" else other_row).methods:
         # Not every route for GET takes HEAD, too.
-        takes_both = "HEAD" in (row if method == "GET" else other_row).methods
-        return (order < other_order) if takes_both else method == "HEAD"
-    return order < other_order
+        return method == "HEAD"
+    return earlier(row.serving(method).order, other_row.serving(another).order)
 
 
-def _meets(one: Standing, other: Standing) -> bool:
-    """Whether a request may be for both."""
-    if one.layer != other.layer or not _may_be_one(one.method, other.method):
-        return False
-    return any(common(place, another) is not None for place in one.places for another in other.places)
-
-
-def _may_be_one(method: str, another: str) -> bool:
-    return method == another or "*" in (method, another) or {method, another} == {"HEAD", "GET"}
-
-
-def _is_within(one: Standing, other: Standing) -> bool:
-    """Whether all requests for the one are for the other, too, and not the other way round."""
-    return _all_within(one, other) and not _all_within(other, one)
-
-
-def _all_within(one: Standing, other: Standing) -> bool:
-    is_method = other.method in (one.method, "*") or (one.method, other.method) == ("HEAD", "GET")
-    return is_method and all(any(covers(place, part) for place in other.places) for part in one.places)
-
-
-def goes_before(one: Standing, other: Standing) -> bool:
-    """Whether the one serves what is for both."""
-    return one.name in other.after or (_is_within(one, other) and other.name not in one.after)
+def _are_same(one: Side, other: Side) -> bool:
+    return isinstance(new_access(one, other), No) and isinstance(new_access(other, one), No)

@@ -19,9 +19,12 @@ __all__ = [
     "Segment",
     "common",
     "covers",
+    "is_one_line",
     "literal_at",
+    "overlap",
     "places_of",
     "positions_of",
+    "takes",
     "text_of",
 ]
 
@@ -41,12 +44,14 @@ class Place(NamedTuple):
     """All paths of these segments; with ``many``, all of these and at least one segment more.
 
     ``host`` is ``None`` for any. ``unread`` are the templates of which more is taken in here than they may be for.
+    ``one_line`` is whether no path with a line break is meant: converters that take slashes take none.
     """
 
     host: Segment | None
     segments: tuple[Segment, ...]
     many: bool = False
     unread: frozenset[str] = frozenset()
+    one_line: bool = False
 
 
 EVERYWHERE = Place(None, (), many=True)
@@ -90,38 +95,47 @@ def places_of(template: str, *, below: bool = False, either_slash: bool = False)
     if template.endswith(ANYWHERE_ELSE):
         template, below = template.removesuffix(ANYWHERE_ELSE).removesuffix("/"), True
     host, slash, path = template.partition("/")
-    if host.startswith("("):
-        return (Place(None, (), many=True, unread=frozenset({template})),)
-    texts = tuple(_split(path)) if slash else ()
-    at = _segment(host) if host else None
-    unread = frozenset({template})
-    if host and at is None:
+    at, unread = _host(host), frozenset({template})
+    if at is None:
         return (Place(None, (), many=True, unread=unread),)
+    if at == _ANY_SEGMENT:
+        at = None
+    texts = tuple(_split(path)) if slash else ()
+    # A host by itself looks at no path, what is mounted at one takes the rest of a line.
+    one_line = below and (bool(slash) or not host)
     segments: list[Segment] = []
     for number, text in enumerate(texts):
         parameter = _PARAMETER.fullmatch(text)
         taken = _MANY.get(_kind(parameter)) if parameter else None
         is_last = number == len(texts) - 1 and not below
         if text == "*" and is_last:
-            return tuple(_one_or_more(at, segments, [Segment("", _ANY)]))
+            return tuple(_one_or_more(at, segments, [_ANY_SEGMENT]))
         if taken is not None and is_last:
-            first = [Segment("", _ANY)] if taken else []
-            return tuple(_one_or_more(at, segments, first))
+            first = [_ANY_SEGMENT] if taken else []
+            return tuple(each._replace(one_line=True) for each in _one_or_more(at, segments, first))
         segment = None if taken is not None else _segment(text)
         if segment is None:
             return (Place(at, tuple(segments), many=True, unread=unread),)
         segments.append(segment)
-    found = Place(at, tuple(segments), many=below)
+    found = Place(at, tuple(segments), many=below, one_line=one_line)
     if below or not either_slash:
         return (found,)
     bare = segments[:-1] if segments[-1:] == [_SLASH] else segments
     return tuple(Place(at, tuple(each)) for each in ([*bare], [*bare, _SLASH]) if each)
 
 
+def _host(text: str) -> Segment | None:
+    """The host that a template begins with, if any; ``None`` for one of which it is not known what it matches."""
+    if text.startswith("("):
+        return None
+    return _segment(text) if text else _ANY_SEGMENT
+
+
 _CONDITION = re.compile(r" \(\w+ \d+\)\Z")
 
 
 _SLASH = Segment("")
+_ANY_SEGMENT = Segment("", _ANY)
 
 
 class Position(NamedTuple):
@@ -204,12 +218,12 @@ def common(one: Place, other: Place) -> Place | None:
     # Of two that go on, the longer tells by how much; one that ends must be longer than one that goes on.
     if not longer and one.many is not other.many:
         return None
-    host = one.host if other.host is None else other.host if one.host is None else _both(one.host, other.host)
+    host = one.host if other.host is None else other.host if one.host is None else overlap(one.host, other.host)
     if host is None and not (one.host is None and other.host is None):
         return None
     shared: list[Segment] = []
     for pair in zip(one.segments, other.segments, strict=False):
-        both = _both(*pair)
+        both = overlap(*pair)
         if both is None:
             return None
         shared.append(both)
@@ -217,14 +231,21 @@ def common(one: Place, other: Place) -> Place | None:
     affixed = [pair for pair in zip(one.segments, other.segments, strict=False) if _is_entangled(*pair)]
     if affixed:
         unread |= {f"{affixed}"}
-    return Place(host, (*shared, *other.segments[len(one.segments) :]), many=other.many, unread=unread)
+    return Place(
+        host,
+        (*shared, *other.segments[len(one.segments) :]),
+        many=other.many,
+        unread=unread,
+        one_line=one.one_line or other.one_line,
+    )
 
 
-def _both(one: Segment, other: Segment) -> Segment | None:
+def overlap(one: Segment, other: Segment) -> Segment | None:
+    """What two segments have in common; ``None`` where nothing is."""
     if one.kinds is None:
-        return one if _takes(other, one) else None
+        return one if one == other or (other.kinds is not None and takes(other, one)) else None
     if other.kinds is None:
-        return other if _takes(one, other) else None
+        return other if takes(one, other) else None
     prefixes, suffixes = sorted((one.prefix, other.prefix), key=len), sorted((one.suffix, other.suffix), key=len)
     kinds = one.kinds & other.kinds
     if not prefixes[1].startswith(prefixes[0]) or not suffixes[1].endswith(suffixes[0]) or not kinds:
@@ -237,13 +258,16 @@ def _is_entangled(one: Segment, other: Segment) -> bool:
     """Whether what they have in common is more than can be written as one segment."""
     if one.kinds is None or other.kinds is None:
         return False
-    return not (_takes(one, other) or _takes(other, one)) and any((*one[::2], *other[::2]))
+    return not (takes(one, other) or takes(other, one)) and any((*one[::2], *other[::2]))
 
 
-def _takes(one: Segment, other: Segment) -> bool:
+def takes(one: Segment, other: Segment) -> bool:
     """Whether all that the other is for is the one's, too."""
     if one.kinds is None:
         return one == other
+    is_bare = not one.prefix and not one.suffix
+    if is_bare and one.kinds == _ANY:
+        return other != _SLASH
     if other.kinds is None:
         text = other.prefix
         inner = text[len(one.prefix) : len(text) - len(one.suffix)]
@@ -252,8 +276,7 @@ def _takes(one: Segment, other: Segment) -> bool:
             fits and len(text) > len(one.prefix) + len(one.suffix) and (one.kinds == _ANY or _sort(inner) in one.kinds)
         )
     fits = other.prefix.startswith(one.prefix) and other.suffix.endswith(one.suffix)
-    is_bare = not any((other.prefix, other.suffix))
-    return fits and (one.kinds == _ANY or (is_bare and other.kinds <= one.kinds))
+    return fits and (one.kinds == _ANY or (not (other.prefix or other.suffix) and other.kinds <= one.kinds))
 
 
 def _sort(text: str) -> str:
@@ -288,14 +311,21 @@ def covers(place: Place, part: Place) -> bool | None:
     return _perhaps(place, part) if part.unread else False
 
 
+def is_one_line(place: Place) -> bool:
+    """Whether no path of a place has a line break in it."""
+    return place.one_line or not (place.many or any(each.kinds and "text" in each.kinds for each in place.segments))
+
+
 def _perhaps(place: Place, part: Place) -> bool | None:
     return False if common(place, part) is None else None
 
 
 def _has_all_of(place: Place, part: Place) -> bool:
-    if place.host is not None and (part.host is None or not _takes(place.host, part.host)):
+    if place.host is not None and (part.host is None or not takes(place.host, part.host)):
         return False
     longer = len(part.segments) - len(place.segments)
     if longer < 0 or (longer and not place.many) or (not longer and place.many is not part.many):
         return False
-    return all(_takes(*pair) for pair in zip(place.segments, part.segments, strict=False))
+    if place.one_line and not is_one_line(part):
+        return False
+    return all(takes(*pair) for pair in zip(place.segments, part.segments, strict=False))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Protocol, TypeAlias
 
 from callerid.access.places import ANYWHERE_ELSE, Place, positions_of
 from callerid.access.trust import believed_by_all
@@ -17,12 +18,16 @@ __all__ = [
     "ANYWHERE_ELSE",
     "AccessMap",
     "Asked",
+    "Order",
     "Part",
+    "Router",
     "Row",
     "Serves",
     "canonical",
+    "earlier",
     "merged",
     "methods_text",
+    "names_of",
     "row",
     "told_once",
     "who_may",
@@ -45,6 +50,18 @@ class Asked:
     requirement: Requirement
 
 
+Order: TypeAlias = tuple[tuple[Any, str], ...]
+"""Where a route stands: for each part of its path a rank, and what of that rank it is."""
+
+
+def earlier(one: Order, other: Order) -> bool | None:
+    """Whether the one is tried before the other; ``None`` where only the framework's router knows."""
+    for part, another in zip(one, other, strict=False):
+        if part != another:
+            return None if part[0] == another[0] else bool(part[0] < another[0])
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Serves:
     """What serves a route, and for which paths.
@@ -53,7 +70,9 @@ class Serves:
     without. ``below`` is for what is mounted: all below its path. ``either_slash`` is whether a slash at the end makes
     no difference. ``opaque`` is whether it decides by itself what is below, and nobody can look inside. ``answers`` is
     whether something of the application's own answers where there is no route. ``order`` is where it stands among the
-    routes that are tried, the first of which serves.
+    routes that are tried, the first of which serves (see `earlier`). ``mount`` is the template of the rest of the mount
+    that it is in, if it is in one. ``options`` is whether the framework answers OPTIONS by itself, ``refuses`` whether
+    it answers 405 here, whoever is let in.
     """
 
     endpoint: str = ""
@@ -62,7 +81,13 @@ class Serves:
     either_slash: bool = False
     opaque: bool = False
     answers: bool = False
-    order: int = 0
+    order: Order = field(default=(), compare=False)
+    mount: str = ""
+    options: bool = True
+    refuses: bool = False
+
+
+_NOTHING = Serves()
 
 
 @dataclass(frozen=True)
@@ -122,7 +147,7 @@ class Row:
 
     def serving(self, method: str) -> Serves:
         """What serves one of the methods."""
-        return dict(zip(self.methods, self.serves, strict=False)).get(method, Serves())
+        return next((each for own, each in zip(self.methods, self.serves, strict=False) if own == method), _NOTHING)
 
     def written(self, method: str) -> str:
         """The path with its converters."""
@@ -159,6 +184,17 @@ def who_may(rule: Rule, audiences: frozenset[str] | None) -> str:
     return said if audiences is None else f"{said} for {' or '.join(sorted(audiences))}"
 
 
+class Router(Protocol):
+    """The router of an application's framework, asked what serves a request."""
+
+    def __call__(self, method: str, host: str, path: str) -> str | None:
+        """The name of the row: method and path, as `Row.name` has it for one method.
+
+        Empty where nothing serves (404, 405, a redirect), ``None`` where that cannot be told. The method is ``WS`` for
+        a handshake; an empty host is any.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class AccessMap:
     """Every route of an application with the rule that guards it, as the guard enforces it.
@@ -166,12 +202,13 @@ class AccessMap:
     ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
     entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
     other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
-    ``settings`` is what else the application was told that decides who comes in, in lines. ``table`` is its path
-    table as it is written, for where there is no route: method (``*``: any), path and what is asked. ``by_path`` is
+    ``settings`` is what else the application was told that decides who comes in, in lines. ``by_path`` is
     whether nothing but a `callerid.asgi.CallerMiddleware`, or its sister, guards it. ``behind`` are the places of an
     application that has no guard of its own, each with a method, as far as they can be seen. ``gates`` are the rows of
     each middleware in front of an application whose routes have rules, too, outermost first; they are the first of
-    ``rows``, where they are told apart by number.
+    ``rows``, where they are told apart by number. ``router`` tells what serves a request, as the framework has it.
+    ``answered`` are rows for what the framework itself answers although a route takes it: methods that an endpoint
+    class does not have, and in Flask OPTIONS, where that asks something else than all the views there and the default.
     """
 
     kind: str
@@ -180,10 +217,11 @@ class AccessMap:
     layers: int = 1
     unenforced: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    table: tuple[tuple[str, str, Requirement], ...] = ()
     by_path: bool = False
     behind: tuple[tuple[str, Place], ...] = ()
     gates: tuple[tuple[Row, ...], ...] = ()
+    router: Router | None = field(default=None, compare=False)
+    answered: tuple[Row, ...] = ()
 
     @property
     def routes(self) -> tuple[Row, ...]:
@@ -197,8 +235,16 @@ class AccessMap:
 
     def singly(self) -> Iterator[tuple[str, Row]]:
         """Each method of each route by itself, but for HEAD where there is GET; of two for one place the first."""
+        return self._singly(self.rows)
+
+    def all_singly(self) -> Iterator[tuple[str, Row]]:
+        """The same with what the framework itself answers."""
+        return self._singly((*self.rows, *self.answered))
+
+    @staticmethod
+    def _singly(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
         seen: set[tuple[str, str]] = set()
-        for row in self.rows:
+        for row in rows:
             for method in row.methods:
                 is_covered = method == "HEAD" and "GET" in row.methods
                 place = method, row.written(method)
@@ -210,13 +256,13 @@ class AccessMap:
 def row(
     place: tuple[str, str],
     parts: Iterable[Part],
-    asked: Mapping[GuardCore, Requirement],
+    asked: Iterable[tuple[GuardCore, Requirement]],
     default: Requirement,
     serves: Serves,
 ) -> Row:
     """One row; ``place`` is method and template, ``default`` what would hold without a rule."""
     method, template = place
-    every = tuple(Asked(*each) for each in asked.items())
+    every = tuple(Asked(*each) for each in asked)
     return Row((method,), template, tuple(parts), every, default, (serves,))
 
 
@@ -232,6 +278,16 @@ def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
         methods = each.methods if known is None else tuple(dict.fromkeys((*known.methods, *each.methods)))
         found[key] = replace(each, methods=methods, serves=tuple(serving[method] for method in methods))
     return tuple(found.values())
+
+
+def names_of(rows: Iterable[Row]) -> dict[str, str]:
+    """For each method of each route its name, and the one by which it goes: GET covers HEAD."""
+    names: dict[str, str] = {}
+    for each in rows:
+        for method in each.methods:
+            covering = "GET" if method == "HEAD" and "GET" in each.methods else method
+            names.setdefault(f"{method} {each.written(method)}", f"{covering} {each.written(method)}")
+    return names
 
 
 def told_once(problems: Iterable[tuple[str, str]]) -> list[str]:

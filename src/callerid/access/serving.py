@@ -1,18 +1,21 @@
 """Who serves a request and what is asked of it, before a change or after: an application as a comparison sees it. Pure.
 
-Where it cannot be told exactly what was asked, as where no route is meant and several could have had a say, more is
-taken to have been asked before the change, and less after it: what follows from that can only find more new access.
+Where it cannot be told exactly what was asked, more is taken to have been asked before the change: what follows from
+that can only find more new access.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from callerid.access.order import Standing, goes_before, in_order
-from callerid.access.places import Place, Position, covers, literal_at, places_of, positions_of
-from callerid.access.rows import AccessMap
-from callerid.access.trust import believed_by_all, settings_of
+from callerid.access.index import Index
+from callerid.access.places import Place, Position, covers, literal_at, positions_of
+from callerid.access.regions import request_for
+from callerid.access.rows import Order, Router, earlier
+from callerid.access.standing import HTTP, Spot, Standing, goes_before, one_method, spots_of
+from callerid.access.trust import believed_by_all
 from callerid.algebra import Separate, Side, separate
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
@@ -24,13 +27,12 @@ from callerid.rules import (
     ServiceAccount,
     User,
     Via,
-    all_of,
     is_joined,
     is_public,
 )
 from callerid.rules.accounts import is_email
 
-__all__ = ["Application", "Asking", "Doubt", "Standing", "Told", "as_of_now", "named_alike", "placed", "together"]
+__all__ = ["Application", "Asking", "Doubt", "Point", "Told", "named_alike", "placed", "together"]
 
 Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 """A rule, the audiences it names, those who are believed, and the settings of their guards."""
@@ -38,15 +40,31 @@ Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Asking:
-    """A route, and what is asked there. ``answers`` is whether something answers there although no route does."""
+    """A route, and what is asked there.
+
+    ``policy`` is all of that in words, as a lock has it: where it is the same, the same is asked. ``endpoint`` is what
+    serves, ``opaque`` whether that decides by itself who may. ``answers`` is whether something answers there although
+    no route does, ``options`` whether the framework itself answers OPTIONS, ``refuses`` whether it answers 405.
+    ``order`` is where it stands among the routes that are tried, as far as that is known.
+    """
 
     stands: Standing
     rule: Rule
     audiences: frozenset[str] | None
     issuers: tuple[Issuer, ...]
     settings: frozenset[str]
+    policy: tuple[str, ...] = ()
+    endpoint: str = ""
     opaque: bool = False
     answers: bool = False
+    options: bool = True
+    refuses: bool = False
+    order: Order = ()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it holds where there is no route at all."""
+        return self.stands.is_rest and "/" not in self.stands.template
 
 
 class Doubt(Exception):
@@ -66,104 +84,127 @@ class Told:
         return self.served[0] is None and not self.asked[0].answers
 
     @property
-    def is_opaque(self) -> bool:
-        """Whether what serves decides by itself who may."""
-        return any(each is not None and each.opaque for each in self.served)
+    def opaque(self) -> str:
+        """What decides by itself who may, if that is what serves."""
+        served = self.served[0]
+        return served.endpoint if served is not None and served.opaque else ""
 
 
-@dataclass(frozen=True)
+class Point(NamedTuple):
+    """One request for many: its method, and a place of which nothing tells one path from another.
+
+    ``text`` stands for those that no route names. ``taken`` says of a place of which it cannot be told whether it is
+    for this path; there is none where there are no such places.
+    """
+
+    method: str
+    at: Place
+    text: str
+    taken: Callable[[Place], bool] | None = None
+
+
 class Application:
-    """All routes of an application, and what holds where there is none. ``is_before`` is for that of the lock."""
+    """All routes of an application, and what holds where there is none.
 
-    kind: str
-    routes: tuple[Asking, ...]
-    rests: Mapping[int, Asking]
-    table: tuple[Asking, ...] = ()
-    settings: frozenset[str] = frozenset()
-    is_before: bool = False
-    layers: tuple[int, ...] = field(init=False)
+    ``rests`` are by the layer: the number of the middleware, 0 being the application itself. ``base`` is the innermost
+    layer that is known, which serves. ``router`` is asked what does.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(sorted(self.rests)))
+    def __init__(
+        self, kind: str, askings: Iterable[Asking], settings: frozenset[str], router: Router | None = None
+    ) -> None:
+        self.kind, self.settings, self._router = kind, settings, router
+        every = tuple(askings)
+        self.rests = {each.stands.layer: each for each in every if each.is_default}
+        self.routes = tuple(each for each in every if not each.is_default)
+        self.layers = tuple(sorted(self.rests))
+        self.base = self.layers[0]
+        self.named = {each.stands.name: each for each in self.routes}
+        self._near = {layer: Index[tuple[Spot, Asking]]() for layer in self.layers}
+        self._alike: dict[object, list[Asking]] = {}
+        for each in self.routes:
+            self._alike.setdefault(_route_of(each), []).append(each)
+            for spot in spots_of(each.stands):
+                self._near[each.stands.layer].add(spot.place, (spot, each))
 
-    def told(self, method: str, at: Place, near: Iterable[Asking], taken: Callable[[Place], bool]) -> Told:
-        """What is asked of a request; ``taken`` says of a place of which it cannot be told if it is for it.
+    def near_at(self, layer: int) -> Index[tuple[Spot, Asking]]:
+        """The places of one layer."""
+        return self._near.get(layer, _NOTHING)
 
-        ``near`` are the routes that may have to do with it. Raises `Doubt`.
-        """
-        served: list[Asking | None] = []
-        asked: list[Asking] = []
-        here = [each for each in near if any(_is_for(place, at, taken) for place in each.stands.places)]
-        for layer in self.layers:
-            own = [each for each in here if each.stands.layer == layer]
-            found = _first([each for each in own if _takes(each.stands.method, method)])
-            served.append(None if found is None or found.stands.is_rest else found)
-            asked.append(found or self.rests[layer])
-            if layer == 0 and served[-1] is None:
-                meant = own if found is None else self._above(found, own)
-                asked += self._beside(method, at, meant, taken)
+    def told(self, point: Point) -> Told:
+        """What is asked of a request. Raises `Doubt`."""
+        served, asked = self._told(point)
+        for layer in self.layers[1:]:
+            found = self._first(layer, point)
+            served.append(None if found is None else found[1])
+            asked.append(self.rests[layer] if found is None else found[1])
         return Told(tuple(served), tuple(asked))
 
-    def _above(self, rest: Asking, own: list[Asking]) -> list[Asking]:
-        """Those below a mount of which one may be meant by a wrong method; some may stand in front of the mount."""
-        return [each for each in own if goes_before(each.stands, rest.stands)] if self.is_before else []
+    def _told(self, point: Point) -> tuple[list[Asking | None], list[Asking]]:
+        """What serves in the application itself, and all that is asked there."""
+        found = self._served(point)
+        if found is not None and not found[1].stands.is_rest:
+            spot, asking = found
+            is_served = not (asking.refuses or (spot.is_slash and spot.stands.redirects))
+            return [asking if is_served else None], [asking]
+        rest = self.rests[self.base] if found is None else found[1]
+        return [None], [rest, *self._beside(found, point)]
 
-    def _beside(
-        self, method: str, at: Place, own: Sequence[Asking], taken: Callable[[Place], bool]
-    ) -> Iterator[Asking]:
-        """What else holds where no route is meant: for a wrong method the route's own rule, and the path table's."""
-        is_asked = self.kind in ("Starlette", "FastAPI") or (self.kind == "Flask" and method == "OPTIONS")
-        if is_asked and method != "WS":
-            others = [each for each in own if not (each.stands.is_rest or _takes(each.stands.method, method))]
-            yield from self._surely([each for each in others if each.stands.method != "WS"])
-        entries = [each for each in self.table if _takes(each.stands.method, method)]
-        yield from self._surely([e for e in entries if any(_is_for(place, at, taken) for place in e.stands.places)])
+    def _served(self, point: Point) -> tuple[Spot, Asking] | None:
+        """What serves, by the framework's own router if it can be asked."""
+        found = self._first(self.base, point)
+        if self._router is None or point.taken is not None or point.at.unread:
+            return found
+        name = self._router(point.method, *request_for(point.at, point.text))
+        if name is None or (found is not None and found[0].stands.name == name):
+            return found
+        asking = self.named.get(name)
+        return None if asking is None else (Spot(asking.stands, point.at), asking)
 
-    def _surely(self, found: list[Asking]) -> list[Asking]:
-        asked = [(each.rule, each.audiences, each.issuers) for each in found]
-        return found if self.is_before or all(each == asked[0] for each in asked) else []
+    def _first(self, layer: int, point: Point) -> tuple[Spot, Asking] | None:
+        """What serves in one layer, by where the routes stand."""
+        around = self._around(layer, point)
+        return _first_of([each for each in around if one_method(point.method, each[0].stands.method) == point.method])
+
+    def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, Asking]]:
+        for place, found in self.near_at(layer).around(point.at):
+            if covers(place, point.at) or (point.taken is not None and point.taken(place)):
+                yield found
+
+    def _beside(self, rest: tuple[Spot, Asking] | None, point: Point) -> Iterable[Asking]:
+        """What else is asked where no route is meant: the first for another method, of those in the same mount."""
+        if point.method == "WS" or self.kind not in ("Starlette", "FastAPI"):
+            return ()
+        mount = "" if rest is None else rest[1].stands.template
+        own = [each for each in self._around(self.base, point) if _may_answer(each[1].stands, mount)]
+        first = _first_of([each for each in own if rest is None or _goes_before(each, rest)])
+        # A wrong method is asked what the route asks for any of its own.
+        return () if first is None else self._alike[_route_of(first[1])]
 
 
-def _is_for(place: Place, at: Place, taken: Callable[[Place], bool]) -> bool:
-    known = covers(place, at)
-    return taken(place) if known is None else known
+_NOTHING = Index[tuple[Spot, Asking]]()
 
 
-def _takes(method: str, asked: str) -> bool:
-    return method in (asked, "*") or (method, asked) == ("GET", "HEAD")
+def _route_of(asking: Asking) -> tuple[str, str, str]:
+    """A route whatever its methods."""
+    return asking.stands.template, asking.stands.mount, asking.endpoint
 
 
-def _first(found: list[Asking]) -> Asking | None:
-    first = [each for each in found if not any(goes_before(one.stands, each.stands) for one in found)]
+def _may_answer(stands: Standing, mount: str) -> bool:
+    """Whether a wrong method may be answered by a route, of those in one mount."""
+    return stands.mount == mount and not stands.is_rest and stands.method not in ("WS", "*", HTTP)
+
+
+def _first_of(found: list[tuple[Spot, Asking]]) -> tuple[Spot, Asking] | None:
+    first = [each for each in found if not any(_goes_before(one, each) for one in found)]
     if found and not first:
         raise Doubt
     return first[0] if first else None
 
 
-def as_of_now(found: AccessMap) -> Application:
-    """An application as its map has it."""
-    routes: list[Asking] = []
-    rests: dict[int, Asking] = {}
-    for method, row, stands in in_order(found):
-        settings = frozenset(line for each in row.judges for line in settings_of(each.guard))
-        serves = row.serving(method)
-        asking = Asking(stands, row.rule, row.audiences, row.issuers, settings, serves.opaque, serves.answers)
-        if stands.is_rest and "/" not in stands.template:
-            rests[stands.layer] = asking
-        else:
-            routes.append(asking)
-    table = [entry(method, path, rests[0], requirement.rule) for method, path, requirement in found.table]
-    if found.by_path:
-        # Whatever stands behind answers anywhere.
-        rests = {layer: replace(rest, answers=True) for layer, rest in rests.items()}
-    kind = "by path" if found.by_path else found.kind
-    return Application(kind, tuple(routes), rests, tuple(table), frozenset(found.settings))
-
-
-def entry(method: str, path: str, rest: Asking, rule: Rule) -> Asking:
-    """An entry of a path table, as it holds beside what holds for the rest."""
-    places = places_of(path, either_slash=True)
-    return replace(rest, stands=Standing(f"{method} {path}", method, path, places), rule=rule)
+def _goes_before(one: tuple[Spot, Asking], other: tuple[Spot, Asking]) -> bool:
+    known = earlier(one[1].order, other[1].order)
+    return goes_before(one[0], other[0]) if known is None else known
 
 
 # --- all of it as one ---
@@ -193,11 +234,8 @@ def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]
     issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])
     settings = frozenset[str]().union(*(each for *_, each in judged))
-    # What is asked in one layer is joined there to one rule; each layer judges for itself.
-    layers: dict[int, list[Rule]] = {}
-    for each, (rule, *_) in zip(told.asked, asked, strict=True):
-        layers.setdefault(each.stands.layer, []).append(rule)
-    rule = separate(all_of(tuple(rules)) for rules in layers.values())
+    # Each layer judges for itself, and so does each that has a say where no route is meant.
+    rule = separate(rule for rule, *_ in asked)
     return Side(
         rule,
         audiences,

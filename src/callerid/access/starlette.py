@@ -11,7 +11,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from callerid.access.places import EVERYWHERE, Place, places_of
-from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row, told_once
+from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, names_of, row, told_once
+from callerid.access.standing import HTTP
+from callerid.access.starlette_router import StarletteRouter
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
@@ -41,20 +43,23 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
         unenforced = tuple(dict.fromkeys(_unprotected(app, kind)))
         return AccessMap(kind, (), unenforced, behind=tuple(_behind(app, kind)))
     every = tuple(survey(app.router, protection, rests=True))
-    found = tuple(each for each in every if not each.is_rest)
-    orders = _orders(every)
-    numbers = _numbers(every)
-    judged = (each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None)
-    rows = [_row(*each) for each in judged]
+    found = tuple(each for each in every if not (each.is_rest or each.refuses))
+    orders, numbers = _orders(every), _numbers(every)
+    judged = [each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None]
+    rows = [(each[0], _row(*each)) for each in judged]
     problems = told_once((each.method or "WS", each.problem) for each in found)
     problems += unanswered(every, protection)
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
+    every_row = merged((*(row for each, row in rows if not each.refuses), _elsewhere(app, protection)))
+    names = names_of(every_row)
     return AccessMap(
         kind,
-        merged((*rows, _elsewhere(app, protection))),
+        every_row,
         tuple(dict.fromkeys(problems)),
         unenforced=_unenforced(found, protection),
         settings=tuple(dict.fromkeys(line for each in protections.values() for line in _settings(each))),
+        router=StarletteRouter(app.router, protection, [(each, names.get(row.name, row.name)) for each, row in rows]),
+        answered=tuple(row for each, row in rows if each.refuses),
     )
 
 
@@ -114,19 +119,24 @@ def _row(found: Found, order: int, number: int) -> Row:
     for guard, requirement in ruling.parts:
         asked.setdefault(guard, []).append(requirement)
     return row(
-        (found.method or "WS", f"{found.template}/{ANYWHERE_ELSE}" if found.is_rest else found.template),
+        (
+            HTTP if found.refuses else found.method or "WS",
+            f"{found.template}/{ANYWHERE_ELSE}" if found.is_rest else found.template,
+        ),
         _parts(found),
-        {guard: _together(requirements) for guard, requirements in asked.items()},
+        [(guard, each) for guard, requirements in asked.items() for each in _judged(requirements)],
         innermost.default,
         _serves(found, order, number),
     )
 
 
-def _together(requirements: list[Requirement]) -> Requirement:
+def _judged(requirements: list[Requirement]) -> list[Requirement]:
+    """What one guard asks, each part as it is judged: at an endpoint all as one, elsewhere each by itself."""
     try:
-        return combined(requirements)
+        combined(requirements)
     except ConfigurationError:  # below a mount, where there is no route: nobody has a token for both
-        return Requirement(Nobody())
+        return [Requirement(Nobody())]
+    return requirements
 
 
 def _serves(found: Found, order: int, number: int) -> Serves:
@@ -145,7 +155,9 @@ def _serves(found: Found, order: int, number: int) -> Serves:
         either_slash=found.is_part,
         opaque=found.opaque and not name.startswith(_FILES),
         answers=found.is_rest and _answers(endpoint),
-        order=order,
+        order=((order, ""),),
+        mount="" if found.mount is None else f"{_written(found.mount, found.parameters)}/{ANYWHERE_ELSE}",
+        refuses=found.refuses,
     )
 
 
@@ -190,7 +202,7 @@ def _parts(found: Found) -> Iterator[Part]:
 def _elsewhere(app: Starlette, protection: Protection) -> Row:
     parts = [] if protection.floor is None else [Part("floor", protection.floor)]
     parts.append(Part("default", protection.default))
-    asked = {protection.guard: combined([part.requirement for part in parts])}
+    asked = [(protection.guard, part.requirement) for part in parts]
     return row(("*", ANYWHERE_ELSE), parts, asked, protection.default, Serves(answers=_answers(app)))
 
 

@@ -29,14 +29,15 @@ def entries_of(table: PathTable) -> Iterator[tuple[str, str, Requirement]]:
 def _rows(gate: Gate) -> Iterator[Row]:
     ranked = {text: order for order, text in enumerate(sorted(gate.table.requirements, key=_rank))}
     for text, (method, path, requirement) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
-        yield _row(gate, (method, path), "table", requirement, Serves(either_slash=True, order=ranked[text]))
+        yield _row(gate, (method, path), "table", requirement, Serves(either_slash=True, order=((ranked[text], ""),)))
     yield _row(gate, ("*", ANYWHERE_ELSE), "default", gate.default, Serves())
 
 
-def _rank(text: str) -> tuple[list[int], bool]:
+def _rank(text: str) -> tuple[list[int], int]:
     """As `callerid.paths.PathTable` prefers them."""
     pattern = Pattern.parse(text)
-    return [2 if each == REST else int(each.startswith("{")) for each in pattern.segments], pattern.method == ANY_METHOD
+    segments = [2 if each == REST else int(each.startswith("{")) for each in pattern.segments]
+    return segments, {ANY_METHOD: 2, "GET": 1}.get(pattern.method, 0)
 
 
 def unanswered_by(gate: Gate, framed: AccessMap) -> Iterator[str]:
@@ -67,4 +68,4 @@ def _places(framed: AccessMap) -> Iterator[tuple[str, Place]]:
 def _row(gate: Gate, place: tuple[str, str], source: str, requirement: Requirement, serves: Serves) -> Row:
     # The gate has joined the floor with every entry.
     part = Part(f"{source} and floor" if gate.has_floor else source, requirement)
-    return row(place, (part,), {gate.guard: requirement}, gate.default, serves)
+    return row(place, (part,), [(gate.guard, requirement)], gate.default, serves)

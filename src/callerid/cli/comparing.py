@@ -82,7 +82,7 @@ def _is_renamed(change: Difference) -> bool:
 class NewAccess:
     """Whether anybody may call anything now who could not when the lock ``file`` was written.
 
-    ``assumed`` are rules that only code can judge, taken for unchanged since the hash of their code is.
+    ``assumed`` is what decides by itself who may, and is taken for unchanged (see `callerid.access.assumed`).
     """
 
     file: str
@@ -104,7 +104,7 @@ class NewAccess:
         return [
             f"{self.file}: {self._headline()}, {counted(self.total, 'rule')} compared",
             *(line for each in self.found for line in _shown(each, style)),
-            *(f"  assumed unchanged, since the hash of its code is: {each}" for each in self.assumed),
+            *(f"  assumed unchanged: {each}" for each in self.assumed),
         ]
 
     def _headline(self) -> str:

@@ -20,7 +20,6 @@ from callerid.starlette.direct import is_plain
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
-from callerid.starlette.route_middleware import compare_at_endpoint
 
 __all__ = [
     "FULL",
@@ -240,7 +239,7 @@ class RouteReader:
             prefix=path if is_mount else _rest_prefix(route),
             is_mount=is_mount,
             methods=tuple(sorted(getattr(route, "methods", None) or ())),
-            problem=self.problem_with(route) or compare_at_endpoint(route),
+            problem=self.problem_with(route),
         )
 
     def problem_with(self, route: Any) -> str:
@@ -275,10 +274,28 @@ class RouteReader:
             return ("",)
         if isinstance(route, Mount | Host):
             return ("*",)
-        return tuple(sorted(getattr(route, "methods", None) or _CLASS_METHODS))
+        declared = getattr(route, "methods", None)
+        handled = () if declared else _handled_by(self.target(route))
+        return tuple(sorted(declared or handled or _ANY_METHODS))
+
+    def refuses_others(self, route: Any) -> bool:
+        """Whether a route takes all methods, and an endpoint class answers 405 to those for which it has no handler."""
+        is_plain = not isinstance(route, WebSocketRoute | Mount | Host) and not getattr(route, "methods", None)
+        return is_plain and bool(_handled_by(self.target(route)))
 
 
-_CLASS_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+def _handled_by(endpoint: Any) -> frozenset[str]:
+    """The methods for which an endpoint class has a handler; none where it may answer others, too."""
+    kind = _class_of(endpoint)
+    if not issubclass(kind, HTTPEndpoint):
+        return frozenset()
+    if kind.dispatch is not HTTPEndpoint.dispatch or kind.method_not_allowed is not HTTPEndpoint.method_not_allowed:
+        return frozenset()
+    handled = {method for method in (*_ANY_METHODS, "QUERY") if hasattr(kind, method.lower())}
+    return frozenset(handled | ({"HEAD"} if "GET" in handled else set()))
+
+
+_ANY_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class _Known:

@@ -40,7 +40,8 @@ class Found:
     given the caller. ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that
     may look at more than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that
     reads the rest of the path by itself. What holds below a mount where there is no route is a row, too (``is_rest``).
-    ``place`` is what was read of the route.
+    ``place`` is what was read, ``mount`` the template of the innermost mount it is in (``None``: it is in none). Where
+    an endpoint class answers 405 to all methods but its own, what holds there is a row, too (``refuses``).
     """
 
     template: str
@@ -60,22 +61,25 @@ class Found:
     opaque: bool = False
     is_rest: bool = False
     place: Place | None = None
+    mount: str | None = None
+    refuses: bool = False
 
 
 def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
     """Every route in its order, by the same reading as requests get; opaque mounts count as one route.
 
-    With ``rests`` there is one more for each mount: what holds below it where there is no route.
+    With ``rests`` there is also what holds where no route serves: below each mount, and for methods that an endpoint
+    class does not have.
     """
     passage = Passage()
     passage.enter(protection)
-    found = _survey((router,), passage, ("",), {})
+    found = _survey((router,), passage, ("",), {}, None)
     # Which marks are lost shows once all routes have been read.
-    return (_without_lost_marks(each) for each in tuple(found) if rests or not each.is_rest)
+    return (_without_lost_marks(each) for each in tuple(found) if rests or not (each.is_rest or each.refuses))
 
 
 def _without_lost_marks(found: Found) -> Found:
-    if found.place is None or found.ruling is None:
+    if found.place is None or found.ruling is None or found.is_rest or found.refuses:
         return found
     reader, guards = found.areas[-1][0].reader, {area.guard for area, _ in found.areas}
     try:
@@ -86,9 +90,13 @@ def _without_lost_marks(found: Found) -> Found:
 
 
 def _survey(
-    routers: tuple[Router, ...], passage: Passage, mounts: tuple[str, ...], above: Mapping[Mark, str]
+    routers: tuple[Router, ...],
+    passage: Passage,
+    mounts: tuple[str, ...],
+    above: Mapping[Mark, str],
+    mount: str | None,
 ) -> Iterator[Found]:
-    """The routes of the last of these routers, each of which is mounted in the one before."""
+    """The routes of the last of these routers, each of which is mounted in the one before; ``mount`` says where."""
     reader, router = passage.protection.reader, routers[-1]
     around = reader.around(router)
     passage.note(around)
@@ -96,15 +104,17 @@ def _survey(
     for places, route in reader.table(router):
         behind = reader.behind(route) if len(routers) <= DEEPEST else None
         seam = None if behind is None else install(behind)
-        for method in reader.methods(route):
+        refused = ("*",) if reader.refuses_others(route) else ()
+        for method in (*reader.methods(route), *refused):
             place = reader.place(route, method)
             here = _at(passage, (*places, place))
             own = {mark: reader.source(route, place, mark) for mark in place.marks}
             sources = {**own, **_standing(places, "router"), **above}
             if seam is None:
                 condition = next((each.condition for each in places if each.condition), "") or _condition(route)
+                at: dict[str, Any] = {"place": place, "mount": mount, "refuses": method in refused}
                 for each in _found(here, mounts, route, (place, method), sources):
-                    yield replace(each, condition=condition)
+                    yield replace(each, condition=condition, **at)
                 continue
             onwards = mounts
             if seam.protection is not None:
@@ -112,8 +122,9 @@ def _survey(
                 onwards = (*mounts, "".join(here.templates))
             # What is mounted in itself is shown once more: further in, the same rules hold for the same routes.
             if sum(each is seam.router for each in routers) < MOST_TURNS:
-                yield from _survey((*routers, seam.router), here, onwards, sources)
-            yield from _rest(here, sources, reader.target(route))
+                yield from _survey((*routers, seam.router), here, onwards, sources, "".join(here.templates))
+            rest = _rest(here, sources, reader.target(route))
+            yield from (replace(each, place=place, mount=mount) for each in rest)
 
 
 def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:

@@ -19,9 +19,9 @@ from typing import Any
 import anyio
 
 from callerid.access import AccessMap, access_map
-from callerid.access.order import standing
 from callerid.access.reading import is_wsgi
 from callerid.access.rows import Row
+from callerid.access.standing import is_gate
 from callerid.access.suite import Case, Persona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
@@ -161,7 +161,7 @@ class Rehearsal:
     def _own_routes(self) -> Iterator[tuple[str, Row]]:
         """The routes of the application that a path alone leads to, without what middleware in front asks."""
         for method, row in self.map.singly():
-            is_own = row.template.startswith("/") and not standing(f"{method} {row.template}").layer
+            is_own = row.template.startswith("/") and not is_gate(row.template)
             if is_own and not row.is_rest:
                 yield method, row
 
