@@ -44,7 +44,7 @@ def _uvicorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[None
         yield
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(40)
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def _hypercorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[No
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(40)
 
 
 _SERVERS = {"uvicorn": _uvicorn, "hypercorn": _hypercorn}

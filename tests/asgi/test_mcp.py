@@ -103,7 +103,7 @@ class Hijacker:
         message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
         answer = {"jsonrpc": "2.0", "id": 0, "result": {}}  # to a request of the server's
         found: dict[str, int] = {}
-        async with httpx2.AsyncClient(headers=self.headers, trust_env=False, timeout=10) as http:
+        async with httpx2.AsyncClient(headers=self.headers, trust_env=False, timeout=40) as http:
             for name, method, body in (
                 ("call", "POST", message),
                 ("answer", "POST", answer),

@@ -56,7 +56,7 @@ class Running:
         """Send bytes as they are; all that comes back until the server closes."""
         received = b""
         # A server may close before it has read everything.
-        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", self.port), 10) as connection:
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", self.port), 40) as connection:
             connection.sendall(data)
             while chunk := connection.recv(65536):
                 received += chunk
@@ -113,7 +113,7 @@ def _serving(name: str) -> Iterator[Running]:
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(40)
             finally:
                 process.kill()
 

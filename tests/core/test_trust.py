@@ -147,20 +147,20 @@ def test_of_two_changes_at_once_none_is_lost(monkeypatch: pytest.MonkeyPatch) ->
     def slowly(trusted: Trusted, issuers: Iterable[Issuer]) -> Trusted:
         made = adding(trusted, issuers)
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(40)
         return made
 
     monkeypatch.setattr(Trusted, "adding", slowly)
     trusting = threading.Thread(target=guard.trust, args=(firebase("other-prod"),))
     trusting.start()
-    assert begun.wait(10)
+    assert begun.wait(40)
     distrusting = threading.Thread(target=guard.distrust, args=(SHOP,))
     distrusting.start()
     # Requests go on meanwhile, by what is trusted so far.
     assert guard.judge(ANY_USER, Identity(user()), {}) == user()
     go_on.set()
-    trusting.join(10)
-    distrusting.join(10)
+    trusting.join(40)
+    distrusting.join(40)
     assert [issuer.project for issuer in guard.issuers] == [None, "other-prod"]
     with pytest.raises(Unauthenticated):
         guard.judge(ANY_USER, Identity(user()), {})

@@ -121,7 +121,7 @@ def ask(
 
     async def run() -> None:
         try:
-            with anyio.fail_after(10):
+            with anyio.fail_after(40):
                 kind = {"content-type": "application/json"} if body else {}
                 await app(scope_of(method, path, {**kind, **bearer(who), **(headers or {})}), receive, send)
         except Exception as error:  # noqa: BLE001 - servers turn them into 500, and tests look at them
@@ -159,7 +159,7 @@ def dial(app: Any, path: str, who: str | None = None, *, denial: bool = True, sa
         del scope["method"]
         if denial:
             scope["extensions"] = {"websocket.http.response": {}}
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             await app(scope, receive, send)
 
     anyio.run(run)
@@ -177,7 +177,7 @@ def start(app: Any) -> None:
         pass
 
     async def run() -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
 
     anyio.run(run)

@@ -290,7 +290,7 @@ def test_a_cause_is_told_once_for_each_step_of_the_back_off(
     server: KeyServer, clock: Clock, caplog: pytest.LogCaptureFixture, body: bytes, told: str
 ) -> None:
     server.body = body
-    store, source = KeyStore(timer=clock), KeySource(server.url)
+    store, source = KeyStore(timer=clock), KeySource(server.url, fetch_seconds=30, stale_wait=30)
     for steps in range(1, 8):
         for _ in range(20):
             with pytest.raises(Unavailable):

@@ -95,7 +95,7 @@ def test_a_fetch_that_does_not_hang_is_waited_for_by_all(
     store, source = KeyStore(), replace(source, brief_wait=20)
     asked = waiting(pool, store, source, 2)
     asked += [pool.submit(ask, store, source) for _ in range(5)]
-    assert server.asked.acquire(timeout=20)
+    assert server.asked.acquire(timeout=40)
     server.gate.set()
     assert {future.result() for future in asked} == {at_once(store, source)}
     assert (len(store._threads), len(server.requests)) == (0, 1)

@@ -34,7 +34,8 @@ class World:
         self.server, self.clock = server, clock
         self.wall_ahead = 0.0
         self.store = KeyStore(timer=clock, clock=self.wall)
-        self.source = KeySource(server.url, stale_wait=5)  # each fetch is waited for, however slow the machine
+        # Each fetch is waited for, however slow the machine.
+        self.source = KeySource(server.url, fetch_seconds=30, stale_wait=30)
 
     def wall(self) -> float:
         return self.true_time() + self.wall_ahead

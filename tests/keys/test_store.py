@@ -27,7 +27,7 @@ def store(clock: Clock) -> KeyStore:
 @pytest.fixture
 def source(server: KeyServer) -> KeySource:
     server.body = document("a")
-    return KeySource(server.url, stale_wait=30)  # each fetch is waited for, however slow the machine
+    return KeySource(server.url, fetch_seconds=30, stale_wait=30)  # each fetch is waited for, however slow the machine
 
 
 @pytest.fixture

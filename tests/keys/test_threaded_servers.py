@@ -58,7 +58,7 @@ def gunicorn(listener: socket.socket) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=40)
         assert "Traceback" not in said, said
 
 
@@ -73,7 +73,7 @@ def waitress(listener: socket.socket) -> Iterator[None]:
         yield
     finally:
         server.trigger.pull_trigger(server.close)  # in its own thread
-        thread.join(10)
+        thread.join(40)
         server.task_dispatcher.shutdown()
 
 
@@ -97,7 +97,7 @@ def test_while_cold_callers_wait_the_others_get_503_at_once_and_the_public_route
             asked = {pool.submit(answer, port, "/orders", token) for _ in range(COLD_CALLERS)}
             # As long as the gate is closed the fetch hangs: whatever is answered now waited for nothing.
             refused = first_done(asked, COLD_CALLERS - MAY_WAIT)
-            assert server.asked.acquire(timeout=20)
+            assert server.asked.acquire(timeout=40)
             assert {future.result()[:2] for future in refused} == {(503, "1")}
             for _ in range(THREADS):
                 assert answer(port, "/public") == (200, None, b"nobody")
@@ -117,5 +117,5 @@ def first_done(
 ) -> set[Future[tuple[int, str | None, bytes]]]:
     done: set[Future[tuple[int, str | None, bytes]]] = set()
     while len(done) < count:
-        done |= wait(futures - done, timeout=20, return_when=FIRST_COMPLETED).done
+        done |= wait(futures - done, timeout=40, return_when=FIRST_COMPLETED).done
     return done

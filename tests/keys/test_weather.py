@@ -41,7 +41,9 @@ def asked(store: KeyStore, source: KeySource, kid: str) -> str:
 def test_in_any_weather_known_keys_serve_and_nobody_is_told_what_is_not_known(
     server: KeyServer, clock: Clock, seed: int
 ) -> None:
-    chance, source, store = Random(seed), KeySource(server.url), KeyStore(timer=clock)
+    # Each fetch is waited for, however slow the machine.
+    source = KeySource(server.url, fetch_seconds=30, stale_wait=30)
+    chance, store = Random(seed), KeyStore(timer=clock)
     ring = store.ring(source, "RS256")
     server.body = published = document("a")
     for _ in range(60):

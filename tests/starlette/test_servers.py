@@ -46,7 +46,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(40)
         self.listening.close()
         assert not self.thread.is_alive()
 

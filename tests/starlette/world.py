@@ -202,7 +202,7 @@ async def asked(
             gone.set()
 
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             await app(reply.scope, receive, send)
     except Exception as error:  # noqa: BLE001 - servers answer 500 and log it; tests look at it
         reply.error = error
@@ -230,7 +230,7 @@ async def dialled(app: Any, path: str, who: str | None = None, *, denial: bool =
         answered.set()
 
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             await app(reply.scope, receive, send)
     except Exception as error:  # noqa: BLE001 - as above
         reply.error = error

@@ -301,7 +301,7 @@ def test_one_environ_that_is_served_twice_at_once_mixes_no_callers() -> None:
     found: dict[str, str] = {}
 
     def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        both.wait(10)
+        both.wait(40)
         start_response("200 OK", [])
         return [f"{environ['callerid.caller']} {environ.get('REMOTE_USER')}".encode()]
 

@@ -65,7 +65,7 @@ def waitress_server() -> Iterator[Address]:
             yield listener.getsockname()
         finally:
             server.trigger.pull_trigger(server.close)  # in its own thread
-            thread.join(10)
+            thread.join(40)
             server.task_dispatcher.shutdown()
 
 
@@ -87,7 +87,7 @@ def gunicorn_server(*options: str) -> Iterator[Address]:
             yield listener.getsockname()
         finally:
             process.terminate()
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=40)
             assert "Traceback" not in said, said
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from callerid.callers import Caller, FirebaseFacts
+from callerid.callers import Caller, FirebaseFacts, Kind
 from callerid.errors import ConfigurationError, Refusal, StepUpRequired
 from callerid.rules import (
     AllOf,
@@ -52,6 +52,17 @@ class Judged:
         """Why the rule said no."""
         return self.rule.explain(self.facts)
 
+    @cached_property
+    def closest(self) -> tuple[Explanation, ...]:
+        """All leaves of the alternative that lacked the least; one for this kind of caller goes first."""
+        caller = self.facts.caller
+        return _closest(self.explanation, None if caller is None else caller.kind)
+
+    @property
+    def lacking(self) -> tuple[Explanation, ...]:
+        """Those of them that did not hold."""
+        return tuple(leaf for leaf in self.closest if not leaf.holds)
+
     @property
     def failing(self) -> list[Rule]:
         """The parts, all of which must admit, that do not."""
@@ -70,25 +81,36 @@ class Judged:
         return admitted(alternative, self.facts) and all(admitted(rule, inside) for rule in holding)
 
 
+def _closest(found: Explanation, kind: Kind | None) -> tuple[Explanation, ...]:
+    if type(found.rule) is AnyOf:
+        return min((_closest(part, kind) for part in found.parts), key=lambda leaves: _distance(leaves, kind))
+    if type(found.rule) is AllOf:
+        return tuple(leaf for part in found.parts for leaf in _closest(part, kind))
+    return (found,)
+
+
+def _distance(closest: tuple[Explanation, ...], kind: Kind | None) -> tuple[int, int]:
+    lacking = [leaf for leaf in closest if not leaf.holds]
+    return sum(leaf.rule.family not in (None, kind) for leaf in lacking), len(lacking)
+
+
 def nearest(refusals: Sequence[Refusal]) -> str:
     """Which alternative of the rules lacked the least, and what it lacked; empty where nobody called."""
     judged = [each.judged for each in refusals if isinstance(each.judged, Judged)]
     if not judged or judged[0].facts.caller is None:
         return ""
-    whole, missing = (
-        _words(leaf.rule for each in judged for leaf in leaves_of(each.explanation, each.facts))
-        for leaves_of in (_asked, _lacking)
-    )
+    whole = _words(leaf for each in judged for leaf in each.closest)
+    missing = _words(leaf for each in judged for leaf in each.lacking)
     return f"only {missing} did not hold" if whole == missing else f"{whole}, where only {missing} did not hold"
 
 
-def _words(rules: Iterator[Rule]) -> str:
-    return " and ".join(map(str, dict.fromkeys(rules)))
+def _words(found: Iterator[Explanation]) -> str:
+    return " and ".join(dict.fromkeys(str(leaf.rule) for leaf in found))
 
 
 def what_came(judged: Judged) -> str:
     """Who called instead of those whom a rule admits, and what they lack: what decided."""
-    caller, lacking = judged.facts.caller, _lacking(judged.explanation, judged.facts)
+    caller, lacking = judged.facts.caller, judged.lacking
     start = the_caller(judged.facts)
     notes = dict.fromkeys(each.note.removeprefix(start).removeprefix(f"{caller} ") for each in lacking)
     who = str(caller)
@@ -96,31 +118,6 @@ def what_came(judged: Judged) -> str:
         # The rule names this very address, and takes no account for it that only says it has it.
         who = f"an account with the address {caller.email}"
     return who + "".join(note if note.startswith((",", " (", ";")) else f", {note}" for note in notes if note)
-
-
-def _lacking(found: Explanation, facts: Facts) -> tuple[Explanation, ...]:
-    """The leaves that did not hold, of the alternative with the fewest of them; one for this kind of caller first."""
-    if found.holds:
-        return ()
-    if type(found.rule) is AnyOf:
-        return min((_lacking(part, facts) for part in found.parts), key=lambda each: _distance(each, facts))
-    if type(found.rule) is AllOf:
-        return tuple(leaf for part in found.parts for leaf in _lacking(part, facts))
-    return (found,)
-
-
-def _distance(lacking: Sequence[Explanation], facts: Facts) -> tuple[int, int]:
-    kind = None if facts.caller is None else facts.caller.kind
-    return sum(each.rule.family not in (None, kind) for each in lacking), len(lacking)
-
-
-def _asked(found: Explanation, facts: Facts) -> tuple[Explanation, ...]:
-    """All leaves of that alternative."""
-    if type(found.rule) is AnyOf:
-        return _asked(min(found.parts, key=lambda part: _distance(_lacking(part, facts), facts)), facts)
-    if type(found.rule) is AllOf:
-        return tuple(leaf for part in found.parts for leaf in _asked(part, facts))
-    return (found,)
 
 
 def remedies(refusals: Sequence[Refusal]) -> Iterator[str]:

@@ -110,7 +110,7 @@ def _report(
         "",
         *names(_legend(style), style),
         "",
-        style.paint("Tokens that let nobody in", "head"),
+        style.paint("Tokens that let nobody in (at /healthz none is read)", "head"),
         *names(SPOILT, style),
         "",
         *outcomes(routes, tuple(SPOILT), seen.outcomes, wrong, style),

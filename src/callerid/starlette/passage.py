@@ -166,6 +166,9 @@ class Passage:
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
     _decided: frozenset[Mark] = frozenset()
     _path: Mapping[str, Any] = MappingProxyType({})
+    _method: str | None = None
+    judged_path: tuple[str | None, str, str] | None = None
+    """The method and the path, with its root, by which an entry below an opaque mount was looked up."""
 
     def onwards(self) -> Passage:
         """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
@@ -263,7 +266,9 @@ class Passage:
     def _rest_of_path(self, scope: Scope) -> str:
         """The path below an opaque mount. Raises `BadRequest` where it could be read in another way."""
         step = cast("Step", self.step)
-        path, trouble = place_of({**scope, **step.judged[1]})
+        inside = {**scope, **step.judged[1]}
+        self.judged_path = (scope.get("method"), scope["path"], inside.get("root_path", ""))
+        path, trouble = place_of(inside)
         if trouble is not None:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
         if step.judged[1].get("root_path", "") != scope.get("root_path", ""):
@@ -385,8 +390,16 @@ class Passage:
         while above is not None:
             above.pending, above = False, above.above
 
-    def settle(self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any]) -> None:
-        """Remember what was decided, and for which path parameters."""
+    @property
+    def judged_request(self) -> tuple[str | None, dict[str, Any]] | None:
+        """The method and the path parameters by which the request was judged; ``None`` where it was not, yet."""
+        return None if self.pending else (self._method, dict(self._path))
+
+    def settle(
+        self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any], method: str | None
+    ) -> None:
+        """Remember what was decided, and for which path parameters and method (``None`` for a WebSocket)."""
+        self._method = method
         if self.above is None:
             self.pending = False
         else:

@@ -127,7 +127,7 @@ class Protection:
     def _let_in(self, decision: Decision, call: _Call) -> None:
         passage, scope = call.passage, call.exchange.scope
         ruling = call.ruling or _ruling(passage, call.place)
-        passage.settle(ruling, decision.callers, call.path)
+        passage.settle(ruling, decision.callers, call.path, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
             if any(refusal.reason is Reason.AMBIGUOUS_PATH for refusal, _ in decision.waived):

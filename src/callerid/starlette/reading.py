@@ -20,6 +20,7 @@ from callerid.starlette.direct import is_plain
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
+from callerid.starlette.route_middleware import compare_at_endpoint
 
 __all__ = [
     "FULL",
@@ -239,7 +240,7 @@ class RouteReader:
             prefix=path if is_mount else _rest_prefix(route),
             is_mount=is_mount,
             methods=tuple(sorted(getattr(route, "methods", None) or ())),
-            problem=self.problem_with(route),
+            problem=self.problem_with(route) or compare_at_endpoint(route),
         )
 
     def problem_with(self, route: Any) -> str:

@@ -1,0 +1,115 @@
+"""Middleware of one route runs between the decision and the endpoint: what it changes is compared at the endpoint.
+
+``Route(middleware=[...])`` wraps the route's application, so that such middleware may change the method or the path
+parameters by which the request was judged. Middleware of a mounted application that reads the path by itself may change
+the path by which an entry of a path table was looked up. So the innermost application is put behind a comparison.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from callerid.errors import UnguardedEndpointError
+from callerid.guard import log
+from callerid.marks import DECIDED
+
+__all__ = ["OPAQUE_MIDDLEWARE", "compare_at_endpoint"]
+
+OPAQUE_MIDDLEWARE: Final = (
+    "middleware of this route hides the application that it wraps, so that it cannot be seen whether it changes the "
+    "method or the path parameters after the decision: keep the wrapped application in an attribute (self.app = app), "
+    "or put the middleware on the application or a mount"
+)
+
+_DEEPEST: Final = 20
+_FRAMEWORK: Final = ("starlette.routing", "fastapi.routing")
+
+
+class _Held(NamedTuple):
+    """Where an application is kept: its value, and what replaces it there."""
+
+    value: Any
+    replace: Callable[[Any], None]
+
+
+class _Compared:
+    """The innermost application of a route: it serves only the method and the path parameters that were judged."""
+
+    def __init__(self, app: Any, name: str) -> None:
+        self.app = app
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        decided: Any = DECIDED.get()
+        if decided is not None and not self._is_as_judged(decided, scope):
+            message = f"{self._name}: middleware of the route changed what the request is for after the decision"
+            log.warning("%s", message, extra={"callerid": {"outcome": "unguarded"}})
+            raise UnguardedEndpointError(message)
+        await self.app(scope, receive, send)
+
+    def _is_as_judged(self, decided: Any, scope: Scope) -> bool:
+        return decided.judged_request in (None, (scope.get("method"), dict(scope.get("path_params") or {})))
+
+
+class _ComparedPath(_Compared):
+    """A mounted application behind middleware: it serves only the path by which an entry was looked up, if one was."""
+
+    def _is_as_judged(self, decided: Any, scope: Scope) -> bool:
+        return decided.judged_path in (None, (scope.get("method"), scope["path"], scope.get("root_path", "")))
+
+
+def compare_at_endpoint(route: Any) -> str:
+    """Put a comparison before the endpoint of a route with middleware; why that cannot be done, else empty."""
+    if not isinstance(route, Route | WebSocketRoute | Mount) or _is_endpoint(route.app, route):
+        return ""
+    held = _innermost(_Held(route.app, partial(setattr, route, "app")), route, _DEEPEST)
+    if held is None:
+        # Whatever is mounted there is then taken for an application of its own, and judged as a whole.
+        return "" if isinstance(route, Mount) else OPAQUE_MIDDLEWARE
+    if not isinstance(held.value, _Compared):
+        kind = _ComparedPath if isinstance(route, Mount) else _Compared
+        held.replace(kind(held.value, route.path))
+    return ""
+
+
+def _innermost(held: _Held, route: Any, depth: int) -> _Held | None:
+    if isinstance(held.value, _Compared) or _is_endpoint(held.value, route):
+        return held
+    if depth:
+        for inner in _inside(held.value):
+            found = _innermost(inner, route, depth - 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _is_endpoint(app: Any, route: Any) -> bool:
+    if isinstance(route, Mount):
+        return app is getattr(route, "_base_app", app)
+    if app is route.endpoint:
+        return True
+    return isinstance(app, types.FunctionType) and app.__module__ in _FRAMEWORK and "<locals>" in app.__qualname__
+
+
+def _inside(app: Any) -> Iterator[_Held]:
+    """The applications that a middleware may wrap: in its attributes, or in what its function encloses."""
+    if isinstance(app, types.FunctionType | types.MethodType):
+        for cell in getattr(app, "__closure__", None) or ():
+            yield _Held(_contents(cell), partial(setattr, cell, "cell_contents"))
+        return
+    for name, value in vars(app).items() if hasattr(app, "__dict__") and not isinstance(app, type) else ():
+        if callable(value):
+            yield _Held(value, partial(setattr, app, name))
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it holds nothing yet
+        return None
