@@ -118,6 +118,7 @@ PLACES = (
     Place("upload", "/upload", STAFF, "POST"),
     Place("slash", "/slash/", STAFF),
     Place("robot slash", "/robot-slash/", ROBOTS),
+    Place("open slash", "/open-slash/", Public()),
 )
 
 

@@ -44,7 +44,7 @@ def test_docs_opens_nothing_else() -> None:
     for path in ("/x", "/plain", "/nowhere", *(f"/sub{path}" for path in DOCS)):
         assert statuses(app, path, None, "outsider") == [401, 403], path
     assert status(app, "/docs", method="POST") == 401
-    assert status(app, "/docs/") == 401
+    assert status(app, "/docs/") == 307
 
 
 def test_docs_of_an_application_with_its_own_guard_are_its_own() -> None:

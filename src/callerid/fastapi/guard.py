@@ -54,8 +54,9 @@ class Guard(StarletteGuard):
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a rule of its own: unknown ones, wrong methods, slash redirects and the
-        documentation, too, unless ``docs`` names a rule for the latter. ``routes`` is a path table (see
+        ``default`` holds for every path without a rule of its own: unknown ones, wrong methods and the documentation,
+        too, unless ``docs`` names a rule for the latter. A slash redirect that FastAPI answers is judged by the rule of
+        the place that it leads to. ``routes`` is a path table (see
         `callerid.paths.BoundTable`) for what carries no rule, such as static files, frontends and mounted applications
         of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
         ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated,

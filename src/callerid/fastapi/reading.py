@@ -26,6 +26,7 @@ from callerid.marks import Mark, marks_on, path_parameters
 from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
 from callerid.starlette.passage import Ruling
 from callerid.starlette.reading import FULL, NONE, PARTIAL, Place, RouteReader, Step
+from callerid.starlette.redirects import redirected
 
 __all__ = ["FastAPIReader"]
 
@@ -401,8 +402,5 @@ def _always(answer: Any) -> Any:
 
 
 def _would_redirect(router: Router, scope: Scope) -> bool:
-    path: str = scope["path"]
-    if scope["type"] != "http" or not router.redirect_slashes or path.removeprefix(scope.get("root_path", "")) == "/":
-        return False
-    redirected = {**scope, "path": path.rstrip("/") if path.endswith("/") else path + "/"}
-    return any(route.matches(redirected)[0] is not NONE for route in tuple(router.routes))
+    target = redirected(router, scope)
+    return target is not None and any(route.matches(target)[0] is not NONE for route in tuple(router.routes))

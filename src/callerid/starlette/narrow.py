@@ -137,9 +137,9 @@ class Narrowing:
         return _copied(router, [pin], redirect_slashes=False, default=router.not_found)
 
 
-def deaf(router: Router, routes: tuple[BaseRoute, ...]) -> Router:
-    """The router with nothing left to serve: its own redirects and its own default answer."""
-    return _copied(router, _Deaf(routes, router.not_found))
+def deaf(router: Router, routes: tuple[BaseRoute, ...], **members: Any) -> Router:
+    """The router with nothing left to serve: its own redirects and its own default answer, or the ``default`` given."""
+    return _copied(router, _Deaf(routes, router.not_found), **members)
 
 
 def is_narrowable(router: Router) -> bool:

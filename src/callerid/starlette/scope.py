@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.callers import Caller
 
-__all__ = ["Entry", "RequestState", "introduce", "is_served", "publish"]
+__all__ = ["INTRODUCED", "Entry", "RequestState", "introduce", "is_served", "publish"]
 
 _CALLER: Final = "caller"
 
@@ -97,6 +97,9 @@ def introduce(caller: Caller | None, scope: Scope) -> None:
         scope["user"] = UnauthenticatedUser() if caller is None else caller
         scope["auth"] = _Credentials() if caller is None else _Credentials(["authenticated"])
 
+
+INTRODUCED: Final = ("state", "user", "auth")
+"""What `introduce` writes."""
 
 _PUBLISHED: Final = ("router", "user", "auth", "endpoint", "path_params", "route")
 

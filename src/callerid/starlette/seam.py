@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.asgi.exchange import Exchange
+from callerid.asgi.middleware import place as place_of
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
 from callerid.starlette.direct import preparation_of
@@ -23,7 +24,8 @@ from callerid.starlette.narrow import Narrowing, deaf, is_narrowable, still_serv
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
 from callerid.starlette.reading import LONGEST_CHAIN, Step, end_of_chain, router_of
-from callerid.starlette.scope import Entry, is_served, publish
+from callerid.starlette.redirects import redirected
+from callerid.starlette.scope import INTRODUCED, Entry, is_served, publish
 
 __all__ = ["Seam", "install", "install_in_app"]
 
@@ -146,8 +148,46 @@ class Seam:
         return handled
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> Router | None:
-        admitted = await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange)
-        return deaf(self.router, routes) if admitted else None
+        """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
+        # A path that could be read in two ways leads to nobody's rule but the default.
+        target = None if place_of(exchange.scope)[1] else redirected(self.router, exchange.scope)
+        try:
+            step = None if target is None else self._follow(routes, passage, target)
+        except Exception as error:  # noqa: BLE001 - raised again
+            await self._unresolved(error, passage, exchange)
+            return None
+        if target is None or step is None:
+            path = exchange.scope.get("path_params") or {}
+            admitted = await passage.protection.admit(passage, None, path, exchange)
+            return deaf(self.router, routes) if admitted else None
+        place = step.places[-1] if step.endpoint and passage.step is step else None
+        admitted = await passage.protection.admit(passage, place, step.path, exchange._replace(scope=target))
+        exchange.scope.update({name: target[name] for name in INTRODUCED if name in target})
+        passage.step = None
+        # Nothing but the redirect: what else the router may answer by default was not judged.
+        return deaf(self.router, routes, default=self.router.not_found) if admitted else None
+
+    def _follow(self, routes: Iterable[BaseRoute], passage: Passage, target: Scope) -> Step | None:
+        """The route that a redirect leads to, however many routers further in; ``None`` if this router has none.
+
+        The passage takes along what stands on the way. Its step is that of the route, unless a mount on the way has
+        none for the rest of the path.
+        """
+        router, scope, found = self.router, target, None
+        while True:
+            reader = passage.protection.reader
+            step = reader.resolve(routes, scope) or (None if found is None else reader.last_resort(router, scope))
+            passage.step = step
+            if step is None:
+                return found
+            passage.note(step.places)
+            inner = None if step.behind is None else install(step.behind)
+            if inner is None:
+                return step
+            router, routes, scope, found = inner.router, inner.router.routes, {**scope, **step.judged[1]}, step
+            if inner.protection is not None:
+                passage.enter(inner.protection)
+            passage.note(passage.protection.reader.around(router))
 
     async def _unresolved(self, error: Exception, passage: Passage, exchange: Exchange) -> None:
         """What a route's own matching raises is shown to those alone whom the default admits."""
