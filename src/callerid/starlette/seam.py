@@ -154,8 +154,7 @@ class Seam:
         try:
             step = None if target is None else self._follow(routes, passage, target)
         except Exception as error:  # noqa: BLE001 - raised again
-            await self._unresolved(error, passage, exchange)
-            return None
+            return await self._unresolved(error, passage, exchange)
         if target is None or step is None:
             path = exchange.scope.get("path_params") or {}
             admitted = await passage.protection.admit(passage, None, path, exchange)
