@@ -22,7 +22,7 @@ from starlette.routing import Mount
 from callerid import Nobody, Public
 from callerid.applications import cors_inside
 from callerid.asgi.prefixes import Prefixes
-from tests.starlette.world import OTHERS, STAFF, ask, scope_of, statuses
+from tests.starlette.world import OTHERS, STAFF, ask, closed, scope_of, statuses
 
 from .djangos import configure
 from .test_prefixes import ADMIN, SEGMENTS, fastapi, without_prefix
@@ -210,6 +210,43 @@ def test_the_directory_of_an_application_is_no_prefix(make: Any) -> None:
     # Flask and Quart have an attribute root_path, which is their directory.
     prefixes = Prefixes(make())
     assert prefixes.readings(scope_of("GET", "/a", [])).paths == ("/a",)
+
+
+# --- below a mount, behind a guard of routes ---
+
+BELOW = {"/sub/admin": STAFF, "/sub/admin/*": STAFF}
+
+
+def mounted_behind_a_guard(app: Any) -> Any:
+    return closed(mounted("/sub", app), default=Public(), routes=BELOW)
+
+
+@pytest.mark.parametrize("path", ["/sub/admin/x", "/sub/admin"])
+def test_an_entry_below_a_mount_holds_for_what_leaves_prefixes_in_the_path(path: str) -> None:
+    app = mounted_behind_a_guard(falcon_app("/sub"))
+    assert statuses(app, path, None, "staff") == [401, 200]
+    assert statuses(app, f"/api{path}", None, root_path="/api") == [401]
+    # A server that leaves its prefix out: Falcon would serve it, and Starlette's own mounts would not.
+    assert ask(falcon_app("/sub"), path, root_path="/api").text == "admin"
+    assert statuses(app, path, None, "staff", root_path="/api") == [400, 400]
+
+
+def test_what_begins_like_a_mount_of_litestars_below_a_mount_reaches_nothing() -> None:
+    app = mounted_behind_a_guard(litestar_with_a_mount())
+    assert statuses(app, "/sub/admin/x", None, "staff") == [401, 200]
+    assert statuses(app, "/sub/adminx", None, "staff") == [400, 400]
+    assert statuses(app, "/sub/open", None) == [200]
+
+
+def test_a_prefix_of_djangos_that_is_not_its_mount_reaches_nothing(forced: Any) -> None:
+    app = mounted_behind_a_guard(forced)
+    for setting, path, expected in (
+        ("/sub", "/sub/admin", 401),
+        ("/sub/x", "/sub/x/admin", 400),
+        ("/api/sub", "/sub/open", 404),
+    ):
+        with override_settings(FORCE_SCRIPT_NAME=setting):
+            assert statuses(app, path, None) == [expected]
 
 
 # --- all of it, at random ---

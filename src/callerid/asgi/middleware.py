@@ -21,17 +21,17 @@ from callerid.applications import OUTSIDE_OF_CORS, cors_inside
 from callerid.asgi.answering import deliver, redressed, response_of
 from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
 from callerid.asgi.mcp import McpSessions
-from callerid.asgi.prefixes import Prefixes, readings_in
+from callerid.asgi.prefixes import Prefixes
 from callerid.asgi.websockets import WebSockets, postponed
 from callerid.authentication import resolve_async
 from callerid.authorization import named
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, log
-from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, ambiguous
+from callerid.paths import WEBSOCKET, Admitted, Gate, Refused
 from callerid.rules import Rule
 
-__all__ = ["CallerMiddleware", "OnRefusal", "place"]
+__all__ = ["CallerMiddleware", "OnRefusal"]
 
 OnRefusal: TypeAlias = Callable[[Scope, Refusal], Awaitable[Answer | None] | Answer | None]
 """Re-dresses a refusal: the answer to send instead, or ``None`` for the usual one. It can never let a request in."""
@@ -160,17 +160,6 @@ class CallerMiddleware:
         ends = () if verdict.expires_at is None else ((guard, postponed(verdict.expires_at, guard, rollout)),)
         lapses = () if verdict.lapses_at is None else ((guard, verdict.lapses_at),)
         await self._websockets.serve(self.app, exchange, ends, lapses)
-
-
-def place(scope: Scope) -> tuple[str, str | None]:
-    """The path inside the application, and why others could read it differently, if they could.
-
-    By the specification ``path`` includes ``root_path``. Where a server or framework leaves it out, ``path`` is the
-    place; but some frameworks cut at ``root_path`` wherever it stands in the path, so it may stand nowhere else.
-    """
-    method = scope["method"] if scope["type"] == "http" else "GET"
-    found = readings_in(scope, scope.get("root_path") or "")
-    return found.paths[0], found.trouble or ambiguous(scope["path"], scope.get("raw_path"), method=method)
 
 
 def _introducing(caller: Caller | None, scope: Scope) -> Scope:

@@ -14,9 +14,9 @@ from typing import Any, Final
 from callerid.applications import is_a, reached
 from callerid.asgi.exchange import Scope
 from callerid.errors import ConfigurationError
-from callerid.paths import Readings, checked_root, prefix_of, readings_of
+from callerid.paths import Readings, ambiguous, checked_root, prefix_of, readings_of
 
-__all__ = ["Prefixes", "readings_in"]
+__all__ = ["Prefixes", "below_mount"]
 
 _DJANGO: Final = "django.core.handlers.asgi"
 
@@ -40,7 +40,7 @@ class Prefixes:
         )
         self._routers: tuple[Any, ...] = tuple(each for each in found if is_a(each, "starlette.routing", "Router"))
         self._mounts = tuple(
-            prefix_of(path) for each in found if is_a(each, "litestar.app", "Litestar") for path in _mounted_in(each)
+            path for each in found if is_a(each, "litestar.app", "Litestar") for path in _mounted_in(each)
         )
         self._is_plain = not (self._root or self._starlettes or self._mounts)
         settings = [_setting(each) for each in self._starlettes]
@@ -56,21 +56,17 @@ class Prefixes:
         root = server if server not in ("", "/") else self._root
         settings = [self._root, _django_setting(), *[_setting(each) for each in self._starlettes]]
         own = [prefix for prefix in dict.fromkeys(settings) if prefix not in ("", root)]
-        found = readings_in(scope, root, own)
+        found = _readings_in(scope, root, own)
         if found.trouble is None and (root or own or self._mounts):
             return found._replace(trouble=self._trouble(scope, found, (root, *own)))
         return found
 
     def _trouble(self, scope: Scope, found: Readings, roots: Iterable[str]) -> str | None:
         path: str = scope["path"]
-        for mount in self._mounts:
-            for reading in (*found.paths, *found.others):
-                if reading.startswith(mount) and reading[len(mount) :][:1] not in ("", "/"):
-                    return f"Litestar takes the path for one below {mount!r}"
         for root in roots:
             if root not in ("", "/") and not path.startswith(root) and self._is_below_mount(scope, root):
                 return "the path lacks root_path and is below a mount, whose application reads it as a whole"
-        return None
+        return _mount_trouble(found, self._mounts)
 
     def _is_below_mount(self, scope: Scope, root: str) -> bool:
         # Starlette's get_route_path cuts root_path, the mount's path included, only where the path begins with both.
@@ -84,9 +80,38 @@ class Prefixes:
         return False
 
 
-def readings_in(scope: Scope, root: str, own: Iterable[str] = ()) -> Readings:
-    """The readings of a scope's path, see `callerid.paths.readings_of`."""
+def below_mount(outer: Scope, added: Scope, app: Any) -> tuple[str, str | None]:
+    """The path below the mount of an application that reads it by itself, and why it could read another one, if so.
+
+    ``added`` is what the mount adds to the ``outer`` scope: a ``root_path`` with its own path at the end, if it cuts.
+    """
+    scope = {**outer, **added}
+    root: str = scope.get("root_path") or ""
+    path: str = scope["path"]
+    method = scope["method"] if scope["type"] == "http" else "GET"
+    found = _readings_in(scope, root)
+    trouble = found.trouble or ambiguous(path, scope.get("raw_path"), method=method)
+    if trouble is None and root != (outer.get("root_path") or "") and not path.startswith(root):
+        trouble = "the path lacks root_path, which some applications cut and others leave in it"
+    django = _django_setting()
+    if trouble is None and len(django) > len(root) and path.startswith(django):
+        trouble = f"Django cuts {django!r}, which is not where it is mounted"
+    if trouble is None and "litestar.app" in sys.modules:
+        litestars = [each for each in reached(app) if is_a(each, "litestar.app", "Litestar")]
+        trouble = _mount_trouble(found, [mount for each in litestars for mount in _mounted_in(each)])
+    return found.paths[0], trouble
+
+
+def _readings_in(scope: Scope, root: str, own: Iterable[str] = ()) -> Readings:
     return readings_of(scope["path"], root, own, (scope.get("raw_path"),))
+
+
+def _mount_trouble(found: Readings, mounts: Iterable[str]) -> str | None:
+    for mount in map(prefix_of, mounts):
+        for path in (*found.paths, *found.others):
+            if path.startswith(mount) and path[len(mount) :][:1] not in ("", "/"):
+                return f"Litestar takes the path for one below {mount!r}"
+    return None
 
 
 def _setting(app: Any) -> str:

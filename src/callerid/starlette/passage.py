@@ -11,7 +11,7 @@ from starlette.routing import Router
 from starlette.types import Scope
 
 from callerid.algebra import check_possible, separate
-from callerid.asgi.middleware import place as place_of
+from callerid.asgi.prefixes import below_mount
 from callerid.asgi.websockets import Ends, postponed
 from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
@@ -268,7 +268,7 @@ class Passage:
         step = cast("Step", self.step)
         inside = {**scope, **step.judged[1]}
         self.judged_path = (scope.get("method"), scope["path"], inside.get("root_path", ""))
-        path, trouble = place_of(inside)
+        path, trouble = below_mount(scope, step.judged[1], getattr(step.route, "app", None))
         if trouble is not None:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
         if step.judged[1].get("root_path", "") != scope.get("root_path", ""):
