@@ -55,10 +55,12 @@ class Guard(GuardCore):
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a mark or an entry in ``routes``: unknown ones and wrong methods, too. A
-        slash redirect that Starlette answers is judged by the rule of the place that it leads to. ``routes`` is a path table (see `callerid.paths.BoundTable`) for what carries no mark, such as
-        static files and mounted applications of other makes; an entry holds beside the marks on the way. ``floor``
-        holds everywhere, whatever a route says. ``on_refusal(connection, refusal)`` may re-dress an answer,
+        ``default`` holds for every path without a mark or an entry in ``routes``: unknown ones and wrong methods, too.
+        A slash redirect that Starlette answers is judged by the rule of the place that it leads to. ``routes`` is a
+        path table (see `callerid.paths.BoundTable`) for what carries no mark, such as static files and mounted
+        applications of other makes; an entry holds beside the marks on the way. ``floor`` holds everywhere, whatever a
+        route says.
+        ``on_refusal(connection, refusal)`` may re-dress an answer,
         ``websockets`` says how sockets are treated, ``mcp_sessions`` how sessions of MCP servers are bound to their
         callers (see `callerid.asgi.McpSessions`). The routes are checked when the application starts, before its
         first request.

@@ -266,8 +266,8 @@ class Passage:
     def _rest_of_path(self, scope: Scope) -> str:
         """The path below an opaque mount. Raises `BadRequest` where it could be read in another way."""
         step = cast("Step", self.step)
-        inside = {**scope, **step.judged[1]}
-        self.judged_path = (scope.get("method"), scope["path"], inside.get("root_path", ""))
+        root_path = step.judged[1].get("root_path", scope.get("root_path", ""))
+        self.judged_path = (scope.get("method"), scope["path"], root_path)
         path, trouble = below_mount(scope, step.judged[1], getattr(step.route, "app", None))
         if trouble is not None:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)

@@ -16,9 +16,9 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.asgi.exchange import Exchange
-from callerid.asgi.middleware import place as place_of
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
+from callerid.paths import ambiguous
 from callerid.starlette.direct import preparation_of
 from callerid.starlette.narrow import Narrowing, deaf, is_narrowable, still_serves
 from callerid.starlette.passage import KEY, Passage
@@ -150,11 +150,14 @@ class Seam:
     async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> Router | None:
         """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
         # A path that could be read in two ways leads to nobody's rule but the default.
-        target = None if place_of(exchange.scope)[1] else redirected(self.router, exchange.scope)
+        scope = exchange.scope
+        is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
+        target = None if is_ambiguous else redirected(self.router, scope)
         try:
             step = None if target is None else self._follow(routes, passage, target)
         except Exception as error:  # noqa: BLE001 - raised again
-            return await self._unresolved(error, passage, exchange)
+            await self._unresolved(error, passage, exchange)
+            return None
         if target is None or step is None:
             path = exchange.scope.get("path_params") or {}
             admitted = await passage.protection.admit(passage, None, path, exchange)
