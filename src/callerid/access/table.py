@@ -9,7 +9,6 @@ from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, me
 from callerid.guard import Requirement
 from callerid.paths import WEBSOCKET, Gate, PathTable
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern
-from callerid.paths.shapes import nothing_answers
 
 __all__ = ["entries_of", "rows_of", "unanswered_by"]
 
@@ -47,7 +46,7 @@ def unanswered_by(gate: Gate, framed: AccessMap) -> Iterator[str]:
         own = places_of(path, either_slash=True)
         known = (place for answered, place in places if _may_answer(answered, method))
         if not any(common(place, each) is not None for place in known for each in own):
-            yield nothing_answers(text)
+            yield f"routes[{text!r}]: no route of this application answers there: mend the path or the method"
 
 
 def _may_answer(answered: str, asked: str) -> bool:

@@ -1,9 +1,9 @@
 """Rules by path, for what has no routes to ask: the path table, and the decision by it. Pure.
 
 The staircase inside: ``ambiguity`` (what two parsers could read differently) ← ``pattern`` (one entry's method and
-segments) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same, for readers that ignore case) ←
-``gate`` (table, default and floor as one decision) and ``shapes`` (which entries stand at a route, for applications
-that have routes, too).
+segments) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same, for readers that ignore case) and
+``readings`` (which paths an application may take a request's for) ← ``gate`` (table, default and floor as one
+decision). ``bound`` is the table of an application that has routes: each of its keys names one of them.
 """
 
 from callerid.paths.ambiguity import ambiguous
