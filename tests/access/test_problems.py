@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
 
 import callerid.flask
 import callerid.starlette
@@ -213,3 +214,19 @@ def test_wsgi_of_another_make() -> None:
     guarded = wsgi.CallerMiddleware(lambda environ, start: [], guard=callerid.Guard(google("a")), default=Public())
     found = access_map(guarded)
     assert (found.kind, [row.weaker for row in found.rows]) == ("WSGI", [False])
+
+
+def test_an_application_mounted_with_its_own_protection_that_would_not_start() -> None:
+    guard, inner = (callerid.starlette.Guard(google("https://orders.example.com")) for _ in range(2))
+
+    async def orders(request: object) -> PlainTextResponse:
+        return PlainTextResponse("orders")
+
+    own = Starlette(routes=[Route("/orders", inner.allow(User(PathParam("user")))(orders))])
+    inner.protect(own, default=Public())
+    app = Starlette(routes=[Mount("/{user}", app=own)])
+    guard.protect(app, default=Public())
+    (problem,) = access_map(app).problems
+    assert problem.startswith("/{user}: the application there does not start: /orders: PathParam('user') names whoever")
+    with pytest.raises(ConfigurationError, match="the application there does not start"), TestClient(app):
+        raise AssertionError

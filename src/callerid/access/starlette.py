@@ -23,7 +23,7 @@ from callerid.starlette.marking import MarkedApp
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import RouteReader
 from callerid.starlette.seam import Seam
-from callerid.starlette.survey import Found, survey, unanswered
+from callerid.starlette.survey import Found, not_starting, survey, unanswered
 
 __all__ = ["map_of", "protection_of"]
 
@@ -48,7 +48,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     judged = [each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None]
     rows = [(each[0], _row(*each)) for each in judged]
     problems = told_once((each.method or "WS", each.problem) for each in found)
-    problems += unanswered(every, protection)
+    problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
     every_row = merged((*(row for each, row in rows if not each.refuses), _elsewhere(app, protection)))
     names = names_of(every_row)

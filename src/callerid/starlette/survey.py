@@ -20,7 +20,7 @@ from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place, Receiver
 from callerid.starlette.seam import install
 
-__all__ = ["Found", "check", "survey", "unanswered"]
+__all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
 
 DEEPEST = 32
 
@@ -42,6 +42,7 @@ class Found:
     reads the rest of the path by itself. What holds below a mount where there is no route is a row, too (``is_rest``).
     ``place`` is what was read, ``mount`` the template of the innermost mount it is in (``None``: it is in none). Where
     an endpoint class answers 405 to all methods but its own, what holds there is a row, too (``refuses``).
+    ``begins`` is the router whose own protection begins here.
     """
 
     template: str
@@ -63,6 +64,7 @@ class Found:
     place: Place | None = None
     mount: str | None = None
     refuses: bool = False
+    begins: Router | None = None
 
 
 def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
@@ -124,7 +126,8 @@ def _survey(
             if sum(each is seam.router for each in routers) < MOST_TURNS:
                 yield from _survey((*routers, seam.router), here, onwards, sources, "".join(here.templates))
             rest = _rest(here, sources, reader.target(route))
-            yield from (replace(each, place=place, mount=mount) for each in rest)
+            begins = None if seam.protection is None else seam.router
+            yield from (replace(each, place=place, mount=mount, begins=begins) for each in rest)
 
 
 def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
@@ -258,6 +261,18 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
             yield from table.unbound(own)
 
 
+def not_starting(every: Iterable[Found]) -> Iterator[str]:
+    """Why applications with a protection of their own, mounted here, would fail their own check at start-up.
+
+    It knows their own routes alone: no parameter of the path at which they are mounted.
+    """
+    for each in every:
+        if each.begins is not None:
+            own = tuple(survey(each.begins, each.areas[-1][0], rests=True))
+            problems = [*(one.problem for one in own if one.problem), *unanswered(own, each.areas[-1][0])]
+            yield from (f"{each.template}: the application there does not start: {problem}" for problem in problems)
+
+
 def check(router: Router, protection: Protection) -> None:
     """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
 
@@ -267,7 +282,7 @@ def check(router: Router, protection: Protection) -> None:
     every = tuple(survey(router, protection, rests=True))
     found = tuple(each for each in every if not each.is_rest)
     problems = [each.problem for each in found if each.problem]
-    problems += unanswered(every, protection)
+    problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
