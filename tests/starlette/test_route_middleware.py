@@ -10,7 +10,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Match, Mount, Route, WebSocketRoute
 
 from callerid import ConfigurationError, Public, UnguardedEndpointError
 from callerid.starlette import Guard
@@ -149,3 +149,66 @@ def test_without_a_guard_the_route_serves_as_before(ran: Diary, guard: Guard) ->
     route = Route("/x", ran.route("/x").endpoint, middleware=[Middleware(Lower)])
     assert statuses(closed(route, guard=guard), "/x", None, "staff") == [401, 200]
     assert statuses(Starlette(routes=[route]), "/x", None) == [200]
+
+
+class InPlaceDeeply:
+    """Path parameters in lower case, in the very dictionary that was judged."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        scope["path_params"].update({name: value.lower() for name, value in scope["path_params"].items()})
+        await self.app(scope, receive, send)
+
+
+class HandlingRoute(Route):
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        method = dict(scope["headers"]).get(b"x-http-method-override", scope["method"].encode()).decode()
+        params = {name: value.lower() for name, value in scope["path_params"].items()}
+        await super().handle({**scope, "method": method, "path_params": params}, receive, send)
+
+
+class MatchingRoute(Route):
+    def matches(self, scope: Any) -> Any:
+        match, found = super().matches(scope)
+        method = dict(scope.get("headers", ())).get(b"x-http-method-override")
+        return match, {**found, "method": method.decode()} if method and match is not Match.NONE else found
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("kind", ["middleware", "handle"])
+def test_path_parameters_changed_in_place_or_in_a_routes_own_handle_are_not_served(
+    kind: str, marked: bool, ran: Diary, guard: Guard
+) -> None:
+    async def orders(request: Any) -> PlainTextResponse:
+        ran.append(request.path_params["user"])
+        return PlainTextResponse("")
+
+    endpoint = guard.allow(OWNER)(orders) if marked else orders
+    if kind == "handle":
+        route: Route = HandlingRoute("/orders/{user}", endpoint)
+    else:
+        route = Route("/orders/{user}", endpoint, middleware=[Middleware(InPlaceDeeply)])
+    app = closed(route, guard=guard, routes={} if marked else {"/orders/{user}": OWNER})
+    assert statuses(app, "/orders/ada", "ada", "ben") == [200, 403]
+    assert isinstance(ask(app, "/orders/ADA", "ADA").error, UnguardedEndpointError)
+    assert ran == ["ada"]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_routes_own_handle_serves_the_method_that_was_judged_alone(late: bool, ran: Diary, guard: Guard) -> None:
+    route = HandlingRoute("/items", items(ran, guard))
+    app = closed(*([] if late else [route]), guard=guard)
+    assert statuses(app, "/unknown", None) == [401]
+    app.router.routes[:] = [route]
+    assert statuses(app, "/items", None) == [200]
+    assert isinstance(ask(app, "/items", headers=OVERRIDE).error, UnguardedEndpointError)
+    assert ran == ["get"]
+
+
+def test_a_routes_own_matching_is_judged_by_the_method_that_it_gives(ran: Diary, guard: Guard) -> None:
+    app = closed(MatchingRoute("/items", items(ran, guard)), guard=guard)
+    assert statuses(app, "/items", None) == [200]
+    assert [ask(app, "/items", who, headers=OVERRIDE).status for who in (None, "outsider", "staff")] == [401, 403, 200]
+    assert ran == ["get", "delete"]

@@ -1,6 +1,6 @@
 """Rules tied to the routes of a FastAPI application; it builds on Starlette's room.
 
-The staircase inside: ``allow ← parameters ← reading``, ``openapi ← guard``.
+The staircase inside: ``allow ← parameters, comparing ← reading``, ``openapi ← guard``.
 """
 
 from callerid.fastapi.guard import Guard

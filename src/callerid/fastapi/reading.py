@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
+from callerid.fastapi.comparing import compare_before_endpoint
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
 from callerid.marks import Mark, marks_on, path_parameters
 from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
@@ -141,7 +142,7 @@ class FastAPIReader(RouteReader):
         return known.copy
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
-        """A frontend, unless the router would redirect to a path with or without a slash: the default judges that."""
+        """A frontend, unless the router would redirect to a path with or without a slash."""
         find = getattr(router, _MATCH_FRONTEND, None)
         if find is None or _would_redirect(router, scope):
             return None
@@ -204,6 +205,7 @@ class FastAPIReader(RouteReader):
         dependant = getattr(route, "dependant", None)
         if dependant is None:
             return self._read_unseen(route, place)
+        compare_before_endpoint(route, dependant)
         kinds, integers = understood(dependant, dict(place.parameters))
         return replace(
             place,

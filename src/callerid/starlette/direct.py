@@ -20,7 +20,7 @@ __all__ = ["Prepare", "is_plain", "preparation_of"]
 
 def is_plain(route: Any) -> bool:
     """Whether a route is exactly of one of the framework's own classes that serve an endpoint."""
-    kind = type(route)
+    kind: type[Any] = type(route)
     return kind in (Route, WebSocketRoute) or (
         kind.__module__ == "fastapi.routing" and kind.__name__ in ("APIRoute", "APIWebSocketRoute")
     )
@@ -38,7 +38,7 @@ def preparation_of(serve: Any) -> Prepare | None:
     """What this dispatch does between match and ``route.handle``; ``None`` where it is not known."""
     if serve is _STARLETTES:
         return _starlette
-    fastapis = sys.modules.get("fastapi.routing")
+    fastapis: Any = sys.modules.get("fastapi.routing")
     return _fastapi(fastapis) if fastapis is not None and serve is vars(fastapis.APIRouter).get("app") else None
 
 

@@ -391,9 +391,9 @@ class Passage:
             above.pending, above = False, above.above
 
     @property
-    def judged_request(self) -> tuple[str | None, dict[str, Any]] | None:
+    def judged_request(self) -> tuple[str | None, Mapping[str, Any]] | None:
         """The method and the path parameters by which the request was judged; ``None`` where it was not, yet."""
-        return None if self.pending else (self._method, dict(self._path))
+        return None if self.pending else (self._method, self._path)
 
     def settle(
         self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any], method: str | None
@@ -404,7 +404,8 @@ class Passage:
             self.pending = False
         else:
             self.answered()
-        self._decided, self._callers, self._path = ruling.marks, callers, path
+        # A copy: what runs after the decision may change the parameters in place.
+        self._decided, self._callers, self._path = ruling.marks, callers, dict(path)
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether this mark was judged, and let in."""
@@ -419,7 +420,7 @@ class Passage:
 
         Raises `UnguardedEndpointError` for what was not decided, or not for this path.
         """
-        if mark not in self._decided or (path is not self._path and dict(path) != dict(self._path)):
+        if mark not in self._decided or dict(path) != self._path:
             raise unguarded(mark, "".join(self.templates) or "the endpoint")
         return self._callers[mark.guard]
 

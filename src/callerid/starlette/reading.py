@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
@@ -149,8 +149,11 @@ class RouteReader:
         return None if partial is None else self.settle(partial[0], PARTIAL, partial[1], scope)
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
-        """The step that a matching route is."""
+        """The step that a matching route is. The scope is the guard's own copy."""
         known = self._knowledge(route)
+        if "method" in child_scope:
+            # A matching of one's own may override the method: the request is judged as it will be served.
+            scope["method"] = child_scope["method"]
         handler = known.handler(scope["method"]) if known.is_class and scope["type"] == "http" else ""
         is_endpoint = match is FULL
         return Step(
@@ -203,7 +206,10 @@ class RouteReader:
     def _read_once(self, known: _Known, handler: str) -> tuple[Place]:
         places = known.places.get(handler)
         if places is None:
-            places = known.places[handler] = (self.read(known.route(), handler),)
+            place = self.read(known.route(), handler)
+            if known.problem and not place.problem:
+                place = replace(place, problem=known.problem)
+            places = known.places[handler] = (place,)
         return places
 
     def _knowledge(self, route: Any) -> _Known:
@@ -212,6 +218,7 @@ class RouteReader:
         if known is not None and known.route() is route and still_serves(route, known.serves):
             return known
         reference = _reference(route, lambda _: self._known.pop(key, None))
+        problem = compare_at_endpoint(route)
         known = _Known(
             reference or (lambda: route),
             serves(route),
@@ -219,6 +226,7 @@ class RouteReader:
             pinned(route),
             isinstance(route, Mount | Host),
             is_plain(route),
+            problem,
         )
         if reference is not None:
             self._known[key] = known
@@ -240,7 +248,7 @@ class RouteReader:
             prefix=path if is_mount else _rest_prefix(route),
             is_mount=is_mount,
             methods=tuple(sorted(getattr(route, "methods", None) or ())),
-            problem=self.problem_with(route) or compare_at_endpoint(route),
+            problem=self.problem_with(route),
         )
 
     def problem_with(self, route: Any) -> str:
@@ -302,7 +310,7 @@ _ANY_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 class _Known:
     """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
 
-    __slots__ = ("copy", "is_class", "is_mounted", "is_plain", "kind", "pin", "places", "route", "serves")
+    __slots__ = ("copy", "is_class", "is_mounted", "is_plain", "kind", "pin", "places", "problem", "route", "serves")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what is known of one route
         self,
@@ -312,9 +320,10 @@ class _Known:
         pin: BaseRoute,
         is_mounted: bool,
         is_plain: bool,
+        problem: str,
     ) -> None:
         self.route, self.serves, self.kind, self.pin, self.is_mounted = route, serves, kind, pin, is_mounted
-        self.is_plain = is_plain
+        self.is_plain, self.problem = is_plain, problem
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
         """As it was when it was read, if anybody had to know."""

@@ -19,7 +19,7 @@ from callerid.errors import UnguardedEndpointError
 from callerid.guard import log
 from callerid.marks import DECIDED
 
-__all__ = ["OPAQUE_MIDDLEWARE", "compare_at_endpoint"]
+__all__ = ["OPAQUE_MIDDLEWARE", "changed", "compare_at_endpoint", "is_as_judged", "is_handled_by_the_framework"]
 
 OPAQUE_MIDDLEWARE: Final = (
     "middleware of this route hides the application that it wraps, so that it cannot be seen whether it changes the "
@@ -29,6 +29,21 @@ OPAQUE_MIDDLEWARE: Final = (
 
 _DEEPEST: Final = 20
 _FRAMEWORK: Final = ("starlette.routing", "fastapi.routing")
+
+
+def is_as_judged(decided: Any, scope: Scope) -> bool:
+    """Whether a scope still has the method and the path parameters by which its request was judged, if it was."""
+    return decided.judged_request in (None, (scope.get("method"), dict(scope.get("path_params") or {})))
+
+
+def changed(name: str) -> UnguardedEndpointError:
+    """The error for a route whose request is not the one that was judged: logged, answered with 500."""
+    error = UnguardedEndpointError(
+        f"{name}: what runs between the decision and the endpoint, such as middleware of the route, changed the method "
+        "or the path by which the request was judged: change them outside of the guard, or in the endpoint"
+    )
+    log.warning("%s", error, extra={"callerid": {"outcome": "unguarded"}})
+    return error
 
 
 class _Held(NamedTuple):
@@ -48,13 +63,11 @@ class _Compared:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         decided: Any = DECIDED.get()
         if decided is not None and not self._is_as_judged(decided, scope):
-            message = f"{self._name}: middleware of the route changed what the request is for after the decision"
-            log.warning("%s", message, extra={"callerid": {"outcome": "unguarded"}})
-            raise UnguardedEndpointError(message)
+            raise changed(self._name)
         await self.app(scope, receive, send)
 
     def _is_as_judged(self, decided: Any, scope: Scope) -> bool:
-        return decided.judged_request in (None, (scope.get("method"), dict(scope.get("path_params") or {})))
+        return is_as_judged(decided, scope)
 
 
 class _ComparedPath(_Compared):
@@ -66,7 +79,9 @@ class _ComparedPath(_Compared):
 
 def compare_at_endpoint(route: Any) -> str:
     """Put a comparison before the endpoint of a route with middleware; why that cannot be done, else empty."""
-    if not isinstance(route, Route | WebSocketRoute | Mount) or _is_endpoint(route.app, route):
+    if not isinstance(route, Route | WebSocketRoute | Mount):
+        return ""
+    if _is_endpoint(route.app, route) and is_handled_by_the_framework(route):
         return ""
     held = _innermost(_Held(route.app, partial(setattr, route, "app")), route, _DEEPEST)
     if held is None:
@@ -76,6 +91,13 @@ def compare_at_endpoint(route: Any) -> str:
         kind = _ComparedPath if isinstance(route, Mount) else _Compared
         held.replace(kind(held.value, route.path))
     return ""
+
+
+def is_handled_by_the_framework(route: Any) -> bool:
+    """Whether nothing of the application's own runs between a route and its application."""
+    # Whose class defines it, not whose function it is: instrumentation replaces functions of the framework's classes.
+    owner = next(kind for kind in type(route).__mro__ if "handle" in vars(kind))
+    return "handle" not in vars(route) and owner.__module__.partition(".")[0] in ("starlette", "fastapi")
 
 
 def _innermost(held: _Held, route: Any, depth: int) -> _Held | None:
@@ -103,7 +125,8 @@ def _inside(app: Any) -> Iterator[_Held]:
         for cell in getattr(app, "__closure__", None) or ():
             yield _Held(_contents(cell), partial(setattr, cell, "cell_contents"))
         return
-    for name, value in vars(app).items() if hasattr(app, "__dict__") and not isinstance(app, type) else ():
+    members: dict[str, Any] = {} if isinstance(app, type) else getattr(app, "__dict__", {})
+    for name, value in members.items():
         if callable(value):
             yield _Held(value, partial(setattr, app, name))
 

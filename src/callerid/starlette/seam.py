@@ -159,7 +159,7 @@ class Seam:
             await self._unresolved(error, passage, exchange)
             return None
         if target is None or step is None:
-            path = exchange.scope.get("path_params") or {}
+            path: dict[str, Any] = exchange.scope.get("path_params") or {}
             admitted = await passage.protection.admit(passage, None, path, exchange)
             return deaf(self.router, routes) if admitted else None
         place = step.places[-1] if step.endpoint and passage.step is step else None
