@@ -18,9 +18,9 @@ from starlette.types import Scope
 __all__ = ["Prepare", "is_plain", "preparation_of"]
 
 
-def is_plain(route: Any) -> bool:
+def is_plain(route: object) -> bool:
     """Whether a route is exactly of one of the framework's own classes that serve an endpoint."""
-    kind: type[Any] = type(route)
+    kind = type(route)
     return kind in (Route, WebSocketRoute) or (
         kind.__module__ == "fastapi.routing" and kind.__name__ in ("APIRoute", "APIWebSocketRoute")
     )
@@ -39,7 +39,7 @@ def preparation_of(serve: Any) -> Prepare | None:
     if serve is _STARLETTES:
         return _starlette
     fastapis: Any = sys.modules.get("fastapi.routing")
-    return _fastapi(fastapis) if fastapis is not None and serve is vars(fastapis.APIRouter).get("app") else None
+    return _fastapi(fastapis) if fastapis is not None and serve is getattr(fastapis.APIRouter, "app", None) else None
 
 
 def _starlette(_: Router, route: BaseRoute, scope: Scope, found: Scope) -> None:
