@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
+import trio
 import trio.testing
 
 __all__ = ["run"]
@@ -21,7 +22,9 @@ T = TypeVar("T")
 
 def run(main: Callable[[], Awaitable[T]], backend: str = "asyncio") -> T:
     """As `anyio.run`, in held time: ``anyio.current_time()`` begins at 0."""
-    return anyio.run(main, backend=backend, backend_options=_OPTIONS[backend]())
+    if backend == "trio":  # directly: anyio before 4.5 gives trio no options
+        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    return anyio.run(main, backend=backend, backend_options={"loop_factory": _Loop})
 
 
 class _Selector(selectors.DefaultSelector):
@@ -45,14 +48,3 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._held.now
-
-
-def _asyncio() -> dict[str, Any]:
-    return {"loop_factory": _Loop}
-
-
-def _trio() -> dict[str, Any]:
-    return {"clock": trio.testing.MockClock(autojump_threshold=0)}
-
-
-_OPTIONS = {"asyncio": _asyncio, "trio": _trio}
