@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from callerid.access.index import Index
-from callerid.access.places import common
+from callerid.access.places import Place, common
 from callerid.access.regions import request_for, samples
 from callerid.access.rows import Router, earlier
 from callerid.access.serving import Application, Asking
@@ -77,9 +77,9 @@ class Changes:
     def _compare_order(self, spot: Spot) -> None:
         for name in spot.after:
             other = self._before.named.get(name.removesuffix(OTHER_SLASH))
-            for each in () if other is None else spots_of(other.stands):
-                if each.name == name:
-                    self._compare(each, spot)
+            before = () if other is None else spots_of(other.stands)
+            for each in (one for one in before if one.name == name):
+                self._compare(each, spot)
         for _, (each, _) in self._before.near_at(self._before.base).around(spot.place._replace(one_line=True)):
             # What is expected to go first is not written down.
             if goes_before(spot, each) and each.stands.name != spot.stands.name:
@@ -100,15 +100,14 @@ class Changes:
     def _is_first(self, first: Spot, second: Spot) -> bool:
         one, other = (self._now.named[each.stands.name] for each in (first, second))
         known = earlier(one.order, other.order)
-        if known is None and self._router is not None:
-            known = self._is_served(self._router, first, second)
+        region = common(first.place, second.place)
+        if known is None and self._router is not None and region is not None:
+            known = self._is_served(self._router, region, first, second)
         return True if known is None else known
 
-    def _is_served(self, router: Router, first: Spot, second: Spot) -> bool | None:
+    def _is_served(self, router: Router, region: Place, first: Spot, second: Spot) -> bool | None:
         """Whether the first serves what is for both, as the framework's router says."""
-        region, names = common(first.place, second.place), (first.stands.name, second.stands.name)
-        if region is None:
-            return None
+        names = (first.stands.name, second.stands.name)
         method = one_method(first.stands.method, second.stands.method)
         near = [place for place, _ in self._now.near_at(self._now.base).near(region)]
         served = (router(method, *request_for(each, self._text)) for each in samples(region, near))

@@ -132,9 +132,7 @@ class _Comparison:
             yield from self._compared(Point(HTTP, EVERYWHERE, self._text), EVERYWHERE, f"* {ANYWHERE_ELSE}")
         for route in self._now.routes:
             seen: set[tuple[str, Place]] = set()
-            for method, region in self._regions(route):
-                if (method, region) in seen:
-                    continue
+            for method, region in (each for each in self._regions(route) if each not in seen):
                 seen.add((method, region))
                 if len(seen) > MOST_REGIONS:
                     reason = f"more than {MOST_REGIONS:,} kinds of path are told apart there"

@@ -57,10 +57,15 @@ class Side:
             here = [issuer for issuer in self.issuers if place in issuer.locations]
             for name in dict.fromkeys(issuer.name for issuer in here):
                 rivals = [issuer for issuer in here if issuer.name == name]
-                for audience in sorted(self._accepted(rivals[0], carrier=carrier)):
-                    issuer = next((each for each in rivals if audience in each.audiences), rivals[0])
-                    if not issuer.fixed_audience or audience in issuer.audiences:
-                        yield issuer, audience
+                pairs = (
+                    (next((each for each in rivals if audience in each.audiences), rivals[0]), audience)
+                    for audience in sorted(self._accepted(rivals[0], carrier=carrier))
+                )
+                yield from (
+                    (issuer, audience)
+                    for issuer, audience in pairs
+                    if not issuer.fixed_audience or audience in issuer.audiences
+                )
 
     def _accepted(self, issuer: Issuer, *, carrier: bool) -> frozenset[str]:
         if issuer.kind is Kind.GOOGLE and self.audiences and not carrier:

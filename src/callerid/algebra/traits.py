@@ -210,7 +210,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
     if not needs_no_caller(leaf):
         yield SOMEBODY
     if is_unknown(leaf):
-        yield Trait("unknown", fingerprint(leaf) or _comparable(leaf))
+        yield Trait("unknown", fingerprint(leaf) or leaf)
     elif is_code(leaf):
         yield Trait("where", fingerprint(leaf) or leaf)
     else:
@@ -222,14 +222,6 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
 def _placed(trait: Trait, place: Place) -> Trait:
     """The trait; an id that the path names is of another kind than one that is written out."""
     return Trait("path", place(trait.value)) if isinstance(trait.value, PathParam) else trait
-
-
-def _comparable(leaf: Rule) -> Hashable:
-    try:
-        hash(leaf)
-    except TypeError:
-        return id(leaf)
-    return leaf
 
 
 def _account(account: str | PathParam) -> Trait:

@@ -11,10 +11,8 @@ from callerid.issuers import CredentialLocation
 __all__ = ["credential", "other_than_bearer"]
 
 
-def credential(location: CredentialLocation, values: list[str] | None) -> str | None:
+def credential(location: CredentialLocation, values: list[str]) -> str | None:
     """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
-    if not values:
-        return None
     # Several headers of one name may arrive as one, joined with commas (RFC 9110 section 5.3): it makes no difference.
     parts = values
     if len(values) > 1 or "," in values[0]:

@@ -71,10 +71,9 @@ def conclude(request: Request, decision: Decision) -> None:
 def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
     """What other guards further in refuse as well, for the log: as far as their keys are at hand."""
     at = decision.waived[0][1] if decision.waived else decision.check
-    if at is None or at not in request.checks:
-        return
-    for check in request.checks[request.checks.index(at) + 1 :]:
-        if check.guard is not at.guard:
+    later = request.checks[request.checks.index(at) + 1 :] if at in request.checks else ()
+    for check in later:
+        if at is not None and check.guard is not at.guard:
             other = evaluate((check,), request.credentials, known=decision.known)
             refusal = None if isinstance(other, Wait) else other.refusal
             if refusal is not None and not isinstance(refusal, Unavailable):

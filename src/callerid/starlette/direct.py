@@ -43,7 +43,7 @@ def preparation_of(serve: Any) -> Prepare | None:
 
 
 def _starlette(_: Router, route: BaseRoute, scope: Scope, found: Scope) -> None:
-    if _SETS_ROUTE:
+    if _SETS_ROUTE:  # pragma: no branch - older releases do not
         scope["route"] = route
     scope.update(found)
 
@@ -52,7 +52,7 @@ def _fastapi(module: Any) -> Prepare | None:
     """As ``fastapi.routing.APIRouter.app`` does in the newest releases, by its own functions, which are private."""
     names = module.APIRouter.app.__code__.co_names
     if not all(name in names and hasattr(module, name) for name in _FASTAPIS):
-        return None
+        return None  # pragma: no cover - older releases
     limit, update, select = (getattr(module, name) for name in _FASTAPIS)
 
     def prepare(router: Any, route: Any, scope: Scope, found: Scope) -> None:

@@ -214,8 +214,6 @@ class Passage:
         Raises `BadRequest` where an opaque mount could read another path than its entries were looked up by.
         """
         way = self.way
-        if not way.has_tables:
-            return NO_ENTRIES
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
         if self._is_opaque:
             return self._looked_up((method,), scope, shadow=shadow)

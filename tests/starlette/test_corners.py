@@ -1,0 +1,90 @@
+"""What is rare and has to hold all the same."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+import pytest
+from starlette.routing import Mount
+
+from callerid import Caller, Public, Where, google
+from callerid.asgi import McpSessions
+from callerid.authorization import Check, Decision, evaluate
+from callerid.errors import Reason
+from callerid.starlette import Guard
+from callerid.testing import LocalIssuer
+from tests.rollout.world import CLIENT, CLOCK, DAY, ISSUER, MIDNIGHT, Clock
+from tests.starlette.world import STAFF, Diary, Opaque, ask, closed, dial, scope_of
+from tests.starlette.world import new_guard as remote_guard
+
+
+def test_the_old_name_of_accepted_iss_still_answers() -> None:
+    issuer = google("https://orders.example.com")
+    assert issuer.spellings == issuer.accepted_iss
+
+
+def test_without_the_mcp_sdk_no_request_concerns_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mcp", raising=False)
+    assert not McpSessions().concerns(scope_of("POST", "/mcp", []))
+
+
+def new_guard() -> Guard:
+    return Guard(ISSUER.google(CLIENT), clock=CLOCK)
+
+
+def test_a_token_whose_refusal_is_waived_is_nobodys_for_further_checks_of_the_same_guard() -> None:
+    guard = new_guard()
+    check = Check(guard, guard.requirement(STAFF), {})
+    sent = {"authorization": ["Bearer junk"]}
+    decision = evaluate([check, check], lambda _: sent, waives=lambda _: True)
+    assert isinstance(decision, Decision)
+    assert [refusal.reason for refusal, _ in decision.waived] == [Reason.MALFORMED_TOKEN, Reason.NO_CREDENTIAL]
+
+
+def test_a_socket_at_an_ambiguous_path_that_is_let_through_ends_when_rules_are_enforced(ran: Diary) -> None:
+    app = closed(
+        Mount("/sub", app=Opaque(ran, "sub")),
+        guard=new_guard(),
+        default=Public(),
+        routes={"/sub/*": STAFF},
+        enforce=False,
+        until=DAY,
+    )
+    assert dial(app, "/sub/a//b").messages[0]["type"] == "websocket.accept"
+
+
+def test_an_ambiguous_path_that_is_let_through_waits_for_keys(ran: Diary) -> None:
+    with LocalIssuer(clock=CLOCK) as issuer:
+        guard = remote_guard(issuer, clock=CLOCK)
+        app = closed(
+            Mount("/sub", app=Opaque(ran, "sub")), guard=guard, routes={"/sub/*": STAFF}, enforce=False, until=DAY
+        )
+        token = issuer.workspace_person("ada@example.com")
+        assert ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"}).status == 200
+
+
+def test_what_has_no_code_of_its_own_may_be_marked() -> None:
+    assert new_guard().allow(STAFF)(functools.partial(print)) is not None
+
+
+def test_an_ambiguous_path_is_refused_where_rules_begin_to_be_enforced_while_they_are_asked(ran: Diary) -> None:
+    clock = Clock()
+    clock.now = MIDNIGHT - 1
+
+    def slow(_: Caller) -> bool:
+        clock.now = MIDNIGHT
+        return True
+
+    guard = Guard(ISSUER.google(CLIENT), clock=clock)
+    app = closed(
+        Mount("/sub", app=Opaque(ran, "sub")),
+        guard=guard,
+        default=Where("takes its time", slow),
+        routes={"/sub/open/*": Public()},
+        enforce=False,
+        until=DAY,
+    )
+    token = ISSUER.workspace_person("ada@example.com", audience=CLIENT)
+    assert ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"}).status == 400
+    assert ran == []
