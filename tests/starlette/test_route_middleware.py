@@ -14,6 +14,7 @@ from starlette.routing import Match, Mount, Route, WebSocketRoute
 
 from callerid import ConfigurationError, Public, UnguardedEndpointError
 from callerid.starlette import Guard
+from callerid.starlette.route_middleware import compare_at_endpoint
 
 from .world import OWNER, STAFF, Diary, ask, closed, dial, statuses
 
@@ -212,3 +213,18 @@ def test_a_routes_own_matching_is_judged_by_the_method_that_it_gives(ran: Diary,
     assert statuses(app, "/items", None) == [200]
     assert [ask(app, "/items", who, headers=OVERRIDE).status for who in (None, "outsider", "staff")] == [401, 403, 200]
     assert ran == ["get", "delete"]
+
+
+def test_a_route_is_compared_once_and_what_encloses_nothing_yet_is_passed_over() -> None:
+    def enclosing(app: Any) -> Any:
+        async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+            await (_later or app)(scope, receive, send)
+
+        if app is None:
+            _later = None
+        return wrapped
+
+    route = Route("/x", Diary().route("/x").endpoint, middleware=[Middleware(enclosing)])
+    assert compare_at_endpoint(route) == ""
+    first = route.app
+    assert (compare_at_endpoint(route), route.app) == ("", first)
