@@ -80,7 +80,7 @@ class CalleridError(Exception):
 
 
 class ConfigurationError(CalleridError, ValueError):
-    """A mistake in how the guard, a rule or an issuer is written; the message ends with the mend."""
+    """A mistake in how the guard, a rule or an issuer is written; the message ends with the remedy."""
 
 
 class UnguardedEndpointError(CalleridError, RuntimeError):

@@ -74,7 +74,7 @@ def claim(mark: Mark, name: str, *_call: Any) -> None:
 
 
 def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
-    """The error for a marked endpoint that runs undecided: logged with the mend, answered with 500."""
+    """The error for a marked endpoint that runs undecided: logged with the remedy, answered with 500."""
     error = UnguardedEndpointError(
         f"{name} is marked with {mark.requirement.rule!r}, but no guard decided about this call. Either its guard is "
         "not installed in the app that serves it (call guard.protect(app, default=...)), or what serves does not show "

@@ -261,7 +261,7 @@ def test_entries_in_front_of_an_application_without_a_guard() -> None:
     ]
     plain = Starlette(routes=routes)
     assert access_map(asgi.CallerMiddleware(plain, guard=guard, default=STAFF, routes=table)).problems == (
-        "routes['/typo']: no route of this application answers there: mend the path or the method",
+        "routes['/typo']: no route of this application answers there: correct the path or the method",
     )
     plain.router.default = endpoint
     assert access_map(asgi.CallerMiddleware(plain, guard=guard, default=STAFF, routes=table)).problems == ()

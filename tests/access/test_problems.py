@@ -227,6 +227,6 @@ def test_an_application_mounted_with_its_own_protection_that_would_not_start() -
     app = Starlette(routes=[Mount("/{user}", app=own)])
     guard.protect(app, default=Public())
     (problem,) = access_map(app).problems
-    assert problem.startswith("/{user}: the application there does not start: /orders: PathParam('user') names whoever")
+    assert problem.startswith("/{user}: the application there does not start: /orders: PathParam('user') needs")
     with pytest.raises(ConfigurationError, match="the application there does not start"), TestClient(app):
         raise AssertionError

@@ -99,7 +99,7 @@ def test_a_path_that_nobody_answers_is_no_proof() -> None:
     app = small({"GET /a": STAFF})
     for call in ("GET /b", "DELETE /a"):
         judged = judge(app, STRANGER, call, may=False)
-        assert (judged.is_right, judged.said) == (False, "no route answers there: mend the path or the method")
+        assert (judged.is_right, judged.said) == (False, "no route answers there: correct the path or the method")
 
 
 def test_a_refusal_that_says_nothing_of_the_caller_is_no_proof() -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         (["demo", "--app", "flask", "--server", "x"], "callerid: --server x: flask is run by gunicorn or waitress"),
         (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is not a port: 0 to 65535"),
         (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is not a port: 0 to 65535"),
-        (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is no service account"),
+        (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is not a service account"),
         (["issuer", "--workspace-person", "ada@gmail.com"], "callerid: Google mints no such token: gmail.com belongs"),
         (["issuer", "--client-id", "https://a.example", "--person", "ada@gmail.com"], "callerid: Google mints no such"),
         (["issuer", "--firebase-user", ""], "callerid: Google mints no such token: "),

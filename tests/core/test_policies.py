@@ -80,8 +80,8 @@ def test_several_bindings_of_a_role_are_joined_and_doubles_kept_once() -> None:
         ("projectOwner:shop-prod", "who has a role in a project is not known"),
         ("domain:no domain", "names a domain"),
         ("user:robot@b.iam.gserviceaccount.com", "is a service account"),
-        ("allusers", "is no member this library judges"),
-        ("", "is no member this library judges"),
+        ("allusers", "is not an IAM member that this library can judge"),
+        ("", "is not an IAM member that this library can judge"),
     ],
 )
 def test_a_member_that_cannot_be_judged_is_named(member: str, why: str) -> None:

@@ -55,8 +55,8 @@ REASONS: list[tuple[Rule, Any, str]] = [
         User("ada@corp.example"),
         UNHOSTED,
         (
-            "an account with the address ada@corp.example (an address that Google does not host is no proof of who "
-            "holds it today; name the account's unique id, or write hosted=False)"
+            "an account with the address ada@corp.example (Google does not host this address, so it does not "
+            "prove who holds it today: name the account's id, or write hosted=False)"
         ),
     ),
     (User("eve@a.com"), person("ada@a.com", "a.com"), "user:ada@a.com"),

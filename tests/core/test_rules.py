@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -418,10 +419,10 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: User(odd(None)), "User names one account"),
         (lambda: User("*"), "User names one account"),
         (lambda: User(ROBOT), "write ServiceAccount"),
-        (lambda: User("7", hosted=False), "hosted is True, or False beside an e-mail"),
-        (lambda: User(PathParam("x"), hosted=False), "hosted is True, or False beside an e-mail"),
-        (lambda: User("ada@example.com", hosted=odd(0)), "hosted is True, or False beside an e-mail"),
-        (lambda: User("ada@example.com", hosted=odd(1)), "hosted is True, or False beside an e-mail"),
+        (lambda: User("7", hosted=False), "hosted=False goes with an e-mail address only"),
+        (lambda: User(PathParam("x"), hosted=False), "hosted=False goes with an e-mail address only"),
+        (lambda: User("ada@example.com", hosted=odd(0)), "hosted=False goes with an e-mail address only"),
+        (lambda: User("ada@example.com", hosted=odd(1)), "hosted=False goes with an e-mail address only"),
         (lambda: ServiceAccount("ada@example.com"), "write User('ada@example.com')"),
         (lambda: ServiceAccount("robot@gserviceaccount.com.example.net"), "write User"),
         (lambda: ServiceAccount("robot@notgserviceaccount.com"), "write User"),
@@ -466,11 +467,11 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: CustomClaim("role", math.nan), "compared with"),
         (lambda: CustomClaim("role", math.inf), "compared with"),
         (lambda: CustomClaim("role", contains=-math.inf), "compared with"),
-        (lambda: CustomClaim("name", "Ada"), "no custom claim"),
-        (lambda: CustomClaim("picture", "x"), "no custom claim"),
-        (lambda: CustomClaim("email", "x"), "no custom claim"),
-        (lambda: CustomClaim("sub", "x"), "no custom claim"),
-        (lambda: CustomClaim("firebase", "x"), "no custom claim"),
+        (lambda: CustomClaim("name", "Ada"), "is not a custom claim"),
+        (lambda: CustomClaim("picture", "x"), "is not a custom claim"),
+        (lambda: CustomClaim("email", "x"), "is not a custom claim"),
+        (lambda: CustomClaim("sub", "x"), "is not a custom claim"),
+        (lambda: CustomClaim("firebase", "x"), "is not a custom claim"),
         (lambda: EmailDomain("ada@example.com"), "EmailDomain names a domain"),
         (lambda: IssuedBy(""), "IssuedBy names"),
         (lambda: Where("", is_ada), "needs a description"),
@@ -492,12 +493,12 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: PathParam(""), "names a path parameter"),
         (lambda: PathParam("{user_id}"), "names a path parameter"),
         (lambda: PathParam(odd(None)), "names a path parameter"),
-        (AllOf, "says nothing"),
-        (AnyOf, "says nothing"),
+        (AllOf, "needs at least one rule"),
+        (AnyOf, "needs at least one rule"),
         (lambda: AllOf(odd("user:ada@example.com")), "joins rules"),
         (lambda: AnyOf(Public(), odd(True)), "joins rules"),
         (lambda: all_of(()), "everybody"),
-        (lambda: any_of(()), "says nothing"),
+        (lambda: any_of(()), "needs at least one rule"),
     ],
 )
 def test_a_rule_that_says_nothing_clear_is_an_error(make: Callable[[], object], words: str) -> None:
@@ -567,14 +568,22 @@ def test_a_rule_is_neither_true_nor_false(rule: Rule) -> None:
         not rule  # noqa: B018
 
 
-@pytest.mark.parametrize("other", ["user:ada@example.com", None, True, 1, object()])
-def test_a_rule_is_joined_with_rules_only(other: Any) -> None:
-    with pytest.raises(TypeError):
-        _ = A & other
-    with pytest.raises(TypeError):
-        _ = A | other
-    with pytest.raises(TypeError):
-        _ = ~A  # type: ignore[operator]
+@pytest.mark.parametrize("other", ["user:ada@example.com", None, True, 1, object(), Domain])
+@pytest.mark.parametrize(("sign", "join"), [("&", operator.and_), ("|", operator.or_)])
+def test_what_a_rule_cannot_be_joined_with_is_named_with_the_remedy(sign: str, join: Any, other: Any) -> None:
+    with pytest.raises(TypeError) as on_the_left:
+        join(other, A)
+    shown = "the class Domain: write Domain(...), with brackets" if other is Domain else repr(other)
+    assert f"{sign} joins two rules, not a rule and {shown}: write a rule on both sides" in str(on_the_left.value)
+    if other is not Domain:
+        with pytest.raises(TypeError) as on_the_right:
+            join(A, other)
+        assert str(on_the_right.value) == str(on_the_left.value)
+
+
+def test_a_rule_is_not_negated_and_the_message_says_why() -> None:
+    with pytest.raises(TypeError, match="a rule has no negation, which would admit callers"):
+        _ = ~A
 
 
 def test_a_rule_cannot_be_changed() -> None:
@@ -604,8 +613,8 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         "  - all of\n"
         "    - domain:example.com: the caller is user:ada@example.com, of no Workspace domain\n"
         "    - secondFactor: the caller is user:ada@example.com\n"
-        "  - user:ada@example.com: the caller is user:ada@example.com (an address that Google does not host is no "
-        "proof of who holds it today; name the account's unique id, or write hosted=False)\n"
+        "  - user:ada@example.com: the caller is user:ada@example.com (Google does not host this address, so it "
+        "does not prove who holds it today: name the account's id, or write hosted=False)\n"
         f"  + via serviceAccount:{ROBOT}: the call was carried by serviceAccount:{ROBOT}\n"
         f"    + serviceAccount:{ROBOT}: the caller is serviceAccount:{ROBOT}"
     )

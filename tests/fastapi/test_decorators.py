@@ -358,7 +358,7 @@ def test_an_allow_as_default_or_floor_is_refused_with_the_mend() -> None:
     guard = new_guard()
     for name in ("default", "floor", "docs"):
         options: dict[str, Any] = {"default": STAFF, name: guard.allow(STAFF)}
-        with pytest.raises(ValueError, match=f"{name}= is a rule by itself"):
+        with pytest.raises(ValueError, match=f"{name}= takes the rule itself"):
             guard.protect(FastAPI(), **options)
 
 

@@ -34,9 +34,9 @@ def test_protect_says_what_is_wrong(options: Any, message: str, guard: Guard) ->
 
 
 def test_a_default_is_no_decorator(guard: Guard) -> None:
-    with pytest.raises(ConfigurationError, match="default= is a rule by itself"):
+    with pytest.raises(ConfigurationError, match="default= takes the rule itself"):
         closed(guard, default=guard.allow(STAFF))
-    with pytest.raises(ConfigurationError, match="floor= is a rule by itself"):
+    with pytest.raises(ConfigurationError, match="floor= takes the rule itself"):
         closed(guard, floor=guard.allow(STAFF))
 
 

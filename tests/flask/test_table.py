@@ -180,7 +180,7 @@ def test_an_entry_holds_where_several_rules_have_its_path(ran: Diary, guard: Gua
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("/opne", "mend the path, or the method; the nearest are '/open'"),
+        ("/opne", "correct the path or the method; the nearest are '/open'"),
         ("/users/{name}/orders", "the nearest are '/users/<id>/orders'"),
         ("/users/ada/orders", "the nearest are '/users/<id>/orders'"),
         ("/users/{id}", "the nearest are '/users/<id>/orders'"),
@@ -188,14 +188,14 @@ def test_an_entry_holds_where_several_rules_have_its_path(ran: Diary, guard: Gua
         ("OPTIONS /open", "it answers GET, HEAD, and not the method of this key"),
         ("WEBSOCKET /open", "not the method of this key"),
         ("WEBSOCKET /any", "not the method of this key"),
-        ("/hidden", "mend the path"),
-        ("/parts/a-b", "mend the path"),
+        ("/hidden", "correct the path"),
+        ("/parts/a-b", "correct the path"),
         ("/open/*", "a key with /* names a mounted application or a route whose last parameter takes slashes"),
         ("/users/*", "below it are '/users/<id>/orders': name each, or mark their router or blueprint"),
         ("/users/{id}/*", "below it are '/users/<id>/orders': name each"),
         ("/files/payroll/*", "a part of what '/files/<path:rest>' serves"),
         ("/files/payroll", "give that part a route of its own, or name the whole route and compare the parameter by"),
-        ("/sub/tail", "mend the path"),
+        ("/sub/tail", "correct the path"),
         ("/sub/*", "name each"),
     ],
 )

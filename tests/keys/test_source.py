@@ -143,7 +143,7 @@ def test_a_document_is_checked_where_it_is_written() -> None:
         with pytest.raises(ConfigurationError, match="public keys only"):
             KeyDocument(wrong)
     for wrong_type in (None, 1, "\ud800"):
-        with pytest.raises(ConfigurationError, match="no text"):
+        with pytest.raises(ConfigurationError, match="is not text"):
             KeyDocument(wrong_type)  # type: ignore[arg-type]
 
 

@@ -128,7 +128,7 @@ def test_a_key_that_names_a_place_is_bound(text: str) -> None:
         ("/zzz/*", "a key with /* names a mounted application or a route whose last parameter takes slashes"),
         ("/sub", "an application is mounted there: write '/sub/*'"),
         ("DELETE /sub/", "write 'DELETE /sub/*'"),
-        ("/qqqqqq", "mend the path, or the method"),
+        ("/qqqqqq", "correct the path or the method"),
         ("/static/a-{b}", "is not a whole segment"),
     ],
 )

@@ -582,7 +582,7 @@ def routes_of_every_kind(ran: Diary) -> list[BaseRoute]:
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("/", "mend the path"),
+        ("/", "correct the path"),
         ("/opne", "the nearest are '/open'"),
         ("/users/{id}", "the nearest are '/users/{id}/orders'"),
         ("/users/{user}/orders", "the nearest are '/users/{id}/orders'"),
@@ -596,14 +596,14 @@ def routes_of_every_kind(ran: Diary) -> list[BaseRoute]:
         ("GET /live", "it answers WEBSOCKET"),
         ("/live/x", "the nearest are '/live'"),
         ("/open/*", "a key with /* names a mounted application"),
-        ("/parts/a-b", "mend the path"),
-        ("/ids/a/b", "mend the path"),
+        ("/parts/a-b", "correct the path"),
+        ("/ids/a/b", "correct the path"),
         ("/files", "it is a part of"),
         ("/files/a/b/c", "it is a part of what '/files/{rest}' serves"),
         ("/files/secret/*", "give that part a route of its own"),
         ("/router/y", "the nearest are '/router/x'"),
         ("/router/x/*", "a key with /* names a mounted application"),
-        ("/mm", "mend the path"),
+        ("/mm", "correct the path"),
     ],
 )
 def test_an_entry_that_names_no_place_is_an_error(text: str, remedy: str, ran: Diary) -> None:

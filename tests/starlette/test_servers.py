@@ -224,4 +224,4 @@ def test_a_server_does_not_start_an_application_whose_rules_cannot_hold(
     with contextlib.suppress(SystemExit):
         server.run()
     assert not server.started
-    assert "PathParam('user') names whoever the path names" in caplog.text
+    assert "PathParam('user') needs exactly one path parameter of that name" in caplog.text

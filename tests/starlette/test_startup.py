@@ -115,7 +115,7 @@ def test_all_problems_are_told_at_once(ran: Diary, guard: Guard) -> None:
 @pytest.mark.parametrize("path", ["/x", "/{other}", "/{users}"])
 def test_a_path_parameter_that_is_missing_is_told(path: str, ran: Diary, guard: Guard) -> None:
     message = trouble(closed(ran.route(path, mark=guard.allow(OWNER)), guard=guard))
-    assert "PathParam('user') names whoever the path names, and the path has no such parameter" in message
+    assert "PathParam('user') needs exactly one path parameter of that name, and the path has no such" in message
 
 
 def test_a_path_parameter_that_a_mount_has_too_is_told(ran: Diary, guard: Guard) -> None:
@@ -260,7 +260,7 @@ def test_a_default_or_floor_must_be_a_rule(junk: Any, name: str) -> None:
 
 
 def test_a_default_given_as_an_allow_is_told_the_mend(guard: Guard) -> None:
-    with pytest.raises(ConfigurationError, match="a rule by itself"):
+    with pytest.raises(ConfigurationError, match="takes the rule itself, without guard"):
         guard.protect(Starlette(), default=guard.allow(STAFF))  # type: ignore[arg-type]
 
 

@@ -84,9 +84,9 @@ def test_an_added_account_signs_tokens_of_its_own(served: LocalIssuer, transport
 
 @pytest.mark.parametrize("email", ["ada@example.com", ""])
 def test_only_service_accounts_are_added_or_run_machines(served: LocalIssuer, email: str) -> None:
-    with pytest.raises(ValueError, match="is no service account"):
+    with pytest.raises(ValueError, match="is not a service account"):
         served.add_service_account(email)
-    with pytest.raises(ValueError, match="is no service account"):
+    with pytest.raises(ValueError, match="is not a service account"):
         served.metadata_account = email
 
 

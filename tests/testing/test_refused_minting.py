@@ -36,8 +36,8 @@ WORKSPACE: list[tuple[Mapping[str, object], str]] = [
     ({"domain": ""}, "hd is empty"),
 ]
 SERVICE_ACCOUNTS: list[tuple[Mapping[str, object], str]] = [
-    ({"email": "ada@example.com"}, "is no service account"),
-    ({"email": "x@notgserviceaccount.com"}, "is no service account"),
+    ({"email": "ada@example.com"}, "is not a service account"),
+    ({"email": "x@notgserviceaccount.com"}, "is not a service account"),
     ({"email": "gserviceaccount.com"}, "not an e-mail address"),
     ({"audience": ""}, "audience is empty"),
     ({"claims": {"hd": "example.com"}}, "carry no hd"),

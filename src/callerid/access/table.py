@@ -46,7 +46,7 @@ def unanswered_by(gate: Gate, framed: AccessMap) -> Iterator[str]:
         own = places_of(path, either_slash=True)
         known = (place for answered, place in places if _may_answer(answered, method))
         if not any(common(place, each) is not None for place in known for each in own):
-            yield f"routes[{text!r}]: no route of this application answers there: mend the path or the method"
+            yield f"routes[{text!r}]: no route of this application answers there: correct the path or the method"
 
 
 def _may_answer(answered: str, asked: str) -> bool:

@@ -236,7 +236,7 @@ def _unknown(trusted: Iterable[str], came: str) -> Unauthenticated:
 def _described(token: Token) -> str:
     issuer = ascii(token.issuer[:200])
     if token.issuer.startswith("https://session.firebase.google.com/"):
-        return f"{issuer}: a Firebase session cookie, which is no ID token"
+        return f"{issuer}: a Firebase session cookie, which is not an ID token"
     if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
         return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
     return issuer

@@ -72,7 +72,7 @@ class Allow(params.Depends):
     @property
     def __signature__(self) -> inspect.Signature:
         raise TypeError(
-            "guard.allow(...) is no function to depend on: write Annotated[Caller, guard.allow(rule)], "
+            "guard.allow(...) is not a dependency function: write Annotated[Caller, guard.allow(rule)], "
             "dependencies=[guard.allow(rule)] or @guard.allow(rule), without Depends(...) around it"
         )
 

@@ -95,7 +95,7 @@ class Guard(StarletteGuard):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
+            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)")
         return super()._asked(asked, name)
 
     def _unmarked(self, rule: Any) -> Any:

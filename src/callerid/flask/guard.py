@@ -92,7 +92,7 @@ class Guard(GuardCore):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name} is a rule by itself, not guard.allow(rule)")
+            raise ConfigurationError(f"{name} takes the rule itself, without guard.allow(...)")
         return required(self, asked, name)
 
     def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> BoundTable:

@@ -47,9 +47,7 @@ class Place:
         """Raise `ConfigurationError` unless the path names somebody under this name, as it is written there."""
         trouble = _NO_PARAMETER if self.rule is None else _trouble_with(name, self.rule)
         if trouble:
-            raise ConfigurationError(
-                f"{self.template}: PathParam({name!r}) names whoever the path names, and the path {trouble}"
-            )
+            raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}")
 
 
 class Reader:
@@ -154,7 +152,10 @@ def own_methods(rule: Rule) -> frozenset[str] | None:
 _ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}
 
 
-_NO_PARAMETER = "has no such parameter: write one of this name in the path, or another name in the rule"
+_NO_PARAMETER = (
+    "needs exactly one path parameter of that name, and the path has no such parameter: write one of this name in the "
+    "path, or another name in the rule"
+)
 
 
 def _trouble_with(name: str, rule: Rule) -> str:
@@ -162,11 +163,11 @@ def _trouble_with(name: str, rule: Rule) -> str:
     if name not in _PARAMETER.findall(rule.rule):
         return _NO_PARAMETER
     if name in (rule.defaults or {}):
-        return "does not: the rule's defaults= put another value in its place"
+        return "needs a path parameter, and the URL rule's defaults= put another value in its place: leave it out there"
     converter: Any = getattr(rule, "_converters", {}).get(name)
     if type(converter) not in (UnicodeConverter, IntegerConverter):
         return (
-            f"converts it by {type(converter).__name__}: only text and whole numbers can be compared, so write "
-            f"<{name}> or <int:{name}>"
+            f"compares text or whole numbers, and the path converts it by {type(converter).__name__}: write <{name}> "
+            f"or <int:{name}>"
         )
     return ""

@@ -86,7 +86,7 @@ class Issuer(ABC):
 
 
 def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
-    """The audiences as a set; none, a blank one or something that is no text is a `ConfigurationError`."""
+    """The audiences as a set; none, a blank one or something that is not a string is a `ConfigurationError`."""
     if not audiences:
         raise ConfigurationError(f"{why}: name at least one, such as 'https://orders.example.com'")
     return frozenset(_audience(audience, why) for audience in audiences)
@@ -94,10 +94,10 @@ def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
 
 def _audience(audience: object, why: str) -> str:
     if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
-        raise ConfigurationError(f"{why}: {audience!r} is none; write each as a text of its own{asking(audience)}")
+        raise ConfigurationError(f"{why}: {audience!r} is not an audience: write each as a string{asking(audience)}")
     if not set("*{}").isdisjoint(audience):
         raise ConfigurationError(
-            f"{why}, and audiences are literal: {audience!r} is no pattern; write out each audience that tokens have"
+            f"{why}, and audiences are literal: {audience!r} is not a pattern: write out each audience that tokens have"
         )
     return audience
 

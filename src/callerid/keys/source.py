@@ -89,7 +89,7 @@ class KeySource(KeyPolicy):
     ``url`` is https; plain http is accepted on loopback only (127.0.0.0/8, ``[::1]`` or ``localhost``), for local
     work. The lifetime comes from the answer's ``Cache-Control: max-age`` less ``Age`` (RFC 9111 section 4.2), clamped.
 
-    Raises ConfigurationError for any other address, with the mend.
+    Raises ConfigurationError for any other address, with the remedy in its message.
     """
 
     url: str
@@ -177,7 +177,7 @@ class KeyDocument:
         try:
             entries(self.text.encode())
         except (AttributeError, UnicodeEncodeError):
-            raise ConfigurationError("A key document is no text: give the JSON of a JWK set or a PEM map.") from None
+            raise ConfigurationError("A key document is not text: give the JSON of a JWK set or a PEM map.") from None
         except DocumentError as error:
             raise ConfigurationError(
                 f"A key document is refused ({error}): give the JSON of a JWK set or a PEM map, public keys only."

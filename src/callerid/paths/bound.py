@@ -212,7 +212,7 @@ def _remedy(key: _Key, places: tuple[NamedPlace, ...]) -> str:
     near = difflib.get_close_matches(key.template, {place.normalized for place in places}, n=3, cutoff=0.5)
     templates = [place.template for name in near for place in places if place.normalized == name]
     nearest = f"; the nearest are {_listed(list(dict.fromkeys(templates)))}" if templates else ""
-    return f"mend the path, or the method{nearest}"
+    return f"correct the path or the method{nearest}"
 
 
 def _is_part(key: _Key, place: NamedPlace) -> bool:

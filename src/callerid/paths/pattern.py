@@ -38,7 +38,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: object) -> Pattern:
-        """Take a key apart. Raises `ConfigurationError` with the mend."""
+        """Take a key apart. Raises `ConfigurationError`, with the remedy in its message."""
         method, path = method_and_path(text)
         pattern = cls(str(text), method, path, segments_of(path))
         pattern._check()
@@ -83,7 +83,7 @@ def method_and_path(text: object) -> tuple[str, str]:
     word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
     if word and word not in METHODS:
         raise ConfigurationError(
-            f"{text!r}: {word!r} is no method: write one of {', '.join(METHODS)} and one space, or the path alone"
+            f"{text!r}: {word!r} is not an HTTP method: write one of {', '.join(METHODS)} and one space, or a path"
         )
     if not path.startswith("/") or path != path.rstrip() or text.startswith(" "):
         raise ConfigurationError(f"{text!r}: a path begins with a slash, and has no spaces around it")

@@ -88,7 +88,8 @@ def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[s
     requirement = asked if isinstance(asked, Requirement) else guard.requirement(asked)
     for name in sorted(path_parameters(requirement.rule).difference(parameters)):
         raise ConfigurationError(
-            f"{where}: PathParam({name!r}) names whoever the path names, and there is no {{{name}}} in it"
+            f"{where}: PathParam({name!r}) needs exactly one path parameter of that name, and the path "
+            f"has no {{{name}}}"
         )
     guard.check_possible(requirement, where)
     return requirement

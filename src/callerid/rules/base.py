@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
 from types import FunctionType, UnionType
-from typing import Any, ClassVar, NoReturn, Self, TypeGuard, cast
+from typing import Any, ClassVar, Never, NoReturn, Self, TypeGuard, cast
 
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, one_line
@@ -135,10 +135,19 @@ class Rule:
             object.__setattr__(self, name, value)
 
     def __and__(self, other: Rule) -> Rule:
-        return AllOf(self, other) if isinstance(other, Rule | type | UnionType) else NotImplemented
+        return AllOf(self, other) if isinstance(other, Rule | type | UnionType) else _cannot_join("&", other)
+
+    def __rand__(self, other: Never) -> NoReturn:
+        _cannot_join("&", other)
 
     def __or__(self, other: Rule) -> Rule:
-        return AnyOf(self, other) if isinstance(other, Rule | type | UnionType) else NotImplemented
+        return AnyOf(self, other) if isinstance(other, Rule | type | UnionType) else _cannot_join("|", other)
+
+    def __ror__(self, other: Never) -> NoReturn:
+        _cannot_join("|", other)
+
+    def __invert__(self) -> NoReturn:
+        raise TypeError("a rule has no negation, which would admit callers its author never thought of: say who may")
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a rule is neither true nor false by itself: join rules with & and |, not with 'and' and 'or'")
@@ -170,7 +179,7 @@ class Joined(Rule):
             if not isinstance(rule, Rule):
                 raise ConfigurationError(f"{type(self).__name__} joins rules, not {described(rule)}")
         if not rules:
-            raise ConfigurationError(f"{type(self).__name__} of nothing says nothing: give it rules")
+            raise ConfigurationError(f"{type(self).__name__} needs at least one rule")
         if is_joined(self):
             flat = (part for rule in rules for part in (rule.rules if type(rule) is type(self) else (rule,)))
             rules = tuple(dict.fromkeys(flat))
@@ -313,6 +322,13 @@ def needs_no_caller(rule: Rule) -> bool:
 def is_joined(rule: Rule) -> TypeGuard[AllOf | AnyOf]:
     """Whether the rule is `AllOf` or `AnyOf` itself: a subclass may judge its members in another way."""
     return type(rule) in (AllOf, AnyOf)
+
+
+def _cannot_join(sign: str, other: object) -> NoReturn:
+    raise TypeError(
+        f"{sign} joins two rules, not a rule and {described(other)}: write a rule on both sides, such as "
+        "User('ada@example.com') for 'user:ada@example.com'"
+    )
 
 
 def described(value: object) -> str:

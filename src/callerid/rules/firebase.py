@@ -178,7 +178,7 @@ class CustomClaim(_FirebaseRule):
     def __post_init__(self) -> None:
         printable(self.name, "CustomClaim names a claim")
         if self.name in FIREBASE_CLAIMS:
-            raise ConfigurationError(f"{self.name!r} is no custom claim: Firebase, or the user, fills it")
+            raise ConfigurationError(f"{self.name!r} is not a custom claim: Firebase, or the user, fills it")
         if (self.value is None) is (self.contains is None):
             raise ConfigurationError("CustomClaim takes a value, or contains=..., and not both")
         wanted = self.contains if self.value is None else self.value

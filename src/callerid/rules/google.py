@@ -62,8 +62,8 @@ class User(Rule):
     hosted: bool = True
 
     family: ClassVar[Kind | None] = Kind.GOOGLE
-    mend: ClassVar[str] = (
-        "an address that Google does not host is no proof of who holds it today; name the account's unique id, "
+    remedy: ClassVar[str] = (
+        "Google does not host this address, so it does not prove who holds it today: name the account's id, "
         "or write hosted=False"
     )
 
@@ -72,7 +72,7 @@ class User(Rule):
         if is_service_account(self.account):
             raise ConfigurationError(f"{self.account!r} is a service account: write ServiceAccount({self.account!r})")
         if self.hosted is not True and not (self.hosted is False and is_email(self.account)):
-            raise ConfigurationError("hosted is True, or False beside an e-mail address")
+            raise ConfigurationError("hosted=False goes with an e-mail address only")
 
     @property
     def wants(self) -> str | None:
@@ -94,7 +94,7 @@ class User(Rule):
         caller, note = facts.google, the_caller(facts) + _named_by_path(self.account, facts)
         if holds or caller is None or caller.is_service_account or not is_email(self.account):
             return note
-        return f"{note} ({self.mend})" if same_email(self.account, caller.email) else note + address_of(caller)
+        return f"{note} ({self.remedy})" if same_email(self.account, caller.email) else note + address_of(caller)
 
     def __str__(self) -> str:
         return f"user:{self.account}"
@@ -115,7 +115,7 @@ class ServiceAccount(Rule):
         self._set(account=account_name(self.account, "ServiceAccount"))
         if is_email(self.account) and not is_service_account(self.account):
             raise ConfigurationError(
-                f"{self.account!r} is no service account's address (they end in .gserviceaccount.com): "
+                f"{self.account!r} is not a service account's address (they end in .gserviceaccount.com): "
                 f"write User({self.account!r}) for a person"
             )
 

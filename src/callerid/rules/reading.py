@@ -30,8 +30,8 @@ def member(text: str) -> Rule:
     kind, colon, name = text.partition(":")
     if not colon or kind not in _MEMBERS:
         raise ConfigurationError(
-            f"{text!r} is no member this library judges: write user:EMAIL, serviceAccount:EMAIL, domain:DOMAIN, "
-            "allUsers, allAuthenticatedUsers, or a rule"
+            f"{text!r} is not an IAM member that this library can judge: write user:EMAIL, "
+            "serviceAccount:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, or a rule"
         )
     return _MEMBERS[kind](name)
 
@@ -50,7 +50,7 @@ def all_of(rules: tuple[Rule, ...]) -> Rule:
     Raises `ConfigurationError` for no rules: nobody is let in because a rule was forgotten.
     """
     if not rules:
-        raise ConfigurationError("all rules of none would let everybody in: give at least one, or Public()")
+        raise ConfigurationError("no rules would let everybody in: give at least one, or Public()")
     telling = tuple(rule for rule in rules if not is_public(rule)) or (Public(),)
     return telling[0] if len(telling) == 1 else AllOf(*telling)
 

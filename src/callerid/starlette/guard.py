@@ -135,7 +135,7 @@ class Guard(GuardCore):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name}= is a rule by itself, not guard.allow(rule)")
+            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)")
         if not isinstance(asked, Rule | str | Requirement):
             raise ConfigurationError(
                 f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {described(asked)}"

@@ -444,7 +444,7 @@ def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str
         if len(kinds) != 1:
             found = "has no such parameter" if not kinds else "has it more than once"
             raise ConfigurationError(
-                f"{where}: PathParam({name!r}) names whoever the path names, and the path {found}: "
+                f"{where}: PathParam({name!r}) needs exactly one path parameter of that name, and the path {found}: "
                 "give the parameter one name of its own in the path"
             )
         if kinds[0] not in ("StringConvertor", "IntegerConvertor"):

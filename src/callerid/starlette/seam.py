@@ -252,8 +252,8 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
         seam = install(router) if isinstance(router, Router) and router_of(router) is router else None
         if seam is None:
             raise ConfigurationError(
-                f"the routes of {router!r} cannot be bound to rules: it is no router of Starlette's or FastAPI's that "
-                "dispatches by itself; guard the application by path with CallerMiddleware"
+                f"the routes of {router!r} cannot be bound to rules: it is not a router of Starlette's or FastAPI's "
+                "that dispatches by itself: guard the application by path with CallerMiddleware"
             )
         if seam.protection not in (None, protection):
             raise ConfigurationError("this application is protected already: call protect once, with all its rules")

@@ -134,7 +134,7 @@ class Rehearsal:
             return Judgement(case, is_right=False, said="nobody decided: what stands before the guard has answered")
         heard = self._heard[-1]
         if not self._is_answered():
-            return Judgement(case, is_right=False, said="no route answers there: mend the path or the method")
+            return Judgement(case, is_right=False, said="no route answers there: correct the path or the method")
         refusal = heard.refusal
         if refusal is None:
             rule = "" if heard.requirement is None else str(heard.requirement.rule)

@@ -169,7 +169,7 @@ def service_account_objections(email: str) -> Callable[[Mapping[str, Any]], Iter
         yield from _audience(claims)
         yield from _address(email)
         if not is_service_account(email):
-            yield f"{email!r} is no service account's address, which end in gserviceaccount.com; mint a person()."
+            yield f"{email!r} is not a service account's address: those end in gserviceaccount.com; mint a person()."
         if claims.get("email", email) != email:
             yield f"the token of {email!r} carries no other address."
         if "hd" in claims:

@@ -98,7 +98,7 @@ class LocalIssuer(HostileMint, KeyEndpoints):
     @metadata_account.setter
     def metadata_account(self, email: str) -> None:
         if not says.is_service_account(email):
-            raise ValueError(f"{email!r} is no service account; its address would end in gserviceaccount.com.")
+            raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
         self._metadata_account = email
 
     def jwks_url(self, which: str = "google") -> str:
@@ -164,7 +164,7 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         the issuer does not serve.
         """
         if not says.is_service_account(email):
-            raise ValueError(f"{email!r} is no service account; its address would end in gserviceaccount.com.")
+            raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
         token_uri = f"{self.url}/token"
         unique_id = says.numeric_id(email)
         with self._lock:
