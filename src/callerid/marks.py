@@ -30,7 +30,6 @@ __all__ = [
     "mark_function",
     "marks_above",
     "marks_lost",
-    "marks_meant_for",
     "marks_on",
     "note_served",
     "path_parameters",
@@ -94,20 +93,6 @@ def marks_on(target: Any) -> tuple[Mark, ...]:
     for layer in layers_of(target):
         found.update(dict.fromkeys(getattr(layer, ATTRIBUTE, ())))
     return tuple(found)
-
-
-def marks_meant_for(target: Any) -> tuple[Mark, ...]:
-    """All marks that were ever put on a function or what it is made of, whether what serves shows them or not.
-
-    A decorator *above* the route's own marks a function that nobody serves: the bare one is served already.
-    """
-    found: dict[Mark, None] = {}
-    for layer in _layers(target):
-        found.update(dict.fromkeys(_known_of(_MEANT, layer)))
-    return tuple(found)
-
-
-_MEANT: Final[WeakKeyDictionary[Any, tuple[Mark, ...]]] = WeakKeyDictionary()
 
 
 def marks_above(target: Any) -> tuple[Mark, ...]:
@@ -233,7 +218,6 @@ def mark_function(function: Callable[..., Any], mark: Mark, claimed: Callable[..
         template.__closure__,
     )
     functools.update_wrapper(made, function)
-    _remember(_MEANT, function, (mark,))
     is_decorator = _is_being_defined(innermost)
     for layer in _made_of(function):
         _remember(_ABOVE, layer, (mark,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from callerid.marks import marks_meant_for, marks_on, unwrapped
+from callerid.marks import marks_above, unwrapped
 
 __all__ = ["endpoint_name", "left_behind", "name_of"]
 
@@ -13,13 +13,11 @@ __all__ = ["endpoint_name", "left_behind", "name_of"]
 def left_behind(endpoints: Iterable[Any]) -> Iterator[str]:
     """What is wrong with endpoints of an unprotected application that were marked after they became a route's."""
     for endpoint in endpoints:
-        served = marks_on(endpoint)
-        for mark in marks_meant_for(endpoint):
-            if mark not in served:
-                yield (
-                    f"{name_of(endpoint)}: guard.allow({mark.requirement.rule!r}) stands above the route's decorator, "
-                    "which serves the bare function: nobody enforces it; put it below the route's own"
-                )
+        for mark in marks_above(endpoint):
+            yield (
+                f"{name_of(endpoint)}: guard.allow({mark.requirement.rule!r}) stands above the route's decorator, "
+                "which serves the bare function: nobody enforces it; put it below the route's own"
+            )
 
 
 def name_of(endpoint: Any) -> str:
