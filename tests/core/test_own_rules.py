@@ -12,6 +12,7 @@ from callerid import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    Caller,
     ConfigurationError,
     CustomClaim,
     Domain,
@@ -132,6 +133,22 @@ def test_a_coroutine_is_no_yes_however_it_came_about() -> None:
 )
 def test_an_explanation_says_what_was_wrong_with_the_answer(answer: object, note: str) -> None:
     assert str(Answering(answer).explain(ADA)) == note
+
+
+def test_an_explanation_asks_a_rule_as_often_however_deep_it_stands() -> None:
+    asked: list[Caller] = []
+
+    def is_tall(caller: Caller) -> bool:
+        asked.append(caller)
+        return False
+
+    tall = Where("tall", is_tall)
+    tall.explain(ADA)
+    alone = len(asked)
+    asked.clear()
+    deep = Domain("a.com") & (Domain("b.com") | (Domain("c.com") & (Domain("d.com") | tall)))
+    assert not deep.explain(ADA).holds
+    assert len(asked) == alone
 
 
 # --- what is no plain method is an error at construction ---

@@ -189,6 +189,14 @@ class Joined(Rule):
         """The facts as the members see them."""
         return facts
 
+    def explain(self, facts: Facts) -> Explanation:
+        if not is_joined(self):
+            return super().explain(facts)
+        # The members say it all: asking this rule, too, would ask each of them again.
+        parts = self._parts(facts)
+        holds = (all if type(self) is AllOf else any)(part.holds for part in parts)
+        return Explanation(self, holds, parts=parts)
+
     def _note(self, facts: Facts, *, holds: bool) -> str:
         return ""
 
