@@ -146,7 +146,6 @@ ONE, OTHER = "http://127.0.0.1:1/a", "http://127.0.0.1:1/b"
         (KeyDocument('{"keys": []}'), KeyDocument('{"keys": [], "more": 1}')),
         (KeyFile("/etc/keys.json"), KeyFile("/etc/other.json")),
         (ONE, KeyFile("/etc/keys.json")),
-        (KeySource(url=ONE), KeySource(url=ONE, stale_seconds=1e6)),
     ],
 )
 def test_other_keys_cannot_be_told(before: Any, now: Any) -> None:
@@ -155,6 +154,13 @@ def test_other_keys_cannot_be_told(before: Any, now: Any) -> None:
     findings = newcomers(locked(access_map(old)), access_map(new))
     assert {type(each.verdict) for each in findings} == {CannotTell}
     assert all("the keys of https://accounts.google.com changed" in str(each) for each in findings)
+
+
+def test_how_keys_are_fetched_and_kept_is_not_who_may_call_what() -> None:
+    tuned = KeySource(url=ONE, stale_seconds=1e6, fetch_seconds=2, waiting_threads=9)
+    old, new = (small({"GET /a": STAFF}, guard=Guard(google(URL, keys=keys))) for keys in (ONE, tuned))
+    assert found_between(old, new) == found_between(new, old) == []
+    assert locked(access_map(old)) == locked(access_map(new))
 
 
 def test_another_leeway_cannot_be_told(issuer: LocalIssuer) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from callerid import ConfigurationError, Domain, EmailDomain, Guard, Nobody, Public, Rule, Tenant
+from callerid import ConfigurationError, Domain, EmailDomain, Guard, KeySource, Nobody, Public, Rule, Tenant, google
 from callerid.access import access_map, locked, newcomers
 from callerid.access.forms import as_json
 from callerid.algebra import Yes
@@ -21,6 +21,7 @@ from callerid.testing import LocalIssuer
 
 ISSUER = LocalIssuer()
 ISSUERS = ISSUER.google("https://orders.example.com"), ISSUER.firebase("shop-prod")
+AUDIENCE, KEYS = "https://orders.example.com", "https://keys.example.com/certs"
 OURS, THEIRS, STAFF = EmailDomain("example.com"), Tenant("t1"), Domain("example.com")
 
 
@@ -70,6 +71,20 @@ def test_whom_two_layers_refuse_is_new_where_one_rule_admits_them() -> None:
 def test_layers_that_did_not_change_are_not_new() -> None:
     for front, mark in ((OURS, THEIRS), (THEIRS, OURS & THEIRS), (OURS | STAFF, THEIRS | STAFF)):
         assert found_between(behind(front, mark), behind(front, mark)) == []
+
+
+def test_layers_that_only_fetch_keys_in_another_way_believe_the_same_tokens() -> None:
+    def fetching(rule: Rule, seconds: float) -> Starlette:
+        guard = StarletteGuard(google(AUDIENCE, keys=KeySource(url=KEYS)))
+        app = Starlette(routes=[Route("/reports", guard.allow(rule)(endpoint))])
+        guard.protect(app, default=Nobody())
+        front = Guard(google(AUDIENCE, keys=KeySource(url=KEYS, fetch_seconds=seconds)))
+        app.add_middleware(CallerMiddleware, guard=front, default=STAFF)
+        return app
+
+    (found,) = found_between(fetching(Nobody(), 2), fetching(STAFF, 2))
+    assert isinstance(found.verdict, Yes)
+    assert found.verdict.witness.domain == "example.com"
 
 
 def test_the_map_says_that_nobody_comes_in_through_both() -> None:

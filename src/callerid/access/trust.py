@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from callerid.callers import Kind
 from callerid.guard import GuardCore
 from callerid.issuers import Issuer, firebase, google
-from callerid.keys import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource
+from callerid.keys import KeyFile, KeySource
 
 __all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", "trust_of"]
 
@@ -59,24 +59,13 @@ def _manner(issuer: Issuer) -> Iterator[str]:
 
 
 def source_of(issuer: Issuer) -> str:
-    """Where an issuer's keys come from, and by which numbers they are kept if not by the usual ones."""
+    """Where an issuer's keys come from. How they are fetched and kept does not decide who comes in."""
     keys = issuer.keys
-    numbers = () if isinstance(keys, KeyDocument) else _numbers(keys)
-    return " ".join((_origin(keys), *numbers))
-
-
-def _origin(keys: AnySource) -> str:
     if isinstance(keys, KeySource):
         return keys.url
     if isinstance(keys, KeyFile):
         return f"file {keys}"
     return f"document {hashlib.sha256(keys.text.encode()).hexdigest()}"
-
-
-def _numbers(keys: KeyPolicy) -> Iterator[str]:
-    for each in fields(KeyPolicy):
-        if getattr(keys, each.name) != each.default:
-            yield f"{each.name}={getattr(keys, each.name)}"
 
 
 # --- and back ---
@@ -120,12 +109,17 @@ def believed_by_all(
 def _shared(issuer: Issuer, others: Iterable[tuple[Issuer, ...]]) -> Issuer | None:
     audiences = issuer.audiences
     for issuers in others:
-        alike = [each for each in issuers if replace(each, audiences=issuer.audiences) == issuer]
+        alike = [each for each in issuers if _is_alike(each, issuer)]
         if not alike:
             return None
         audiences &= frozenset[str]().union(*(each.audiences for each in alike))
     # An audience of a route may be none of the issuer's.
     return replace(issuer, audiences=audiences) if audiences or not issuer.fixed_audience else None
+
+
+def _is_alike(one: Issuer, other: Issuer) -> bool:
+    """Whether two issuers differ in their audiences, and in how their keys are fetched and kept, at most."""
+    return source_of(one) == source_of(other) and replace(one, audiences=other.audiences, keys=other.keys) == other
 
 
 def _google_audiences(issuers: Iterable[Issuer]) -> frozenset[str]:
