@@ -91,13 +91,45 @@ def test_https_and_loopback_http_are_accepted(url: str) -> None:
         ("https://host.example/\n", "percent-encode"),
         ("https://höst.example/", "percent-encode"),
         ("http://127.0.0.1\\@evil.example/", "percent-encode"),
-        ("https://host.example:port/", "correct it"),
-        ("https://[::1/", "correct it"),
+        ("https://host.example:port/", "HOST:PORT/PATH"),
+        ("https://[::1/", "HOST:PORT/PATH"),
     ],
 )
 def test_any_other_address_is_an_error_with_its_mend(url: Any, mend: str) -> None:
     with pytest.raises(ConfigurationError, match=mend):
         key_source(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ada:hunter2@host.example/keys",
+        "https://ada:hunter2@host.example:port/keys",
+        "https://ada:hunter2/3@host.example/keys",
+        "https://host.example:hunter2/keys",
+        "https://[hunter2/keys",
+        "https:///keys?key=hunter2",
+        "https://host.example/keys?key=hunter2#",
+        "https://host.example/#hunter2",
+        "http://host.example/keys?key=hunter2",
+        "host.example/keys?key=hunter2",
+        "ada:hunter2@host.example/keys",
+        "ada@hunter2@host.example/keys",
+        "https://host.example/a b?key=hunter2",
+        b"https://host.example/keys?key=hunter2",
+    ],
+)
+def test_an_address_that_is_refused_shows_no_password_and_no_query(url: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        key_source(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_refused_address_is_shown_by_scheme_host_and_path() -> None:
+    with pytest.raises(ConfigurationError, match=r"\(https://host\.example/keys\)"):
+        key_source("https://host.example/keys?key=hunter2#a")
 
 
 @pytest.mark.parametrize(

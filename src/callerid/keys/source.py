@@ -99,15 +99,21 @@ class KeySource(KeyPolicy):
         _check_url(self.url)
 
     def __str__(self) -> str:
-        return self.url.partition("?")[0]  # for logs: a query may carry an API key
+        return _shown(self.url)
+
+
+def _shown(url: str) -> str:
+    """A URL for messages and logs: without user name, password, query and fragment, any of which may be a secret."""
+    return re.sub("(^|//)[^/]*@", r"\1", re.split("[?#]", url, maxsplit=1)[0], count=1)
 
 
 def _check_url(url: object) -> None:
     if not isinstance(url, str) or not url:
-        raise ConfigurationError(f"The address of a key source is {url!r}: give a URL as text.")
+        found = repr(url) if url in (None, "") else f"a {type(url).__name__}"
+        raise ConfigurationError(f"The address of a key source is {found}: give a URL as text.")
     if not SCHEME.match(url):
         raise ConfigurationError(
-            f"The URL of a key source names no host: write https://HOST/PATH, or KeyFile({url!r}) for a file."
+            f"The URL of a key source names no host: write https://HOST/PATH, or KeyFile({_shown(url)!r}) for a file."
         )
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
         raise ConfigurationError(
@@ -116,14 +122,18 @@ def _check_url(url: object) -> None:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise ConfigurationError(f"The URL of a key source cannot be read ({error}): correct it.") from None
+    except ValueError:  # its text may show a part of a password
+        raise ConfigurationError(
+            "The URL of a key source cannot be read: write https://HOST/PATH or https://HOST:PORT/PATH."
+        ) from None
     if "@" in parts.netloc:
         raise ConfigurationError("The URL of a key source holds a user name: remove it, keys are public.")
     if "#" in url:
-        raise ConfigurationError(f"The URL of a key source has a fragment: remove everything from # on ({url}).")
+        raise ConfigurationError(
+            f"The URL of a key source has a fragment ({_shown(url)}): remove everything from # on."
+        )
     if not parts.hostname:
-        raise ConfigurationError(f"The URL of a key source names no host: write https://HOST/PATH ({url}).")
+        raise ConfigurationError(f"The URL of a key source names no host: write https://HOST/PATH ({_shown(url)}).")
     _check_scheme(parts)
 
 
