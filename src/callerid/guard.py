@@ -125,8 +125,8 @@ class GuardCore:
             await wait.pause()
 
     def status(self) -> list[KeyStatus]:
-        """For a readiness probe: which keys are at hand, how old, and what went wrong last."""
-        return self.authenticator.keys.status()
+        """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last."""
+        return self.authenticator.keys.status({(issuer.keys, issuer.algorithm) for issuer in self.issuers})
 
     # --- one token ---
 

@@ -704,6 +704,19 @@ def test_warming_fetches_every_issuers_keys(served: LocalIssuer) -> None:
         assert served.fetches == {"google": 1, "firebase": 1}
 
 
+def test_the_status_leaves_out_issuers_that_are_trusted_no_more(served: LocalIssuer) -> None:
+    shop, people = served.firebase(PROJECT), served.google(CLIENT)
+    guard = Guard(people, shop)
+    other = Guard.like(guard)
+    guard.warm()
+    assert [each.source for each in guard.status()] == [str(people.keys), str(shop.keys)]
+    guard.distrust(people)
+    assert [each.source for each in guard.status()] == [str(shop.keys)]
+    assert [each.source for each in other.status()] == [str(people.keys), str(shop.keys)]
+    guard.trust(people)
+    assert [each.fetches for each in guard.status()] == [1, 1]
+
+
 def test_an_outage_is_nobodys_fault_and_hopeless_tokens_cost_no_fetch(served: LocalIssuer) -> None:
     served.fail_with(503)
     guard = Guard(served.google(CLIENT))

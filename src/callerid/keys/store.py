@@ -24,6 +24,7 @@ from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, pol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from callerid.keys.key import Algorithm, Key
 
@@ -128,10 +129,11 @@ class KeyStore:
             self._depart(entry, flight)
         return None if flight.has_landed else Wait(flight, entry.policy.fetch_seconds + plan.GRACE, entry)
 
-    def status(self) -> list[KeyStatus]:
-        """How the keys of every source asked for so far are."""
+    def status(self, wanted: AbstractSet[tuple[AnySource, Algorithm]] | None = None) -> list[KeyStatus]:
+        """How the keys of every source asked for so far are; of the ``wanted`` ones alone, where these are given."""
         now = self._timer()
-        return [_status(entry, now) for entry in list(self._entries.values())]
+        entries = list(self._entries.items())
+        return [_status(entry, now) for source, entry in entries if wanted is None or source in wanted]
 
     def ring(self, source: AnySource, algorithm: Algorithm) -> KeyRing:
         """The keys of one source, as they are and as they will be."""
