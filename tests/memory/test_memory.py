@@ -393,6 +393,42 @@ def test_what_is_remembered_is_the_token_however_it_was_sent(issuer: LocalIssuer
     assert guard.verify(token) is guard.verify(token)
 
 
+class NoLock:
+    def __enter__(self) -> None:
+        raise AssertionError("the lock was taken")
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_token_looked_up_before_is_found_without_the_lock(issuer: LocalIssuer) -> None:
+    guard, token = Guard(issuer.google(PEOPLE)), issuer.workspace_person()
+    for _ in range(2):
+        identified(guard, token)
+    guard.authenticator.cache._lock = NoLock()  # type: ignore[assignment]
+    assert identified(guard, token).caller is guard.verify(token)
+    with pytest.raises(AssertionError, match="the lock was taken"):
+        identified(guard, issuer.workspace_person("new@example.com"))
+
+
+def test_a_token_that_is_not_cached_is_told_without_the_lock() -> None:
+    memory = TokenCache(10)
+    memory._lock = NoLock()  # type: ignore[assignment]
+    assert memory.get(written("a")) is None
+
+
+def test_forms_of_one_header_share_one_place(issuer: LocalIssuer, checks: list[str]) -> None:
+    guard, token = Guard(issuer.google(PEOPLE), memory=10), issuer.workspace_person()
+    cache = guard.authenticator.cache
+    steady = issuer.workspace_person("steady@example.com")
+    for _ in range(2):
+        identified(guard, steady)
+    for number in range(100):
+        for form in ("Bearer {}{}", "bearer {}{}", " BEARER {}{}"):
+            value = form.format(token, " " * number)
+            assert guard.identify({"authorization": [value]}) == identified(guard, token)
+    assert (len(cache), len(cache.recent), len(checks)) == (2, 2, 2)
+
+
 def test_a_guard_that_identifies_otherwise_remembers_as_well(issuer: LocalIssuer, checks: list[str]) -> None:
     class Counting(Guard):
         asked = 0

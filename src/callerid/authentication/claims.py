@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,15 +11,17 @@ from callerid.errors import Reason, Unauthenticated
 from callerid.issuers import Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
 
-__all__ = ["check_audience", "check_claims", "check_time", "valid_from"]
+__all__ = ["check_audience", "check_claims", "check_time"]
 
 _BEGINNINGS: Final = ("iat", "nbf", "auth_time")
 
 GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
 
 
-def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> None:
+def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> float:
     """All that can be judged before the signature, so that hopeless tokens cost neither a key nor a fetch.
+
+    Returns when the token begins to hold: see `check_time`.
 
     Raises `Unauthenticated`: another algorithm than the issuer's (RFC 8725 section 3.1), claims of the wrong type, out
     of their time (see `check_time`), or an audience that the issuer fixes and the token does not have.
@@ -29,34 +32,35 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> Non
     if subject is None or len(subject) > issuer.longest_subject:
         raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject or '')}")
     audience = text_claim(token.claims, "aud", required=True)
-    check_time(token.claims, now, leeway)
+    begins_at = check_time(token.claims, now, leeway)
     if issuer.fixed_audience:
         check_audience(audience, issuer.audiences)
+    return begins_at
 
 
-def check_time(claims: Mapping[str, Any], now: float, leeway: float) -> None:
+def check_time(claims: Mapping[str, Any], now: float, leeway: float) -> float:
     """Dates are numbers (RFC 7519 section 2); ``exp`` and ``iat`` are required, ``nbf`` and ``auth_time`` honoured.
 
-    A token holds while ``now < exp + leeway``. Raises `Unauthenticated`.
+    A token holds while ``now < exp + leeway``, and from the latest of the other dates less the leeway on. Returns that
+    latest date, in seconds since the epoch. Raises `Unauthenticated`.
     """
     expires_at = date_claim(claims, "exp")
     if expires_at is None or "iat" not in claims:
         raise bad_claim("exp" if expires_at is None else "iat", "a date", "none")
     if now >= expires_at + leeway:
         raise Unauthenticated(Reason.EXPIRED, f"expired {now - expires_at:.0f} s ago, leeway {leeway:g} s")
+    begins_at = -math.inf
     for name in _BEGINNINGS:
         date = date_claim(claims, name)
-        if date is not None and date > now + leeway:
-            raise Unauthenticated(
-                Reason.NOT_YET_VALID,
-                f"{name} is {date - now:.0f} s from now, leeway {leeway:g} s",
-                mend="compare the clock of this machine with the one that dated the token",
-            )
-
-
-def valid_from(claims: Mapping[str, Any]) -> float:
-    """The latest of the dates before which a token does not hold, in seconds since the epoch, once checked."""
-    return max(float(claims[name]) for name in _BEGINNINGS if name in claims)
+        if date is not None and date > begins_at:
+            if date > now + leeway:
+                raise Unauthenticated(
+                    Reason.NOT_YET_VALID,
+                    f"{name} is {date - now:.0f} s from now, leeway {leeway:g} s",
+                    mend="compare the clock of this machine with the one that dated the token",
+                )
+            begins_at = float(date)
+    return begins_at
 
 
 def check_audience(audience: str | None, accepted: frozenset[str]) -> None:

@@ -30,7 +30,7 @@ _PROBATION_SHARE: Final = 5
 """One fifth of the cache is for tokens seen once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: such a one takes three times as long to make
 class CachedToken:
     """A verified token: its issuer, the key that verified it, the key set the key is of, and the caller it names."""
 
@@ -38,17 +38,18 @@ class CachedToken:
     keys: KeyRing
     key: Key
     caller: Caller
-    valid_from: float
+    begins_at: float
     """When the token begins to hold, in seconds since the epoch; it ends with the caller's ``expires_at``."""
 
 
 Fingerprint: TypeAlias = tuple[str, bytes]
-"""What a token is cached under: the header it came in and its SHA-256, so that no credential is held."""
+"""What a token is cached under: the name of the header it came in, and the SHA-256 of the header's whole value in its
+usual form, ``Bearer TOKEN``. So no credential is held."""
 
 
-def fingerprint(location: CredentialLocation, token: str) -> Fingerprint:
+def fingerprint(location: CredentialLocation, value: str) -> Fingerprint:
     """See `Fingerprint`."""
-    return location.header, sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return location.header, sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
 class TokenCache:
@@ -72,17 +73,16 @@ class TokenCache:
         self._probation: LRUCache[Fingerprint, CachedToken] = LRUCache(self.size)
         self._protected: LRUCache[Fingerprint, CachedToken] = LRUCache(self.size)
         self._lock = threading.Lock()
-        self._recent: dict[Fingerprint, CachedToken] = {}
-        """Protected tokens that were looked up lately: found without the lock, since it is only read and swapped."""
+        self.recent: dict[Fingerprint, CachedToken] = {}
+        """Protected tokens that were looked up lately: read without the lock. Where it has none, ask `get`."""
 
     def __len__(self) -> int:
         return len(self._probation) + len(self._protected)
 
     def get(self, key: Fingerprint) -> CachedToken | None:
         """The cached token, or ``None``."""
-        return self._recent.get(key) or self._get_locked(key)
-
-    def _get_locked(self, key: Fingerprint) -> CachedToken | None:
+        if key not in self._probation and key not in self._protected:
+            return None  # most tokens are new here: they do not queue for the lock
         with self._lock:
             found = self._protected.get(key)
             if found is None:
@@ -90,9 +90,9 @@ class TokenCache:
                 if found is None:
                     return None
                 self._protect(key, found)
-            if len(self._recent) >= self._most_protected:
-                self._recent = {}
-            self._recent[key] = found
+            if len(self.recent) >= self._most_protected:
+                self.recent = {}
+            self.recent[key] = found
             return found
 
     def _protect(self, key: Fingerprint, found: CachedToken) -> None:
@@ -103,8 +103,10 @@ class TokenCache:
 
     def put(self, key: Fingerprint, token: CachedToken) -> None:
         """Cache a verified token."""
+        if not self.size:
+            return
         with self._lock:
-            if not self.size or key in self._protected:
+            if key in self._protected:
                 return
             if len(self) >= self.size and key not in self._probation:
                 self._probation.popitem()

@@ -76,13 +76,18 @@ class KeyRing:
     @state.setter
     def state(self, state: plan.KeySet) -> None:
         self._state = state
-        self._at_hand = (state.keys, state.use_until(self.policy))
+        self._at_hand = (dict(state.keys), state.use_until(self.policy))
 
     def at_hand(self, kid: str) -> Key | None:
         """The key of this id, if there is one and no fetch is due; else ask `KeyStore.find`."""
         keys, until = self._at_hand
         key = keys.get(kid)
         return key if key is not None and self._timer() < until else None
+
+    def serves(self, key: Key) -> bool:
+        """Whether this very key is one of these, and no fetch is due."""
+        keys, until = self._at_hand
+        return keys.get(key.kid) is key and self._timer() < until
 
 
 class KeyStore:
