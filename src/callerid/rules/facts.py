@@ -43,9 +43,11 @@ class Facts(NamedTuple):
     @property
     def google(self) -> Caller | None:
         """The caller, if a Google identity."""
-        return self.caller if self.caller is not None and self.caller.kind is GOOGLE else None
+        caller = self.caller
+        return caller if caller is not None and caller.kind is GOOGLE else None
 
     @property
     def firebase(self) -> FirebaseFacts | None:
         """The caller's Firebase facts, if a Firebase user."""
-        return self.caller.firebase if self.caller is not None and self.caller.kind is FIREBASE else None
+        caller = self.caller
+        return caller.firebase if caller is not None and caller.kind is FIREBASE else None
