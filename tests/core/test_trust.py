@@ -135,7 +135,7 @@ def test_a_guard_like_another_goes_on() -> None:
     other = Guard.like(guard)
     identified(guard, USER)
     guard.distrust(SHOP)
-    assert other.judge(ANY_USER, identified(other, USER), {}) is not None
+    assert str(other.judge(ANY_USER, identified(other, USER), {})) == "firebase:shop-prod/u1"
     assert_unknown(guard, USER)
 
 

@@ -278,18 +278,31 @@ def test_a_forked_child_keeps_the_keys_and_fetches_for_itself(server: KeyServer,
 
 
 FORKED_WHILE_LOADING = """
-import os, sys, threading, time
+import os, sys, threading
 from callerid.keys import Key, KeySource, KeyStore, Wait
 
+usual = sys.getswitchinterval()
+
 class Slow:
-    begun = threading.Event()
+    begun, forking = threading.Event(), threading.Event()
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         if name in sys.argv[2:]:
             cls.begun.set()
-            time.sleep(0.2)
+            cls.forking.wait()
 
+def about_to_fork():
+    # Only a fork that waits for the loading to end gives the loading thread its turn.
+    sys.setswitchinterval(1_000)
+    Slow.forking.set()
+
+# It runs before what the library registers, which was registered before it.
+os.register_at_fork(
+    before=about_to_fork,
+    after_in_parent=lambda: sys.setswitchinterval(usual),
+    after_in_child=lambda: sys.setswitchinterval(usual),
+)
 sys.meta_path.insert(0, Slow)
 source, store = KeySource(sys.argv[1]), KeyStore()
 store.warm(source, "RS256")

@@ -96,6 +96,16 @@ def test_whom_the_rules_refuse_is_accepted_and_cut_off_when_they_are_enforced(
     assert callers == [seen]
 
 
+def test_so_is_who_connects_at_an_ambiguous_path() -> None:
+    CLOCK.now = MIDNIGHT - 600
+    app, callers = Starlette(), list[Any]()
+    app.mount("/sub", waiting(callers, MIDNIGHT))
+    guard = callerid.starlette.Guard(ISSUER.google(CLIENT), clock=CLOCK)
+    guard.protect(app, default=callerid.Public(), routes={"/sub/*": OTHERS}, enforce=False, until=DAY)
+    assert meet(app, None, "/sub/a//b").sent == [ACCEPTED, ENFORCED]
+    assert callers == [None]
+
+
 @ADAPTERS
 @WAYS
 def test_nor_does_a_socket_outlive_that_which_may_outlive_tokens(adapt: Any, path: str) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import sys
+from types import ModuleType
+from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 
 from callerid import Caller, Public, Where, google
 from callerid.asgi import McpSessions
 from callerid.authorization import Check, Decision, evaluate
-from callerid.errors import Reason
+from callerid.errors import Reason, UnguardedEndpointError
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
 from tests.rollout.world import CLIENT, CLOCK, DAY, ISSUER, MIDNIGHT, Clock
-from tests.starlette.world import STAFF, Diary, Opaque, ask, closed, dial, scope_of
+from tests.starlette.world import STAFF, Diary, Opaque, ask, closed, scope_of
 from tests.starlette.world import new_guard as remote_guard
 
 
@@ -25,8 +28,12 @@ def test_the_old_name_of_accepted_iss_still_answers() -> None:
 
 
 def test_without_the_mcp_sdk_no_request_concerns_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "mcp", raising=False)
-    assert not McpSessions().concerns(scope_of("POST", "/mcp", []))
+    call = scope_of("POST", "/mcp", [])
+    monkeypatch.setitem(sys.modules, "mcp", ModuleType("mcp"))
+    assert McpSessions().concerns(call)
+    monkeypatch.delitem(sys.modules, "mcp")
+    assert not McpSessions().concerns(call)
+    assert McpSessions(secret="x" * 32).concerns(call)
 
 
 def new_guard() -> Guard:
@@ -42,30 +49,29 @@ def test_a_token_whose_refusal_is_waived_is_nobodys_for_further_checks_of_the_sa
     assert [refusal.reason for refusal, _ in decision.waived] == [Reason.MALFORMED_TOKEN, Reason.NO_CREDENTIAL]
 
 
-def test_a_socket_at_an_ambiguous_path_that_is_let_through_ends_when_rules_are_enforced(ran: Diary) -> None:
-    app = closed(
-        Mount("/sub", app=Opaque(ran, "sub")),
-        guard=new_guard(),
-        default=Public(),
-        routes={"/sub/*": STAFF},
-        enforce=False,
-        until=DAY,
-    )
-    assert dial(app, "/sub/a//b").messages[0]["type"] == "websocket.accept"
+def test_an_ambiguous_path_that_is_let_through_waits_for_keys_to_say_who_calls() -> None:
+    seen: list[str] = []
 
+    async def app_below(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(str(scope["state"]["caller"]))
+        await PlainTextResponse("below")(scope, receive, send)
 
-def test_an_ambiguous_path_that_is_let_through_waits_for_keys(ran: Diary) -> None:
+    CLOCK.now = MIDNIGHT - 600
     with LocalIssuer(clock=CLOCK) as issuer:
         guard = remote_guard(issuer, clock=CLOCK)
-        app = closed(
-            Mount("/sub", app=Opaque(ran, "sub")), guard=guard, routes={"/sub/*": STAFF}, enforce=False, until=DAY
-        )
+        app = closed(Mount("/sub", app=app_below), guard=guard, routes={"/sub/*": STAFF}, enforce=False, until=DAY)
         token = issuer.workspace_person("ada@example.com")
-        assert ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"}).status == 200
+        reply = ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"})
+        assert (reply.status, reply.text, issuer.fetches) == (200, "below", {"google": 1})
+    assert seen == ["user:ada@example.com"]
 
 
-def test_what_has_no_code_of_its_own_may_be_marked() -> None:
-    assert new_guard().allow(STAFF)(functools.partial(print)) is not None
+def test_what_has_no_code_of_its_own_raises_where_its_mark_is_not_enforced() -> None:
+    printed: list[str] = []
+    marked = new_guard().allow(STAFF)(functools.partial(printed.append, "ran"))
+    with pytest.raises(UnguardedEndpointError, match=r"append is marked with Domain\('example.com'\)"):
+        marked()
+    assert printed == []
 
 
 def test_an_ambiguous_path_is_refused_where_rules_begin_to_be_enforced_while_they_are_asked(ran: Diary) -> None:
@@ -86,5 +92,6 @@ def test_an_ambiguous_path_is_refused_where_rules_begin_to_be_enforced_while_the
         until=DAY,
     )
     token = ISSUER.workspace_person("ada@example.com", audience=CLIENT)
-    assert ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"}).status == 400
+    reply = ask(app, "/sub/a//b", headers={"authorization": f"Bearer {token}"})
+    assert (reply.status, reply.json["reason"]) == (400, "ambiguous_path")
     assert ran == []
