@@ -7,26 +7,26 @@ for opaque and ends stricter: the default judges (and may not be an open one), a
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastapi.routing
 from fastapi import APIRouter, params
 from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Match, Route, Router, WebSocketRoute
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
 from callerid.fastapi.comparing import compare_before_endpoint
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
 from callerid.marks import Mark, marks_on, path_parameters
-from callerid.starlette.narrow import KEY, Narrowing, shallow_copy
+from callerid.starlette.direct import still_serves
 from callerid.starlette.passage import Ruling
-from callerid.starlette.reading import FULL, NONE, PARTIAL, Place, RouteReader, Step
+from callerid.starlette.reading import FULL, NONE, PARTIAL, Dispatch, Place, RouteReader, Step
 from callerid.starlette.redirects import redirected
 
 __all__ = ["FastAPIReader"]
@@ -51,16 +51,54 @@ _UNSEEN_RULES = (
 )
 
 
-@dataclass(eq=False, slots=True)
+class _Included(Step):
+    """A step into an included router, which asks itself once more what serves: it is answered with what was judged."""
+
+    __slots__ = ("answer", "included", "inside")
+
+    def __init__(self, around: Place, included: Any, judged: Scope, inside: Step, answer: Any) -> None:
+        places = (around, *inside.places)
+        super().__init__(places, inside.route, inside.serves, judged, inside.path, inside.endpoint, inside.behind)
+        self.included, self.inside, self.answer = included, inside, answer
+
+    @property
+    def found(self) -> Scope:
+        """What the framework adds to the scope for this route."""
+        inside = self.inside.found if type(self.inside) is _Included else self.inside.judged
+        return {**self.judged, **inside}
+
+    def pinned(self) -> Any:
+        """The included router, answering with what was found in it."""
+        return _copy_with(self.included, _match=_always(self.answer))
+
+    def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """As `Step.hand_over` does, by FastAPI's own handling of included routers."""
+        if not still_serves(self.route, self.serves):
+            return dispatch.router.not_found(scope, receive, send)
+        dispatch.prepare(dispatch.router, self.included, scope, self.judged)
+        handled: Awaitable[None] = self.pinned().handle(scope, receive, send)
+        return handled
+
+
 class _Frontend(Step):
     """A step into the second table that FastAPI tries when no route matches."""
 
-    found: Any = None
+    __slots__ = ("answer",)
 
-    def table(self, narrowing: Narrowing) -> Router:
-        copy = narrowing.once(self.pinned)
-        copy.__dict__.update({"routes": [], _MATCH_FRONTEND: _always(self.found)})
-        return copy
+    def __init__(self, step: Step, answer: Any) -> None:
+        super().__init__(step.places, step.route, step.serves, step.judged, step.path, step.endpoint)
+        self.answer = answer
+
+    def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Let FastAPI serve it from a router that has nothing else, and finds what was judged."""
+        # A context is a copy, which stays as it was judged.
+        if self.answer[3] is None and not still_serves(self.route, self.serves):
+            return dispatch.router.not_found(scope, receive, send)
+        router = _copy_with(
+            dispatch.router, routes=[], redirect_slashes=False, **{_MATCH_FRONTEND: _always(self.answer)}
+        )
+        served: Awaitable[None] = dispatch.serve(router, scope, receive, send)
+        return served
 
 
 class FastAPIReader(RouteReader):
@@ -75,7 +113,7 @@ class FastAPIReader(RouteReader):
         # Held with what is known of them, so that no other object can come to have their id.
         self._declared: dict[int, tuple[params.Depends, tuple[Mark, ...]]] = {}
         self._around: dict[int, tuple[tuple[Any, ...], tuple[Place]]] = {}
-        self._included: dict[int, _Included] = {}
+        self._included: dict[int, _Declared] = {}
 
     # --- which route ---
 
@@ -100,45 +138,29 @@ class FastAPIReader(RouteReader):
             route, judged, found = partial
         if found is None:
             return self.settle(route, *judged, scope)
-        return self._descend(route, judged, found, scope, 0)
+        return self._descend(route, judged[1], found, scope)
 
-    def _descend(self, included: Any, judged: tuple[Match, Scope], found: Any, scope: Scope, depth: int) -> Step:
+    def _descend(self, included: Any, judged: Scope, found: Any, scope: Scope) -> _Included:
         """The step that an included router is: it leads to the route in it that serves."""
-        inner_match, inner_scope, route, context = found
-        around, pin = self._around_included(included), self._known_included(included).pin(depth)
-        if inner_match is NONE or route is None:
-            return Step((around,), pin, judged, {}, endpoint=False, route=included, inside=((NONE, {}, None, None),))
+        match, child_scope, route, context = found
+        around = self._around_included(included)
+        if match is NONE or route is None:
+            nothing = Step((), None, (None, None), {}, {}, endpoint=False)
+            return _Included(around, included, judged, nothing, (NONE, {}, None, None))
         if _is_included(route):
-            step = self._descend(route, (inner_match, inner_scope), _found_in(route, scope), scope, depth + 1)
-            serves = step.pinned
-        else:
-            subject = _subject(route, context)
-            step = self.settle(subject, inner_match, inner_scope, scope)
+            inner = self._descend(route, child_scope, _found_in(route, scope), scope)
+            return _Included(around, included, judged, inner, (match, child_scope, inner.pinned(), None))
+        subject = _subject(route, context)
+        step = self.settle(subject, match, child_scope, scope)
+        if subject is not route:
             # An API route is handled with its context, of which the copy stays as it was judged.
-            serves, context = (step.pinned, context) if subject is route else (route, self._copy_of(context))
-        found = (inner_match, inner_scope, serves, context)
-        return Step(
-            (around, *step.places),
-            pin,
-            judged,
-            step.path,
-            step.endpoint,
-            step.behind,
-            included,
-            (found, *step.inside),
-        )
-
-    def _known_included(self, included: Any) -> _Included:
-        key = id(included)
-        known = self._included.get(key)
-        if known is None or not known.is_still(included):
-            known = self._included[key] = _Included(included, lambda _: self._included.pop(key, None))
-        return known
+            context = self._copy_of(context)
+        return _Included(around, included, judged, step, (match, child_scope, route, context))
 
     def _copy_of(self, context: Any) -> Any:
         known = self._knowledge(context)
         if known.copy is None:
-            known.copy = shallow_copy(context)
+            known.copy = _copy_with(context)
         return known.copy
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
@@ -150,8 +172,8 @@ class FastAPIReader(RouteReader):
         if match is NONE or route is None:
             return None
         step = super().settle(_subject(route, context), match, child_scope, scope)
-        found = (match, child_scope, route, shallow_copy(context))
-        return _Frontend(step.places, step.pinned, step.judged, step.path, step.endpoint, None, route, found=found)
+        context = None if context is None else _copy_with(context)
+        return _Frontend(step, (match, child_scope, route, context))
 
     # --- what stands there ---
 
@@ -169,11 +191,14 @@ class FastAPIReader(RouteReader):
         return known[1]
 
     def _around_included(self, included: Any) -> Place:
-        declared = (*included.include_context.dependencies, *included.original_router.dependencies)
-        known = self._known_included(included)
-        if known.around is None or known.declared != declared:
-            known.declared, known.around = declared, Place("", self._marks_in(declared))
-        return known.around
+        dependencies = (*included.include_context.dependencies, *included.original_router.dependencies)
+        key = id(included)
+        known = self._included.get(key)
+        if known is None or known.included() is not included or known.dependencies != dependencies:
+            reference = weakref.ref(included, lambda _: self._included.pop(key, None))
+            known = _Declared(reference, dependencies, Place("", self._marks_in(dependencies)))
+            self._included[key] = known
+        return known.place
 
     def _standing_around(self, included: Any) -> Iterator[Place]:
         """The same, by where it stands."""
@@ -357,40 +382,19 @@ def _resolved_in(included: Any, scope: Scope) -> tuple[Any, tuple[Match, Scope]]
     return (None if judged[0] is NONE else _found_in(included, scope)), judged
 
 
-class _Included:
-    """An included router that was read, and what answers in its stead with what was found in it."""
+class _Declared(NamedTuple):
+    """The dependencies that stand around an included router, and the place that they make."""
 
-    def __init__(self, included: Any, forget: Callable[[Any], Any]) -> None:
-        self._included: Callable[[], Any] = weakref.ref(included, forget)
-        self._inside: tuple[Any, Any] = (included.original_router, included.include_context)
-        self._pins: list[Any] = []
-        self.declared: tuple[Any, ...] = ()
-        self.around: Place | None = None
-
-    def is_still(self, included: Any) -> bool:
-        """Whether this is the same one, with the same inside."""
-        router, context = self._inside
-        return (
-            self._included() is included and included.original_router is router and included.include_context is context
-        )
-
-    def pin(self, depth: int) -> Any:
-        """Stands in for the included router, inside so many others."""
-        while len(self._pins) <= depth:
-            self._pins.append(_pinned_included(self._included(), len(self._pins)))
-        return self._pins[depth]
+    included: Callable[[], Any]
+    dependencies: tuple[Any, ...]
+    place: Place
 
 
-def _pinned_included(included: Any, depth: int) -> Any:
-    def matches(scope: Scope) -> Any:
-        step: Step = scope[KEY].step
-        return step.inside[depth - 1][:2] if depth else step.judged
-
-    def match(scope: Scope) -> Any:
-        return scope[KEY].step.inside[depth]
-
-    copy = shallow_copy(included)
-    copy.__dict__.update(matches=matches, _match=match)
+def _copy_with(original: Any, **members: Any) -> Any:
+    """The same class and members but for these, without running any constructor."""
+    kind: type[Any] = type(original)
+    copy: Any = object.__new__(kind)
+    copy.__dict__.update(original.__dict__, **members)
     return copy
 
 

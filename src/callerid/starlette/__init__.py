@@ -2,7 +2,6 @@
 
 The staircase inside::
 
-    narrow                      a router that can serve one route only
     scope                       what a request's scope says of its caller
     fastapis ← marking ← reading    what stands at a route
     passage ← protection        one request's state; the decision and the answer

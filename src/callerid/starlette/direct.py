@@ -1,66 +1,82 @@
-"""Handing a request to its route as the framework's own dispatch does, where that dispatch is known.
+"""Handing a request to its route as the framework's own dispatch does, with the match that was judged.
 
-Starlette's `Router.app` and FastAPI's `APIRouter.app` do little between the match and ``route.handle``. Where the
-dispatch of a router is exactly one of these, the guard does that little itself, with the match that it has judged: no
-second match exists that could disagree. Anywhere else the framework's dispatch runs over a table of the one route (see
-``narrow``).
+Starlette's `Router.app` and FastAPI's `APIRouter.app` do little between the match and ``route.handle``. The guard does
+that little itself: no second match exists that could disagree. A router that dispatches in a way of its own cannot be
+guarded from inside.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
-from starlette.types import Scope
+from starlette.datastructures import URL
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Router
+from starlette.types import Receive, Scope, Send
 
-__all__ = ["Prepare", "is_plain", "preparation_of"]
-
-
-def is_plain(route: object) -> bool:
-    """Whether a route is exactly of one of the framework's own classes that serve an endpoint."""
-    kind = type(route)
-    return kind in (Route, WebSocketRoute) or (
-        kind.__module__ == "fastapi.routing" and kind.__name__ in ("APIRoute", "APIWebSocketRoute")
-    )
+__all__ = ["Prepare", "preparation_of", "redirect", "serves", "still_serves"]
 
 
-Prepare: TypeAlias = Callable[[Router, BaseRoute, Scope, Scope], None]
+def serves(route: Any) -> tuple[Any, Any]:
+    """What a route hands over to."""
+    return getattr(route, "endpoint", None), getattr(route, "app", None)
+
+
+def still_serves(route: Any, then: tuple[Any, Any]) -> bool:
+    """Whether a route hands over to the very same as before; what looks equal may be marked otherwise."""
+    return getattr(route, "endpoint", None) is then[0] and getattr(route, "app", None) is then[1]
+
+
+Prepare: TypeAlias = Callable[[Router, Any, Scope, Scope], None]
 """Writes into a scope what the dispatch would: for a router, its route, the scope and what the match adds to it."""
 
-_STARLETTES: Final = Router.app
-_SETS_ROUTE: Final = "route" in _STARLETTES.__code__.co_consts
-"""Whether this release of Starlette names the route in the scope."""
+
+def preparation_of(router: Router, serve: Any) -> Prepare | None:
+    """What a router's dispatch does between match and ``route.handle``; ``None`` where it is not the framework's."""
+    owner = next((kind for kind in type(router).__mro__ if vars(kind).get("app") is serve), None)
+    if owner is Router and serve.__module__ == "starlette.routing":
+        return _starlette_with_route if "route" in serve.__code__.co_consts else _starlette
+    if owner is not None and owner.__module__ == serve.__module__ == "fastapi.routing":
+        return _fastapi(serve)
+    return None
 
 
-def preparation_of(serve: Any) -> Prepare | None:
-    """What this dispatch does between match and ``route.handle``; ``None`` where it is not known."""
-    if serve is _STARLETTES:
-        return _starlette
-    fastapis: Any = sys.modules.get("fastapi.routing")
-    return _fastapi(fastapis) if fastapis is not None and serve is getattr(fastapis.APIRouter, "app", None) else None
-
-
-def _starlette(_: Router, route: BaseRoute, scope: Scope, found: Scope) -> None:
-    if _SETS_ROUTE:  # pragma: no branch - older releases do not
-        scope["route"] = route
+def _starlette(_: Router, _route: Any, scope: Scope, found: Scope) -> None:
     scope.update(found)
 
 
-def _fastapi(module: Any) -> Prepare | None:
-    """As ``fastapi.routing.APIRouter.app`` does in the newest releases, by its own functions, which are private."""
-    names = module.APIRouter.app.__code__.co_names
-    if not all(name in names and hasattr(module, name) for name in _FASTAPIS):
-        return None  # pragma: no cover - older releases
-    limit, update, select = (getattr(module, name) for name in _FASTAPIS)
+def _starlette_with_route(_: Router, route: Any, scope: Scope, found: Scope) -> None:
+    scope["route"] = route
+    scope.update(found)
+
+
+def _fastapi(serve: Any) -> Prepare:
+    """As ``fastapi.routing.APIRouter.app`` does, by its own functions, which are private and differ with releases."""
+    limit, update, select = (
+        serve.__globals__.get(name, other) if name in serve.__code__.co_names else other
+        for name, other in _FASTAPIS.items()
+    )
 
     def prepare(router: Any, route: Any, scope: Scope, found: Scope) -> None:
-        limit(scope, router.form_limits)
+        limit(scope, getattr(router, "form_limits", None))
         update(scope, found)
-        select(scope=scope, path=getattr(route, "path_format", None), mount=False)
+        select(scope=scope, path=getattr(route, "path_format", None), mount=isinstance(route, Mount))
 
     return prepare
 
 
-_FASTAPIS: Final = ("_apply_router_form_limits", "_update_scope", "_route_selected")
+def _nothing(*_: Any, **__: Any) -> None:
+    """For what a release of FastAPI does not do."""
+
+
+_FASTAPIS: Final[dict[str, Any]] = {
+    "_apply_router_form_limits": _nothing,
+    "_update_scope": dict[str, Any].update,
+    "_route_selected": _nothing,
+}
+
+
+async def redirect(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a redirect to the path of this scope, as ``Router.app`` does. Source: starlette/routing.py."""
+    await RedirectResponse(url=str(URL(scope=scope)))(scope, receive, send)

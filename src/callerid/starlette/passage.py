@@ -18,13 +18,15 @@ from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEnd
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import Mark, path_parameters, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
-from callerid.starlette.narrow import KEY
 from callerid.starlette.reading import Place, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
 __all__ = ["KEY", "NO_ENTRIES", "Passage", "Ruling", "TableMatch"]
+
+KEY: Final = "callerid"
+"""Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
 
 Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
 
@@ -162,7 +164,9 @@ class Passage:
     outer_scopes: tuple[Scope, ...] = ()
     """The scopes of the middleware outside, which look into them after the request: its own router's first."""
     step: Step | None = None
-    """Where the router's table leads: its pin answers with the match by which it was chosen."""
+    """Where the router's table leads, if it leads to a route."""
+    answer: Any = None
+    """What the router answers by itself where no route matches, as it was judged."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
     _decided: frozenset[Mark] = frozenset()
     _path: Mapping[str, Any] = MappingProxyType({})
@@ -264,12 +268,12 @@ class Passage:
     def _rest_of_path(self, scope: Scope) -> str:
         """The path below an opaque mount. Raises `BadRequest` where it could be read in another way."""
         step = cast("Step", self.step)
-        root_path = step.judged[1].get("root_path", scope.get("root_path", ""))
+        root_path = step.judged.get("root_path", scope.get("root_path", ""))
         self.judged_path = (scope.get("method"), scope["path"], root_path)
-        path, trouble = below_mount(scope, step.judged[1], getattr(step.route, "app", None))
+        path, trouble = below_mount(scope, step.judged, getattr(step.route, "app", None))
         if trouble is not None:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
-        if step.judged[1].get("root_path", "") != scope.get("root_path", ""):
+        if step.judged.get("root_path", "") != scope.get("root_path", ""):
             return path
         # What does not cut the path, as a frontend does not, finds its own template at the beginning.
         return "/" + "/".join(path.split("/")[1 + step.places[-1].path.count("/") :])

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from starlette.applications import Starlette
 from starlette.convertors import FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
-from callerid.starlette.direct import is_plain
+from callerid.starlette.direct import Prepare, serves, still_serves
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.marking import MarkedApp
-from callerid.starlette.narrow import Narrowing, pinned, serves, still_serves
 from callerid.starlette.route_middleware import compare_at_endpoint
 
 __all__ = [
@@ -92,40 +91,50 @@ class Place:
     ways: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
-@dataclass(eq=False, slots=True)
-class Step:
-    """Where one router's table leads this request: through ``places`` to a route, pinned to what was ``judged``.
+class Dispatch(Protocol):
+    """What a step is handed over by."""
 
-    ``behind`` is the router that surely stands behind it and will judge for itself, ``endpoint`` whether one is meant
-    (a wrong method, 405, means none). ``path`` are the path parameters that an endpoint will get, and ``route`` is here
-    to live as long as the request: its pin does not keep it, and the table may not, either.
+    router: Router
+    serve: Any
+    prepare: Prepare
+
+
+class Step:
+    """Where one router's table leads this request: through ``places`` to a route, with the match that was ``judged``.
+
+    ``judged`` is what the match adds to the scope, ``path`` the path parameters that an endpoint will get, and
+    ``endpoint`` whether one is meant (a wrong method, 405, means none). ``behind`` is the router that surely stands
+    behind the route and will judge for itself, and ``serves`` what the route handed over to when it was read.
     """
 
-    places: tuple[Place, ...]
-    pinned: BaseRoute
-    judged: tuple[Match, Scope]
-    path: Mapping[str, Any]
-    endpoint: bool
-    behind: Router | None = None
-    route: Any = None
-    inside: tuple[Any, ...] = ()
-    """What was found in each of the tables within the route, outermost first, if there are any."""
-    serves: tuple[Any, Any] | None = None
-    """What the route serves, where it is of a class of Starlette's own: then it may be handed the request directly."""
+    __slots__ = ("behind", "endpoint", "judged", "path", "places", "route", "serves")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what was found
+        self,
+        places: tuple[Place, ...],
+        route: Any,
+        serves: tuple[Any, Any],
+        judged: Scope,
+        path: Mapping[str, Any],
+        endpoint: bool,
+        behind: Router | None = None,
+    ) -> None:
+        self.places, self.route, self.serves, self.judged = places, route, serves, judged
+        self.path, self.endpoint, self.behind = path, endpoint, behind
 
     @property
     def found(self) -> Scope:
         """What the framework adds to the scope for this route."""
-        found = dict(self.judged[1])
-        if not self.inside:
-            found.setdefault("route", self.route)
-        for _, child_scope, *_ in self.inside:
-            found.update(child_scope)
-        return found
+        return {"route": self.route, **self.judged}
 
-    def table(self, narrowing: Narrowing) -> Router:
-        """The router with nothing but this route to serve."""
-        return narrowing.to(self.pinned, self.route)
+    def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hand the request to the route that was judged, with the match that was judged, if it still serves that."""
+        route = self.route
+        if not still_serves(route, self.serves):
+            return dispatch.router.not_found(scope, receive, send)
+        dispatch.prepare(dispatch.router, route, scope, self.judged)
+        handled: Awaitable[None] = route.handle(scope, receive, send)
+        return handled
 
 
 class RouteReader:
@@ -158,13 +167,12 @@ class RouteReader:
         is_endpoint = match is FULL
         return Step(
             known.places.get(handler) or self._read_once(known, handler),
-            known.pin,
-            (match, child_scope),
+            route,
+            known.serves,
+            child_scope,
             child_scope.get("path_params") or scope.get("path_params") or {},
             is_endpoint,
             self.behind(route) if is_endpoint and known.is_mounted else None,
-            route,
-            serves=known.serves if known.is_plain else None,
         )
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
@@ -223,9 +231,7 @@ class RouteReader:
             reference or (lambda: route),
             serves(route),
             _class_of(self.target(route)),
-            pinned(route),
             isinstance(route, Mount | Host),
-            is_plain(route),
             problem,
         )
         if reference is not None:
@@ -310,20 +316,18 @@ _ANY_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 class _Known:
     """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
 
-    __slots__ = ("copy", "is_class", "is_mounted", "is_plain", "kind", "pin", "places", "problem", "route", "serves")
+    __slots__ = ("copy", "is_class", "is_mounted", "kind", "places", "problem", "route", "serves")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what is known of one route
+    def __init__(
         self,
         route: Callable[[], Any],
         serves: tuple[Any, Any],
         kind: type[Any],
-        pin: BaseRoute,
         is_mounted: bool,
-        is_plain: bool,
         problem: str,
     ) -> None:
-        self.route, self.serves, self.kind, self.pin, self.is_mounted = route, serves, kind, pin, is_mounted
-        self.is_plain, self.problem = is_plain, problem
+        self.route, self.serves, self.kind, self.is_mounted = route, serves, kind, is_mounted
+        self.problem = problem
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
         """As it was when it was read, if anybody had to know."""

@@ -104,16 +104,15 @@ INTRODUCED: Final = ("state", "user", "auth")
 _PUBLISHED: Final = ("router", "user", "auth", "endpoint", "path_params", "route")
 
 
-def publish(scope: Scope, found: Scope, outer: Scope) -> None:
+def publish(scope: Scope, step: Any, outer: Scope) -> None:
     """Write into an outer scope what middleware expects there after the router has run, such as the endpoint.
 
-    ``found`` is what the route's matching adds to the scope.
+    ``step`` is where the router's table leads, if it leads to a route.
     """
+    found = scope if step is None else {**scope, **step.found}
     for name in _PUBLISHED:
         if name in found:
             outer[name] = found[name]
-        elif name in scope:
-            outer[name] = scope[name]
     seen = outer.get("state")
     if type(seen) is RequestState and is_served(scope):
         seen[_CALLER] = scope["state"][_CALLER]

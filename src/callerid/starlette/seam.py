@@ -1,6 +1,7 @@
-"""Where a guard sits: in place of ``Router.app``, between a router's middleware and its own dispatch.
+"""The guard is the dispatch: it stands in place of ``Router.app``, behind a router's own middleware.
 
-Resolve once, decide, let the framework serve from a table of one.
+It asks the router's routes once which one serves, decides by what holds there, and hands that very match to that very
+route. Nothing of the application runs between decision and route, and no second match exists that could disagree.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from callerid.asgi.exchange import Exchange
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
 from callerid.paths import ambiguous
-from callerid.starlette.direct import preparation_of
-from callerid.starlette.narrow import Narrowing, deaf, is_narrowable, still_serves
+from callerid.starlette.direct import Prepare, preparation_of, redirect
 from callerid.starlette.passage import KEY, Passage
 from callerid.starlette.protection import HeldSend, Protection
-from callerid.starlette.reading import LONGEST_CHAIN, Step, end_of_chain, router_of
+from callerid.starlette.reading import LONGEST_CHAIN, NONE, Step, end_of_chain, router_of
 from callerid.starlette.redirects import redirected
 from callerid.starlette.scope import INTRODUCED, Entry, is_served, publish
 
@@ -33,15 +33,14 @@ _installing = threading.Lock()
 
 
 class Seam:
-    """One router's seam. Without a protection of its own it judges only requests that come from a protected router."""
+    """One router's dispatch. Without a protection of its own it judges only what comes from a protected router."""
 
-    def __init__(self, router: Router, serve: Any) -> None:
+    def __init__(self, router: Router, serve: Any, prepare: Prepare) -> None:
         self.router = router
         self.serve = serve
+        self.prepare = prepare
         self.protection: Protection | None = None
         self.start: Callable[[], None] | None = None
-        self._narrowing = Narrowing(router, serve)
-        self._prepare = preparation_of(serve)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if it may."""
@@ -56,17 +55,17 @@ class Seam:
             self._start()
         # A copy: what is judged is what is served, whatever others do to theirs meanwhile.
         exchange = Exchange({**scope, KEY: passage}, receive, send)
-        decided = self._decided(passage, exchange)
-        router = decided if isinstance(decided, Router) else await decided
-        if router is not None:
-            exchange.scope.setdefault("router", self.router)
-            for outer in passage.outer_scopes:
-                publish(exchange.scope, {} if passage.step is None else passage.step.found, outer)
-            token = DECIDED.set(passage)
-            try:
-                await self._dispatch(passage, router, exchange)
-            finally:
-                DECIDED.reset(token)
+        waiting = self._decide(passage, exchange)
+        if waiting is not None and not await waiting:
+            return
+        exchange.scope.setdefault("router", self.router)
+        for outer in passage.outer_scopes:
+            publish(exchange.scope, passage.step, outer)
+        token = DECIDED.set(passage)
+        try:
+            await self._dispatch(passage, exchange)
+        finally:
+            DECIDED.reset(token)
 
     async def _live(self, exchange: Exchange) -> None:
         try:
@@ -102,10 +101,10 @@ class Seam:
             passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
         return passage
 
-    def _decided(self, passage: Passage, exchange: Exchange) -> Router | Awaitable[Router | None]:
-        """The router with what may be served; ``None`` where the request was refused, and answered.
+    def _decide(self, passage: Passage, exchange: Exchange) -> Awaitable[bool] | None:
+        """Find what serves, and decide: ``None`` for a request that is let in at once, else what has to be awaited.
 
-        At once for most requests; the others have to be awaited.
+        That gives ``False`` for a request that was refused, and answered.
         """
         scope, router = exchange.scope, self.router
         protection = passage.way.areas[-1][0]
@@ -123,51 +122,30 @@ class Seam:
         passage.step = step
         if step.behind is not None and install(step.behind) is not None:
             passage.leads_to = step.behind
-            return step.table(self._narrowing)
-        place = step.places[-1] if step.endpoint else None
-        waiting = protection.decide(passage, place, step.path, exchange)
-        return self._table(step) if waiting is None else self._waited_for(waiting, step)
-
-    async def _waited_for(self, waiting: Awaitable[bool], step: Step) -> Router | None:
-        return self._table(step) if await waiting else None
-
-    def _table(self, step: Step) -> Router:
-        """The router itself where the route is handed the request directly, else one that can serve nothing else."""
-        return self.router if self._is_direct(step) else step.table(self._narrowing)
-
-    def _is_direct(self, step: Step | None) -> bool:
-        return self._prepare is not None and step is not None and step.serves is not None
-
-    def _hand_over(self, step: Step, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Hand the request to the route that was judged, with the match that was judged, if it still serves that."""
-        route: Any = step.route
-        if self._prepare is None or step.serves is None or not still_serves(route, step.serves):
-            return self.router.not_found(scope, receive, send)
-        self._prepare(self.router, route, scope, step.judged[1])
-        handled: Awaitable[None] = route.handle(scope, receive, send)
-        return handled
-
-    async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> Router | None:
-        """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
-        # A path that could be read in two ways leads to nobody's rule but the default.
-        scope = exchange.scope
-        is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
-        target = None if is_ambiguous else redirected(self.router, scope)
-        try:
-            step = None if target is None else self._follow(routes, passage, target)
-        except Exception as error:  # noqa: BLE001 - raised again
-            await self._unresolved(error, passage, exchange)
             return None
+        return protection.decide(passage, step.places[-1] if step.endpoint else None, step.path, exchange)
+
+    async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> bool:
+        """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
+        scope, protection = exchange.scope, passage.protection
+        target = redirected(self.router, scope)
+        # A path that could be read in two ways leads to nobody's rule but the default.
+        is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
+        try:
+            step = None if target is None or is_ambiguous else self._follow(routes, passage, target)
+            if target is not None and step is None and not (is_ambiguous and _leads(routes, target)):
+                target = None
+        except Exception as error:  # noqa: BLE001 - raised again
+            return await self._unresolved(error, passage, exchange)
+        # Only what was judged: a route that was added meanwhile does not serve.
+        passage.answer = self.router.default if target is None else functools.partial(_redirected, target)
         if target is None or step is None:
-            path: dict[str, Any] = exchange.scope.get("path_params") or {}
-            admitted = await passage.protection.admit(passage, None, path, exchange)
-            return deaf(self.router, routes) if admitted else None
+            return await protection.admit(passage, None, scope.get("path_params") or {}, exchange)
         place = step.places[-1] if step.endpoint and passage.step is step else None
         admitted = await passage.protection.admit(passage, place, step.path, exchange._replace(scope=target))
-        exchange.scope.update({name: target[name] for name in INTRODUCED if name in target})
+        scope.update({name: target[name] for name in INTRODUCED if name in target})
         passage.step = None
-        # Nothing but the redirect: what else the router may answer by default was not judged.
-        return deaf(self.router, routes, default=self.router.not_found) if admitted else None
+        return admitted
 
     def _follow(self, routes: Iterable[BaseRoute], passage: Passage, target: Scope) -> Step | None:
         """The route that a redirect leads to, however many routers further in; ``None`` if this router has none.
@@ -186,33 +164,45 @@ class Seam:
             inner = None if step.behind is None else install(step.behind)
             if inner is None:
                 return step
-            router, routes, scope, found = inner.router, inner.router.routes, {**scope, **step.judged[1]}, step
+            router, routes, scope, found = inner.router, inner.router.routes, {**scope, **step.judged}, step
             if inner.protection is not None:
                 passage.enter(inner.protection)
             passage.note(passage.protection.reader.around(router))
 
-    async def _unresolved(self, error: Exception, passage: Passage, exchange: Exchange) -> None:
+    async def _unresolved(self, error: Exception, passage: Passage, exchange: Exchange) -> bool:
         """What a route's own matching raises is shown to those alone whom the default admits."""
         if await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange):
             raise error
+        return False
 
-    def _dispatch(self, passage: Passage, router: Router, exchange: Exchange) -> Awaitable[None]:
-        step = passage.step
-        if step is not None and self._is_direct(step) and passage.leads_to is None:
-            serve: Any = functools.partial(self._hand_over, step)
-        else:
-            serve = functools.partial(self.serve, router)
+    def _dispatch(self, passage: Passage, exchange: Exchange) -> Awaitable[None]:
         scope, receive, send = exchange
+        step = passage.step
         if passage.leads_to is not None:
             send = HeldSend(passage, exchange)
         elif scope["type"] == "websocket":
+            serve = self._served(passage)
             return passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
         elif passage.protection.mcp_sessions.concerns(scope):
             protection = passage.protection
             enforced = not passage.is_let_through(protection.guard)
-            return protection.mcp_sessions.serve(serve, exchange, passage.caller, enforced=enforced)
-        served: Awaitable[None] = serve(scope, receive, send)
-        return served
+            return protection.mcp_sessions.serve(self._served(passage), exchange, passage.caller, enforced=enforced)
+        if step is not None:
+            return step.hand_over(self, scope, receive, send)
+        answered: Awaitable[None] = passage.answer(scope, receive, send)
+        return answered
+
+    def _served(self, passage: Passage) -> Any:
+        """What serves a request that was let in."""
+        return passage.answer if passage.step is None else functools.partial(passage.step.hand_over, self)
+
+
+def _leads(routes: Iterable[BaseRoute], target: Scope) -> bool:
+    return any(route.matches(target)[0] is not NONE for route in routes)
+
+
+async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> None:
+    await redirect(target, receive, send)
 
 
 def _nearest(scope: Scope) -> Passage | None:
@@ -226,7 +216,7 @@ def _nearest(scope: Scope) -> Passage | None:
 def install(router: Router) -> Seam | None:
     """Put a seam where the router's own dispatch runs; the one that is there already stays.
 
-    ``None`` where the dispatch cannot be found, or would not keep to the table it is given.
+    ``None`` where the dispatch cannot be found, or is not the framework's own.
     """
     if isinstance(router.middleware_stack, Seam):
         return router.middleware_stack
@@ -237,8 +227,11 @@ def install(router: Router) -> Seam | None:
             current = getattr(holder, name, None)
             if isinstance(current, Seam):
                 return current
-            if inspect.ismethod(current) and current.__self__ is router and is_narrowable(router):
-                seam = Seam(router, current.__func__)
+            if inspect.ismethod(current) and current.__self__ is router:
+                prepare = preparation_of(router, current.__func__)
+                if prepare is None:
+                    return None
+                seam = Seam(router, current.__func__, prepare)
                 setattr(holder, name, seam)
                 return seam
             holder, name = current, "app"
@@ -252,8 +245,9 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
         seam = install(router) if isinstance(router, Router) and router_of(router) is router else None
         if seam is None:
             raise ConfigurationError(
-                f"the routes of {router!r} cannot be bound to rules: it is not a router of Starlette's or FastAPI's "
-                "that dispatches by itself: guard the application by path with CallerMiddleware"
+                f"the routes of {router!r} cannot be bound to rules, since it does not dispatch as Starlette's and "
+                "FastAPI's own routers do: put what its app does by itself into middleware, or guard the application "
+                "by path with CallerMiddleware"
             )
         if seam.protection not in (None, protection):
             raise ConfigurationError("this application is protected already: call protect once, with all its rules")

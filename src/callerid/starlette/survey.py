@@ -17,7 +17,7 @@ from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.starlette.passage import Passage, Ruling, TableMatch
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import Place, Receiver
+from callerid.starlette.reading import Place, Receiver, RouteReader
 from callerid.starlette.seam import install
 
 __all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
@@ -115,8 +115,10 @@ def _survey(
             if seam is None:
                 condition = next((each.condition for each in places if each.condition), "") or _condition(route)
                 at: dict[str, Any] = {"place": place, "mount": mount, "refuses": method in refused}
+                problem = "" if behind is None else _unbound(reader, behind)
                 for each in _found(here, mounts, route, (place, method), sources):
-                    yield replace(each, condition=condition, **at)
+                    found = replace(each, ruling=None, problem=f"{each.template}: {problem}") if problem else each
+                    yield replace(found, condition=condition, **at)
                 continue
             onwards = mounts
             if seam.protection is not None:
@@ -128,6 +130,19 @@ def _survey(
             rest = _rest(here, sources, reader.target(route))
             begins = None if seam.protection is None else seam.router
             yield from (replace(each, place=place, mount=mount, begins=begins) for each in rest)
+
+
+def _unbound(reader: RouteReader, router: Router) -> str:
+    """What is wrong with rules in a router that dispatches in a way of its own; empty where it has none."""
+    places = (reader.place(route, method) for _, route in reader.table(router) for method in reader.methods(route))
+    for place in places:
+        for mark in place.marks:
+            return (
+                f"the router there ({type(router).__name__}) does not dispatch as the framework's own routers do, so "
+                f"guard.allow({mark.requirement.rule!r}) in it cannot be bound to its route: put what its app does by "
+                "itself into middleware, or mark the mounted router as a whole, with guard.allow(rule)(router)"
+            )
+    return ""
 
 
 def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
