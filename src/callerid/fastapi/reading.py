@@ -392,7 +392,7 @@ class _Declared(NamedTuple):
 
 def _copy_with(original: Any, **members: Any) -> Any:
     """The same class and members but for these, without running any constructor."""
-    kind: type[Any] = type(original)
+    kind: type[Any] = original.__class__
     copy: Any = object.__new__(kind)
     copy.__dict__.update(original.__dict__, **members)
     return copy
