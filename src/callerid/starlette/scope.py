@@ -7,6 +7,7 @@ several requests. So the guard judges and serves a copy of the scope, and the ca
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, MutableMapping
+from enum import Enum
 from typing import Any, Final
 
 from starlette.authentication import AuthCredentials, UnauthenticatedUser
@@ -19,40 +20,58 @@ __all__ = ["INTRODUCED", "Entry", "RequestState", "introduce", "is_served", "pub
 _CALLER: Final = "caller"
 
 
+class _Unset(Enum):
+    """Whether a request's state says nothing of a caller, yet."""
+
+    UNSET = 0
+
+
+_UNSET: Final = _Unset.UNSET
+
+
 class RequestState(MutableMapping[str, Any]):
     """A view of a scope's ``state`` with a ``caller`` of its own; every other entry is read from and written to it.
 
     ``is_served`` is whether an endpoint is served with it: then nothing but the endpoint changes it.
     """
 
-    def __init__(self, shared: MutableMapping[str, Any], *, is_served: bool = False) -> None:
+    __slots__ = ("caller", "is_served", "shared")
+
+    def __init__(
+        self, shared: MutableMapping[str, Any], *, is_served: bool = False, caller: Caller | _Unset | None = _UNSET
+    ) -> None:
         # Asked by its exact type: an abstract class takes long to ask about an instance.
         self.shared: MutableMapping[str, Any] = shared.shared if type(shared) is RequestState else shared
         self.is_served = is_served
-        self.own: dict[str, Any] = {}
-        """The entries of this request alone."""
+        self.caller = caller
 
     def __getitem__(self, key: str) -> Any:
-        return self.own[key] if key in self.own else self.shared[key]
+        return self.caller if key == _CALLER and self.caller is not _UNSET else self.shared[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        (self.own if key == _CALLER else self.shared)[key] = value
+        if key == _CALLER:
+            self.caller = value
+        else:
+            self.shared[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del (self.own if key in self.own else self.shared)[key]
+        if key == _CALLER and self.caller is not _UNSET:
+            self.caller = _UNSET
+        else:
+            del self.shared[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self.shared, **self.own})
+        return iter(self.copy())
 
     def __len__(self) -> int:
-        return len({**self.shared, **self.own})
+        return len(self.copy())
 
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return repr(self.copy())
 
     def copy(self) -> dict[str, Any]:
         """The entries as a dictionary, as `dict.copy` gives them."""
-        return dict(self)
+        return dict(self.shared) if self.caller is _UNSET else {**self.shared, _CALLER: self.caller}
 
 
 def _shared(scope: Scope) -> MutableMapping[str, Any]:
@@ -90,8 +109,7 @@ class _Credentials(AuthCredentials):
 
 def introduce(caller: Caller | None, scope: Scope) -> None:
     """Put the caller, or nobody, into the scope of the request that is about to be served."""
-    state = scope["state"] = RequestState(_shared(scope), is_served=True)
-    state.own[_CALLER] = caller
+    scope["state"] = RequestState(_shared(scope), is_served=True, caller=caller)
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
@@ -101,7 +119,7 @@ def introduce(caller: Caller | None, scope: Scope) -> None:
 INTRODUCED: Final = ("state", "user", "auth")
 """What `introduce` writes."""
 
-_PUBLISHED: Final = ("router", "user", "auth", "endpoint", "path_params", "route")
+_PUBLISHED: Final = ("endpoint", "path_params", "route")
 
 
 def publish(scope: Scope, step: Any, outer: Scope) -> None:
@@ -109,10 +127,15 @@ def publish(scope: Scope, step: Any, outer: Scope) -> None:
 
     ``step`` is where the router's table leads, if it leads to a route.
     """
-    found = scope if step is None else {**scope, **step.found}
-    for name in _PUBLISHED:
-        if name in found:
-            outer[name] = found[name]
-    seen = outer.get("state")
-    if type(seen) is RequestState and is_served(scope):
-        seen[_CALLER] = scope["state"][_CALLER]
+    outer["router"] = scope["router"]
+    if step is not None:
+        found = step.found
+        for name in _PUBLISHED:
+            if name in found:
+                outer[name] = found[name]
+    state = scope.get("state")
+    if type(state) is RequestState and state.is_served:
+        outer["user"], outer["auth"] = scope["user"], scope["auth"]
+        seen = outer.get("state")
+        if type(seen) is RequestState:
+            seen.caller = state.caller
