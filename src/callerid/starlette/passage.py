@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
@@ -11,8 +11,10 @@ from starlette.routing import Router
 from starlette.types import Scope
 
 from callerid.algebra import check_possible, separate
+from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.prefixes import below_mount
 from callerid.asgi.websockets import Ends, postponed
+from callerid.authorization import Check, Decision, evaluate
 from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, combined
@@ -40,6 +42,17 @@ class Ruling:
 
     parts: Parts
     marks: frozenset[Mark]
+    public: Decision | None = field(init=False, default=None, compare=False)
+    """The decision about every request, where no credential is read."""
+
+    def __post_init__(self) -> None:
+        if all(requirement.public for _, requirement in self.parts):
+            decision = evaluate([Check(guard, requirement, {}) for guard, requirement in self.parts], _nothing_sent)
+            object.__setattr__(self, "public", decision)
+
+
+def _nothing_sent(_guard: Any) -> Mapping[str, list[str]]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +178,19 @@ class Passage:
     """The scopes of the middleware outside, which look into them after the request: its own router's first."""
     step: Step | None = None
     """Where the router's table leads, if it leads to a route."""
+    place: Place | None = None
+    """Where the request is decided: the endpoint's place, or ``None`` where no endpoint is meant."""
+    path: Mapping[str, Any] = MappingProxyType({})
+    """The path parameters that the endpoint would get."""
+    exchange: Exchange
+    """With what the application is called, once it is decided."""
+    ruling: Ruling
+    """By what the request was judged."""
     answer: Any = None
     """What the router answers by itself where no route matches, as it was judged."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
     _decided: frozenset[Mark] = frozenset()
-    _path: Mapping[str, Any] = MappingProxyType({})
+    _judged: Mapping[str, Any] = MappingProxyType({})
     _method: str | None = None
     judged_path: tuple[str | None, str, str] | None = None
     """The method and the path, with its root, by which an entry below an opaque mount was looked up."""
@@ -347,7 +368,7 @@ class Passage:
         method = scope["method"] if scope["type"] == "http" else "WS"
         return f"{method} {''.join(self.templates) or '(no route)'}"
 
-    def ruling(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Ruling:
+    def read_ruling(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Ruling:
         """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
         Raises `ConfigurationError` for an endpoint that nobody can reach, `UnguardedEndpointError` for a mark whose
@@ -395,19 +416,24 @@ class Passage:
     @property
     def judged_request(self) -> tuple[str | None, Mapping[str, Any]] | None:
         """The method and the path parameters by which the request was judged; ``None`` where it was not, yet."""
-        return None if self.pending else (self._method, self._path)
+        return None if self.pending else (self._method, self._judged)
 
-    def settle(
-        self, ruling: Ruling, callers: dict[GuardCore, Caller | None], path: Mapping[str, Any], method: str | None
-    ) -> None:
-        """Remember what was decided, and for which path parameters and method (``None`` for a WebSocket)."""
+    def settle(self, callers: dict[GuardCore, Caller | None], method: str | None) -> None:
+        """Remember what was decided here, and for which method (``None`` for a WebSocket)."""
         self._method = method
         if self.above is None:
             self.pending = False
         else:
             self.answered()
         # A copy: what runs after the decision may change the parameters in place.
-        self._decided, self._callers, self._path = ruling.marks, callers, dict(path)
+        self._decided, self._callers, self._judged = self.ruling.marks, callers, dict(self.path)
+
+    def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
+        """What was sent in the headers that a guard reads."""
+        scope = self.exchange.scope
+        if scope["type"] == "http":
+            return values_of(scope, guard.headers)
+        return self.protection.websockets.values_of(scope, guard)
 
     def has_decided(self, mark: Mark) -> bool:
         """Whether this mark was judged, and let in."""
@@ -422,7 +448,7 @@ class Passage:
 
         Raises `UnguardedEndpointError` for what was not decided, or not for this path.
         """
-        if mark not in self._decided or dict(path) != self._path:
+        if mark not in self._decided or dict(path) != self._judged:
             raise unguarded(mark, "".join(self.templates) or "the endpoint")
         return self._callers[mark.guard]
 

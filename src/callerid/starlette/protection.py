@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
-from callerid.asgi.exchange import Exchange, values_of
+from callerid.asgi.exchange import Exchange
 from callerid.asgi.mcp import McpSessions
 from callerid.asgi.websockets import WebSockets
 from callerid.authentication import Waited, resolve_async
@@ -72,13 +72,13 @@ class Protection:
         self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
         """As `admit`: ``None`` for a request that is let in at once, else what has to be awaited."""
-        call = _Call(passage, place, path, exchange)
-        decision = self._decision(call)
+        passage.place, passage.path, passage.exchange = place, path, exchange
+        decision = self._decision(passage)
         if isinstance(decision, Wait):
-            return self._decide_later(call)
+            return self._decide_later(passage)
         if decision.refusal is not None:
-            return self._turn_away(decision.refusal, decision, call)
-        self._let_in(decision, call)
+            return self._turn_away(decision.refusal, decision, passage)
+        self._let_in(decision, passage)
         return None
 
     async def admit(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> bool:
@@ -86,48 +86,55 @@ class Protection:
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        return await self._decide_later(_Call(passage, place, path, exchange))
+        passage.place, passage.path, passage.exchange = place, path, exchange
+        return await self._decide_later(passage)
 
-    async def _decide_later(self, call: _Call) -> bool:
-        decision = await resolve_async(partial(self._decision, call))
+    async def _decide_later(self, passage: Passage) -> bool:
+        decision = await resolve_async(partial(self._decision, passage))
         if decision.refusal is not None:
-            return await self._turn_away(decision.refusal, decision, call)
-        self._let_in(decision, call)
+            return await self._turn_away(decision.refusal, decision, passage)
+        self._let_in(decision, passage)
         return True
 
-    def _decision(self, call: _Call, waited: Waited = ()) -> Decision | Wait:
-        passage, scope, way = call.passage, call.exchange.scope, call.passage.way
+    def _decision(self, passage: Passage, waited: Waited = ()) -> Decision | Wait:
+        way = passage.way
+        if way.has_tables or way.is_tried or log.isEnabledFor(logging.DEBUG):
+            return self._authorized(passage, waited)
+        ruling = passage.ruling = way.rulings.get(passage.place is not None) or _ruling(passage)
+        if ruling.public is not None:
+            return ruling.public
+        checks = _checks(passage, ruling)
+        decision = evaluate(checks, passage.credentials, waited)
+        if not isinstance(decision, Wait) and decision.refusal is not None:
+            conclude(self._request(passage, checks, None), decision)
+        return decision
+
+    def _authorized(self, passage: Passage, waited: Waited) -> Decision | Wait:
+        """The decision where there is more to it than what stands on the way: path tables, or what is not enforced."""
         match, trouble = NO_ENTRIES, None
-        if way.has_tables:
+        if passage.way.has_tables:
             try:
-                match = passage.match_tables(scope, endpoint=call.place is not None)
+                match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None)
             except BadRequest as error:
                 trouble = error
-        checks = call.checks(match)
-        if trouble is None and not way.is_tried and not log.isEnabledFor(logging.DEBUG):
-            decision = evaluate(checks, call.credentials, waited)
-            if not isinstance(decision, Wait) and decision.refusal is not None:
-                conclude(self._request(call, checks, None), decision)
-            return decision
-        return authorize(self._request(call, checks, trouble), waited)
+        ruling = passage.ruling = _ruling(passage, match)
+        return authorize(self._request(passage, _checks(passage, ruling, match), trouble), waited)
 
-    def _request(self, call: _Call, checks: list[Check], trouble: Refusal | None) -> Request:
-        passage = call.passage
+    def _request(self, passage: Passage, checks: list[Check], trouble: Refusal | None) -> Request:
         return Request(
             self.guard,
-            passage.route(call.exchange.scope),
+            passage.route(passage.exchange.scope),
             tuple(checks),
-            call.credentials,
+            passage.credentials,
             self.default,
             trouble,
             passage.is_let_through if passage.way.is_tried else None,
-            Shadow(passage.shadowing, call.shadow_checks) if passage.has_shadow else None,
+            Shadow(passage.shadowing, partial(_shadow_checks, passage)) if passage.has_shadow else None,
         )
 
-    def _let_in(self, decision: Decision, call: _Call) -> None:
-        passage, scope = call.passage, call.exchange.scope
-        ruling = call.ruling or _ruling(passage, call.place)
-        passage.settle(ruling, decision.callers, call.path, scope.get("method"))
+    def _let_in(self, decision: Decision, passage: Passage) -> None:
+        scope = passage.exchange.scope
+        passage.settle(decision.callers, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
             if any(refusal.reason is Reason.AMBIGUOUS_PATH for refusal, _ in decision.waived):
@@ -138,12 +145,12 @@ class Protection:
                 for guard, identity in decision.identities.items()
             )
             passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        introduce(decision.caller, scope)
+        introduce(passage.caller, scope)
 
-    async def _turn_away(self, refusal: Refusal, decision: Decision, call: _Call) -> Literal[False]:
+    async def _turn_away(self, refusal: Refusal, decision: Decision, passage: Passage) -> Literal[False]:
         guard = self.guard if decision.check is None else decision.check.guard
-        call.passage.answered()
-        await self._refuse(refusal, guard.answer(refusal, decision.instance), call.exchange)
+        passage.answered()
+        await self._refuse(refusal, guard.answer(refusal, decision.instance), passage.exchange)
         return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
@@ -159,53 +166,34 @@ class Protection:
         await deliver(response, exchange)
 
 
-class _Call:
-    """A request where it is decided: what stands on the way, the endpoint's place and its path parameters."""
-
-    __slots__ = ("exchange", "passage", "path", "place", "ruling")
-
-    def __init__(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> None:
-        self.passage, self.place, self.path, self.exchange = passage, place, path, exchange
-        self.ruling: Ruling | None = None
-        """By what it was judged."""
-
-    def checks(self, match: TableMatch) -> list[Check]:
-        """What must hold, with these entries of the path tables."""
-        ruling = self.ruling = _ruling(self.passage, self.place, match)
-        return self._checks(ruling, match)
-
-    def _checks(self, ruling: Ruling, match: TableMatch) -> list[Check]:
-        parameters = _as_judged(self.path, self.place)
-        if match.entries:
-            parameters = {**parameters, **match.parameters}
-        return [Check(guard, requirement, parameters) for guard, requirement in ruling.parts]
-
-    def shadow_checks(self) -> list[Check]:
-        """What would have to hold by the shadow tables. Raises `BadRequest`."""
-        match = self.passage.match_tables(self.exchange.scope, endpoint=self.place is not None, shadow=True)
-        return self._checks(_ruling(self.passage, self.place, match), match)
-
-    def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
-        """What was sent in the headers that a guard reads."""
-        scope = self.exchange.scope
-        if scope["type"] == "http":
-            return values_of(scope, guard.headers)
-        return self.passage.protection.websockets.values_of(scope, guard)
-
-
-def _ruling(passage: Passage, place: Place | None, match: TableMatch = NO_ENTRIES) -> Ruling:
+def _ruling(passage: Passage, match: TableMatch = NO_ENTRIES) -> Ruling:
+    """What must hold where a request is decided, with these entries of the path tables."""
+    place = passage.place
     key: Any = place is not None
     if match.entries:
         key = (key, match.is_shadow, match.texts)
     ruling = passage.way.rulings.get(key)
     if ruling is None:
-        ruling = passage.ruling(endpoint=place is not None, match=match)
+        ruling = passage.read_ruling(endpoint=place is not None, match=match)
         if place is not None:
             reader, where = passage.protection.reader, "".join(passage.templates)
             reader.check(place, ruling, where)
             reader.check_lost_marks(place, where, passage.guards)
         passage.way.rulings[key] = ruling
     return ruling
+
+
+def _checks(passage: Passage, ruling: Ruling, match: TableMatch = NO_ENTRIES) -> list[Check]:
+    parameters = _as_judged(passage.path, passage.place)
+    if match.entries:
+        parameters = {**parameters, **match.parameters}
+    return [Check(guard, requirement, parameters) for guard, requirement in ruling.parts]
+
+
+def _shadow_checks(passage: Passage) -> list[Check]:
+    """What would have to hold by the shadow tables. Raises `BadRequest`."""
+    match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None, shadow=True)
+    return _checks(passage, _ruling(passage, match), match)
 
 
 def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any]:

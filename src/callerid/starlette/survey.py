@@ -151,7 +151,7 @@ def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterat
         yield Found(
             "".join(passage.templates),
             "*",
-            passage.ruling(endpoint=False, match=match),
+            passage.read_ruling(endpoint=False, match=match),
             areas=passage.areas,
             sources=sources,
             endpoint=mounted,
@@ -258,7 +258,7 @@ def _condition(route: Any) -> str:
 
 def _judged(passage: Passage, place: Place, found: Found, match: TableMatch) -> Found:
     try:
-        ruling = passage.ruling(endpoint=True, match=match)
+        ruling = passage.read_ruling(endpoint=True, match=match)
         passage.protection.reader.check(place, ruling, found.template)
     except CalleridError as error:
         return replace(found, problem=str(error))
