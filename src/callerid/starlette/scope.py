@@ -135,7 +135,9 @@ def publish(scope: Scope, step: Any, outer: Scope) -> None:
                 outer[name] = found[name]
     state = scope.get("state")
     if type(state) is RequestState and state.is_served:
-        outer["user"], outer["auth"] = scope["user"], scope["auth"]
+        for name in ("user", "auth"):
+            if name in scope:
+                outer[name] = scope[name]
         seen = outer.get("state")
         if type(seen) is RequestState:
             seen.caller = state.caller
