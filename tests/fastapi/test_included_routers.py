@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from callerid import Caller, ConfigurationError, Nobody, Public
@@ -381,6 +382,37 @@ def test_without_included_routers_a_plain_route_may_be_a_copy(monkeypatch: pytes
     app.router.routes.pop(-2)
     start(app)
     assert status(app, "/marked") == 200
+
+
+class Noting:
+    """Middleware of one route."""
+
+    def __init__(self, app: Any, seen: list[str]) -> None:
+        self.app, self.seen = app, seen
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.seen.append("middleware")
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("default", [OTHERS, Nobody()], ids=str)
+def test_an_included_route_with_middleware_of_its_own_is_judged_by_its_mark_before_either_runs(default: Any) -> None:
+    """FastAPI makes such a route anew from its endpoint, and some releases leave the middleware out."""
+    app, guard = closed(default)
+    seen = Seen()
+
+    def marked(_: Any) -> PlainTextResponse:
+        seen.append("endpoint")
+        return PlainTextResponse("served")
+
+    router = APIRouter()
+    own = [Middleware(Noting, seen=seen)]
+    router.routes.append(Route("/x/{name}", guard.allow(STAFF)(marked), middleware=own))
+    app.include_router(router, prefix="/in")
+    start(app)
+    assert (statuses(app, "/in/x/a", *STRANGERS), seen) == ([401, 403, 403], [])
+    assert status(app, "/in/x/a", "staff") == 200
+    assert seen in (["middleware", "endpoint"], ["endpoint"])
 
 
 def test_routes_of_included_routers_are_closed_by_default_with_their_404_and_405() -> None:

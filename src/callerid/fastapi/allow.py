@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
-from fastapi import APIRouter, params
+from fastapi import params
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
@@ -56,8 +56,6 @@ class Allow(params.Depends):
 
     def __call__(self, target: F) -> F:
         """Mark an endpoint, an endpoint class or an ASGI application to be mounted. Raises TypeError for a router."""
-        if isinstance(target, APIRouter):
-            raise TypeError("a router is not marked itself: write APIRouter(dependencies=[guard.allow(rule)])")
         return cast("F", marked(target, mark_of(self)))
 
     def __eq__(self, other: object) -> bool:
