@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .asking import eventually
+from callerid.keys import KeyDocument, KeyStore
+
+from .asking import ask, eventually
+from .made import document
 from .servers import KeyServer, key_server
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ def no_thread_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded() -> None:
-    """The first fetch loads requests and google-auth: done here, so no test's time is spent on it."""
-    import callerid.keys.transport
-    import callerid.keys.verifiers  # noqa: F401
+    """The first fetch loads urllib3 and cryptography: done here, so no test's time is spent on it."""
+    import callerid.keys.transport  # noqa: F401
+
+    ask(KeyStore(), KeyDocument(document("a").decode()))

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
-from callerid.keys import KeyFile, KeySource, KeyStore
+from callerid.keys import KeyFile, KeySource, KeyStore, environment
 from callerid.keys.causes import with_proxy
 from callerid.keys.fetch import overdue
 
@@ -241,24 +241,20 @@ def test_a_proxy_that_is_not_used_is_not_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_proxy_of_the_system_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    from callerid.keys import causes
-
-    monkeypatch.setattr(causes, "get_environ_proxies", lambda url: {"https": "http://proxy.example:3128"})
+    monkeypatch.setattr(environment, "getproxies", lambda: {"https": "http://proxy.example:3128"})
     assert with_proxy("down", FAR) == "down; proxy: proxy.example:3128, from the settings of the system"
 
 
 def test_a_fetch_that_used_up_its_time_fails_whatever_the_settings_of_a_proxy_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from callerid.keys import causes
-
-    def broken(url: str) -> dict[str, str]:
-        raise ValueError(url)
+    def broken() -> dict[str, str]:
+        raise ValueError("http://someone:password@proxy.example:3128")
 
     monkeypatch.setenv("https_proxy", "http://someone:password@proxy.example:3128")
     assert str(overdue(KeySource(FAR))) == "not done within 5 s; proxy: proxy.example:3128, from https_proxy"
     assert str(overdue(KeyFile(tmp_path))) == "not done within 5 s"
-    monkeypatch.setattr(causes, "get_environ_proxies", broken)
+    monkeypatch.setattr(environment, "getproxies", broken)
     assert str(overdue(KeySource(FAR))) == "not done within 5 s"
 
 

@@ -320,7 +320,7 @@ os._exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("module", ["cryptography.x509", "requests"])
+@pytest.mark.parametrize("module", ["cryptography.x509", "urllib3"])
 def test_a_fork_while_a_first_fetch_loads_its_libraries_leaves_a_child_that_can_fetch(
     server: KeyServer, module: str
 ) -> None:
@@ -338,6 +338,55 @@ def test_after_a_fork_locks_are_new_and_flights_forgotten(server: KeyServer, sou
     server.gate.set()
     in_the_child.block()
     assert at_once(store, source).kid == "a"
+
+
+LOADED_MEANWHILE = """
+import os, socket, sys, threading
+from callerid.keys import KeySource, KeyStore
+
+asked, before = threading.Event(), []
+
+class Watching:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name == "cryptography.x509":
+            before.append(asked.wait(20))
+
+def serve(listening):
+    connection, _ = listening.accept()
+    asked.set()
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + os.environb[b"KEYS"])
+    connection.close()
+
+sys.meta_path.insert(0, Watching)
+listening = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=serve, args=(listening,)).start()
+source, store = KeySource(f"http://127.0.0.1:{listening.getsockname()[1]}/"), KeyStore()
+wait = store.find(source, "RS256", "a")
+wait.block()
+print(store.find(source, "RS256", "a", wait).kid, before)
+"""
+
+
+def test_cryptography_loads_while_the_answer_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYS", document("a").decode())
+    assert run_python(LOADED_MEANWHILE) == "a [True]"
+
+
+CLIENTS = """
+import sys
+from callerid.keys import KeySource, KeyStore
+store = KeyStore()
+wait = store.warm(KeySource(sys.argv[1]), "RS256")
+wait.block()
+print(store.status()[0].kids, sorted({"requests", "google.auth.transport", "charset_normalizer"} & set(sys.modules)))
+"""
+
+
+def test_a_fetch_loads_no_other_client_than_urllib3(server: KeyServer) -> None:
+    server.body = document("a")
+    assert run_python(CLIENTS, server.url) == "('a',) []"
 
 
 IMPORTED = """

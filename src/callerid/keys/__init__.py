@@ -6,7 +6,8 @@ The staircase inside::
     freshness                       how long a document may serve and how old it is, from its HTTP headers: pure
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
-    fetch ← causes ← transport      one fetch, ended on time; why it failed   (requests, google.auth.transport)
+    environment                     proxies and certificates, as the environment names them
+    fetch ← causes ← transport      one fetch, ended on time; why it failed   (urllib3)
     crowd ← flight ← store          who waits for a fetch, and how many may; the state, its lock, one fetch at a time
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.

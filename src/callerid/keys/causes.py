@@ -1,7 +1,7 @@
-"""Why an https or http connection brought no answer, in words fit for a log. Imports requests: on first fetch.
+"""Why an https or http connection brought no answer, in words fit for a log.
 
 A cause names the environment variable that has a part in it, for most failed fetches are a matter of settings. It
-holds no word of a server or a proxy, no message of requests (which quote addresses) and no credential of a proxy.
+holds no word of a server or a proxy, no message of urllib3 (which quote addresses) and no credential of a proxy.
 """
 
 from __future__ import annotations
@@ -11,19 +11,12 @@ import re
 import socket
 import ssl
 
-from requests.utils import get_environ_proxies, select_proxy
-
 from callerid.errors import one_line
+from callerid.keys.environment import OTHER_CA_VARIABLES, ca_bundle, is_https, proxy_for, variable_of
 from callerid.keys.fetch import short_cause
 
 __all__ = ["cause", "with_proxy"]
 
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""What requests takes a bundle of certificates from, the first first."""
-OTHER_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""What OpenSSL reads, and requests does not."""
-PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""What requests takes a proxy for https from, the first first."""
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 """What http.client says when a proxy answers CONNECT with another status than 200."""
 PROXY_ADDRESS = re.compile(
@@ -37,22 +30,21 @@ PROXY_ADDRESS = re.compile(
 def cause(error: Exception, url: str) -> str:
     """Why asking ``url`` failed with ``error``, on one line."""
     root = _root(error)
-    bundle = _bundle() if url.lower().startswith("https:") else None
-    if bundle is not None and not os.path.exists(bundle[1]):  # noqa: PTH110 - as requests asks
+    bundle = ca_bundle() if is_https(url) else None
+    if bundle is not None and not os.path.exists(bundle[1]):  # noqa: PTH110 - a Path raises where its folder may not be read
         return f"{bundle[0]} names {one_line(bundle[1])}, which does not exist"
     words = _words(root)
     if isinstance(root, ssl.SSLError) or (bundle is not None and isinstance(root, PermissionError)):
-        words = f"{words}; {_ca_bundle(bundle)}"
+        words = f"{words}; {_trusted(bundle)}"
     return with_proxy(words, url)
 
 
 def with_proxy(words: str, url: str) -> str:
     """The words, and through which proxy ``url`` is asked, if through one."""
-    proxy = select_proxy(url, get_environ_proxies(url)) if url.lower().startswith("https:") else None
-    if not proxy:
+    proxy = proxy_for(url)
+    if proxy is None:
         return words
-    named = (name for name in PROXY_VARIABLES if os.environ.get(name) == proxy)
-    return f"{words}; proxy: {_without_credentials(proxy)}, from {next(named, 'the settings of the system')}"
+    return f"{words}; proxy: {_without_credentials(proxy)}, from {variable_of(proxy) or 'the settings of the system'}"
 
 
 def _root(error: BaseException) -> BaseException:
@@ -71,12 +63,7 @@ def _words(root: BaseException) -> str:
     return short_cause(root)
 
 
-def _bundle() -> tuple[str, str] | None:
-    """The variable that says which certificates are trusted, and its value."""
-    return next(((name, value) for name in CA_VARIABLES if (value := os.environ.get(name))), None)
-
-
-def _ca_bundle(bundle: tuple[str, str] | None) -> str:
+def _trusted(bundle: tuple[str, str] | None) -> str:
     if bundle is not None:
         return f"CA bundle: {one_line(bundle[1])}, from {bundle[0]}"
     unread = "".join(f", {name} is not read" for name in OTHER_CA_VARIABLES if os.environ.get(name))

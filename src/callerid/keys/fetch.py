@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from callerid.keys.documents import DocumentError
 from callerid.keys.freshness import clamped, lifetime, retry_after
@@ -18,6 +18,8 @@ from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from socket import socket
+
+    from callerid.keys.transport import Answer
 
 __all__ = ["Cord", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
 
@@ -83,7 +85,7 @@ def fetcher(source: AnySource) -> Callable[[Cord], Fetched]:
     """What fetches the document of a source, and tells how long it may serve.
 
     It raises FetchError where it knows the cause, and whatever the file system raises where it does not. Asking for it
-    loads requests and google-auth if need be, so that this costs none of the fetch's time.
+    loads urllib3 if need be, so that this costs none of the fetch's time.
     """
     if isinstance(source, KeyDocument):
         return lambda _: Fetched(source.text.encode(), math.inf)
@@ -105,18 +107,18 @@ def _read(source: KeyFile) -> bytes:
     return body
 
 
-def _got(source: KeySource, response: Any) -> Fetched:
-    headers = response.headers
-    if response.status != 200:
-        raise FetchError(f"HTTP status {response.status}", retry_after=retry_after(headers))
-    return Fetched(response.data, clamped(lifetime(headers), source), headers)
+def _got(source: KeySource, answer: Answer) -> Fetched:
+    status, headers, body = answer
+    if status != 200:
+        raise FetchError(f"HTTP status {status}", retry_after=retry_after(headers))
+    return Fetched(body, clamped(lifetime(headers), source), headers)
 
 
 def overdue(source: KeySource | KeyFile) -> FetchError:
     """The failure of a fetch that has used up its time."""
     cause = f"not done within {source.fetch_seconds:g} s"
     if isinstance(source, KeySource):
-        from callerid.keys.causes import with_proxy  # noqa: PLC0415 - its fetch has loaded requests
+        from callerid.keys.causes import with_proxy  # noqa: PLC0415 - its fetch has loaded what this needs
 
         with suppress(Exception):  # whatever the settings of a proxy hold, the fetch has failed
             cause = with_proxy(cause, source.url)

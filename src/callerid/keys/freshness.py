@@ -79,7 +79,7 @@ def generated_at(headers: Mapping[str, str], asked_at: float) -> float:
 
 
 def _dates(value: str) -> list[float]:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - requests has loaded it; importing callerid need not
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - urllib3 has loaded it; importing callerid need not
 
     found: list[float] = []
     for text in DATE.findall(value):

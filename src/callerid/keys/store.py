@@ -181,12 +181,15 @@ class KeyStore:
     def _fly(self, entry: KeyRing, flight: Flight) -> None:
         try:
             with _LOADING:
-                from callerid.keys.verifiers import keys  # noqa: PLC0415 - cryptography loads with the first fetch
-
                 fetch = fetcher(entry.source)
-            flight.send()
+            if _LOADED.is_set():
+                flight.send()
+            elif isinstance(entry.source, KeySource):
+                # cryptography takes as long to load as an answer takes to come: it loads meanwhile
+                threading.Thread(target=_load, args=(flight,), name="callerid-keys-loading", daemon=True).start()
             asked_at = self._clock()
             fetched = self._fetch_in_time(entry, flight, fetch)
+            keys = _load(flight)
             generated = generated_at(fetched.headers, asked_at)
             origin = Origin(flight.begun_at - (asked_at - generated), generated)
             self._succeed(entry, flight, keys(fetched.body, entry.algorithm), fetched.lifetime, origin)
@@ -290,6 +293,20 @@ STORES: WeakSet[KeyStore] = WeakSet()
 def _after_fork_in_child() -> None:
     for store in list(STORES):
         store.renew_after_fork()
+
+
+def _load(flight: Flight) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
+    """What reads the keys of a document, once cryptography is loaded; tells the flight that nothing is left to load."""
+    with _LOADING:
+        from callerid.keys.verifiers import keys  # noqa: PLC0415 - loads cryptography, with the first fetch
+
+        _LOADED.set()
+    flight.send()
+    return keys
+
+
+_LOADED = threading.Event()
+"""Set once cryptography is loaded."""
 
 
 _LOADING = threading.RLock()

@@ -1,98 +1,111 @@
-"""One HTTP GET through google-auth's transport, over a session of ours. Imports requests: on first fetch.
+"""One HTTP GET with urllib3, which is imported on first fetch.
 
-google-auth's own session follows redirects, reads any amount and bounds each read alone. This one asks once, reads to
-a limit, sends nothing that could tell who is asking, and hangs on a cord.
+It asks once, reads to a limit, sends nothing that could tell who is asking, and can be ended from another thread.
 """
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-import requests
-from google.auth.transport import requests as google_requests
-from requests.adapters import HTTPAdapter
+import certifi
+from urllib3 import PoolManager, ProxyManager, Timeout, make_headers
+from urllib3.util import Url, parse_url
 
 from callerid.keys.causes import cause
+from callerid.keys.environment import ca_bundle, is_https, proxy_for
 from callerid.keys.fetch import FetchError
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
     from callerid.keys.fetch import Cord
     from callerid.keys.source import KeySource
 
-__all__ = ["get"]
+__all__ = ["Answer", "get"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
 """Compressed bytes decoded at a time: gzip grows a step to about 1 MB at most before the limit is looked at."""
 
 
-def get(source: KeySource, cord: Cord) -> Any:
-    """The answer to one GET, as a ``google.auth.transport.Response``; of other statuses than 200 the body is not read.
+class Answer(NamedTuple):
+    """The answer to one GET; of other statuses than 200 the body is not read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looks names up in any case, and has repeated headers joined by commas."""
+    body: bytes
+
+
+def get(source: KeySource, cord: Cord) -> Answer:
+    """The answer to one GET.
 
     No redirects, retries, cookies or credentials. Proxies and certificate bundles named in the environment apply to
     https (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``); loopback http is asked directly.
 
     Raises FetchError.
     """
-    with requests.Session() as session:
-        session.headers.clear()
-        session.auth = _no_credentials  # else requests would look into ~/.netrc
-        scheme = urlsplit(source.url).scheme
-        session.trust_env = scheme == "https"
-        session.adapters.clear()
-        session.mount(f"{scheme}://", _Adapter(source, cord))
-        request: Any = google_requests.Request(session)
-        timeout = (source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
-        try:
-            return request(source.url, headers=HEADERS, timeout=timeout, stream=True, allow_redirects=False)
-        except FetchError:
-            raise
-        except Exception as error:
-            raise FetchError(cause(error, source.url)) from error
+    timeout = Timeout(source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
+    try:
+        with _manager(source.url) as manager:
+            _tie(manager, cord)
+            response = manager.request(
+                "GET",
+                source.url,
+                headers=HEADERS,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            with response:
+                body = _read(response, source.largest_document) if response.status == 200 else b""
+            return Answer(response.status, response.headers, body)
+    except FetchError:
+        raise
+    except Exception as error:
+        raise FetchError(cause(error, source.url)) from error
 
 
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+def _manager(url: str) -> PoolManager:
+    if not is_https(url):
+        return PoolManager()
+    named = ca_bundle()
+    bundle = certifi.where() if named is None else named[1]
+    trusted: dict[str, Any] = {
+        "ca_cert_dir" if Path(bundle).is_dir() else "ca_certs": bundle,
+        "cert_reqs": "CERT_REQUIRED",
+    }
+    proxy = proxy_for(url)
+    return PoolManager(**trusted) if proxy is None else _through(proxy, trusted)
 
 
-class _Adapter(HTTPAdapter):
-    """Connects on the cord and reads to the limit."""
+def _through(proxy: str, trusted: Mapping[str, Any]) -> PoolManager:
+    """A pool manager that goes through this proxy, which is an HTTP proxy where its address names no scheme."""
+    address = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    name, colon, password = (unquote(part) for part in (address.auth or "").partition(":"))
+    plain = Url(address.scheme, None, address.host, address.port).url
+    if plain.startswith("socks"):
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs PySocks, which few have
 
-    def __init__(self, source: KeySource, cord: Cord) -> None:
-        self._source = source
-        self._cord = cord
-        super().__init__()
+        return SOCKSProxyManager(plain, name or None, password or None, **trusted)
+    headers = make_headers(proxy_basic_auth=f"{name}:{password}") if colon else None
+    return ProxyManager(plain, proxy_headers=headers, **trusted)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        _tie(self.poolmanager, self._cord)
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        _tie(manager, self._cord)
-        return manager
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        response = super().send(*args, **kwargs)
-        with response.raw as raw:
-            body = self._read(raw) if response.status_code == 200 else b""
-        response.raw = io.BytesIO(body)
-        return response
-
-    def _read(self, raw: Any) -> bytes:
-        coding = raw.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in ("", "identity", "gzip"):
-            raise FetchError("a Content-Encoding that was not asked for")
-        body = bytearray()
-        for step in raw.stream(STEP, decode_content=True):
-            body += step
-            if len(body) > self._source.largest_document:
-                raise FetchError(f"larger than {self._source.largest_document} bytes")
-        return bytes(body)
+def _read(response: Any, largest: int) -> bytes:
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("", "identity", "gzip"):
+        raise FetchError("a Content-Encoding that was not asked for")
+    body = bytearray()
+    for step in response.stream(STEP, decode_content=True):
+        body += step
+        if len(body) > largest:
+            raise FetchError(f"larger than {largest} bytes")
+    return bytes(body)
 
 
 def _tie(manager: Any, cord: Cord) -> None:

@@ -1,0 +1,46 @@
+"""What the environment says about https connections: through which proxy, and which certificates are trusted.
+
+The variables and their order are those of curl and requests. Without certificates named there, certifi's are trusted.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+__all__ = ["OTHER_CA_VARIABLES", "ca_bundle", "is_https", "proxy_for", "variable_of"]
+
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""What a bundle of certificates is taken from, the first first: a file, or a directory prepared for OpenSSL."""
+OTHER_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What OpenSSL reads, and neither requests nor this library does."""
+PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+"""What a proxy for https is taken from, the first first."""
+
+
+def is_https(url: str) -> bool:
+    """Whether the environment has a part in asking this URL: loopback http is asked directly."""
+    return url[:6].lower() == "https:"
+
+
+def proxy_for(url: str) -> str | None:
+    """The address of the proxy through which a URL is asked; ``None`` where it is asked directly.
+
+    ``NO_PROXY`` is read as `urllib.request.proxy_bypass` reads it: names with all names below them, and ``*``.
+    """
+    parts = urlsplit(url)
+    if not is_https(url) or any(map(proxy_bypass, (parts.hostname or "", parts.netloc))):
+        return None
+    proxies = getproxies()
+    return proxies.get("https") or proxies.get("all")
+
+
+def variable_of(proxy: str) -> str | None:
+    """The variable that a proxy's address is from; ``None`` for one of the system's settings."""
+    return next((name for name in PROXY_VARIABLES if os.environ.get(name) == proxy), None)
+
+
+def ca_bundle() -> tuple[str, str] | None:
+    """The variable that says which certificates are trusted, and its value."""
+    return next(((name, value) for name in CA_VARIABLES if (value := os.environ.get(name))), None)
