@@ -204,8 +204,9 @@ def test_flask_templates(issuer: LocalIssuer) -> None:
 
 def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> None:
     app = app_of(issuer, {"GET /a": STAFF})
-    (finding, *_) = newcomers("callerid-access-lock 2\n", access_map(app))
-    assert isinstance(finding.verdict, Yes)
+    found = newcomers("callerid-access-lock 2\n", access_map(app))
+    somebody = f"a person of example.com, with a token for {CLIENT}"
+    assert list(map(str, found)) == [f"* (any other path): {somebody}", f"GET /a: {somebody}"]
 
 
 def test_a_lock_that_holds_no_rules_is_told(issuer: LocalIssuer) -> None:

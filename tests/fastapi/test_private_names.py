@@ -176,17 +176,23 @@ def test_an_endpoint_whose_parameters_are_not_seen_is_not_open_by_default() -> N
 
 if HAS_FRONTENDS:
 
-    @pytest.mark.parametrize("default", [STAFF, OTHERS, Public()], ids=str)
-    def test_a_frontend_under_a_hidden_name_is_not_served_against_its_rule(
-        default: Rule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("default", "unseen"),
+        [(STAFF, [401, 403, 403, 404]), (OTHERS, [401, 404, 403, 403]), (Public(), [404, 404, 404, 404])],
+        ids=str,
+    )
+    def test_a_frontend_under_a_hidden_name_is_not_found_under_the_default(
+        default: Rule, unseen: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "index.html").write_text("file")
         app, guard = closed(default)
         router = APIRouter(dependencies=[guard.allow(STAFF)])
         router.frontend("/", directory=tmp_path)
         app.include_router(router)
+        callers = (None, "outsider", "robot", "staff")
+        assert statuses(app, "/index.html", *callers) == [401, 403, 403, 200]
         HIDDEN["frontends"](monkeypatch)
-        assert 200 not in statuses(app, "/index.html", None, "outsider", "robot")
+        assert statuses(app, "/index.html", *callers) == unseen
 
 
 def test_a_websocket_route_whose_parameters_are_not_seen_is_not_open_by_default() -> None:

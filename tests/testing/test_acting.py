@@ -184,6 +184,8 @@ def test_it_holds_in_other_threads(client: TestClient) -> None:
 def test_another_guard_of_the_same_issuers_does_not_act(client: TestClient) -> None:
     with as_caller(Guard.like(guard), STAFF):
         assert client.get("/reports").status_code == 401
+        with as_caller(guard, STAFF):
+            assert client.get("/reports").status_code == 200
 
 
 def test_only_callers_of_issuers_that_are_trusted_act() -> None:
