@@ -166,6 +166,17 @@ class GuardCore:
         check_project(requirement, self.authenticator.trusted.projects, where)
         check_possible(requirement.rule, self.issuers, where)
 
+    def check_together(self, parts: Iterable[tuple[GuardCore, Requirement]], where: str) -> None:
+        """Raise `ConfigurationError` where what several guards require goes together for nobody.
+
+        They may trust different issuers, but their rules must go together all the same.
+        """
+        from callerid.algebra import check_possible, separate  # noqa: PLC0415 - as above
+
+        parts = tuple(parts)
+        issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
+        check_possible(separate(requirement.rule for _, requirement in parts), issuers, where)
+
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
 

@@ -17,8 +17,6 @@ from weakref import WeakKeyDictionary
 
 from callerid.errors import UnguardedEndpointError
 from callerid.guard import GuardCore, Requirement, log
-from callerid.rules import PathParam, Rule, Via
-from callerid.rules.base import Joined
 
 __all__ = [
     "DECIDED",
@@ -32,7 +30,6 @@ __all__ = [
     "marks_lost",
     "marks_on",
     "note_served",
-    "path_parameters",
     "unguarded",
     "unwrapped",
 ]
@@ -281,12 +278,3 @@ def mark_class(target: type, mark: Mark) -> type:
     target.__init__ = __init__  # type: ignore[misc]
     setattr(target, ATTRIBUTE, (*getattr(target, ATTRIBUTE, ()), mark))
     return target
-
-
-def path_parameters(rule: Rule) -> frozenset[str]:
-    """The names of all path parameters that a rule compares with."""
-    # A subclass of a rule of ours judges as it likes, and may ask its parts as ours do.
-    parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
-    named = getattr(rule, "account", None) or getattr(rule, "uid", None)
-    own = {named.name} if isinstance(named, PathParam) else set[str]()
-    return frozenset(own.union(*map(path_parameters, parts)))

@@ -39,7 +39,6 @@ from callerid.access.rows import canonical
 from callerid.algebra import alternatives, every_leaf, redundant_alternatives
 from callerid.algebra.access import holds
 from callerid.guard import Identity, Requirement
-from callerid.marks import path_parameters
 from callerid.rules import (
     Facts,
     admitted,
@@ -48,6 +47,7 @@ from callerid.rules import (
     missing_steps,
     needs_no_caller,
     of_any_project,
+    path_parameters,
     without_public,
 )
 

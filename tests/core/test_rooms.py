@@ -76,7 +76,7 @@ STEPS = {
     "google": ("facts", "text", "accounts", "base"),
     "firebase": ("facts", "text", "accounts", "base"),
     "anyone": ("facts", "text", "base"),
-    "reading": ("facts", "base", "google", "firebase", "anyone"),
+    "reading": ("facts", "accounts", "base", "google", "firebase", "anyone"),
 }
 """The same inside `callerid.rules`."""
 

@@ -236,7 +236,7 @@ def test_a_survey_tells_what_is_enforced(ran: Diary, guard: Guard) -> None:
         "POST /tabled",
         "PUT /wrong",
     }
-    rules = {name: each.ruling.whole.rule for name, each in found.items() if each.ruling is not None}
+    rules = {name: each.policy.whole.rule for name, each in found.items() if each.policy is not None}
     assert rules["GET /users/<user>"] == OWNER
     assert rules["POST /tabled"] == OTHERS
     assert rules[f"GET {static}"] == STAFF

@@ -303,7 +303,7 @@ def test_methods_that_only_keys_tell_apart(ran: Diary, guard: Guard) -> None:
     closed(guard, app=app, default=STAFF, routes={"PATCH /any": OTHERS, "GET /any": Public()})
     app.url_map.add(app.url_rule_class("/any", endpoint="any"))
     app.view_functions["any"] = ran.view()
-    found = {str(each): each.ruling and str(each.ruling.whole.rule) for each in survey(app.extensions["callerid"])}
+    found = {str(each): each.policy and str(each.policy.whole.rule) for each in survey(app.extensions["callerid"])}
     assert found == {
         "GET /any": "allUsers",
         "HEAD /any": "allUsers",

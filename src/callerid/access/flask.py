@@ -30,10 +30,10 @@ from callerid.access.rows import (
 from callerid.access.standing import AUTOMATIC
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.algebra import separate
+from callerid.authorization import Policy
 from callerid.errors import CalleridError
 from callerid.flask.current import Serving
 from callerid.flask.protection import Protection
-from callerid.flask.ruling import Ruling
 from callerid.flask.seam import EXTENSION
 from callerid.flask.survey import Found, survey, unbound
 from callerid.marks import marks_on
@@ -47,9 +47,9 @@ def map_of(app: Flask) -> AccessMap:
     if not isinstance(protection, Protection):
         return AccessMap("Flask", (), tuple(_unprotected(app)), behind=tuple(_behind(app)))
     found = tuple(survey(protection))
-    rows = [(each, _row(protection, each, each.ruling)) for each in found if each.ruling is not None]
+    rows = [(each, _row(protection, each, each.policy)) for each in found if each.policy is not None]
     every = merged((*(row for _, row in rows), _elsewhere(protection)))
-    answered = [(each, _row(protection, each, ruling)) for each, ruling in _answered(protection)]
+    answered = [(each, _row(protection, each, policy)) for each, policy in _answered(protection)]
     problems = [*told_once((each.method, each.problem) for each in found), *unbound(protection)]
     names = names_of(every)
     served = [(each.place.rule, each.method, names[row.name]) for each, row in rows]
@@ -66,15 +66,15 @@ def map_of(app: Flask) -> AccessMap:
     )
 
 
-def _answered(protection: Protection) -> Iterator[tuple[Found, Ruling]]:
+def _answered(protection: Protection) -> Iterator[tuple[Found, Policy]]:
     """The places at which Flask itself answers OPTIONS, with what is asked there."""
     for rule in protection.app.url_map.iter_rules():
         if not rule.build_only and getattr(rule, "provide_automatic_options", False):
             view = protection.app.view_functions.get(rule.endpoint)
             place = protection.reader.place(Serving(rule, None, view, "OPTIONS"))
             with suppress(CalleridError):  # a problem of the view's own place, too
-                ruling = protection.rules.ruling(place, "OPTIONS", endpoint=False)
-                yield Found("OPTIONS", place, ruling, view=view), ruling
+                policy = protection.rules.policy(place, "OPTIONS", endpoint=False)
+                yield Found("OPTIONS", place, policy, view=view), policy
 
 
 def _automatic(row: Row) -> Row:
@@ -121,28 +121,22 @@ _OWN_HOST = "SERVER_NAME"
 _CONVERTERS = frozenset(DEFAULT_CONVERTERS.values())
 
 
-def _row(protection: Protection, found: Found, ruling: Ruling) -> Row:
+def _row(protection: Protection, found: Found, policy: Policy) -> Row:
     rules = protection.rules
-    asked = [(rules.guard, each) for each in ruling.parts]
     place = found.method, found.place.template
-    return row(place, _parts(protection, found, ruling), asked, rules.default, _serves(protection, found))
+    return row(place, _parts(protection, found, policy), policy.parts, rules.default, _serves(protection, found))
 
 
-def _parts(protection: Protection, found: Found, ruling: Ruling) -> Iterator[Part]:
-    # As `Rules.ruling` asks them.
-    rules, place = protection.rules, found.place
-    yield from (Part("floor", requirement) for requirement in rules.floor)
-    for mark in place.marks:
-        yield Part(protection.reader.source(place, mark), mark.requirement)
-    if ruling.entry is not None:
-        yield Part("table", ruling.entry.requirement)
-    elif not place.marks:
-        yield Part("default", rules.default)
+def _parts(protection: Protection, found: Found, policy: Policy) -> Iterator[Part]:
+    for _, requirement, origin in policy.written:
+        source = origin if isinstance(origin, str) else protection.reader.source(found.place, origin)
+        yield Part(source, requirement)
 
 
 def _elsewhere(protection: Protection) -> Row:
     rules = protection.rules
-    parts = [*(Part("floor", requirement) for requirement in rules.floor), Part("default", rules.default)]
+    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
+    parts.append(Part("default", rules.default))
     asked = [(rules.guard, part.requirement) for part in parts]
     return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, Serves(answers=_answers(protection.app)))
 

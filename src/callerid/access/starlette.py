@@ -15,6 +15,7 @@ from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, me
 from callerid.access.standing import HTTP
 from callerid.access.starlette_router import StarletteRouter
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
+from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.marks import marks_on
@@ -45,7 +46,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     every = tuple(survey(app.router, protection, rests=True))
     found = tuple(each for each in every if not (each.is_rest or each.refuses))
     orders, numbers = _orders(every), _numbers(every)
-    judged = [each for each in zip(every, orders, numbers, strict=True) if each[0].ruling is not None]
+    judged = [each for each in zip(every, orders, numbers, strict=True) if each[0].policy is not None]
     rows = [(each[0], _row(*each)) for each in judged]
     problems = told_once((each.method or "WS", each.problem) for each in found)
     problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
@@ -112,18 +113,18 @@ def _rank(segment: str) -> int:
 
 
 def _row(found: Found, order: int, number: int) -> Row:
-    ruling = found.ruling
-    assert ruling is not None  # noqa: S101 - asked for those alone
+    policy = found.policy
+    assert policy is not None  # noqa: S101 - asked for those alone
     innermost, _ = found.areas[-1]
     asked: dict[GuardCore, list[Requirement]] = {}
-    for guard, requirement in ruling.parts:
+    for guard, requirement in policy.parts:
         asked.setdefault(guard, []).append(requirement)
     return row(
         (
             HTTP if found.refuses else found.method or "WS",
             f"{found.template}/{ANYWHERE_ELSE}" if found.is_rest else found.template,
         ),
-        _parts(found),
+        _parts(found, policy),
         [(guard, each) for guard, requirements in asked.items() for each in _judged(requirements)],
         innermost.default,
         _serves(found, order, number),
@@ -185,18 +186,9 @@ def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
     return re.sub(r"\{(\w+)\}", parameter, template)
 
 
-def _parts(found: Found) -> Iterator[Part]:
-    # As `Passage.ruling` asks them.
-    for area, (protection, marks) in enumerate(found.areas):
-        if protection.floor is not None:
-            yield Part("floor", protection.floor)
-        for mark in marks:
-            yield Part(found.sources[mark], mark.requirement)
-        if area in found.entries:
-            yield Part("table", found.entries[area].requirement)
-    innermost, marks = found.areas[-1]
-    if found.is_rest or (not marks and len(found.areas) - 1 not in found.entries):
-        yield Part("default", innermost.default)
+def _parts(found: Found, policy: Policy) -> Iterator[Part]:
+    for _, requirement, origin in policy.written:
+        yield Part(origin if isinstance(origin, str) else found.sources[origin], requirement)
 
 
 def _elsewhere(app: Starlette, protection: Protection) -> Row:

@@ -5,6 +5,7 @@
     decision_log    one record for each decision
     report_only     rules that are not enforced before a day
     engine          the one place where a request is judged
+    policy          what holds at one place, with where it was written
     shadow          other rules judged beside, never an answer
     authorize       from a request to a decision that was logged: what every adapter calls
 
@@ -14,6 +15,7 @@ Each module imports only those before it.
 from callerid.authorization.authorize import Request, Shadow, authorize, conclude
 from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
+from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
     Requirement,
@@ -24,16 +26,21 @@ from callerid.authorization.requirement import (
 )
 
 __all__ = [
+    "DEFAULT",
+    "FLOOR",
+    "TABLE",
     "Check",
     "Credentials",
     "Decision",
     "Judge",
+    "Policy",
     "Request",
     "Requirement",
     "Rollout",
     "Shadow",
     "ShadowCounts",
     "Tally",
+    "Written",
     "authorize",
     "check_project",
     "combined",
@@ -43,6 +50,7 @@ __all__ = [
     "log",
     "named",
     "named_audiences",
+    "policy_of",
     "record",
     "requirement_of",
     "rollout_of",

@@ -56,9 +56,9 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
     for found in survey(app.router, protection):
         # Of several routes with one path and method the first serves.
         operation = operations.pop((found.template, found.method.lower()), None)
-        if operation is None or found.ruling is None:
+        if operation is None or found.policy is None:
             continue
-        requirements = dict(found.ruling.parts)
+        requirements = dict(found.policy.parts)
         requirement = requirements.get(protection.guard)
         security = [each for each in operation.pop("security", []) if SCHEME not in each]
         if requirement is not None and not requirement.public:

@@ -19,13 +19,13 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Match, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.fastapi.allow import CallerDependency
 from callerid.fastapi.comparing import compare_before_endpoint
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
-from callerid.marks import Mark, marks_on, path_parameters
+from callerid.marks import Mark, marks_on
 from callerid.starlette.direct import still_serves
-from callerid.starlette.passage import Ruling
 from callerid.starlette.reading import FULL, NONE, PARTIAL, Dispatch, Place, RouteReader, Step
 from callerid.starlette.redirects import redirected
 
@@ -290,13 +290,13 @@ class FastAPIReader(RouteReader):
     def _is_documentation(self, route: Any) -> bool:
         return _is_made_by_fastapi(route) and any(route is own for own in self._app.router.routes)
 
-    def check(self, place: Place, ruling: Ruling, where: str) -> None:
+    def check(self, place: Place, policy: Policy, where: str) -> None:
         """Raise `ConfigurationError` where a parameter is given what it does not take, or a rule may be unseen."""
-        super().check(place, ruling, where)
-        _check_names(place, ruling, where)
-        if place.unseen and all(requirement.optional for _, requirement in ruling.parts):
+        super().check(place, policy, where)
+        _check_names(place, policy, where)
+        if place.unseen and all(requirement.optional for _, requirement in policy.parts):
             raise ConfigurationError(f"{where}: {place.unseen}")
-        requirements = dict(ruling.parts)
+        requirements = dict(policy.parts)
         for receiver in place.receivers:
             requirement = requirements[receiver.mark.guard]
             if requirement.public:
@@ -332,9 +332,8 @@ class FastAPIReader(RouteReader):
             yield places, _subject(context.original_route, context)
 
 
-def _check_names(place: Place, ruling: Ruling, where: str) -> None:
-    judged = {name for _, requirement in ruling.parts for name in path_parameters(requirement.rule)}
-    for name in sorted(judged.intersection(place.elsewhere)):
+def _check_names(place: Place, policy: Policy, where: str) -> None:
+    for name in sorted(policy.names.intersection(place.elsewhere)):
         raise ConfigurationError(
             f"{where}: PathParam({name!r}) is judged by the path of a mount, and the endpoint reads {name!r} from the "
             f"{place.elsewhere[name]}, where a caller may write another: declare it as Annotated[str, Path()], or give "

@@ -16,7 +16,7 @@ from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
 from callerid.authentication import resolve
-from callerid.authorization import Check, Rollout, Shadow, authorize
+from callerid.authorization import Check, Policy, Rollout, Shadow, authorize
 from callerid.authorization import Request as AuthorizationRequest
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
@@ -24,7 +24,7 @@ from callerid.flask.cors import is_preflight
 from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
 from callerid.flask.reading import Known, Place, Reader
 from callerid.flask.routing import destination_of
-from callerid.flask.ruling import Rules, Ruling
+from callerid.flask.ruling import Rules
 from callerid.guard import log
 from callerid.marks import Mark
 from callerid.paths import BoundTable
@@ -90,8 +90,8 @@ class Protection:
         preflight = self._preflight(target.known, serving, asked)
         if preflight is not None:
             return preflight
-        ruling = self.rules.ruling(target.place, serving.method, endpoint=target.endpoint)
-        settled = _Settled.of(serving, target, ruling)
+        policy = self.rules.policy(target.place, serving.method, endpoint=target.endpoint)
+        settled = _Settled.of(serving, target, policy)
         if target.endpoint and _is_usual(serving):
             self._settled[id(serving.rule), serving.method] = settled
         return self._judge(asked, settled, target.arguments, target)
@@ -108,13 +108,13 @@ class Protection:
         self, asked: Request, settled: _Settled, arguments: Mapping[str, Any], target: _Target | None
     ) -> Response | None:
         """Judge by what was settled; ``arguments`` are the path parameters."""
-        guard, ruling = self.rules.guard, settled.ruling
+        guard, policy = self.rules.guard, settled.policy
         request = AuthorizationRequest(
             guard,
             settled.route,
-            tuple(Check(guard, part, arguments) for part in ruling.parts),
+            tuple(policy.checks(arguments)),
             lambda guard: sent(asked.environ, guard.headers.values()),
-            ruling.whole,
+            policy.whole,
             waives=None if self.rollout is None else self._waives,
             shadow=None
             if self.shadow is None
@@ -135,8 +135,8 @@ class Protection:
     def _shadow_checks(self, shadow: BoundTable, asked: Request, target: _Target | None) -> tuple[Check, ...]:
         serving = Serving.of(self.app, asked)
         target = target or self._target(serving, asked)
-        ruling = self.rules.ruling(target.place, serving.method, endpoint=target.endpoint, table=shadow)
-        return tuple(Check(self.rules.guard, part, target.arguments) for part in ruling.parts)
+        policy = self.rules.policy(target.place, serving.method, endpoint=target.endpoint, table=shadow)
+        return tuple(policy.checks(target.arguments))
 
     def _preflight(self, known: Known | None, serving: Serving, asked: Request) -> Response | None:
         """The answer to a browser's preflight for which no view is needed."""
@@ -213,16 +213,16 @@ class _Settled:
 
     serving: Serving
     template: str
-    ruling: Ruling
+    policy: Policy
     known: Known | None
     decision: Decision | None
 
     @classmethod
-    def of(cls, serving: Serving, target: _Target, ruling: Ruling) -> Self:
-        settled = cls(serving, target.place.template, ruling, target.known, None)
-        if not ruling.whole.public:
+    def of(cls, serving: Serving, target: _Target, policy: Policy) -> Self:
+        settled = cls(serving, target.place.template, policy, target.known, None)
+        if not policy.whole.public:
             return settled
-        return cls(serving, settled.template, ruling, target.known, settled.decided(_NOTHING, None))
+        return cls(serving, settled.template, policy, target.known, settled.decided(_NOTHING, None))
 
     @property
     def route(self) -> str:
@@ -230,10 +230,10 @@ class _Settled:
 
     def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Decision:
         """That a request is let in here. Where it is redirected no view runs, so that no mark is claimed."""
-        ruling = self.ruling
-        judged = tuple((name, arguments[name]) for name in ruling.names if name in arguments) if ruling.names else ()
-        marks = ruling.marks if self.known is not None else frozenset[Mark]()
-        return Decision(self.serving, judged, marks, self.template, ruling.whole.public, caller)
+        policy = self.policy
+        judged = tuple((name, arguments[name]) for name in policy.names if name in arguments) if policy.names else ()
+        marks = policy.marks if self.known is not None else frozenset[Mark]()
+        return Decision(self.serving, judged, marks, self.template, policy.whole.public, caller)
 
     def holds(self, app: Flask, asked: Request) -> bool:
         """Whether the same would be found out now: nothing else is served, and nothing was marked or replaced since."""

@@ -23,7 +23,7 @@ __all__ = ["Known", "Place", "Reader", "named_place", "own_methods"]
 class Place:
     """What is known of a view where it serves a method.
 
-    ``above`` are marks that stand above the route's decorator, ``named`` is what a path table knows it by; ``rulings``
+    ``above`` are marks that stand above the route's decorator, ``named`` is what a path table knows it by; ``policies``
     are those of the one application.
     """
 
@@ -32,7 +32,7 @@ class Place:
     above: tuple[Mark, ...] = ()
     rule: Rule | None = None
     named: NamedPlace | None = None
-    rulings: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    policies: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
     def check_marks(self) -> None:
         """Raise `ConfigurationError` for a mark on what the route does not serve."""

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from callerid.errors import ConfigurationError
+from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.flask.reading import Place
-from callerid.guard import GuardCore, Requirement, combined
-from callerid.marks import Mark, path_parameters, unguarded
+from callerid.guard import GuardCore, Requirement
+from callerid.marks import unguarded
 from callerid.paths import BoundTable, Entry, NamedPlace
-from callerid.rules import all_of
 
-__all__ = ["Rules", "Ruling", "entry_at"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ruling:
-    """What must hold at a place. ``parts`` are judged one after the other; ``whole`` is all of them as one rule.
-
-    ``entry`` is that of the path table, ``names`` are the path parameters that the rules compare with.
-    """
-
-    parts: tuple[Requirement, ...]
-    whole: Requirement
-    marks: frozenset[Mark]
-    entry: Entry | None = None
-    names: frozenset[str] = field(init=False)
-    judged: tuple[Requirement, ...] = field(init=False)
-    """The parts that read credentials: none where everybody is let in."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", path_parameters(self.whole.rule))
-        object.__setattr__(self, "judged", tuple(part for part in self.parts if not part.public))
+__all__ = ["Rules", "entry_at"]
 
 
 class Rules:
@@ -47,9 +26,9 @@ class Rules:
         self.guard = guard
         self.table = table
         self.default = default
-        self.floor = () if floor is None else (floor,)
+        self.floor = floor
 
-    def ruling(self, place: Place, method: str, *, endpoint: bool, table: BoundTable | None = None) -> Ruling:
+    def policy(self, place: Place, method: str, *, endpoint: bool, table: BoundTable | None = None) -> Policy:
         """What must hold at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default counts, too.
 
         ``table`` takes the place of the application's own. Raises `ConfigurationError` for an endpoint that nobody can
@@ -58,41 +37,30 @@ class Rules:
         table = table or self.table
         entry = None if table is None or place.named is None else entry_at(table, method, place.named)
         key = None if table is None or entry is None else (table.name, entry.pattern), endpoint
-        ruling: Ruling | None = place.rulings.get(key)
-        if ruling is None:
+        policy: Policy | None = place.policies.get(key)
+        if policy is None:
             where = place.template if table is None or entry is None else f"{place.template} and {table.at(entry)}"
-            ruling = place.rulings[key] = self._ruling(place, entry, where, endpoint=endpoint)
-        return ruling
+            policy = place.policies[key] = self._policy(place, entry, where, endpoint=endpoint)
+        return policy
 
-    def _ruling(self, place: Place, entry: Entry | None, where: str, *, endpoint: bool) -> Ruling:
+    def _policy(self, place: Place, entry: Entry | None, where: str, *, endpoint: bool) -> Policy:
         place.check_marks()
+        policy = policy_of((self.guard,), self._written(place, entry, endpoint=endpoint), where, endpoint=endpoint)
+        for name in policy.names:
+            place.check_parameter(name)
+        return policy
+
+    def _written(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Iterator[Written]:
+        if self.floor is not None:
+            yield Written(self.guard, self.floor, FLOOR)
         for mark in place.marks:
             if mark.guard is not self.guard:
                 raise unguarded(mark, place.template)
-        parts = (*self.floor, *(mark.requirement for mark in place.marks))
+            yield Written(self.guard, mark.requirement, mark)
         if entry is not None:
-            parts = (*parts, entry.requirement)
+            yield Written(self.guard, entry.requirement, TABLE)
         if not endpoint or (entry is None and not place.marks):
-            parts = (*parts, self.default)
-        marks = frozenset(place.marks)
-        if endpoint:
-            # The token's audience must be in every set that any of them names.
-            whole = _whole(parts, where)
-            self.guard.check_possible(whole, where)
-            ruling = Ruling((whole,), whole, marks, entry)
-        else:
-            # The rules of a view and the default may exclude each other: then this is refused to everybody.
-            ruling = Ruling(parts, Requirement(all_of(tuple(part.rule for part in parts))), marks, entry)
-        for name in ruling.names:
-            place.check_parameter(name)
-        return ruling
-
-
-def _whole(parts: tuple[Requirement, ...], where: str) -> Requirement:
-    try:
-        return combined(parts)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+            yield Written(self.guard, self.default, DEFAULT)
 
 
 def entry_at(table: BoundTable, method: str, named: NamedPlace) -> Entry | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
+from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.flask.cors import cross_origin_of
 from callerid.flask.current import Serving
 from callerid.flask.protection import Protection
 from callerid.flask.reading import Place, named_place, own_methods
-from callerid.flask.ruling import Ruling, entry_at
+from callerid.flask.ruling import entry_at
 from callerid.guard import log
 from callerid.paths import METHODS, BoundTable
 
@@ -22,14 +23,14 @@ __all__ = ["Found", "check", "survey", "unbound"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One rule for one method (``*``: any): what stands there, and its ruling or what is wrong with it.
+    """One rule for one method (``*``: any): what stands there, and its policy or what is wrong with it.
 
     ``view`` is what serves.
     """
 
     method: str
     place: Place
-    ruling: Ruling | None
+    policy: Policy | None
     problem: str = ""
     view: Any = None
 
@@ -61,7 +62,7 @@ def check(protection: Protection) -> None:
                 "view for OPTIONS alone, marked guard.allow(Public())",
                 each,
             )
-    judged = ((str(each), each.ruling.whole.rule) for each in found if each.ruling is not None)
+    judged = ((str(each), each.policy.whole.rule) for each in found if each.policy is not None)
     protection.rules.guard.announce(judged, protection.rules.default.rule)
 
 
@@ -85,19 +86,19 @@ def _methods(rule: Rule, tables: list[BoundTable]) -> list[str]:
 
 
 def _found(protection: Protection, method: str, place: Place, view: Any) -> Found:
-    ruling = None
+    policy = None
     try:
-        ruling = protection.rules.ruling(place, method, endpoint=True)
+        policy = protection.rules.policy(place, method, endpoint=True)
         if protection.shadow is not None:
             # What is to take the place of the live table must be possible, too.
-            protection.rules.ruling(place, method, endpoint=True, table=protection.shadow)
+            protection.rules.policy(place, method, endpoint=True, table=protection.shadow)
     except CalleridError as error:
-        return Found(method, place, ruling, str(error), view)
-    return Found(method, place, ruling, "", view)
+        return Found(method, place, policy, str(error), view)
+    return Found(method, place, policy, "", view)
 
 
 def _answers_preflights_by_itself(found: Found) -> bool:
-    if found.method != "OPTIONS" or found.ruling is None or found.ruling.whole.optional:
+    if found.method != "OPTIONS" or found.policy is None or found.policy.whole.optional:
         return False
     return cross_origin_of(found.view) is None
 

@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
-from callerid.marks import path_parameters
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
-from callerid.rules import Rule, described
+from callerid.rules import Rule, described, path_parameters
 
 __all__ = ["Entry", "PathTable", "required"]
 

@@ -42,6 +42,7 @@ from callerid.rules.reading import (
     member,
     missing_steps,
     of_any_project,
+    path_parameters,
     without_public,
 )
 
@@ -80,5 +81,6 @@ __all__ = [
     "missing_steps",
     "needs_no_caller",
     "of_any_project",
+    "path_parameters",
     "without_public",
 ]

@@ -6,13 +6,24 @@ from collections.abc import Callable
 
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
-from callerid.rules.anyone import Nobody, Public
+from callerid.rules.accounts import PathParam
+from callerid.rules.anyone import Nobody, Public, Via
 from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
 
-__all__ = ["STEPS", "all_of", "any_of", "is_public", "member", "missing_steps", "of_any_project", "without_public"]
+__all__ = [
+    "STEPS",
+    "all_of",
+    "any_of",
+    "is_public",
+    "member",
+    "missing_steps",
+    "of_any_project",
+    "path_parameters",
+    "without_public",
+]
 
 
 def member(text: str) -> Rule:
@@ -104,3 +115,12 @@ def missing_steps(rule: Rule, facts: Facts) -> frozenset[Rule] | None:
     if type(rule) in STEPS and facts.firebase is not None:
         return frozenset({rule})
     return None
+
+
+def path_parameters(rule: Rule) -> frozenset[str]:
+    """The names of all path parameters that a rule compares with."""
+    # A subclass of a rule of ours judges as it likes, and may ask its parts as ours do.
+    parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
+    named = getattr(rule, "account", None) or getattr(rule, "uid", None)
+    own = {named.name} if isinstance(named, PathParam) else set[str]()
+    return frozenset(own.union(*map(path_parameters, parts)))

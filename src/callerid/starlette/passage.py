@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from starlette.routing import Router
 from starlette.types import Scope
 
-from callerid.algebra import check_possible, separate
 from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.prefixes import below_mount
 from callerid.asgi.websockets import Ends, postponed
-from callerid.authorization import Check, Decision, evaluate
+from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
-from callerid.guard import GuardCore, Requirement, combined
-from callerid.marks import Mark, path_parameters, unguarded
+from callerid.guard import GuardCore
+from callerid.marks import Mark, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
 from callerid.starlette.reading import Place, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "NO_ENTRIES", "Passage", "Ruling", "TableMatch"]
+__all__ = ["KEY", "NO_ENTRIES", "Passage", "TableMatch"]
 
 KEY: Final = "callerid"
 """Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
 
-Parts: TypeAlias = tuple[tuple[GuardCore, Requirement], ...]
-
 MOST_WAYS: Final = 1000
 """More ways than this lead to no place: where there are, most of them lead through places that are gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What must hold at one place, outermost first: at an endpoint one requirement for each guard on the way."""
-
-    parts: Parts
-    marks: frozenset[Mark]
-    public: Decision | None = field(init=False, default=None, compare=False)
-    """The decision about every request, where no credential is read."""
-
-    def __post_init__(self) -> None:
-        if all(requirement.public for _, requirement in self.parts):
-            decision = evaluate([Check(guard, requirement, {}) for guard, requirement in self.parts], _nothing_sent)
-            object.__setattr__(self, "public", decision)
-
-
-def _nothing_sent(_guard: Any) -> Mapping[str, list[str]]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +80,7 @@ class Way:
     no request adds any.
     """
 
-    __slots__ = ("areas", "has_tables", "is_tried", "matches", "parameters", "place", "rulings", "spans", "templates")
+    __slots__ = ("areas", "has_tables", "is_tried", "matches", "parameters", "place", "policies", "spans", "templates")
 
     def __init__(
         self,
@@ -122,7 +100,7 @@ class Way:
         """Whether some refusals may not be enforced, or another policy is judged beside."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this way, by the methods and whether shadow tables were asked."""
-        self.rulings: dict[Any, Ruling] = {}
+        self.policies: dict[Any, Policy] = {}
         """What must hold at the end of this way: by whether an endpoint is meant, and the path tables' entries."""
 
     def under(self, protection: Protection) -> Way:
@@ -184,8 +162,7 @@ class Passage:
     """The path parameters that the endpoint would get."""
     exchange: Exchange
     """With what the application is called, once it is decided."""
-    ruling: Ruling
-    """By what the request was judged."""
+    judged_by: Policy
     answer: Any = None
     """What the router answers by itself where no route matches, as it was judged."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
@@ -368,36 +345,43 @@ class Passage:
         method = scope["method"] if scope["type"] == "http" else "WS"
         return f"{method} {''.join(self.templates) or '(no route)'}"
 
-    def read_ruling(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Ruling:
+    def policy(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Policy:
         """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
-        Raises `ConfigurationError` for an endpoint that nobody can reach, `UnguardedEndpointError` for a mark whose
-        guard is not installed on the way.
+        It is made once, and kept on the way. Raises `ConfigurationError` for an endpoint that nobody can reach,
+        `UnguardedEndpointError` for a mark whose guard is not installed on the way.
         """
-        asked: dict[GuardCore, list[Requirement]] = {protection.guard: [] for protection, _ in self.areas}
+        policies, key = self.way.policies, (endpoint, match.is_shadow, match.texts) if match.entries else endpoint
+        policy = policies.get(key)
+        if policy is None:
+            policy = policies[key] = self._policy(endpoint=endpoint, match=match)
+        return policy
+
+    def _policy(self, *, endpoint: bool, match: TableMatch) -> Policy:
+        where = self._where(match)
+        written = tuple(self._written(endpoint=endpoint, match=match))
+        policy = policy_of((protection.guard for protection, _ in self.areas), written, where, endpoint=endpoint)
+        if endpoint:
+            parameters = (*self.parameters, *((name, "StringConvertor") for name in match.parameters))
+            _check_parameters(policy, parameters, where)
+        return policy
+
+    def _written(self, *, endpoint: bool, match: TableMatch) -> Iterator[Written]:
+        guards = self.guards
         for area, (protection, marks) in enumerate(self.areas):
             if protection.floor is not None:
-                asked[protection.guard].append(protection.floor)
+                yield Written(protection.guard, protection.floor, FLOOR)
             for mark in marks:
-                if mark.guard not in asked:
+                if mark.guard not in guards:
                     raise unguarded(mark, "".join(self.templates))
-                asked[mark.guard].append(mark.requirement)
-            asked[protection.guard] += (entry.requirement for at, entry in match.entries if at == area)
+                yield Written(mark.guard, mark.requirement, mark)
+            for at, entry in match.entries:
+                if at == area:
+                    yield Written(protection.guard, entry.requirement, TABLE)
         innermost, marks = self.areas[-1]
         is_said = bool(marks) or any(area == len(self.areas) - 1 for area, _ in match.entries)
         if not is_said or not endpoint:
-            asked[innermost.guard].append(innermost.default)
-        every = frozenset(mark for _, found in self.areas for mark in found)
-        if not endpoint:
-            # A route's rule and the default may exclude each other: then a wrong method is refused to everybody.
-            return Ruling(tuple((guard, each) for guard, requirements in asked.items() for each in requirements), every)
-        where = self._where(match)
-        parts = tuple((guard, _whole(guard, each, where)) for guard, each in asked.items() if each)
-        parameters = (*self.parameters, *((name, "StringConvertor") for name in match.parameters))
-        for _, requirement in parts:
-            _check_parameters(requirement, parameters, where)
-        _check_together(parts, where)
-        return Ruling(parts, every)
+            yield Written(innermost.guard, innermost.default, DEFAULT)
 
     def _where(self, match: TableMatch) -> str:
         """The place, for messages."""
@@ -426,7 +410,7 @@ class Passage:
         else:
             self.answered()
         # A copy: what runs after the decision may change the parameters in place.
-        self._decided, self._callers, self._judged = self.ruling.marks, callers, dict(self.path)
+        self._decided, self._callers, self._judged = self.judged_by.marks, callers, dict(self.path)
 
     def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""
@@ -458,18 +442,8 @@ class Passage:
         return next(reversed(tuple(self._callers.values())), None)
 
 
-def _whole(guard: GuardCore, requirements: list[Requirement], where: str) -> Requirement:
-    """All that one guard asks at a place, as one requirement."""
-    try:
-        whole = combined(requirements)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
-    guard.check_possible(whole, where)
-    return whole
-
-
-def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str], ...], where: str) -> None:
-    for name in path_parameters(requirement.rule):
+def _check_parameters(policy: Policy, parameters: tuple[tuple[str, str], ...], where: str) -> None:
+    for name in sorted(policy.names):
         kinds = [kind for parameter, kind in parameters if parameter == name]
         if len(kinds) != 1:
             found = "has no such parameter" if not kinds else "has it more than once"
@@ -482,10 +456,3 @@ def _check_parameters(requirement: Requirement, parameters: tuple[tuple[str, str
                 f"{where}: PathParam({name!r}) compares text or whole numbers, and the path converts it by {kinds[0]}: "
                 f"write {{{name}}} or {{{name}:int}}"
             )
-
-
-def _check_together(parts: Parts, where: str) -> None:
-    # Two guards may trust different issuers, but their rules must go together all the same.
-    if len(parts) > 1:
-        issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
-        check_possible(separate(requirement.rule for _, requirement in parts), issuers, where)

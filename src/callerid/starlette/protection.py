@@ -18,12 +18,12 @@ from callerid.asgi.exchange import Exchange
 from callerid.asgi.mcp import McpSessions
 from callerid.asgi.websockets import WebSockets
 from callerid.authentication import Waited, resolve_async
-from callerid.authorization import Check, Decision, Request, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.authorization import Check, Decision, Policy, Request, Rollout, Shadow, authorize, conclude, evaluate
 from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
 from callerid.paths import BoundTable, first_expiry
-from callerid.starlette.passage import NO_ENTRIES, Passage, Ruling, TableMatch, Way
+from callerid.starlette.passage import NO_ENTRIES, Passage, TableMatch, Way
 from callerid.starlette.reading import Place, RouteReader
 from callerid.starlette.scope import introduce
 
@@ -100,10 +100,10 @@ class Protection:
         way = passage.way
         if way.has_tables or way.is_tried or log.isEnabledFor(logging.DEBUG):
             return self._authorized(passage, waited)
-        ruling = passage.ruling = way.rulings.get(passage.place is not None) or _ruling(passage)
-        if ruling.public is not None:
-            return ruling.public
-        checks = _checks(passage, ruling)
+        policy = passage.judged_by = _policy(passage)
+        if policy.public is not None:
+            return policy.public
+        checks = _checks(passage, policy)
         decision = evaluate(checks, passage.credentials, waited)
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(self._request(passage, checks, None), decision)
@@ -117,8 +117,8 @@ class Protection:
                 match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None)
             except BadRequest as error:
                 trouble = error
-        ruling = passage.ruling = _ruling(passage, match)
-        return authorize(self._request(passage, _checks(passage, ruling, match), trouble), waited)
+        policy = passage.judged_by = _policy(passage, match)
+        return authorize(self._request(passage, _checks(passage, policy, match), trouble), waited)
 
     def _request(self, passage: Passage, checks: list[Check], trouble: Refusal | None) -> Request:
         return Request(
@@ -166,34 +166,32 @@ class Protection:
         await deliver(response, exchange)
 
 
-def _ruling(passage: Passage, match: TableMatch = NO_ENTRIES) -> Ruling:
+def _policy(passage: Passage, match: TableMatch = NO_ENTRIES) -> Policy:
     """What must hold where a request is decided, with these entries of the path tables."""
     place = passage.place
-    key: Any = place is not None
-    if match.entries:
-        key = (key, match.is_shadow, match.texts)
-    ruling = passage.way.rulings.get(key)
-    if ruling is None:
-        ruling = passage.read_ruling(endpoint=place is not None, match=match)
-        if place is not None:
-            reader, where = passage.protection.reader, "".join(passage.templates)
-            reader.check(place, ruling, where)
-            reader.check_lost_marks(place, where, passage.guards)
-        passage.way.rulings[key] = ruling
-    return ruling
+    policy = passage.policy(endpoint=place is not None, match=match)
+    if place is not None:
+        _check(passage, place, policy)
+    return policy
 
 
-def _checks(passage: Passage, ruling: Ruling, match: TableMatch = NO_ENTRIES) -> list[Check]:
+def _check(passage: Passage, place: Place, policy: Policy) -> None:
+    if not policy.is_checked:
+        reader, where = passage.protection.reader, "".join(passage.templates)
+        reader.check(place, policy, where)
+        reader.check_lost_marks(place, where, passage.guards)
+        policy.is_checked = True
+
+
+def _checks(passage: Passage, policy: Policy, match: TableMatch = NO_ENTRIES) -> list[Check]:
     parameters = _as_judged(passage.path, passage.place)
-    if match.entries:
-        parameters = {**parameters, **match.parameters}
-    return [Check(guard, requirement, parameters) for guard, requirement in ruling.parts]
+    return policy.checks({**parameters, **match.parameters} if match.entries else parameters)
 
 
 def _shadow_checks(passage: Passage) -> list[Check]:
     """What would have to hold by the shadow tables. Raises `BadRequest`."""
     match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None, shadow=True)
-    return _checks(passage, _ruling(passage, match), match)
+    return _checks(passage, _policy(passage, match), match)
 
 
 def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
@@ -185,7 +186,7 @@ class RouteReader:
             raise ConfigurationError(NOT_READ)
         return ()
 
-    def check(self, place: Place, ruling: Any, where: str) -> None:
+    def check(self, place: Place, policy: Policy, where: str) -> None:
         """Raise `ConfigurationError` where an endpoint cannot be served under its rules.
 
         ``where`` is its whole template, for messages.

@@ -10,12 +10,13 @@ from typing import Any, Final
 from starlette.routing import Router
 
 from callerid.algebra import separate
+from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
-from callerid.starlette.passage import Passage, Ruling, TableMatch
+from callerid.starlette.passage import Passage, TableMatch
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import Place, Receiver, RouteReader
 from callerid.starlette.seam import install
@@ -30,7 +31,7 @@ MOST_TURNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One route: its path template, its method, and its ruling or what is wrong with it.
+    """One route: its path template, its method, and its policy or what is wrong with it.
 
     The method is empty for a WebSocket, and ``*`` for whatever is mounted. ``areas`` are the protections on the way,
     outermost first, each with the marks under it; ``sources`` says where each mark stands, and ``endpoint`` is what
@@ -47,7 +48,7 @@ class Found:
 
     template: str
     method: str
-    ruling: Ruling | None
+    policy: Policy | None
     problem: str = ""
     areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
     sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
@@ -81,13 +82,13 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
 
 
 def _without_lost_marks(found: Found) -> Found:
-    if found.place is None or found.ruling is None or found.is_rest or found.refuses:
+    if found.place is None or found.policy is None or found.is_rest or found.refuses:
         return found
     reader, guards = found.areas[-1][0].reader, {area.guard for area, _ in found.areas}
     try:
         reader.check_lost_marks(found.place, found.template, guards)
     except ConfigurationError as error:
-        return replace(found, ruling=None, problem=str(error))
+        return replace(found, policy=None, problem=str(error))
     return found
 
 
@@ -117,7 +118,7 @@ def _survey(
                 at: dict[str, Any] = {"place": place, "mount": mount, "refuses": method in refused}
                 problem = "" if behind is None else _unbound(reader, behind)
                 for each in _found(here, mounts, route, (place, method), sources):
-                    found = replace(each, ruling=None, problem=f"{each.template}: {problem}") if problem else each
+                    found = replace(each, policy=None, problem=f"{each.template}: {problem}") if problem else each
                     yield replace(found, condition=condition, **at)
                 continue
             onwards = mounts
@@ -151,7 +152,7 @@ def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterat
         yield Found(
             "".join(passage.templates),
             "*",
-            passage.read_ruling(endpoint=False, match=match),
+            passage.policy(endpoint=False, match=match),
             areas=passage.areas,
             sources=sources,
             endpoint=mounted,
@@ -258,11 +259,11 @@ def _condition(route: Any) -> str:
 
 def _judged(passage: Passage, place: Place, found: Found, match: TableMatch) -> Found:
     try:
-        ruling = passage.read_ruling(endpoint=True, match=match)
-        passage.protection.reader.check(place, ruling, found.template)
+        policy = passage.policy(endpoint=True, match=match)
+        passage.protection.reader.check(place, policy, found.template)
     except CalleridError as error:
         return replace(found, problem=str(error))
-    return replace(found, ruling=ruling)
+    return replace(found, policy=policy)
 
 
 def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
@@ -300,8 +301,8 @@ def check(router: Router, protection: Protection) -> None:
     problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
-    judged = ((f"{each.method or 'WS'} {each.template}", each.ruling) for each in found if each.ruling is not None)
-    places = ((place, separate(requirement.rule for _, requirement in ruling.parts)) for place, ruling in judged)
+    judged = ((f"{each.method or 'WS'} {each.template}", each.policy) for each in found if each.policy is not None)
+    places = ((place, separate(requirement.rule for _, requirement in policy.parts)) for place, policy in judged)
     protection.guard.announce(places, protection.default.rule)
     for place, rule in _idle(found):
         log.warning("Public() opens nothing at %s: %s has to hold there, too", place, rule)
