@@ -15,8 +15,9 @@ from flask import Flask, Request, Response
 from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
-from callerid.authentication import resolve
-from callerid.authorization import Check, Policy, Rollout, Shadow, authorize
+from callerid.authentication import Waited, resolve
+from callerid.authorization import Check, Policy, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.authorization import Decision as Authorized
 from callerid.authorization import Request as AuthorizationRequest
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
@@ -25,7 +26,8 @@ from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
 from callerid.flask.reading import Known, Place, Reader
 from callerid.flask.routing import destination_of
 from callerid.flask.ruling import Rules
-from callerid.guard import log
+from callerid.guard import GuardCore, log
+from callerid.keys import Wait
 from callerid.marks import Mark
 from callerid.paths import BoundTable
 from callerid.wsgi import introduce, sent
@@ -108,19 +110,7 @@ class Protection:
         self, asked: Request, settled: _Settled, arguments: Mapping[str, Any], target: _Target | None
     ) -> Response | None:
         """Judge by what was settled; ``arguments`` are the path parameters."""
-        guard, policy = self.rules.guard, settled.policy
-        request = AuthorizationRequest(
-            guard,
-            settled.route,
-            tuple(policy.checks(arguments)),
-            lambda guard: sent(asked.environ, guard.headers.values()),
-            policy.whole,
-            waives=None if self.rollout is None else self._waives,
-            shadow=None
-            if self.shadow is None
-            else Shadow(guard, partial(self._shadow_checks, self.shadow, asked, target)),
-        )
-        decision = resolve(partial(authorize, request))
+        decision = resolve(partial(self._decision, asked, settled, arguments, target))
         if decision.refusal is not None:
             return self._turn_away(asked, decision.refusal, decision.instance)
         caller = decision.caller
@@ -128,6 +118,36 @@ class Protection:
         if caller is not None:
             introduce(caller, asked.environ)
         return None
+
+    def _decision(
+        self,
+        asked: Request,
+        settled: _Settled,
+        arguments: Mapping[str, Any],
+        target: _Target | None,
+        waited: Waited,
+    ) -> Authorized | Wait:
+        guard, policy, shadow, checks = self.rules.guard, settled.policy, self.shadow, settled.policy.checks(arguments)
+
+        def credentials(guard: GuardCore) -> Mapping[str, list[str]]:
+            return sent(asked.environ, guard.headers.values())
+
+        if self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG):
+            decision = evaluate(checks, credentials, waited)
+            if isinstance(decision, Wait) or decision.refusal is None:
+                return decision
+            conclude(AuthorizationRequest(guard, settled.route, tuple(checks), credentials, policy.whole), decision)
+            return decision
+        request = AuthorizationRequest(
+            guard,
+            settled.route,
+            tuple(checks),
+            credentials,
+            policy.whole,
+            waives=None if self.rollout is None else self._waives,
+            shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, asked, target)),
+        )
+        return authorize(request, waited)
 
     def _waives(self, _: Any) -> bool:
         return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
