@@ -73,7 +73,8 @@ def unguarded(mark: Mark, name: str) -> UnguardedEndpointError:
     """The error for a marked endpoint that runs undecided: logged with the remedy, answered with 500."""
     error = UnguardedEndpointError(
         f"{name} is marked with {mark.requirement.rule!r}, but no guard decided about this call. Either its guard is "
-        "not installed in the app that serves it (call guard.protect(app, default=...)), or what serves does not show "
+        "not installed in the app that serves it (call guard.protect(app, default=...) on that one: an application "
+        "that wraps a protected one, or takes its routes over, is not protected by that), or what serves does not show "
         "the mark (a decorator above it without functools.wraps), or the function was called by other code or in a "
         "context that was not copied (as run_in_executor does; use anyio.to_thread or asyncio.to_thread)"
     )

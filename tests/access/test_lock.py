@@ -37,7 +37,7 @@ from tests.access.made import STAFF, new_guard, small
 
 LOCK = """\
 # Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`.
-callerid-access-lock 2
+callerid-access-lock 3
 
 application
   kind FastAPI
@@ -167,10 +167,10 @@ def test_a_path_parameter_and_code_come_back() -> None:
         ("{}", "x.lock: this is not an access lock"),
         (
             "callerid-access-lock 1\n",
-            "x.lock: the lock has format version '1', and this callerid reads 2: write it again",
+            "x.lock: the lock has format version '1', and this callerid reads 3: write it again",
         ),
-        ("callerid-access-lock 2\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
-        ("callerid-access-lock 2\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
+        ("callerid-access-lock 3\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
+        ("callerid-access-lock 3\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
     ],
 )
 def test_what_is_no_lock_is_told_in_one_line(text: str, said: str) -> None:

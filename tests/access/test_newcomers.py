@@ -204,7 +204,7 @@ def test_flask_templates(issuer: LocalIssuer) -> None:
 
 def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> None:
     app = app_of(issuer, {"GET /a": STAFF})
-    found = newcomers("callerid-access-lock 2\n", access_map(app))
+    found = newcomers("callerid-access-lock 3\n", access_map(app))
     somebody = f"a person of example.com, with a token for {CLIENT}"
     assert list(map(str, found)) == [f"* (any other path): {somebody}", f"GET /a: {somebody}"]
 

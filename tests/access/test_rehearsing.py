@@ -262,9 +262,9 @@ def test_an_application_with_problems_is_not_rehearsed() -> None:
 
 
 def test_a_route_that_is_never_served_is_told() -> None:
-    app = small({"GET /users/{uid}": STAFF, "GET /users/me": Public(), "POST /users/me": Public(), "GET /a/{x}": STAFF})
+    app = small({"GET /users/{uid}": STAFF, "GET /users/me": STAFF, "POST /users/me": Public(), "GET /a/{x}": STAFF})
     with rehearsing(app) as rehearsal:
-        assert rehearsal.shadowed() == ["GET /users/me is never served: GET /users/{uid} stands before it"]
+        assert rehearsal.shadowed() == ["GET /users/me is never served: GET /users/{uid} comes first"]
     app = small({"GET /a/{y:int}": STAFF, "GET /a/{x:uuid}": STAFF, "GET /b": STAFF})
     with rehearsing(app) as rehearsal:
         assert rehearsal.shadowed() == []

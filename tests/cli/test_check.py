@@ -78,7 +78,7 @@ def test_what_is_never_served_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     finally:
         sys.modules.pop("shadowed_app", None)
     lines = capsys.readouterr().out.splitlines()
-    assert "FAILED: GET /users/me is never served: GET /users/{name} stands before it" in lines
+    assert "FAILED: GET /users/me is never served: GET /users/{name} comes first" in lines
 
 
 def test_everything_else_is_called_though_the_file_does_not_name_it(
@@ -228,7 +228,7 @@ def test_a_route_that_no_call_of_the_file_reaches_is_a_warning(pytester: pytest.
 def test_a_route_that_is_never_served_fails_its_item(pytester: pytest.Pytester) -> None:
     result = collected(pytester, 'app = "app:app"\n[personas.a]\nmay_not = "everything else"\n', app=SHADOWED)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["GET /users/me is never served: GET /users/{name} stands before it"])
+    result.stdout.fnmatch_lines(["GET /users/me is never served: GET /users/{name} comes first"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
@@ -55,8 +56,8 @@ def test_the_table_fits_and_says_what_stands_where(example: str, capsys: pytest.
     assert lines[0].split() == ["ROUTE", "WHO", "MAY", "STANDS", "AT"]
     assert any(line.startswith("GET /healthz") and line.endswith("open") for line in lines)
     assert any(line.startswith("POST /tasks/reindex") and line.endswith("weaker") for line in lines)
-    assert "1 open to everybody" not in lines[-1]
-    assert "2 open to everybody, 3 weaker than the default" in lines[-1]
+    (summary,) = (line for line in lines if " open to everybody" in line)
+    assert "2 open to everybody, 3 weaker than the default" in summary
     assert "\033" not in told
 
 
@@ -98,7 +99,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / "fastapi_app"), "--markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {line.count("|") for line in lines} == {5}
+    assert {line.count("|") for line in lines if line and not line.startswith("not seen: ")} == {5}
     assert "| `GET /products` | allUsers or firebaseUser | parameter | open |" in lines
 
 
@@ -324,3 +325,120 @@ def test_changes_as_json(compare: Compare) -> None:
     (changed,) = json.loads("\n".join(lines))["changed"]
     assert (code, changed["name"], changed["renamed"]) == (1, "GET /a", False)
     assert set(changed["now"]) - set(changed["before"]) == {"allow Domain('b.com')"}
+
+
+LATE = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from callerid import Domain, Public, google
+from callerid.fastapi import Guard
+
+guard = Guard(google("https://a.example.com"))
+
+@asynccontextmanager
+async def lifespan(app):
+    print("connecting")
+    app.add_api_route("/late", guard.allow(Public())(lambda: "late"))
+    yield
+
+@asynccontextmanager
+async def failing(app):
+    raise OSError("no database")
+    yield
+
+app = FastAPI(openapi_url=None, lifespan=lifespan)
+guard.protect(app, default=Domain("example.com"))
+broken = FastAPI(openapi_url=None, lifespan=failing)
+guard.protect(broken, default=Domain("example.com"))
+"""
+NOT_SEEN = "not seen: the application has a lifespan, which has not run: routes added in it are not seen"
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> list[str]:
+    (tmp_path / "troubled_app.py").write_text(LATE, encoding="utf-8")
+    return ["troubled_app:app", "--app-dir", str(tmp_path)]
+
+
+def test_routes_of_the_lifespan_are_said_not_to_be_seen_or_seen(
+    late: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["routes", *late]) == 0
+    told = capsys.readouterr().out
+    assert "/late" not in told
+    assert told.endswith(f"{NOT_SEEN}\n")
+    assert main(["routes", *late, "--lifespan"]) == 0
+    started = capsys.readouterr()
+    assert "GET /late" in started.out
+    assert "not seen" not in started.out
+    assert "connecting" in started.err
+
+
+def test_a_lock_and_a_comparison_say_so_too(
+    late: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = str(tmp_path / "a.lock")
+    assert main(["routes", *late, "--lock", lock]) == 0
+    assert capsys.readouterr().out.endswith(f"{NOT_SEEN}\n")
+    assert main(["routes", *late, "--check", lock, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unseen"] == [NOT_SEEN.removeprefix("not seen: ")]
+    assert main(["routes", *late, "--no-new-access", lock, "--lifespan"]) == 1
+    told = capsys.readouterr().out
+    assert "new access at 1 place" in told
+    assert NOT_SEEN not in told
+
+
+@pytest.mark.parametrize("command", ["routes", "check"])
+def test_a_start_up_that_fails_is_told(
+    command: str, late: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "access.toml"
+    file.write_text('[personas.nobody]\nmay = ["GET /late"]\n', encoding="utf-8")
+    asked = [command, "troubled_app:broken", *late[1:], "--lifespan", *([str(file)] if command == "check" else [])]
+    assert main(asked) == 2
+    assert "troubled_app:broken: the start-up in its lifespan failed: OSError: no database" in capsys.readouterr().err
+
+
+def test_access_tests_reach_routes_of_the_lifespan(
+    late: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "access.toml"
+    file.write_text('[personas.nobody]\nmay = ["GET /late"]\n', encoding="utf-8")
+    assert main(["check", *late, str(file)]) == 1
+    told = capsys.readouterr().out
+    assert "no route answers there" in told
+    assert told.startswith(f"{NOT_SEEN}\n")
+    assert main(["check", *late, str(file), "--lifespan"]) == 0
+    assert "1 call, 1 as the file says" in capsys.readouterr().out
+
+
+def test_a_wsgi_application_has_no_lifespan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["routes", "app:app", "--app-dir", str(EXAMPLES / "flask_app"), "--lifespan"]) == 2
+    assert "app:app: a WSGI application has no lifespan: leave out --lifespan" in capsys.readouterr().err
+
+
+TAKEN_OVER = """
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from callerid import Domain, google
+from callerid.starlette import Guard
+
+app = Starlette(routes=[Route("/orders", lambda request: PlainTextResponse("orders"))])
+Guard(google("https://a.example.com")).protect(app, default=Domain("example.com"))
+app = Starlette(routes=app.routes)
+"""
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_an_application_that_has_replaced_a_protected_one_is_a_problem(
+    collects: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "troubled_app.py").write_text(TAKEN_OVER, encoding="utf-8")
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert main(["routes", "troubled_app:app", "--app-dir", str(tmp_path)]) == 1
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
+    assert "problem: /orders: a guard protects another application that has these routes" in capsys.readouterr().out

@@ -8,6 +8,9 @@ The staircase inside, each importing only what stands before it::
     places       which requests a route is for, and what two routes have in common
     trust        whom the guards believe, as text and back
     rows         the map as data
+    front        what stands in front of an application
+    lifespan     its start-up, in which it may add routes
+    shadowed     routes that never serve, since others come first
     unguarded    marks that nobody enforces
     table · starlette · flask    the map of each kind of application
     order        which of two routes serves a request that is for both
@@ -21,6 +24,7 @@ The staircase inside, each importing only what stands before it::
     decision     a decision found again in the log
 """
 
+from callerid.access.lifespan import started
 from callerid.access.loading import load
 from callerid.access.lock import LOCK_VERSION, differences, locked
 from callerid.access.newcomers import assumed, newcomers
@@ -41,4 +45,5 @@ __all__ = [
     "locked",
     "newcomers",
     "read_suite",
+    "started",
 ]

@@ -27,6 +27,7 @@ from callerid.access.rows import (
     row,
     told_once,
 )
+from callerid.access.shadowed import never_served, with_shadows
 from callerid.access.standing import AUTOMATIC
 from callerid.access.unguarded import endpoint_name, left_behind, name_of
 from callerid.algebra import separate
@@ -47,10 +48,13 @@ def map_of(app: Flask) -> AccessMap:
     if not isinstance(protection, Protection):
         return AccessMap("Flask", (), tuple(_unprotected(app)), behind=tuple(_behind(app)))
     found = tuple(survey(protection))
-    rows = [(each, _row(protection, each, each.policy)) for each in found if each.policy is not None]
-    every = merged((*(row for _, row in rows), _elsewhere(protection)))
     answered = [(each, _row(protection, each, policy)) for each, policy in _answered(protection)]
+    rows = _with_shadows(
+        app, [(each, _row(protection, each, each.policy)) for each in found if each.policy is not None], answered
+    )
+    every = merged((*(row for _, row in rows), _elsewhere(protection)))
     problems = [*told_once((each.method, each.problem) for each in found), *unbound(protection)]
+    problems += told_once(never_served(row for _, row in rows))
     names = names_of(every)
     served = [(each.place.rule, each.method, names[row.name]) for each, row in rows]
     served += [(each.place.rule, "OPTIONS", row.name + AUTOMATIC) for each, row in answered]
@@ -64,6 +68,16 @@ def map_of(app: Flask) -> AccessMap:
         router=FlaskRouter(app, served),
         answered=tuple(_automatic(row) for row in first.values() if _is_unexpected(row, every)),
     )
+
+
+def _with_shadows(
+    app: Flask, rows: list[tuple[Found, Row]], answered: list[tuple[Found, Row]]
+) -> list[tuple[Found, Row]]:
+    every = [*rows, *((each, _automatic(row)) for each, row in answered)]
+    keys = [str(id(each.place.rule)) for each, _ in every]
+    asked = [(each.place.rule, each.method, key) for (each, _), key in zip(every, keys, strict=True)]
+    noted = with_shadows([row for _, row in every], keys, FlaskRouter(app, asked))
+    return [(each, row) for (each, _), row in zip(rows, noted, strict=False)]
 
 
 def _answered(protection: Protection) -> Iterator[tuple[Found, Policy]]:

@@ -5,36 +5,40 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from callerid.access.order import partly_served
 from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import shown
 from callerid.authorization.report_only import UNENFORCED
 
-__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "warnings", "wrapped"]
+__all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "unseen", "warnings", "wrapped"]
 
 WIDTH = 120
 """No line of the table is longer than this, or than it is told."""
 
 Paint = Callable[[str, str], str]
 _HEAD = ("ROUTE", "WHO MAY", "STANDS AT", "")
-_NAME, _SOURCE = 44 / WIDTH, 18 / WIDTH
-"""How much of the width these two columns may take."""
+_NAME, _SOURCE, _NOTES = 44 / WIDTH, 18 / WIDTH, 26 / WIDTH
+"""How much of the width these columns may take."""
 
 
 def as_table(found: AccessMap, paint: Paint, width: int = WIDTH) -> list[str]:
     """The map for a terminal; ``paint(text, colour)`` gives a text one of the colours of `callerid.cli.table`."""
     rows = shown(found)
-    cells = [(row.name, row.words(), " and ".join(row.sources), flag(row)) for row in rows]
+    late = partly_served(found)
+    cells = [(row.name, row.words(), " and ".join(row.sources), _notes(row, late)) for row in rows]
     name, source, mark = (max(len(each[column]) for each in (_HEAD, *cells)) for column in (0, 2, 3))
-    name, source = min(name, int(width * _NAME)), min(source, int(width * _SOURCE))
+    name, source, mark = (
+        min(longest, int(width * share)) for longest, share in ((name, _NAME), (source, _SOURCE), (mark, _NOTES))
+    )
     rule = max(len(each[1]) for each in (_HEAD, *cells))
     widths = (name, min(rule, width - name - source - mark - 6), source, mark)
     lines = [paint(line, "never") for line in warnings(found)]
     lines += [paint(line, "head") for line in _laid_out(_HEAD, widths)]
     for row, each in zip(rows, cells, strict=True):
-        colour = {"open": "never", "weaker": "out"}.get(flag(row).partition(",")[0], "")
+        colour = {"open": "never", "weaker": "out", "never served": "out"}.get(flag(row).partition(",")[0], "")
         laid_out = _laid_out(each, widths)
         lines += [paint(line, colour) if colour else line for line in laid_out]
     return lines
@@ -45,10 +49,29 @@ def warnings(found: AccessMap) -> list[str]:
     return [f"NOT ENFORCED {each}: {UNENFORCED}" for each in found.unenforced]
 
 
+def unseen(found: AccessMap) -> list[str]:
+    """What the map does not show, a line for each."""
+    return [f"not seen: {each}" for each in found.unseen]
+
+
 def flag(row: Row) -> str:
-    """Whether the route needs a look: somebody may here whom the default would refuse, or nobody can see behind it."""
+    """Whether the route needs a look.
+
+    It never serves, somebody may here whom the default would refuse, or nobody can see behind it.
+    """
+    if row.instead:
+        return "never served"
     words = [] if not row.weaker else ["open" if row.is_open else "weaker"]
     return ", ".join([*words, "opaque"] if row.is_opaque else words)
+
+
+def _notes(row: Row, late: Mapping[str, Collection[str]]) -> str:
+    """The flag, and which routes come first."""
+    first = sorted({name for method in row.methods for name in late.get(f"{method} {row.written(method)}", ())})
+    if row.instead:
+        return f"never served: {' and '.join(row.instead)} comes first"
+    partly = f"partly served: {' and '.join(first)} comes first" if first else ""
+    return ", ".join(filter(None, (flag(row), partly)))
 
 
 def summary(found: AccessMap) -> str:
@@ -56,8 +79,11 @@ def summary(found: AccessMap) -> str:
     routes = [row for row in found.routes if not row.is_rest]
     # What middleware lets by, the routes behind it may not.
     flags = [flag(row).split(", ") for row in shown(found)[len(found.rows) - len(found.routes) :]]
-    is_open, weaker, opaque = (sum(word in each for each in flags) for word in ("open", "weaker", "opaque"))
+    is_open, weaker, opaque, never = (
+        sum(word in each for each in flags) for word in ("open", "weaker", "opaque", "never served")
+    )
     more = f", {opaque} opaque (what is mounted there may ask for more)" if opaque else ""
+    more += f", {never} never served (others come first)" if never else ""
     return (
         f"{found.kind}: {len(routes)} {'route' if len(routes) == 1 else 'routes'}, {is_open} open to everybody, "
         f"{weaker} weaker than the default (somebody may whom it refuses){more}."
@@ -104,20 +130,22 @@ _MARKS = (("@", f" {_BREAK}@"), (".", f" {_BREAK}."), (":", f": {_BREAK}"))
 
 def as_json(found: AccessMap) -> str:
     """The map as JSON. ``rule`` is code that makes the rule again, ``who`` says it in words."""
+    late = partly_served(found)
     return json.dumps(
         {
             "version": 1,
             "kind": found.kind,
             "unenforced": list(found.unenforced),
-            "routes": [_members(row) for row in shown(found)],
+            "routes": [_members(row, late) for row in shown(found)],
             "problems": list(found.problems),
+            "unseen": list(found.unseen),
         },
         indent=2,
         ensure_ascii=False,
     )
 
 
-def _members(row: Row) -> dict[str, Any]:
+def _members(row: Row, late: Mapping[str, Collection[str]]) -> dict[str, Any]:
     return {
         "methods": list(row.methods),
         "path": row.written(row.methods[0]),
@@ -127,6 +155,8 @@ def _members(row: Row) -> dict[str, Any]:
         "open": row.is_open,
         "weaker": row.weaker,
         "opaque": row.is_opaque,
+        "never_served": bool(row.instead),
+        "first": list(row.instead) or sorted(late.get(f"{row.methods[0]} {row.written(row.methods[0])}", ())),
         "parts": [
             {
                 "source": part.source,
@@ -141,12 +171,18 @@ def _members(row: Row) -> dict[str, Any]:
 
 def as_markdown(found: AccessMap) -> str:
     """The map as a table in Markdown."""
-    return "\n".join([*(f"**{line}**\n" for line in warnings(found)), *_markdown(shown(found))])
+    return "\n".join(
+        [
+            *(f"**{line}**\n" for line in warnings(found)),
+            *_markdown(shown(found), partly_served(found)),
+            *(f"\n{line}" for line in unseen(found)),
+        ]
+    )
 
 
-def _markdown(rows: Iterable[Row]) -> Iterator[str]:
-    yield "| route | who may | stands at | than the default |"
+def _markdown(rows: Iterable[Row], late: Mapping[str, Collection[str]]) -> Iterator[str]:
+    yield "| route | who may | stands at | notes |"
     yield "| --- | --- | --- | --- |"
     for row in rows:
-        cells = (f"`{row.name}`", row.words(), " and ".join(row.sources), flag(row))
+        cells = (f"`{row.name}`", row.words(), " and ".join(row.sources), _notes(row, late))
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -15,7 +15,7 @@ from typing import Any
 import callerid.errors
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["load"]
+__all__ = ["load", "told"]
 
 
 def load(name: str, folder: Path) -> Any:
@@ -44,7 +44,7 @@ def load(name: str, folder: Path) -> Any:
     try:
         return found()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line
-        raise ConfigurationError(f"{name}: the factory raised {_told(error)}") from None
+        raise ConfigurationError(f"{name}: the factory raised {told(error)}") from None
 
 
 def _imported(name: str, folder: Path) -> ModuleType:
@@ -58,7 +58,7 @@ def _imported(name: str, folder: Path) -> ModuleType:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an application's own code runs here
         is_missing = isinstance(error, ModuleNotFoundError) and error.name == top
         hint = "; --app-dir names the folder that it is in" if is_missing else ""
-        raise ConfigurationError(f"cannot import {name!r} from {folder}: {_told(error)}{hint}") from None
+        raise ConfigurationError(f"cannot import {name!r} from {folder}: {told(error)}{hint}") from None
     finally:
         if aside:
             _set_aside(top)
@@ -83,7 +83,8 @@ _OURS, _IMPORTING = Path(callerid.errors.__file__).parent, importlib.__file__
 """Where an application's own code is not."""
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """What an application has raised, in one line, with the place in its own code."""
     if isinstance(error, SyntaxError):
         return one_line(f"SyntaxError: {error.msg} (at {Path(error.filename or '?').name}:{error.lineno})")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]

@@ -2,7 +2,7 @@
 
 One block for each method of each route, in the order of the paths, so that moving code about changes nothing::
 
-    callerid-access-lock 2
+    callerid-access-lock 3
 
     application
       kind FastAPI
@@ -54,6 +54,7 @@ __all__ = [
     "Lock",
     "Written",
     "differences",
+    "fronts_in",
     "locked",
     "mount_of",
     "read_lock",
@@ -64,7 +65,7 @@ __all__ = [
     "written_in",
 ]
 
-LOCK_VERSION = 2
+LOCK_VERSION = 3
 _FIRST = "callerid-access-lock"
 _COMMENT = "# Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`."
 
@@ -132,7 +133,7 @@ def read_lock(text: str, name: str) -> Lock:
     if version != str(LOCK_VERSION):
         raise ConfigurationError(
             f"{name}: the lock has format version {one_line(version)!r}, and this callerid reads {LOCK_VERSION}: "
-            "write it again with callerid routes --lock"
+            "write it again with callerid routes --lock, from the code that it was written for"
         )
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -160,7 +161,7 @@ def _blocks(found: AccessMap) -> dict[str, Block]:
     mounts = [stands.template for _, _, stands in ordered if stands.is_rest]
     routes = [_route(stands, row, names, mounts) for _, row, stands in ordered]
     by_path = ", by path" if found.by_path else ""
-    said = (*sorted(unenforced_in(found)), *found.settings)
+    said = (*sorted(unenforced_in(found)), *found.settings, *sorted(fronts_in(found)))
     first = Block("application", (f"kind {found.kind}{by_path}", *said))
     blocks = [first, *_trusted(guards), *sorted(routes, key=_order)]
     return {block.name: block for block in blocks}
@@ -174,6 +175,11 @@ def _order(block: Block) -> tuple[str, str]:
 def unenforced_in(found: AccessMap) -> set[str]:
     """Where the rules are not enforced, as a lock says it."""
     return {f"unenforced {each}" for each in found.unenforced}
+
+
+def fronts_in(found: AccessMap) -> set[str]:
+    """What stands in front and may serve by itself, as a lock says it."""
+    return {f"in-front {each}" for each in found.fronts if not each.forwards}
 
 
 def _guards(found: AccessMap) -> dict[str, Trust]:

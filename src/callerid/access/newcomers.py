@@ -15,7 +15,7 @@ from itertools import product
 
 from callerid.access.applications import as_locked, as_of_now
 from callerid.access.changes import Changes
-from callerid.access.lock import read_lock, unenforced_in, written_in
+from callerid.access.lock import fronts_in, read_lock, unenforced_in, written_in
 from callerid.access.places import (
     ANYWHERE_ELSE,
     EVERYWHERE,
@@ -79,6 +79,10 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
         return [Finding("the application", CannotTell(f"the rules are not enforced: {', '.join(sorted(lifted))}"))]
     before, now = as_locked(read, found, name), as_of_now(found)
     findings: dict[str, Finding] = {}
+    fronts = fronts_in(found).difference(*(block.lines for block in read.blocks.values()))
+    for front in sorted(each.partition(" ")[2] for each in fronts):
+        reason = "it was not there, and what it serves by itself is not seen"
+        findings[front] = Finding(f"{front} in front of the application", CannotTell(reason))
     for finding in _Comparison(before, now, found.router).findings():
         known = findings.get(finding.name)
         if known is None or (isinstance(known.verdict, CannotTell) and isinstance(finding.verdict, Yes)):

@@ -23,7 +23,7 @@ from callerid.access.standing import (
 )
 from callerid.algebra import No, Side, new_access, separate
 
-__all__ = ["in_order", "named"]
+__all__ = ["in_order", "named", "partly_served", "placed"]
 
 _Found = tuple[str, Row, Standing]
 
@@ -38,6 +38,23 @@ def in_order(found: AccessMap) -> list[_Found]:
     plain = placed(found)
     after = _Order(found, plain).after
     return [(method, row, _after(stands, after)) for method, row, stands in plain]
+
+
+def partly_served(found: AccessMap) -> dict[str, list[str]]:
+    """Routes before which others come at some of their paths although nobody expects it, and ask something else.
+
+    Each is given by its name, with the names of those that come first.
+    """
+    ordered = in_order(found)
+    rows = {stands.name: (method, row) for method, row, stands in ordered}
+    late: dict[str, list[str]] = {}
+    for method, row, stands in ordered:
+        for name in () if row.instead else sorted(stands.after):
+            other, first = rows[name]
+            is_for_both = one_method(method, other) and not first.instead and not name.endswith(AUTOMATIC)
+            if is_for_both and (first.rule, first.audiences) != (row.rule, row.audiences):
+                late.setdefault(stands.name, []).append(name)
+    return late
 
 
 def placed(found: AccessMap) -> list[_Found]:

@@ -7,22 +7,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from callerid.access.front import chain_of, fronts_of, is_flask, is_gate, is_starlette
+from callerid.access.lifespan import has_lifespan
 from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import impossible
 from callerid.errors import ConfigurationError
 
 __all__ = ["access_map", "is_wsgi"]
 
-LONGEST_CHAIN = 100
 
-
-def access_map(app: Any) -> AccessMap:
+def access_map(app: Any, *, started: bool = False) -> AccessMap:
     """Every route of an application with the rule that guards it.
 
-    Takes FastAPI, Starlette and Flask applications, and those of any framework behind one of the `CallerMiddleware`.
-    What such a middleware asks holds beside the rules of the routes behind it. Raises `ConfigurationError` for anything
-    else.
+    Takes FastAPI, Starlette and Flask applications, and those of any framework behind one of the `CallerMiddleware`;
+    in front of them may stand anything that shows what it holds. What a `CallerMiddleware` asks holds beside the rules
+    of the routes behind it. ``started`` is whether the application's lifespan has begun, in which it may add routes
+    (see `callerid.access.started`). Raises `ConfigurationError` for anything else.
     """
+    found = _access_map(app)
+    return replace(found, fronts=tuple(fronts_of(app)), awaits_start=not started and has_lifespan(app))
+
+
+def _access_map(app: Any) -> AccessMap:
     framed = _framed(app)
     gates = tuple(_gates(app))
     outside = tuple(row for gate in gates for row in _rows_of(gate))
@@ -58,31 +64,26 @@ def access_map(app: Any) -> AccessMap:
 
 def is_wsgi(app: Any) -> bool:
     """Whether this is a WSGI application, not an ASGI one."""
-    flask, wsgi = sys.modules.get("flask"), sys.modules.get("callerid.wsgi")
-    kinds = [each for each in (flask and flask.Flask, wsgi and wsgi.CallerMiddleware) if each]
-    return any(isinstance(each, tuple(kinds)) for each in _chain(app))
+    wsgi = sys.modules.get("callerid.wsgi")
+    return any(is_flask(each) or (wsgi and isinstance(each, wsgi.CallerMiddleware)) for each in chain_of(app))
 
 
 def _framed(app: Any) -> AccessMap | None:
-    for each in _chain(app):
-        flask, starlette, fastapi = (sys.modules.get(name) for name in ("flask", "starlette.applications", "fastapi"))
-        if flask and isinstance(each, flask.Flask):
+    for each in chain_of(app):
+        if is_flask(each):
             from callerid.access.flask import map_of as map_of_flask  # noqa: PLC0415 - only where there is Flask
 
             return map_of_flask(each)
-        if starlette and isinstance(each, starlette.Starlette):
+        if is_starlette(each):
             from callerid.access.starlette import map_of  # noqa: PLC0415 - only where there is Starlette
 
+            fastapi = sys.modules.get("fastapi")
             return map_of(each, "FastAPI" if fastapi and isinstance(each, fastapi.FastAPI) else "Starlette")
     return None
 
 
 def _gates(app: Any) -> Iterator[Any]:
-    names = ("callerid.asgi.middleware", "callerid.wsgi")
-    kinds = tuple(module.CallerMiddleware for name in names if (module := sys.modules.get(name)))
-    for each in _chain(app):
-        if isinstance(each, kinds):
-            yield each.gate
+    return (each.gate for each in chain_of(app) if is_gate(each))
 
 
 def _rows_of(gate: Any) -> tuple[Row, ...]:
@@ -106,21 +107,3 @@ def _unanswered(gate: Any, framed: AccessMap) -> Iterator[str]:
 def _told_apart(rows: tuple[Row, ...], number: int) -> Iterator[Row]:
     """The rows of a middleware behind which others decide, too: what one asks does not stand for what another does."""
     yield from (replace(row, template=f"{row.template} (middleware {number})") for row in rows)
-
-
-def _chain(app: Any) -> Iterator[Any]:
-    """The application and what is around or behind it, outermost first, as far as it shows."""
-    seen: set[int] = set()
-    while app is not None and id(app) not in seen and len(seen) < LONGEST_CHAIN:
-        seen.add(id(app))
-        yield app
-        app = _next(app)
-
-
-def _next(app: Any) -> Any:
-    starlette = sys.modules.get("starlette.applications")
-    if starlette and isinstance(app, starlette.Starlette):
-        return app.middleware_stack or app.build_middleware_stack()
-    own: dict[str, Any] = getattr(app, "__dict__", {})
-    inner = own.get("wsgi_app")
-    return inner if inner is not None else getattr(app, "app", None)

@@ -18,6 +18,7 @@ __all__ = [
     "ANYWHERE_ELSE",
     "AccessMap",
     "Asked",
+    "Front",
     "Order",
     "Part",
     "Router",
@@ -72,7 +73,8 @@ class Serves:
     whether something of the application's own answers where there is no route. ``order`` is where it stands among the
     routes that are tried, the first of which serves (see `earlier`). ``mount`` is the template of the rest of the mount
     that it is in, if it is in one. ``options`` is whether the framework answers OPTIONS by itself, ``refuses`` whether
-    it answers 405 here, whoever is let in.
+    it answers 405 here, whoever is let in. ``instead`` are the names of the routes that come first at all of its paths,
+    so that it never serves (empty: it does).
     """
 
     endpoint: str = ""
@@ -85,6 +87,7 @@ class Serves:
     mount: str = ""
     options: bool = True
     refuses: bool = False
+    instead: tuple[str, ...] = ()
 
 
 _NOTHING = Serves()
@@ -141,6 +144,11 @@ class Row:
         return any(each.opaque for each in self.serves)
 
     @property
+    def instead(self) -> tuple[str, ...]:
+        """The routes that come first at all of its paths, so that it never serves; empty where it does."""
+        return tuple(dict.fromkeys(name for each in self.serves for name in each.instead))
+
+    @property
     def is_rest(self) -> bool:
         """Whether this is what holds where there is no route."""
         return self.template.endswith(ANYWHERE_ELSE)
@@ -184,6 +192,21 @@ def who_may(rule: Rule, audiences: frozenset[str] | None) -> str:
     return said if audiences is None else f"{said} for {' or '.join(sorted(audiences))}"
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands in front of an application: its name, ``MODULE:NAME``, and the paths it is known to serve by itself.
+
+    ``forwards`` is whether it is known to serve nothing of its own.
+    """
+
+    name: str
+    paths: tuple[str, ...] = ()
+    forwards: bool = False
+
+    def __str__(self) -> str:
+        return " ".join((self.name, *self.paths))
+
+
 class Router(Protocol):
     """The router of an application's framework, asked what serves a request."""
 
@@ -209,6 +232,8 @@ class AccessMap:
     ``rows``, where they are told apart by number. ``router`` tells what serves a request, as the framework has it.
     ``answered`` are rows for what the framework itself answers although a route takes it: methods that an endpoint
     class does not have, and in Flask OPTIONS, where that asks something else than all the views there and the default.
+    ``fronts`` is what stands in front of the application and may answer by itself, outermost first; ``awaits_start`` is
+    whether the application has a lifespan of its own that has not begun, which may add routes.
     """
 
     kind: str
@@ -222,6 +247,20 @@ class AccessMap:
     gates: tuple[tuple[Row, ...], ...] = ()
     router: Router | None = field(default=None, compare=False)
     answered: tuple[Row, ...] = ()
+    fronts: tuple[Front, ...] = ()
+    awaits_start: bool = False
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What the map does not show, in sentences."""
+        said = [
+            f"{each.name} stands in front: what it serves by itself is not seen"
+            + (f" ({', '.join(each.paths)})" if each.paths else "")
+            for each in self.fronts
+        ]
+        if self.awaits_start:
+            said.append("the application has a lifespan, which has not run: routes added in it are not seen")
+        return tuple(said)
 
     @property
     def routes(self) -> tuple[Row, ...]:
@@ -270,7 +309,7 @@ def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
     """The rows with the methods of one route together where the same holds for them."""
     found: dict[tuple[object, ...], Row] = {}
     for each in rows:
-        shapes = {(one.written, one.below, one.either_slash, one.opaque) for one in each.serves}
+        shapes = {(one.written, one.below, one.either_slash, one.opaque, one.instead) for one in each.serves}
         key = (each.template, each.parts, each.asked, "*" in each.methods, frozenset(shapes))
         known = found.get(key)
         serving = {} if known is None else dict(zip(known.methods, known.serves, strict=True))

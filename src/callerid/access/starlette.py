@@ -12,45 +12,38 @@ from starlette.exceptions import HTTPException
 
 from callerid.access.places import EVERYWHERE, Place, places_of
 from callerid.access.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, names_of, row, told_once
+from callerid.access.shadowed import never_served, with_shadows
 from callerid.access.standing import HTTP
 from callerid.access.starlette_router import StarletteRouter
-from callerid.access.unguarded import endpoint_name, left_behind, name_of
+from callerid.access.starlette_unguarded import protection_in, unprotected
+from callerid.access.unguarded import endpoint_name
 from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
-from callerid.marks import marks_on
 from callerid.rules import Nobody
 from callerid.starlette.marking import MarkedApp
 from callerid.starlette.protection import Protection
 from callerid.starlette.reading import RouteReader
-from callerid.starlette.seam import Seam
 from callerid.starlette.survey import Found, not_starting, survey, unanswered
 
-__all__ = ["map_of", "protection_of"]
-
-
-def protection_of(app: Starlette) -> Protection | None:
-    """What protects an application by its routes, if something does."""
-    holder: Any = app.router.middleware_stack
-    while holder is not None and not isinstance(holder, Seam):
-        holder = getattr(holder, "app", None)
-    return None if holder is None else holder.protection
+__all__ = ["map_of"]
 
 
 def map_of(app: Starlette, kind: str) -> AccessMap:
     """The map of an application, protected or not."""
-    protection = protection_of(app)
+    protection = protection_in(app.router)
     if protection is None:
-        unenforced = tuple(dict.fromkeys(_unprotected(app, kind)))
+        unenforced = tuple(dict.fromkeys(unprotected(app, kind)))
         return AccessMap(kind, (), unenforced, behind=tuple(_behind(app, kind)))
     every = tuple(survey(app.router, protection, rests=True))
     found = tuple(each for each in every if not (each.is_rest or each.refuses))
     orders, numbers = _orders(every), _numbers(every)
     judged = [each for each in zip(every, orders, numbers, strict=True) if each[0].policy is not None]
-    rows = [(each[0], _row(*each)) for each in judged]
+    rows = _with_shadows(app, protection, [(each[0], _row(*each)) for each in judged])
     problems = told_once((each.method or "WS", each.problem) for each in found)
     problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
+    problems += told_once(never_served(row for each, row in rows if not each.refuses))
     every_row = merged((*(row for each, row in rows if not each.refuses), _elsewhere(app, protection)))
     names = names_of(every_row)
     return AccessMap(
@@ -62,6 +55,14 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
         router=StarletteRouter(app.router, protection, [(each, names.get(row.name, row.name)) for each, row in rows]),
         answered=tuple(row for each, row in rows if each.refuses),
     )
+
+
+def _with_shadows(app: Starlette, protection: Protection, rows: list[tuple[Found, Row]]) -> list[tuple[Found, Row]]:
+    keys = [str(id(each.place)) for each, _ in rows]
+    # An entry of a table for a part of a mount is at the mount's own place.
+    whole = [(each, key) for (each, _), key in zip(rows, keys, strict=True) if not each.is_part]
+    noted = with_shadows([row for _, row in rows], keys, StarletteRouter(app.router, protection, whole))
+    return [(each, row) for (each, _), row in zip(rows, noted, strict=True)]
 
 
 def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ...]:
@@ -207,18 +208,6 @@ def _answers(app: Any) -> bool:
     return any(module.partition(".")[0] not in ("starlette", "fastapi") for module in modules)
 
 
-def _unprotected(app: Starlette, kind: str) -> Iterator[str]:
-    endpoints = tuple(_endpoints(app.router.routes))
-    for endpoint in endpoints:
-        for mark in marks_on(endpoint):
-            yield (
-                f"{name_of(endpoint)} is marked with {mark.requirement.rule!r}, and its guard protects nothing here: "
-                "call guard.protect(app, default=...)"
-            )
-    yield from left_behind(endpoints)
-    yield f"no guard protects this {kind} application, so anybody may call it: call guard.protect(app, default=...)"
-
-
 def _behind(app: Starlette, kind: str) -> Iterator[tuple[str, Place]]:
     """All places of an application, each with a method, for a path table in front of it."""
     if _answers(app):
@@ -228,25 +217,20 @@ def _behind(app: Starlette, kind: str) -> Iterator[tuple[str, Place]]:
         from callerid.fastapi.reading import FastAPIReader  # noqa: PLC0415 - only where there is FastAPI
 
         reader = FastAPIReader(app, None)
-    yield from _places_in(app.router, "", reader)
+    yield from _places_in((app.router,), "", reader)
 
 
-def _places_in(router: Any, above: str, reader: RouteReader) -> Iterator[tuple[str, Place]]:
+def _places_in(routers: tuple[Any, ...], above: str, reader: RouteReader) -> Iterator[tuple[str, Place]]:
+    """The places of the last of these routers, each of which is mounted in the one before."""
+    router = routers[-1]
     for _, route in reader.table(router):
         behind = reader.behind(route)
         # Without its converters: more than there may be.
         place = reader.place(route, "GET")
         takes_slashes = place.prefix is not None and not place.is_mount
         template = above + re.sub(r"\{(\w+)\}", r"{\1:path}" if takes_slashes else r"{\1}", place.template)
-        if behind is not None:
-            yield from _places_in(behind, template, reader)
+        if behind is not None and all(behind is not each for each in routers):
+            yield from _places_in((*routers, behind), template, reader)
             continue
-        for found in places_of(template, below=place.is_mount, either_slash=True):
+        for found in places_of(template, below=place.is_mount or behind is not None, either_slash=True):
             yield from ((method or "WS", found) for method in reader.methods(route))
-
-
-def _endpoints(routes: Iterable[Any]) -> Iterator[Any]:
-    for route in routes:
-        inner = getattr(route, "original_router", route)
-        yield getattr(route, "endpoint", None)
-        yield from _endpoints(getattr(inner, "routes", None) or ())

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access import Suite, load, read_suite
+from callerid.access import Suite, read_suite
+from callerid.access.forms import unseen
 from callerid.cli.comparing import counted
 from callerid.cli.parsing import MISSING, codes
-from callerid.cli.routes import add_application, mapped, text_of
+from callerid.cli.routes import add_application, reading, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
@@ -42,23 +43,22 @@ def add_check(commands: Any) -> None:
 
 
 def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    return check(out, asked.application, asked.app_dir, asked.file)
+    return check(out, asked.application, asked.app_dir, asked.file, lifespan=asked.lifespan)
 
 
-def check(out: TextIO, application: str, folder: Path, file: Path) -> int:
+def check(out: TextIO, application: str, folder: Path, file: Path, *, lifespan: bool = False) -> int:
     """Run the cases of a file; returns the exit code. Raises `CommandError` for what cannot be read."""
     style = Style.of(out)
     try:
         suite = read_suite(text_of(file), str(file))
-        app = load(application, folder)
-        problems = mapped(app, application).problems
-        if problems:
-            lines, code = [style.paint(f"problem: {each}", "never") for each in problems], 1
-        else:
-            lines, code = _made(app, suite, file, style)
+        with reading(application, folder, lifespan=lifespan) as (app, found):
+            if found.problems:
+                lines, code = [style.paint(f"problem: {each}", "never") for each in found.problems], 1
+            else:
+                lines, code = _made(app, suite, file, style)
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
-    out.write("\n".join([*lines, ""]))
+    out.write("\n".join([*unseen(found), *lines, ""]))
     out.flush()
     return code
 

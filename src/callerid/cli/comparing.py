@@ -10,7 +10,7 @@ from typing import Any
 
 from callerid.access.lock import Difference
 from callerid.access.newcomers import Finding
-from callerid.access.rows import who_may
+from callerid.access.rows import AccessMap, who_may
 from callerid.algebra import CannotTell, Side, Yes
 from callerid.cli.table import Style
 
@@ -180,6 +180,7 @@ def _side(side: Side | None) -> dict[str, Any] | None:
     }
 
 
-def as_json(result: Changes | NewAccess, problems: Sequence[str]) -> str:
-    """The result as JSON, with what is wrong with the application itself."""
-    return json.dumps({**result.members(), "problems": list(problems)}, indent=2, ensure_ascii=False)
+def as_json(result: Changes | NewAccess, found: AccessMap) -> str:
+    """The result as JSON, with what is wrong with the application itself, and what its map does not show."""
+    more = {"problems": list(found.problems), "unseen": list(found.unseen)}
+    return json.dumps({**result.members(), **more}, indent=2, ensure_ascii=False)

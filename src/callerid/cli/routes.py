@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import inspect
 import textwrap
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers
-from callerid.access.forms import as_json, as_markdown, as_table, summary
+from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
+from callerid.access.forms import as_json, as_markdown, as_table, summary, unseen
+from callerid.access.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Changes, NewAccess, counted
 from callerid.cli.parsing import MISSING, codes
@@ -18,7 +22,7 @@ from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["Asked", "add_application", "add_routes", "mapped", "read_map", "routes", "text_of"]
+__all__ = ["Asked", "add_application", "add_routes", "reading", "routes", "text_of"]
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +30,11 @@ def add_application(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("application", metavar="MODULE:APP", help="the application, or a factory as MODULE:make_app()")
     parser.add_argument(
         "--app-dir", type=Path, default=Path(), metavar="DIR", help="where the module is (default: the current folder)"
+    )
+    parser.add_argument(
+        "--lifespan",
+        action="store_true",
+        help="run the start-up in the application's lifespan first, which may add routes",
     )
 
 
@@ -65,9 +74,8 @@ def add_routes(commands: Any) -> None:
 
 
 def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    return routes(
-        out, Asked(asked.application, asked.app_dir, asked.form or "table", asked.lock, asked.check, asked.before)
-    )
+    form, files = asked.form or "table", (asked.lock, asked.check, asked.before)
+    return routes(out, Asked(asked.application, asked.app_dir, form, *files, lifespan=asked.lifespan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Asked:
     lock: Path | None = None
     check: Path | None = None
     before: Path | None = None
+    lifespan: bool = False
 
     def __post_init__(self) -> None:
         if self.lock is not None and self.form != "table":
@@ -97,19 +106,28 @@ def routes(out: TextIO, asked: Asked) -> int:
     1 if something in it cannot be right, or is otherwise than the lock says. Raises `CommandError` for an application
     that cannot be read and a lock that is none.
     """
-    found = read_map(asked.application, asked.folder)
+    with reading(asked.application, asked.folder, lifespan=asked.lifespan) as (_, found):
+        return _told(out, asked, found)
+
+
+def _told(out: TextIO, asked: Asked, found: AccessMap) -> int:
     style = Style.of(out)
     result = _compared(found, asked)
     if result is not None:
         code = result.code
-        lines = [comparing.as_json(result, found.problems)] if asked.form == "json" else result.lines(style)
+        lines = [comparing.as_json(result, found)] if asked.form == "json" else result.lines(style)
     else:
         code, lines = 0, _written(found, asked.lock) if asked.lock is not None else _shown(found, asked.form, style)
     if asked.form != "json":
+        lines += _wrapped(unseen(found), style.width) if asked.form == "table" else []
         lines += [style.paint(f"problem: {problem}", "never") for problem in found.problems]
     out.write("\n".join([*lines, ""]))
     out.flush()
     return 1 if found.problems else code
+
+
+def _wrapped(lines: list[str], width: int) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)]
 
 
 def _compared(found: AccessMap, asked: Asked) -> Changes | NewAccess | None:
@@ -125,19 +143,45 @@ def _compared(found: AccessMap, asked: Asked) -> Changes | NewAccess | None:
         raise CommandError(str(error)) from None
 
 
-def read_map(application: str, folder: Path) -> AccessMap:
-    """The map of an application by its name. Raises `CommandError`."""
+@contextmanager
+def reading(name: str, folder: Path, *, lifespan: bool) -> Generator[tuple[Any, AccessMap]]:
+    """An application by its name, and its map; its lifespan has begun meanwhile, if that is asked for.
+
+    Raises `CommandError`.
+    """
+    with _kept():
+        try:
+            app = load(name, folder)
+        except ConfigurationError as error:
+            raise CommandError(str(error)) from None
+        found = _mapped(app, name)
+    if not lifespan:
+        yield app, found
+        return
+    if is_wsgi(app):
+        raise CommandError(f"{name}: a WSGI application has no lifespan: leave out --lifespan")
     try:
-        app = load(application, folder)
+        with started(app):
+            yield app, _mapped(app, name, started=True)
     except ConfigurationError as error:
-        raise CommandError(str(error)) from None
-    return mapped(app, application)
+        raise CommandError(f"{name}: {error}") from None
 
 
-def mapped(app: Any, name: str) -> AccessMap:
-    """The map of an application of this name. Raises `CommandError`."""
+@contextmanager
+def _kept() -> Generator[None]:
+    """Nothing is collected meanwhile: a protected application that another one has replaced is still looked at."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        return access_map(app)
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _mapped(app: Any, name: str, *, started: bool = False) -> AccessMap:
+    try:
+        return access_map(app, started=started)
     except ConfigurationError as error:
         hint = f"; if this is a factory, write {name}()" if inspect.isfunction(app) else ""
         raise CommandError(f"{name}: {error}{hint}") from None

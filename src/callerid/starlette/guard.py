@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
+from starlette.routing import Router
 
 from callerid.asgi import McpSessions, WebSockets
 from callerid.authorization import named, rollout_of
@@ -24,7 +26,13 @@ from callerid.starlette.reading import RouteReader
 from callerid.starlette.seam import install_in_app
 from callerid.starlette.survey import check
 
-__all__ = ["Guard"]
+__all__ = ["PROTECTED", "Guard"]
+
+PROTECTED: Final[WeakValueDictionary[int, Router]] = WeakValueDictionary()
+"""The routers of protected applications by their identity: they have no hash.
+
+The access map looks for their routes in applications without a guard.
+"""
 
 
 class Guard(GuardCore):
@@ -131,6 +139,7 @@ class Guard(GuardCore):
             rollout=rollout_of(enforce, until, self.clock(), f"the application {named(app)}"),
         )
         install_in_app(app, protection, _once(app, protection))
+        PROTECTED[id(app.router)] = app.router
         return protection
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:

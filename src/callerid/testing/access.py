@@ -166,23 +166,12 @@ class Rehearsal:
                 yield method, row
 
     def shadowed(self) -> list[str]:
-        """The routes that are never served, since another one stands before them: what the map says of them is idle.
-
-        Each path without parameters is called once, by nobody.
-        """
-        found: list[str] = []
-        for method, row in self.map.singly():
-            own = f"{method} {row.template}"
-            if method == "*" or not row.template.startswith("/") or set(row.template) & set("{<( "):
-                continue
-            self._ask(Case(Persona("nobody"), method, row.template, may=False))
-            heard = self._heard[-1:] if len(self._heard) >= self.map.layers else []
-            found += [
-                f"{own} is never served: {each.route} stands before it"
-                for each in heard
-                if each.route != own and each.route in self._routes
-            ]
-        return found
+        """The routes that are never served, since others come first: what the map says of them is idle."""
+        return [
+            f"{method} {row.written(method)} is never served: {' and '.join(row.instead)} comes first"
+            for method, row in self.map.singly()
+            if row.instead
+        ]
 
     def record(
         self,
