@@ -97,8 +97,10 @@ def _automatic(row: Row) -> Row:
 
 
 def _is_unexpected(row: Row, rows: Iterable[Row]) -> bool:
-    """Whether OPTIONS asks something else than all that the views there ask and the default."""
-    own = (each for each in rows if each.is_rest or each.written(each.methods[0]) == row.written("OPTIONS"))
+    """Whether a view is for OPTIONS, too, or OPTIONS asks something else than all views there and the default."""
+    own = [each for each in rows if each.is_rest or each.written(each.methods[0]) == row.written("OPTIONS")]
+    if any("OPTIONS" in each.methods for each in own):
+        return True
     return repr(canonical(separate(each.rule for each in own))) != repr(canonical(row.rule))
 
 

@@ -178,6 +178,10 @@ class _Comparison:
             both = common(spot.place, place)
             if both is not None:
                 yield spot, both
+        for origin, spot in self._before.redirects.near(place) if self._changes.is_new(route) else ():
+            both = common(origin, place)
+            if both is not None:
+                yield spot, both
 
     def _in_front(self, region: Place) -> Iterator[Place]:
         """The region, and those parts of it that middleware in front tells apart."""
@@ -229,7 +233,7 @@ class _Comparison:
             reason = "the lock does not say which route goes first"
             yield Finding(self._place(point.method, region), CannotTell(reason))
             return
-        if now.is_unanswered and not name and not _is_place_of(region, now.asked[0]):
+        if now.is_unanswered and not name and not self._is_kept_rest(now.asked[0], region):
             return
         sides = together(before, now, point.at)
         verdict = self._verdict(point.method, (before, now), sides)
@@ -237,6 +241,10 @@ class _Comparison:
             if point.taken is not None or (point.at.unread and not _is_served_alike(before, now)):
                 verdict = CannotTell(_UNREAD)
             yield Finding(name or self._name(point.method, region, now), verdict, *sides)
+
+    def _is_kept_rest(self, asking: Asking, region: Place) -> bool:
+        """Whether this is all that is left below a mount that was there before: it is compared as one."""
+        return asking.stands.is_rest and not self._changes.is_new(asking) and _is_place_of(region, asking)
 
     def _verdict(self, method: str, asked: tuple[Told, Told], sides: tuple[Side, Side]) -> Verdict:
         (before, now), (old, new) = asked, sides

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from callerid.access.index import Index
-from callerid.access.places import Place, Position, covers, literal_at, positions_of
+from callerid.access.places import Place, Position, Segment, covers, literal_at, positions_of
 from callerid.access.regions import request_for
 from callerid.access.rows import Order, Router, earlier
 from callerid.access.standing import HTTP, Spot, Standing, goes_before, one_method, spots_of
@@ -122,10 +122,20 @@ class Application:
         self.named = {each.stands.name: each for each in self.routes}
         self._near = {layer: Index[tuple[Spot, Asking]]() for layer in self.layers}
         self._alike: dict[object, list[Asking]] = {}
+        self.redirects = Index[Spot]()
+        """From where a router may redirect, if it has no route there: each with the place where that leads."""
         for each in self.routes:
             self._alike.setdefault(_route_of(each), []).append(each)
             for spot in spots_of(each.stands):
                 self._near[each.stands.layer].add(spot.place, (spot, each))
+                origin = _redirected_from(spot.place)
+                if self._redirects and each.stands.layer == self.base and origin is not None:
+                    self.redirects.add(origin, spot)
+
+    @property
+    def _redirects(self) -> bool:
+        """Whether its framework answers a wrong method by a route, and may redirect to another slash at the end."""
+        return self.kind in ("Starlette", "FastAPI")
 
     def near_at(self, layer: int) -> Index[tuple[Spot, Asking]]:
         """The places of one layer."""
@@ -148,7 +158,22 @@ class Application:
             is_served = not (asking.refuses or (spot.is_slash and spot.stands.redirects))
             return [asking if is_served else None], [asking]
         rest = self.rests[self.base] if found is None else found[1]
-        return [None], [rest, *self._beside(found, point)]
+        asked = (rest, *self._beside(found, point), *self._at_target(point))
+        return [None], list(dict.fromkeys(asked))
+
+    def _at_target(self, point: Point) -> Iterable[Asking]:
+        """What is asked where a slash redirect leads, which may be asked in place of all else.
+
+        Whether a router redirects at all, no lock says.
+        """
+        target = _other_slash(point.at)
+        if point.method == "WS" or not self._redirects or target is None:
+            return ()
+        to = point._replace(at=target)
+        found = self._first(self.base, to)
+        if found is not None and not found[1].stands.is_rest:
+            return (found[1],)
+        return (*(() if found is None else (found[1],)), *self._beside(found, to))
 
     def _served(self, point: Point) -> tuple[Spot, Asking] | None:
         """What serves, by the framework's own router if it can be asked."""
@@ -173,7 +198,7 @@ class Application:
 
     def _beside(self, rest: tuple[Spot, Asking] | None, point: Point) -> Iterable[Asking]:
         """What else is asked where no route is meant: the first for another method, of those in the same mount."""
-        if point.method == "WS" or self.kind not in ("Starlette", "FastAPI"):
+        if point.method == "WS" or not self._redirects:
             return ()
         mount = "" if rest is None else rest[1].stands.template
         own = [each for each in self._around(self.base, point) if _may_answer(each[1].stands, mount)]
@@ -182,6 +207,26 @@ class Application:
         return () if first is None else self._alike[_route_of(first[1])]
 
 
+def _other_slash(at: Place) -> Place | None:
+    """The paths to which a router redirects: with a slash at the end, or without any."""
+    if at.many or at.segments in ((), (_SLASH,)):
+        return None
+    if at.segments[-1] != _SLASH:
+        return at._replace(segments=(*at.segments, _SLASH))
+    bare = at.segments
+    while bare[-1:] == (_SLASH,):
+        bare = bare[:-1]
+    return at._replace(segments=bare)
+
+
+def _redirected_from(place: Place) -> Place | None:
+    """The paths from which a router redirects to a place; below a mount to the mount itself."""
+    if place.many:
+        return place._replace(many=False) if place.segments else None
+    return _other_slash(place)
+
+
+_SLASH = Segment("")
 _NOTHING = Index[tuple[Spot, Asking]]()
 
 
