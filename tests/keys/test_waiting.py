@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from callerid.errors import Unavailable
-from callerid.keys import Key, KeySource, KeyStore, Wait
+from callerid.keys import Key, KeySource, KeyStore, Wait, store
 from callerid.keys.flight import Flight
 from callerid.keys.store import _after_fork_in_child
 from tests import held_time
@@ -372,6 +372,18 @@ print(store.find(source, "RS256", "a", wait).kid, before)
 def test_cryptography_loads_while_the_answer_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYS", document("a").decode())
     assert run_python(LOADED_MEANWHILE) == "a [True]"
+
+
+def test_what_a_first_fetch_needs_is_loaded_before_its_answer_comes(
+    server: KeyServer, source: KeySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(store, "_LOADED", loaded)
+    wait = must_wait(KeyStore(), source)
+    eventually(loaded.is_set)  # the answer is held back all the while
+    server.gate.set()
+    wait.block()
+    assert wait.flight.succeeded_at is not None
 
 
 CLIENTS = """
