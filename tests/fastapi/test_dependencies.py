@@ -353,7 +353,7 @@ def test_requests_to_a_router_whose_dependencies_are_no_list_cost_no_memory() ->
     reader = app.router.middleware_stack.protection.reader  # type: ignore[attr-defined]
     (known,) = (known for known in reader._known.values() if known.route().path == "/x")
     ((place,),) = known.places.values()
-    assert len(place.ways) == 1
+    assert len(place.chains) == 1
 
 
 def test_an_application_ends_with_its_guard() -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from callerid import Caller, ConfigurationError, Nobody, Public
 from callerid.access import access_map
-from callerid.fastapi import reading
+from callerid.fastapi import routes as reading
 
 from .world import KEEPS_INCLUDES, OTHERS, STAFF, Seen, ask, closed, dial, start, status, statuses
 

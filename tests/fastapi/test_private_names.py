@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam, Public, Rule
-from callerid.fastapi import reading
+from callerid.fastapi import routes as reading
 
 from .world import HAS_FRONTENDS, KEEPS_INCLUDES, OTHERS, STAFF, closed, dial, new_guard, start, status, statuses
 

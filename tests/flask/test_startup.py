@@ -12,7 +12,7 @@ from werkzeug.routing import UnicodeConverter
 
 from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam, Public, Tenant
 from callerid.flask import Guard
-from callerid.flask.survey import check, survey
+from callerid.flask.startup_checks import check, survey
 
 from .world import OTHERS, OWNER, ROBOTS, STAFF, URL, Diary, closed, new_guard, status, statuses
 

@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from callerid import ConfigurationError, FirebaseUser, Nobody, PathParam, Public, ServiceAccount, User
 from callerid.flask import Guard
-from callerid.flask.survey import survey
+from callerid.flask.startup_checks import survey
 
 from .world import OTHERS, ROBOT, ROBOTS, STAFF, URL, Diary, ask, closed, issuer, only_others, status, statuses
 

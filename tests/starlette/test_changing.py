@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Mount, Route, Router
 
 from callerid import ConfigurationError, Public
-from callerid.starlette import Guard, passage
+from callerid.starlette import Guard, route_context
 from callerid.testing import LocalIssuer
 
 from .world import OTHERS, OWNER, STAFF, Diary, ask, asked, closed, dial, during_fetch, new_guard, status, statuses
@@ -416,7 +416,7 @@ def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> Non
 def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
     ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passage, "MOST_WAYS", 5)
+    monkeypatch.setattr(route_context, "MOST_CHAINS", 5)
     behind, outermost = Starlette(routes=[ran.route("/x", "judged")]), Starlette()
     new_guard().protect(behind, default=OTHERS)
     mount = Mount("/m", behind)
@@ -427,5 +427,7 @@ def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
         mount._base_app = mount.app  # as Mount's constructor has it
         assert statuses(outermost, "/m/x", None, "staff", "outsider") == [401, 403, 200]
     protection = cast("Any", behind.router.middleware_stack).protection
-    assert len(protection.ways) <= 5
-    assert all(len(each.ways) <= 5 for known in protection.reader._known.values() for (each,) in known.places.values())
+    assert len(protection.chains) <= 5
+    assert all(
+        len(each.chains) <= 5 for known in protection.reader._known.values() for (each,) in known.places.values()
+    )

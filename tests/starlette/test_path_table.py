@@ -553,7 +553,7 @@ def test_a_request_adds_no_ruling(guard: Guard, ran: Diary) -> None:
     for name in ("ada", "ben", "eve"):
         assert status(app, f"/{name}", name) == 200
     seam: Any = app.router.middleware_stack
-    assert len(seam.protection.reader.place(route, "GET").ways) == 1
+    assert len(seam.protection.reader.place(route, "GET").chains) == 1
 
 
 # --- what is checked ---

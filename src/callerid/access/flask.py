@@ -34,9 +34,9 @@ from callerid.algebra import separate
 from callerid.authorization import Policy
 from callerid.errors import CalleridError
 from callerid.flask.current import Serving
+from callerid.flask.dispatch import EXTENSION
 from callerid.flask.protection import Protection
-from callerid.flask.seam import EXTENSION
-from callerid.flask.survey import Found, survey, unbound
+from callerid.flask.startup_checks import Found, survey, unbound
 from callerid.marks import marks_on
 
 __all__ = ["map_of"]

@@ -21,10 +21,10 @@ from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.rules import Nobody
-from callerid.starlette.marking import MarkedApp
+from callerid.starlette.decorator import MarkedApp
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import RouteReader
-from callerid.starlette.survey import Found, not_starting, survey, unanswered
+from callerid.starlette.routes import RouteReader
+from callerid.starlette.startup_checks import Found, not_starting, survey, unanswered
 
 __all__ = ["map_of"]
 
@@ -214,7 +214,7 @@ def _behind(app: Starlette, kind: str) -> Iterator[tuple[str, Place]]:
         yield "*", EVERYWHERE
     reader = RouteReader()
     if kind == "FastAPI":
-        from callerid.fastapi.reading import FastAPIReader  # noqa: PLC0415 - only where there is FastAPI
+        from callerid.fastapi.routes import FastAPIReader  # noqa: PLC0415 - only where there is FastAPI
 
         reader = FastAPIReader(app, None)
     yield from _places_in((app.router,), "", reader)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import Step
-from callerid.starlette.seam import install
-from callerid.starlette.survey import DEEPEST, Found
+from callerid.starlette.routes import Step
+from callerid.starlette.startup_checks import DEEPEST, Found
 
 __all__ = ["StarletteRouter"]
 
@@ -45,12 +45,12 @@ class StarletteRouter:
                 return rest
             if step.behind is None:
                 return self._served(step, method)
-            seam = install(step.behind)
-            if seam is None:
+            dispatch = install(step.behind)
+            if dispatch is None:
                 return None
             rest = self._mounts.get(id(step.places[-1]), "")
             scope.update(step.found)
-            router, reader = seam.router, reader if seam.protection is None else seam.protection.reader
+            router, reader = dispatch.router, reader if dispatch.protection is None else dispatch.protection.reader
         return None
 
     def _served(self, step: Step, method: str) -> str | None:

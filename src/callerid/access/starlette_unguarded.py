@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 
 from callerid.access.unguarded import left_behind, name_of
 from callerid.marks import marks_on, unwrapped
+from callerid.starlette.dispatch import GuardedDispatch
 from callerid.starlette.guard import PROTECTED
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import RouteReader
-from callerid.starlette.seam import Seam
+from callerid.starlette.routes import RouteReader
 
 __all__ = ["protection_in", "unprotected"]
 
@@ -20,7 +20,7 @@ __all__ = ["protection_in", "unprotected"]
 def protection_in(router: Any) -> Protection | None:
     """What protects a router by its routes, if something does."""
     holder: Any = router.middleware_stack
-    while holder is not None and not isinstance(holder, Seam):
+    while holder is not None and not isinstance(holder, GuardedDispatch):
         holder = getattr(holder, "app", None)
     return None if holder is None else holder.protection
 

@@ -22,7 +22,7 @@ from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import AUTHORIZATION, CredentialLocation, Issuer
 from callerid.issuers.claims import shown
-from callerid.keys import KeyRing, KeyStore, Wait
+from callerid.keys import CachedKeySet, KeyStore, Wait
 
 __all__ = ["NOBODY", "Authenticator", "Identity", "Waited"]
 
@@ -242,7 +242,7 @@ def _usual(text: str) -> str:
     return f"Bearer {text}"
 
 
-def _for(keys: KeyRing, waited: Waited) -> Wait | None:
+def _for(keys: CachedKeySet, waited: Waited) -> Wait | None:
     """What was waited for to get these keys."""
     return next((wait for wait in waited if wait.keys is keys), None)
 

@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.issuers import CredentialLocation, Issuer
-from callerid.keys import Key, KeyRing
+from callerid.keys import CachedKeySet, Key
 
 __all__ = ["DEFAULT_SIZE", "CachedToken", "Fingerprint", "TokenCache", "fingerprint"]
 
@@ -35,7 +35,7 @@ class CachedToken:
     """A verified token: its issuer, the key that verified it, the key set the key is of, and the caller it names."""
 
     issuer: Issuer
-    keys: KeyRing
+    keys: CachedKeySet
     key: Key
     caller: Caller
     begins_at: float

@@ -1,6 +1,13 @@
-"""Rules tied to the routes of a FastAPI application; it builds on Starlette's room.
+"""Rules tied to the routes of a FastAPI application; it builds on `callerid.starlette`.
 
-The staircase inside: ``allow ← parameters, comparing ← reading``, ``openapi ← guard``.
+Each module imports only those before it::
+
+    decorator           allow() as a parameter's type, a dependency or a decorator
+    parameters          what FastAPI reads for an endpoint, and from where
+    comparing           the request is compared again right before the endpoint
+    routes              what stands at a route, included routers and frontends among them
+    openapi             the security scheme and the answers 401 and 403 in the documentation
+    guard               allow and protect
 """
 
 from callerid.fastapi.guard import Guard

@@ -13,7 +13,7 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
-from callerid.fastapi.allow import CallerDependency
+from callerid.fastapi.decorator import CallerDependency
 from callerid.marks import DECIDED
 from callerid.starlette.route_middleware import changed, is_as_judged, is_handled_by_the_framework
 

@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 
 from callerid.asgi import McpSessions, WebSockets
 from callerid.errors import ConfigurationError
-from callerid.fastapi.allow import Allow, mark_of
+from callerid.fastapi.decorator import Allow, mark_of
 from callerid.fastapi.openapi import describe_rules
-from callerid.fastapi.reading import FastAPIReader
+from callerid.fastapi.routes import FastAPIReader
 from callerid.guard import Requirement
 from callerid.marks import Mark
 from callerid.rules import Rule

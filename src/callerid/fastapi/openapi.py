@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from callerid.fastapi.allow import SCHEME
+from callerid.fastapi.decorator import SCHEME
 from callerid.starlette.protection import Protection
-from callerid.starlette.survey import survey
+from callerid.starlette.startup_checks import survey
 
 __all__ = ["describe_rules"]
 

@@ -12,9 +12,9 @@ from fastapi.dependencies.utils import get_typed_signature
 from pydantic import BaseModel
 
 from callerid.callers import Caller
-from callerid.fastapi.allow import Allow, CallerDependency, mark_of
+from callerid.fastapi.decorator import Allow, CallerDependency, mark_of
 from callerid.marks import Mark, marks_on, unwrapped
-from callerid.starlette.reading import Receiver
+from callerid.starlette.routes import Receiver
 
 __all__ = ["dependants", "marks_of", "problem_with", "read_elsewhere", "receivers", "understood"]
 

@@ -7,14 +7,18 @@ of every ``url_value_preprocessor`` and every ``before_request``, whenever they 
 receivers of the ``request_started`` signal. ``after_request`` functions run for refusals, too, so that they carry CORS
 headers as any other answer.
 
-The staircase inside::
+Each module imports only those before it::
 
     current             what was decided about the request that runs now; the caller
-    cors · routing      the headers of flask-cors; which place serves a request, or a redirect leads to
-    marking ← reading   allow() on views, classes and blueprints; what stands at a view
-    ruling ← protection what must hold there; the decision and the answer
-    survey              all rules of the URL map at once: what is checked before the first request
-    seam ← guard        where the guard sits; allow and protect
+    cors                the headers of flask-cors
+    routing             which place serves a request, or a redirect leads to
+    decorator           allow() on views, classes and blueprints
+    routes              what stands at a view
+    policies            what must hold there
+    protection          the decision, and what a refused client gets
+    startup_checks      all rules of the URL map at once: what is checked before the first request
+    dispatch            where the guard sits
+    guard               allow and protect
 """
 
 from callerid.flask.current import NoCallerError, caller, current_caller

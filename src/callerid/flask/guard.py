@@ -10,11 +10,11 @@ from flask import Flask
 
 from callerid.authorization import named, rollout_of
 from callerid.errors import ConfigurationError
-from callerid.flask.marking import Allow
+from callerid.flask.decorator import Allow
+from callerid.flask.dispatch import install
+from callerid.flask.policies import Rules
 from callerid.flask.protection import OnRefusal, Protection
-from callerid.flask.reading import Reader
-from callerid.flask.ruling import Rules
-from callerid.flask.seam import install
+from callerid.flask.routes import Reader
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import BoundTable, required

@@ -23,9 +23,9 @@ from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask.cors import is_preflight
 from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
-from callerid.flask.reading import Known, Place, Reader
+from callerid.flask.policies import Rules
+from callerid.flask.routes import Known, Place, Reader
 from callerid.flask.routing import destination_of
-from callerid.flask.ruling import Rules
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
 from callerid.marks import Mark

@@ -16,16 +16,16 @@ Importing this package imports neither an HTTP client nor cryptography: both com
 from callerid.keys.flight import Wait
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, key_source
-from callerid.keys.store import KeyRing, KeyStatus, KeyStore
+from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore
 
 __all__ = [
     "Algorithm",
     "AnySource",
+    "CachedKeySet",
     "Key",
     "KeyDocument",
     "KeyFile",
     "KeyPolicy",
-    "KeyRing",
     "KeySource",
     "KeyStatus",
     "KeyStore",

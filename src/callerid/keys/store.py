@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from callerid.keys.key import Algorithm, Key
 
-__all__ = ["KeyRing", "KeyStatus", "KeyStore"]
+__all__ = ["CachedKeySet", "KeyStatus", "KeyStore"]
 
 logger = logging.getLogger("callerid")
 
@@ -57,7 +57,7 @@ class KeyStatus:
     """Fetches begun so far."""
 
 
-class KeyRing:
+class CachedKeySet:
     """One source's keys of one algorithm. There is one for each issuer's key source, never one for a key id."""
 
     def __init__(self, source: AnySource, algorithm: Algorithm, timer: Callable[[], float]) -> None:
@@ -105,7 +105,7 @@ class KeyStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._threads, self._tasks = Count(), Count()
-        self._entries: dict[tuple[AnySource, Algorithm], KeyRing] = {}
+        self._entries: dict[tuple[AnySource, Algorithm], CachedKeySet] = {}
         STORES.add(self)
 
     def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
@@ -140,12 +140,12 @@ class KeyStore:
         entries = list(self._entries.items())
         return [_status(entry, now) for source, entry in entries if wanted is None or source in wanted]
 
-    def ring(self, source: AnySource, algorithm: Algorithm) -> KeyRing:
+    def ring(self, source: AnySource, algorithm: Algorithm) -> CachedKeySet:
         """The keys of one source, as they are and as they will be."""
         entry = self._entries.get((source, algorithm))
-        return entry or self._entries.setdefault((source, algorithm), KeyRing(source, algorithm, self._timer))
+        return entry or self._entries.setdefault((source, algorithm), CachedKeySet(source, algorithm, self._timer))
 
-    def _find_locked(self, entry: KeyRing, kid: str, waited: Wait | None) -> Key | Wait:
+    def _find_locked(self, entry: CachedKeySet, kid: str, waited: Wait | None) -> Key | Wait:
         with self._lock:
             if waited is not None and waited.flight.succeeded_at is not None:
                 entry.state = plan.missed(entry.policy, entry.state, kid, waited.flight.succeeded_at)
@@ -160,7 +160,7 @@ class KeyStore:
         wait = Wait(flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy))
         return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
 
-    def _join(self, entry: KeyRing, *, because_unknown: bool) -> tuple[Flight, bool]:
+    def _join(self, entry: CachedKeySet, *, because_unknown: bool) -> tuple[Flight, bool]:
         """The flight under way, or a new one that is still to depart. Under the lock."""
         if entry.flight is not None:
             return entry.flight, False
@@ -169,7 +169,7 @@ class KeyStore:
         entry.flight = Flight(now)
         return entry.flight, True
 
-    def _depart(self, entry: KeyRing, flight: Flight) -> None:
+    def _depart(self, entry: CachedKeySet, flight: Flight) -> None:
         if isinstance(entry.source, KeyDocument):
             self._fly(entry, flight)  # nothing to wait for
             return
@@ -178,7 +178,7 @@ class KeyStore:
         except RuntimeError as error:  # no more threads, or the interpreter is ending
             self._fail(entry, flight, error)
 
-    def _fly(self, entry: KeyRing, flight: Flight) -> None:
+    def _fly(self, entry: CachedKeySet, flight: Flight) -> None:
         try:
             with _LOADING:
                 fetch = fetcher(entry.source)
@@ -196,7 +196,7 @@ class KeyStore:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
             self._fail(entry, flight, error)
 
-    def _fetch_in_time(self, entry: KeyRing, flight: Flight, fetch: Callable[[Cord], Fetched]) -> Fetched:
+    def _fetch_in_time(self, entry: CachedKeySet, flight: Flight, fetch: Callable[[Cord], Fetched]) -> Fetched:
         cord = Cord()
         if isinstance(entry.source, KeyDocument):
             return fetch(cord)
@@ -209,13 +209,13 @@ class KeyStore:
             watchdog.cancel()
             cord.let_go()
 
-    def _end(self, entry: KeyRing, flight: Flight, source: KeySource | KeyFile, cord: Cord) -> None:
+    def _end(self, entry: CachedKeySet, flight: Flight, source: KeySource | KeyFile, cord: Cord) -> None:
         """The time is up: the flight has failed, and the thread that flies it is brought to an end."""
         self._fail(entry, flight, overdue(source))
         cord.cut()
 
     def _succeed(
-        self, entry: KeyRing, flight: Flight, keys: Mapping[str, Key], lifetime: float, origin: Origin
+        self, entry: CachedKeySet, flight: Flight, keys: Mapping[str, Key], lifetime: float, origin: Origin
     ) -> None:
         """What was fetched replaces what is held, if it is no older. Raises FetchError where nothing fresh is held."""
         with self._lock:
@@ -236,7 +236,7 @@ class KeyStore:
         if outdated:
             logger.info("%s sent a document %.0f s older than the one held, which stays.", entry.source, outdated)
 
-    def _fail(self, entry: KeyRing, flight: Flight, error: Exception) -> None:
+    def _fail(self, entry: CachedKeySet, flight: Flight, error: Exception) -> None:
         cause = short_cause(error)
         with self._lock:
             if entry.flight is not flight:
@@ -258,7 +258,9 @@ class KeyStore:
             entry.state = replace(entry.state, begun_at=None)
 
 
-def _answer(entry: KeyRing, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable, waited: Wait | None) -> Key:
+def _answer(
+    entry: CachedKeySet, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable, waited: Wait | None
+) -> Key:
     if isinstance(decision, plan.Use):
         return decision.key
     if isinstance(decision, plan.Reject):
@@ -271,7 +273,7 @@ def _answer(entry: KeyRing, kid: str, decision: plan.Use | plan.Reject | plan.Un
     )
 
 
-def _status(entry: KeyRing, now: float) -> KeyStatus:
+def _status(entry: CachedKeySet, now: float) -> KeyStatus:
     state = entry.state
     return KeyStatus(
         source=str(entry.source),

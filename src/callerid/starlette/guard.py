@@ -19,12 +19,12 @@ from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
 from callerid.paths import BoundTable
 from callerid.rules import Rule, described
+from callerid.starlette.decorator import Allow
+from callerid.starlette.dispatch import install_in_app
 from callerid.starlette.fastapis import is_fastapis
-from callerid.starlette.marking import Allow
 from callerid.starlette.protection import OnRefusal, Protection
-from callerid.starlette.reading import RouteReader
-from callerid.starlette.seam import install_in_app
-from callerid.starlette.survey import check
+from callerid.starlette.routes import RouteReader
+from callerid.starlette.startup_checks import check
 
 __all__ = ["PROTECTED", "Guard"]
 

@@ -23,11 +23,11 @@ from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
 from callerid.paths import BoundTable, first_expiry
-from callerid.starlette.passage import NO_ENTRIES, Passage, TableMatch, Way
-from callerid.starlette.reading import Place, RouteReader
+from callerid.starlette.route_context import NO_ENTRIES, RouteChain, RouteContext, TableMatch
+from callerid.starlette.routes import Place, RouteReader
 from callerid.starlette.scope import introduce
 
-__all__ = ["HeldSend", "OnRefusal", "Protection"]
+__all__ = ["GatedSend", "OnRefusal", "Protection"]
 
 OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Response | None]
 """Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
@@ -61,96 +61,98 @@ class Protection:
         self.rollout = rollout
         self.shadow = shadow
         self.has_tables = table is not None or shadow is not None
-        self.ways: dict[Way, Way] = {}
-        """The ways beneath it, by those that lead to it."""
+        self.chains: dict[RouteChain, RouteChain] = {}
+        """The chains beneath it, by those that lead to it."""
 
     def lets_through(self) -> bool:
         """Whether what is refused here is let through all the same, at present."""
         return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
 
     def decide(
-        self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange
+        self, context: RouteContext, place: Place | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
         """As `admit`: ``None`` for a request that is let in at once, else what has to be awaited."""
-        passage.place, passage.path, passage.exchange = place, path, exchange
-        decision = self._decision(passage)
+        context.place, context.path, context.exchange = place, path, exchange
+        decision = self._decision(context)
         if isinstance(decision, Wait):
-            return self._decide_later(passage)
+            return self._decide_later(context)
         if decision.refusal is not None:
-            return self._turn_away(decision.refusal, decision, passage)
-        self._let_in(decision, passage)
+            return self._turn_away(decision.refusal, decision, context)
+        self._let_in(decision, context)
         return None
 
-    async def admit(self, passage: Passage, place: Place | None, path: Mapping[str, Any], exchange: Exchange) -> bool:
+    async def admit(
+        self, context: RouteContext, place: Place | None, path: Mapping[str, Any], exchange: Exchange
+    ) -> bool:
         """Decide about a request, before anything else runs; a refusal is answered here.
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        passage.place, passage.path, passage.exchange = place, path, exchange
-        return await self._decide_later(passage)
+        context.place, context.path, context.exchange = place, path, exchange
+        return await self._decide_later(context)
 
-    async def _decide_later(self, passage: Passage) -> bool:
-        decision = await resolve_async(partial(self._decision, passage))
+    async def _decide_later(self, context: RouteContext) -> bool:
+        decision = await resolve_async(partial(self._decision, context))
         if decision.refusal is not None:
-            return await self._turn_away(decision.refusal, decision, passage)
-        self._let_in(decision, passage)
+            return await self._turn_away(decision.refusal, decision, context)
+        self._let_in(decision, context)
         return True
 
-    def _decision(self, passage: Passage, waited: Waited = ()) -> Decision | Wait:
-        way = passage.way
-        if way.has_tables or way.is_tried or log.isEnabledFor(logging.DEBUG):
-            return self._authorized(passage, waited)
-        policy = passage.judged_by = _policy(passage)
+    def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
+        chain = context.chain
+        if chain.has_tables or chain.is_tried or log.isEnabledFor(logging.DEBUG):
+            return self._authorized(context, waited)
+        policy = context.judged_by = _policy(context)
         if policy.public is not None:
             return policy.public
-        checks = _checks(passage, policy)
-        decision = evaluate(checks, passage.credentials, waited)
+        checks = _checks(context, policy)
+        decision = evaluate(checks, context.credentials, waited)
         if not isinstance(decision, Wait) and decision.refusal is not None:
-            conclude(self._request(passage, checks, None), decision)
+            conclude(self._request(context, checks, None), decision)
         return decision
 
-    def _authorized(self, passage: Passage, waited: Waited) -> Decision | Wait:
-        """The decision where there is more to it than what stands on the way: path tables, or what is not enforced."""
+    def _authorized(self, context: RouteContext, waited: Waited) -> Decision | Wait:
+        """The decision where path tables count, or not every refusal is enforced, or all decisions are logged."""
         match, trouble = NO_ENTRIES, None
-        if passage.way.has_tables:
+        if context.chain.has_tables:
             try:
-                match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None)
+                match = context.match_tables(context.exchange.scope, endpoint=context.place is not None)
             except BadRequest as error:
                 trouble = error
-        policy = passage.judged_by = _policy(passage, match)
-        return authorize(self._request(passage, _checks(passage, policy, match), trouble), waited)
+        policy = context.judged_by = _policy(context, match)
+        return authorize(self._request(context, _checks(context, policy, match), trouble), waited)
 
-    def _request(self, passage: Passage, checks: list[Check], trouble: Refusal | None) -> Request:
+    def _request(self, context: RouteContext, checks: list[Check], trouble: Refusal | None) -> Request:
         return Request(
             self.guard,
-            passage.route(passage.exchange.scope),
+            context.route(context.exchange.scope),
             tuple(checks),
-            passage.credentials,
+            context.credentials,
             self.default,
             trouble,
-            passage.is_let_through if passage.way.is_tried else None,
-            Shadow(passage.shadowing, partial(_shadow_checks, passage)) if passage.has_shadow else None,
+            context.is_let_through if context.chain.is_tried else None,
+            Shadow(context.shadowing, partial(_shadow_checks, context)) if context.has_shadow else None,
         )
 
-    def _let_in(self, decision: Decision, passage: Passage) -> None:
-        scope = passage.exchange.scope
-        passage.settle(decision.callers, scope.get("method"))
+    def _let_in(self, decision: Decision, context: RouteContext) -> None:
+        scope = context.exchange.scope
+        context.settle(decision.callers, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
             if any(refusal.reason is Reason.AMBIGUOUS_PATH for refusal, _ in decision.waived):
-                refusing |= passage.tabling
-            passage.lapses = passage.when_enforced(refusing) if refusing else ()
+                refusing |= context.tabling
+            context.lapses = context.when_enforced(refusing) if refusing else ()
             expiries = (
                 (guard, first_expiry(decision.callers.get(guard), identity.via))
                 for guard, identity in decision.identities.items()
             )
-            passage.ends = tuple((guard, passage.end_of(guard, at)) for guard, at in expiries if at is not None)
-        introduce(passage.caller, scope)
+            context.ends = tuple((guard, context.end_of(guard, at)) for guard, at in expiries if at is not None)
+        introduce(context.caller, scope)
 
-    async def _turn_away(self, refusal: Refusal, decision: Decision, passage: Passage) -> Literal[False]:
+    async def _turn_away(self, refusal: Refusal, decision: Decision, context: RouteContext) -> Literal[False]:
         guard = self.guard if decision.check is None else decision.check.guard
-        passage.answered()
-        await self._refuse(refusal, guard.answer(refusal, decision.instance), passage.exchange)
+        context.answered()
+        await self._refuse(refusal, guard.answer(refusal, decision.instance), context.exchange)
         return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
@@ -166,32 +168,32 @@ class Protection:
         await deliver(response, exchange)
 
 
-def _policy(passage: Passage, match: TableMatch = NO_ENTRIES) -> Policy:
+def _policy(context: RouteContext, match: TableMatch = NO_ENTRIES) -> Policy:
     """What must hold where a request is decided, with these entries of the path tables."""
-    place = passage.place
-    policy = passage.policy(endpoint=place is not None, match=match)
+    place = context.place
+    policy = context.policy(endpoint=place is not None, match=match)
     if place is not None:
-        _check(passage, place, policy)
+        _check(context, place, policy)
     return policy
 
 
-def _check(passage: Passage, place: Place, policy: Policy) -> None:
+def _check(context: RouteContext, place: Place, policy: Policy) -> None:
     if not policy.is_checked:
-        reader, where = passage.protection.reader, "".join(passage.templates)
+        reader, where = context.protection.reader, "".join(context.templates)
         reader.check(place, policy, where)
-        reader.check_lost_marks(place, where, passage.guards)
+        reader.check_lost_marks(place, where, context.guards)
         policy.is_checked = True
 
 
-def _checks(passage: Passage, policy: Policy, match: TableMatch = NO_ENTRIES) -> list[Check]:
-    parameters = _as_judged(passage.path, passage.place)
+def _checks(context: RouteContext, policy: Policy, match: TableMatch = NO_ENTRIES) -> list[Check]:
+    parameters = _as_judged(context.path, context.place)
     return policy.checks({**parameters, **match.parameters} if match.entries else parameters)
 
 
-def _shadow_checks(passage: Passage) -> list[Check]:
+def _shadow_checks(context: RouteContext) -> list[Check]:
     """What would have to hold by the shadow tables. Raises `BadRequest`."""
-    match = passage.match_tables(passage.exchange.scope, endpoint=passage.place is not None, shadow=True)
-    return _checks(passage, _policy(passage, match), match)
+    match = context.match_tables(context.exchange.scope, endpoint=context.place is not None, shadow=True)
+    return _checks(context, _policy(context, match), match)
 
 
 def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any]:
@@ -208,14 +210,14 @@ def _canonical(value: Any) -> Any:
     return value if not isinstance(value, str) or _DECIMAL.fullmatch(value) else None
 
 
-class HeldSend:
+class GatedSend:
     """Holds back whatever a sub-application's own middleware answers before its router was asked, and judges it first.
 
     CORS preflights pass, with their CORS headers and nothing else.
     """
 
-    def __init__(self, passage: Passage, exchange: Exchange) -> None:
-        self._passage, self._exchange = passage, exchange
+    def __init__(self, context: RouteContext, exchange: Exchange) -> None:
+        self._passage, self._exchange = context, exchange
         self._swallow = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
@@ -235,8 +237,8 @@ class HeldSend:
             await send({**message, "headers": _cors_headers(message)})
             await send({"type": "http.response.body", "body": b""})
         elif message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            passage, path = self._passage, self._exchange.scope.get("path_params", {})
-            if await passage.protection.admit(passage, None, path, self._exchange):
+            context, path = self._passage, self._exchange.scope.get("path_params", {})
+            if await context.protection.admit(context, None, path, self._exchange):
                 await send(message)
             else:
                 self._swallow = True

@@ -17,9 +17,9 @@ from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
-from callerid.starlette.direct import Prepare, serves, still_serves
+from callerid.starlette.decorator import MarkedApp
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
-from callerid.starlette.marking import MarkedApp
+from callerid.starlette.handover import Prepare, serves, still_serves
 from callerid.starlette.route_middleware import compare_at_endpoint
 
 __all__ = [
@@ -89,7 +89,7 @@ class Place:
     prefix: str | None = None
     is_mount: bool = False
     methods: tuple[str, ...] = ()
-    ways: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    chains: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 class Dispatch(Protocol):

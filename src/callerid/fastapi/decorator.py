@@ -15,8 +15,8 @@ from starlette.requests import HTTPConnection
 
 from callerid.callers import Caller
 from callerid.marks import Mark, unguarded
-from callerid.starlette.marking import marked
-from callerid.starlette.passage import KEY, Passage
+from callerid.starlette.decorator import marked
+from callerid.starlette.route_context import KEY, RouteContext
 
 __all__ = ["SCHEME", "Allow", "CallerDependency"]
 
@@ -39,10 +39,10 @@ class CallerDependency(SecurityBase):
 
     async def __call__(self, connection: HTTPConnection) -> Caller | None:
         """The caller. Raises `UnguardedEndpointError` where no guard decided."""
-        passage = connection.scope.get(KEY)
-        if not isinstance(passage, Passage):
+        context = connection.scope.get(KEY)
+        if not isinstance(context, RouteContext):
             raise unguarded(self.mark, connection.scope.get("path", "the endpoint"))
-        return passage.caller_under(self.mark, connection.path_params)
+        return context.caller_under(self.mark, connection.path_params)
 
 
 class Allow(params.Depends):

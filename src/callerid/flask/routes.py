@@ -12,7 +12,7 @@ from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
 from callerid.errors import ConfigurationError
 from callerid.flask.cors import CrossOrigin, cross_origin_of
 from callerid.flask.current import Serving
-from callerid.flask.marking import Marks
+from callerid.flask.decorator import Marks
 from callerid.marks import ATTRIBUTE, Mark, marks_above, marks_on
 from callerid.paths import METHODS, WEBSOCKET, NamedPlace, Serves
 

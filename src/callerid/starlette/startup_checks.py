@@ -16,17 +16,17 @@ from callerid.guard import Requirement, log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
 from callerid.paths.pattern import ANY_METHOD, Pattern
-from callerid.starlette.passage import Passage, TableMatch
+from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
-from callerid.starlette.reading import Place, Receiver, RouteReader
-from callerid.starlette.seam import install
+from callerid.starlette.route_context import RouteContext, TableMatch
+from callerid.starlette.routes import Place, Receiver, RouteReader
 
 __all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
 
 DEEPEST = 32
 
 MOST_TURNS = 2
-"""How often the survey goes through one router on one way."""
+"""How often the survey goes through one router that is mounted in itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
     With ``rests`` there is also what holds where no route serves: below each mount, and for methods that an endpoint
     class does not have.
     """
-    passage = Passage()
-    passage.enter(protection)
-    found = _survey((router,), passage, ("",), {}, None)
+    context = RouteContext()
+    context.enter(protection)
+    found = _survey((router,), context, ("",), {}, None)
     # Which marks are lost shows once all routes have been read.
     return (_without_lost_marks(each) for each in tuple(found) if rests or not (each.is_rest or each.refuses))
 
@@ -94,26 +94,26 @@ def _without_lost_marks(found: Found) -> Found:
 
 def _survey(
     routers: tuple[Router, ...],
-    passage: Passage,
+    context: RouteContext,
     mounts: tuple[str, ...],
     above: Mapping[Mark, str],
     mount: str | None,
 ) -> Iterator[Found]:
     """The routes of the last of these routers, each of which is mounted in the one before; ``mount`` says where."""
-    reader, router = passage.protection.reader, routers[-1]
+    reader, router = context.protection.reader, routers[-1]
     around = reader.around(router)
-    passage.note(around)
+    context.note(around)
     above = {**_standing(around, "app"), **above}
     for places, route in reader.table(router):
         behind = reader.behind(route) if len(routers) <= DEEPEST else None
-        seam = None if behind is None else install(behind)
+        dispatch = None if behind is None else install(behind)
         refused = ("*",) if reader.refuses_others(route) else ()
         for method in (*reader.methods(route), *refused):
             place = reader.place(route, method)
-            here = _at(passage, (*places, place))
+            here = _at(context, (*places, place))
             own = {mark: reader.source(route, place, mark) for mark in place.marks}
             sources = {**own, **_standing(places, "router"), **above}
-            if seam is None:
+            if dispatch is None:
                 condition = next((each.condition for each in places if each.condition), "") or _condition(route)
                 at: dict[str, Any] = {"place": place, "mount": mount, "refuses": method in refused}
                 problem = "" if behind is None else _unbound(reader, behind)
@@ -122,14 +122,14 @@ def _survey(
                     yield replace(found, condition=condition, **at)
                 continue
             onwards = mounts
-            if seam.protection is not None:
-                here.enter(seam.protection)
+            if dispatch.protection is not None:
+                here.enter(dispatch.protection)
                 onwards = (*mounts, "".join(here.templates))
             # What is mounted in itself is shown once more: further in, the same rules hold for the same routes.
-            if sum(each is seam.router for each in routers) < MOST_TURNS:
-                yield from _survey((*routers, seam.router), here, onwards, sources, "".join(here.templates))
+            if sum(each is dispatch.router for each in routers) < MOST_TURNS:
+                yield from _survey((*routers, dispatch.router), here, onwards, sources, "".join(here.templates))
             rest = _rest(here, sources, reader.target(route))
-            begins = None if seam.protection is None else seam.router
+            begins = None if dispatch.protection is None else dispatch.router
             yield from (replace(each, place=place, mount=mount, begins=begins) for each in rest)
 
 
@@ -146,19 +146,19 @@ def _unbound(reader: RouteReader, router: Router) -> str:
     return ""
 
 
-def _rest(passage: Passage, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
-    match = passage.static_match("*")
+def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
+    match = context.static_match("*")
     with suppress(CalleridError):  # a mark without its guard: each route below says so
         yield Found(
-            "".join(passage.templates),
+            "".join(context.templates),
             "*",
-            passage.policy(endpoint=False, match=match),
-            areas=passage.areas,
+            context.policy(endpoint=False, match=match),
+            areas=context.areas,
             sources=sources,
             endpoint=mounted,
             entries=dict(match.entries),
-            named=_named(passage, Serves.MOUNT, None),
-            parameters=passage.parameters,
+            named=_named(context, Serves.MOUNT, None),
+            parameters=context.parameters,
             is_rest=True,
         )
 
@@ -169,49 +169,49 @@ def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
     return {mark: place.origin or otherwise for place in inwards for mark in place.marks}
 
 
-def _at(passage: Passage, places: tuple[Place, ...]) -> Passage:
-    here = passage.onwards()
+def _at(context: RouteContext, places: tuple[Place, ...]) -> RouteContext:
+    here = context.onwards()
     here.note(places)
     return here
 
 
 def _found(
-    passage: Passage, mounts: tuple[str, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
+    context: RouteContext, mounts: tuple[str, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
 ) -> Iterator[Found]:
     """What holds at a route; and at those paths below an opaque mount for which a table has entries of their own."""
     place, method = serving
     serves = Serves.OPAQUE if place.is_mount else Serves.ROUTE if place.prefix is None else Serves.REST
     declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
-    match = passage.static_match(method or WEBSOCKET)
+    match = context.static_match(method or WEBSOCKET)
     whole = Found(
-        "".join(passage.templates),
+        "".join(context.templates),
         method,
         None,
-        areas=passage.areas,
+        areas=context.areas,
         sources=sources,
-        endpoint=passage.protection.reader.target(route),
+        endpoint=context.protection.reader.target(route),
         entries=dict(match.entries),
-        named=_named(passage, serves, None if place.is_mount else declared or None),
+        named=_named(context, serves, None if place.is_mount else declared or None),
         mounts=mounts,
         receivers=place.receivers,
-        parameters=passage.parameters,
+        parameters=context.parameters,
         opaque=place.is_mount,
         place=place,
     )
-    yield _in_shadow(passage, place, _judged(passage, place, whole, match))
+    yield _in_shadow(context, place, _judged(context, place, whole, match))
     if place.is_mount:
-        tables = (protection.table for protection, _ in passage.areas)
-        yield from (_part(passage, place, whole, at) for at in _patterns(passage, tables))
+        tables = (protection.table for protection, _ in context.areas)
+        yield from (_part(context, place, whole, at) for at in _patterns(context, tables))
 
 
-def _named(passage: Passage, serves: Serves, methods: Collection[str] | None) -> tuple[NamedPlace, ...]:
-    return tuple(NamedPlace(span.template, methods, serves) for span in passage.way.spans)
+def _named(context: RouteContext, serves: Serves, methods: Collection[str] | None) -> tuple[NamedPlace, ...]:
+    return tuple(NamedPlace(span.template, methods, serves) for span in context.chain.spans)
 
 
-def _patterns(passage: Passage, tables: Iterable[BoundTable | None]) -> Iterator[tuple[int, Pattern, Requirement]]:
+def _patterns(context: RouteContext, tables: Iterable[BoundTable | None]) -> Iterator[tuple[int, Pattern, Requirement]]:
     """The entries of each area's table below an opaque mount, but for the one that is for all of it."""
     for area, table in enumerate(tables):
-        lookup = None if table is None else table.patterns(passage.way.spans[area].template)
+        lookup = None if table is None else table.patterns(context.chain.spans[area].template)
         if lookup is None:
             continue
         for pattern in lookup.table.patterns:
@@ -219,14 +219,14 @@ def _patterns(passage: Passage, tables: Iterable[BoundTable | None]) -> Iterator
                 yield area, pattern, lookup.table.requirements[pattern.text]
 
 
-def _part(passage: Passage, place: Place, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
+def _part(context: RouteContext, place: Place, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
     _, pattern, _ = at
     match = _with_part(TableMatch(tuple(whole.entries.items())), at)
     method = {ANY_METHOD: "*", WEBSOCKET: ""}.get(pattern.method, pattern.method)
     found = replace(
         whole, template=whole.template + pattern.path, method=method, entries=dict(match.entries), is_part=True
     )
-    return _judged(passage, place, found, match)
+    return _judged(context, place, found, match)
 
 
 def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> TableMatch:
@@ -236,14 +236,14 @@ def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> Table
     return replace(match, entries=tuple({**dict(match.entries), area: entry}.items()))
 
 
-def _in_shadow(passage: Passage, place: Place, found: Found) -> Found:
+def _in_shadow(context: RouteContext, place: Place, found: Found) -> Found:
     """The same, with what is wrong with the shadow tables' rules there: they must be possible, too."""
-    if found.problem or not passage.has_shadow:
+    if found.problem or not context.has_shadow:
         return found
-    match = passage.static_match(found.method or WEBSOCKET, shadow=True)
-    tables = (protection.shadow or protection.table for protection, _ in passage.areas)
-    parts = (_with_part(match, at) for at in _patterns(passage, tables)) if place.is_mount else ()
-    judged = (_judged(passage, place, found, each) for each in (match, *parts))
+    match = context.static_match(found.method or WEBSOCKET, shadow=True)
+    tables = (protection.shadow or protection.table for protection, _ in context.areas)
+    parts = (_with_part(match, at) for at in _patterns(context, tables)) if place.is_mount else ()
+    judged = (_judged(context, place, found, each) for each in (match, *parts))
     problem = next((each.problem for each in judged if each.problem), "")
     return replace(found, problem=problem)
 
@@ -257,10 +257,10 @@ def _condition(route: Any) -> str:
     return ""
 
 
-def _judged(passage: Passage, place: Place, found: Found, match: TableMatch) -> Found:
+def _judged(context: RouteContext, place: Place, found: Found, match: TableMatch) -> Found:
     try:
-        policy = passage.policy(endpoint=True, match=match)
-        passage.protection.reader.check(place, policy, found.template)
+        policy = context.policy(endpoint=True, match=match)
+        context.protection.reader.check(place, policy, found.template)
     except CalleridError as error:
         return replace(found, problem=str(error))
     return replace(found, policy=policy)

@@ -1,4 +1,4 @@
-"""One request on its way through the routers of an application: what was found, and what was decided."""
+"""One request's progress through the routers of an application: what was found, and what was decided."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEnd
 from callerid.guard import GuardCore
 from callerid.marks import Mark, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
-from callerid.starlette.reading import Place, Step
+from callerid.starlette.routes import Place, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "NO_ENTRIES", "Passage", "TableMatch"]
+__all__ = ["KEY", "NO_ENTRIES", "RouteContext", "TableMatch"]
 
 KEY: Final = "callerid"
-"""Where a request's passage rides in its scope: by reference, since scopes are copied on the way."""
+"""The key of a request's context in its scope. It is held by reference: middleware copies scopes."""
 
-MOST_WAYS: Final = 1000
-"""More ways than this lead to no place: where there are, most of them lead through places that are gone."""
+MOST_CHAINS: Final = 1000
+"""A place that more chains than this lead to has outlived most of them: then they are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableMatch:
-    """The entries of the path tables on the way that hold at a place, each with the number of its area."""
+    """The entries of path tables that hold at a place, each with the number of its area."""
 
     entries: tuple[tuple[int, Entry], ...] = ()
     is_shadow: bool = False
@@ -57,7 +57,7 @@ _METHODS: Final = frozenset(METHODS.values())
 
 
 class Span(NamedTuple):
-    """The part of a way that is under one protection, as its path table sees it.
+    """The part of a chain that is under one protection, as its path table sees it.
 
     ``template`` is the path template from where the protection begins, ``prefixes`` what a key with ``/*`` may name on
     it, outermost first.
@@ -73,10 +73,10 @@ class Span(NamedTuple):
         return Span(self.template + place.path, (*self.prefixes, self.template + place.prefix))
 
 
-class Way:
-    """What stands on the way to a place, outermost first: the same for every request that comes by it.
+class RouteChain:
+    """The routers, mounts and route that lead to a place, outermost first: one for all requests that come there.
 
-    ``areas`` are the protections, each with the marks under it. There are as many ways as the application has places:
+    ``areas`` are the protections, each with the marks under it. There are as many chains as the application has places:
     no request adds any.
     """
 
@@ -92,66 +92,66 @@ class Way:
     ) -> None:
         self.areas, self.parameters, self.templates = areas, parameters, templates
         self.spans = spans
-        """The part of the way in each area."""
+        """The part of the chain in each area."""
         self.place = place
-        """The place at the end of the way."""
+        """The place at the end of the chain."""
         self.has_tables = any(protection.has_tables for protection, _ in areas)
         self.is_tried = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
         """Whether some refusals may not be enforced, or another policy is judged beside."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
-        """The path tables' entries at the end of this way, by the methods and whether shadow tables were asked."""
+        """The path tables' entries at the end of this chain, by the methods and whether shadow tables were asked."""
         self.policies: dict[Any, Policy] = {}
-        """What must hold at the end of this way: by whether an endpoint is meant, and the path tables' entries."""
+        """What must hold at the end of this chain: by whether an endpoint is meant, and the path tables' entries."""
 
-    def under(self, protection: Protection) -> Way:
-        """The way on, beneath a protection. It is kept there, to end with it."""
-        way = protection.ways.get(self)
-        if way is None:
-            way = Way(
+    def under(self, protection: Protection) -> RouteChain:
+        """The chain that goes on beneath a protection, which keeps it."""
+        chain = protection.chains.get(self)
+        if chain is None:
+            chain = RouteChain(
                 (*self.areas, (protection, ())), self.parameters, self.templates, (*self.spans, Span()), self.place
             )
-            _keep(protection.ways, self, way)
-        return way
+            _keep(protection.chains, self, chain)
+        return chain
 
-    def through(self, place: Place) -> Way:
-        """A way on, past a place. It is kept there, to end with it: ask there first."""
+    def through(self, place: Place) -> RouteChain:
+        """A new chain that goes on past a place, which keeps it: look there first."""
         protection, marks = self.areas[-1]
-        way = Way(
+        chain = RouteChain(
             (*self.areas[:-1], (protection, (*marks, *place.marks))),
             (*self.parameters, *place.parameters),
             (*self.templates, place.template),
             tuple(span.through(place) for span in self.spans),
             place,
         )
-        _keep(place.ways, self, way)
-        return way
+        _keep(place.chains, self, chain)
+        return chain
 
 
-def _keep(ways: dict[Way, Way], before: Way, way: Way) -> None:
-    if len(ways) >= MOST_WAYS:
-        ways.clear()
-    ways[before] = way
+def _keep(chains: dict[RouteChain, RouteChain], before: RouteChain, chain: RouteChain) -> None:
+    if len(chains) >= MOST_CHAINS:
+        chains.clear()
+    chains[before] = chain
 
 
-_BEGINNING: Final = Way()
+_BEGINNING: Final = RouteChain()
 
 
-class Passage:
-    """How far one request has come: the way to here, and what was decided here.
+class RouteContext:
+    """How far one request has come: the chain that led here, and what was decided here.
 
-    Each router on the way has a passage of its own, so that a second try or a copied scope finds nothing but what is
+    Each router on the way has a context of its own, so that a second try or a copied scope finds nothing but what is
     above it. Only the task that serves the request touches it.
     """
 
-    # Made for every request, and most of it stays as it begins: so the class holds the beginnings, all immutable.
-    way: Way = _BEGINNING
+    # Class attributes: cheap shared defaults, all immutable, for what most requests leave as it is.
+    chain: RouteChain = _BEGINNING
     leads_to: Router | None = None
     pending: bool = True
     ends: Ends = ()
     """When the tokens that speak for this request expire, by each guard's clock: what a socket must not outlive."""
     lapses: Ends = ()
     """When refusals are enforced that were not, by each guard's clock: what a socket must not outlive, either."""
-    above: Passage | None = None
+    above: RouteContext | None = None
     outer_scopes: tuple[Scope, ...] = ()
     """The scopes of the middleware outside, which look into them after the request: its own router's first."""
     step: Step | None = None
@@ -172,31 +172,31 @@ class Passage:
     judged_path: tuple[str | None, str, str] | None = None
     """The method and the path, with its root, by which an entry below an opaque mount was looked up."""
 
-    def onwards(self) -> Passage:
-        """From here through the next router: what stands on the way holds there, and nothing is decided yet."""
-        passage = Passage()
-        passage.above = self
-        passage.way = self.way
-        return passage
+    def onwards(self) -> RouteContext:
+        """The context in the next router: what holds here holds there, too, and nothing is decided yet."""
+        context = RouteContext()
+        context.above = self
+        context.chain = self.chain
+        return context
 
-    def leading_to(self, router: Router) -> Passage | None:
-        """The nearest part of the way that leads to this router.
+    def leading_to(self, router: Router) -> RouteContext | None:
+        """The nearest context that leads to this router.
 
         A request that is dispatched again, from an endpoint, an exception handler or middleware, starts from there:
         what was decided about the route that it comes from says nothing about the next.
         """
-        passage: Passage | None = self
-        while passage is not None and passage.leads_to is not router:
-            passage = passage.above
-        return passage
+        context: RouteContext | None = self
+        while context is not None and context.leads_to is not router:
+            context = context.above
+        return context
 
-    def past_the_routes(self) -> Passage:
-        """From here to a router that nothing on the way leads to.
+    def past_the_routes(self) -> RouteContext:
+        """The context in a router that nothing found so far leads to.
 
         An opaque application was judged for all that is behind it, so its rules go on to hold. Raises
         `UnguardedEndpointError` for an endpoint that hands its request over: the rules that lead there are not known.
         """
-        place = self.way.place
+        place = self.chain.place
         if place is None or not place.is_mount:
             raise UnguardedEndpointError(
                 f"{''.join(self.templates) or 'the endpoint'} hands its request to a router past the mounts and rules "
@@ -206,7 +206,7 @@ class Passage:
 
     def enter(self, protection: Protection) -> None:
         """Come under a protection, beneath those that hold already."""
-        self.way = self.way.under(protection)
+        self.chain = self.chain.under(protection)
 
     def match_tables(self, scope: Scope, *, endpoint: bool, shadow: bool = False) -> TableMatch:
         """The entries of the path tables that hold here, or with the shadow tables in their place.
@@ -215,23 +215,23 @@ class Passage:
 
         Raises `BadRequest` where an opaque mount could read another path than its entries were looked up by.
         """
-        way = self.way
+        chain = self.chain
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
         if self._is_opaque:
             return self._looked_up((method,), scope, shadow=shadow)
         methods: tuple[str, ...] = (method,)
-        if not endpoint and self.step is not None and way.place is not None and way.place.methods:
-            methods = way.place.methods
+        if not endpoint and self.step is not None and chain.place is not None and chain.place.methods:
+            methods = chain.place.methods
         # As many as there are methods that a key may name.
         key = (tuple(each if each in _METHODS else "" for each in methods), shadow)
-        found = way.matches.get(key)
+        found = chain.matches.get(key)
         if found is None:
-            found = way.matches[key] = self._looked_up(methods, scope, shadow=shadow)
+            found = chain.matches[key] = self._looked_up(methods, scope, shadow=shadow)
         return found
 
     def static_match(self, method: str, *, shadow: bool = False) -> TableMatch:
         """The entries that hold here whatever a request writes; a ``*`` for the method is any."""
-        return self._looked_up((method,), {}, shadow=shadow) if self.way.has_tables else NO_ENTRIES
+        return self._looked_up((method,), {}, shadow=shadow) if self.chain.has_tables else NO_ENTRIES
 
     def _looked_up(self, methods: tuple[str, ...], scope: Scope, *, shadow: bool) -> TableMatch:
         found: dict[tuple[int, str], Entry] = {}
@@ -240,13 +240,13 @@ class Passage:
             if table is None:
                 continue
             for method in methods:
-                entry = self._entry(table, method, self.way.spans[area], scope)
+                entry = self._entry(table, method, self.chain.spans[area], scope)
                 if entry is not None:
                     found[area, entry.pattern] = entry
         return TableMatch(tuple((area, entry) for (area, _), entry in found.items()), shadow)
 
     def _entry(self, table: BoundTable, method: str, span: Span, scope: Scope) -> Entry | None:
-        place = self.way.place
+        place = self.chain.place
         if place is None or not place.is_mount:
             return table.find(method, span.template, span.prefixes)
         entry = None
@@ -260,7 +260,7 @@ class Passage:
     @property
     def _is_opaque(self) -> bool:
         """Whether this ends at a mount that reads the rest of the path by itself: no further router is asked."""
-        place = self.way.place
+        place = self.chain.place
         return place is not None and place.is_mount and self.step is not None and self.leads_to is None
 
     def _rest_of_path(self, scope: Scope) -> str:
@@ -279,37 +279,37 @@ class Passage:
     def note(self, places: Iterable[Place]) -> None:
         """Take along what stands at these places."""
         for place in places:
-            self.way = place.ways.get(self.way) or self.way.through(place)
+            self.chain = place.chains.get(self.chain) or self.chain.through(place)
 
     @property
     def areas(self) -> tuple[tuple[Protection, tuple[Mark, ...]], ...]:
-        """The protections on the way, outermost first, each with the marks under it."""
-        return self.way.areas
+        """The protections that hold here, outermost first, each with the marks under it."""
+        return self.chain.areas
 
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
-        """The path parameters on the way, each with the name of its converter."""
-        return self.way.parameters
+        """The path parameters so far, each with the name of its converter."""
+        return self.chain.parameters
 
     @property
     def templates(self) -> tuple[str, ...]:
         """The parts of the path template."""
-        return self.way.templates
+        return self.chain.templates
 
     @property
     def protection(self) -> Protection:
         """The innermost protection."""
-        return self.way.areas[-1][0]
+        return self.chain.areas[-1][0]
 
     @property
     def guards(self) -> frozenset[GuardCore]:
-        """The guards on the way."""
+        """The guards of these protections."""
         return frozenset(protection.guard for protection, _ in self.areas)
 
     def is_let_through(self, guard: GuardCore | None) -> bool:
         """Whether refusals of a guard are not enforced here; or, for ``None``, those of path tables.
 
-        They are enforced, if any of the protections on the way enforces them that may have asked for them.
+        They are enforced, if any of the protections here enforces them that may have asked for them.
         """
         every = [protection for protection, _ in self.areas]
         asking = [each for each in every if (each.table is not None if guard is None else each.guard is guard)]
@@ -321,7 +321,7 @@ class Passage:
         return min(postponed(expires_at, guard, rollout) for rollout in rollouts)
 
     def when_enforced(self, guards: Collection[GuardCore]) -> Ends:
-        """When the protections on the way begin to enforce what these guards refuse."""
+        """When the protections here begin to enforce what these guards refuse."""
         every = [(protection.guard, protection.rollout) for protection, _ in self.areas]
         return tuple((guard, each.ends_at) for guard, each in every if guard in guards and each is not None)
 
@@ -332,8 +332,8 @@ class Passage:
 
     @property
     def has_shadow(self) -> bool:
-        """Whether a protection on the way has a shadow table."""
-        return self.way.has_tables and any(protection.shadow is not None for protection, _ in self.areas)
+        """Whether a protection here has a shadow table."""
+        return self.chain.has_tables and any(protection.shadow is not None for protection, _ in self.areas)
 
     @property
     def shadowing(self) -> GuardCore:
@@ -348,10 +348,10 @@ class Passage:
     def policy(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Policy:
         """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
 
-        It is made once, and kept on the way. Raises `ConfigurationError` for an endpoint that nobody can reach,
-        `UnguardedEndpointError` for a mark whose guard is not installed on the way.
+        It is made once, and kept with the chain. Raises `ConfigurationError` for an endpoint that nobody can reach,
+        `UnguardedEndpointError` for a mark whose guard does not protect anything here.
         """
-        policies, key = self.way.policies, (endpoint, match.is_shadow, match.texts) if match.entries else endpoint
+        policies, key = self.chain.policies, (endpoint, match.is_shadow, match.texts) if match.entries else endpoint
         policy = policies.get(key)
         if policy is None:
             policy = policies[key] = self._policy(endpoint=endpoint, match=match)

@@ -21,13 +21,13 @@ from starlette.types import Receive, Scope, Send
 
 from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
-from callerid.fastapi.allow import CallerDependency
 from callerid.fastapi.comparing import compare_before_endpoint
+from callerid.fastapi.decorator import CallerDependency
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
 from callerid.marks import Mark, marks_on
-from callerid.starlette.direct import still_serves
-from callerid.starlette.reading import FULL, NONE, PARTIAL, Dispatch, Place, RouteReader, Step
+from callerid.starlette.handover import still_serves
 from callerid.starlette.redirects import redirected
+from callerid.starlette.routes import FULL, NONE, PARTIAL, Dispatch, Place, RouteReader, Step
 
 __all__ = ["FastAPIReader"]
 

@@ -26,8 +26,8 @@ class MarkedApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand over to the application, if a guard has noted the mark for this request."""
         if scope["type"] != "lifespan":
-            passage: Any = DECIDED.get()
-            if passage is None or not passage.has_noted(self._mark):
+            context: Any = DECIDED.get()
+            if context is None or not context.has_noted(self._mark):
                 raise unguarded(self._mark, repr(self.app))
         await self.app(scope, receive, send)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
-from callerid.flask.reading import Place
+from callerid.flask.routes import Place
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import unguarded
 from callerid.paths import BoundTable, Entry, NamedPlace

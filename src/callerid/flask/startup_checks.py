@@ -12,9 +12,9 @@ from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.flask.cors import cross_origin_of
 from callerid.flask.current import Serving
+from callerid.flask.policies import entry_at
 from callerid.flask.protection import Protection
-from callerid.flask.reading import Place, named_place, own_methods
-from callerid.flask.ruling import entry_at
+from callerid.flask.routes import Place, named_place, own_methods
 from callerid.guard import log
 from callerid.paths import METHODS, BoundTable
 

@@ -10,7 +10,7 @@ from flask import Flask
 from callerid.errors import ConfigurationError
 from callerid.flask.current import ATTRIBUTE, SERVING, Decision, request_now, tell_of_no_guard, undecided_dispatch
 from callerid.flask.protection import Protection
-from callerid.flask.survey import check
+from callerid.flask.startup_checks import check
 
 __all__ = ["install"]
 

@@ -20,19 +20,19 @@ from callerid.asgi.exchange import Exchange
 from callerid.errors import ConfigurationError
 from callerid.marks import DECIDED
 from callerid.paths import ambiguous
-from callerid.starlette.direct import Prepare, preparation_of, redirect
-from callerid.starlette.passage import KEY, Passage
-from callerid.starlette.protection import HeldSend, Protection
-from callerid.starlette.reading import LONGEST_CHAIN, NONE, Step, end_of_chain, router_of
+from callerid.starlette.handover import Prepare, preparation_of, redirect
+from callerid.starlette.protection import GatedSend, Protection
 from callerid.starlette.redirects import redirected
+from callerid.starlette.route_context import KEY, RouteContext
+from callerid.starlette.routes import LONGEST_CHAIN, NONE, Step, end_of_chain, router_of
 from callerid.starlette.scope import INTRODUCED, Entry, is_served, publish
 
-__all__ = ["Seam", "install", "install_in_app"]
+__all__ = ["GuardedDispatch", "install", "install_in_app"]
 
 _installing = threading.Lock()
 
 
-class Seam:
+class GuardedDispatch:
     """One router's dispatch. Without a protection of its own it judges only what comes from a protected router."""
 
     def __init__(self, router: Router, serve: Any, prepare: Prepare) -> None:
@@ -47,23 +47,23 @@ class Seam:
         if scope["type"] == "lifespan":
             await self._live(Exchange(scope, receive, send))
             return
-        passage = self._passage(scope)
-        if passage is None:
+        context = self._passage(scope)
+        if context is None:
             await self.serve(self.router, scope, receive, send)
             return
         if self.start is not None:
             self._start()
         # A copy: what is judged is what is served, whatever others do to theirs meanwhile.
-        exchange = Exchange({**scope, KEY: passage}, receive, send)
-        waiting = self._decide(passage, exchange)
+        exchange = Exchange({**scope, KEY: context}, receive, send)
+        waiting = self._decide(context, exchange)
         if waiting is not None and not await waiting:
             return
         exchange.scope.setdefault("router", self.router)
-        for outer in passage.outer_scopes:
-            publish(exchange.scope, passage.step, outer)
-        token = DECIDED.set(passage)
+        for outer in context.outer_scopes:
+            publish(exchange.scope, context.step, outer)
+        token = DECIDED.set(context)
         try:
-            await self._dispatch(passage, exchange)
+            await self._dispatch(context, exchange)
         finally:
             DECIDED.reset(token)
 
@@ -81,120 +81,120 @@ class Seam:
             self.start()
             self.start = None
 
-    def _passage(self, scope: Scope) -> Passage | None:
-        """The request's progress so far, from here on; ``None`` where no guard is on the way."""
+    def _passage(self, scope: Scope) -> RouteContext | None:
+        """The request's context in this router; ``None`` where no guard protects it."""
         protection, nearest = self.protection, _nearest(scope)
         above = None if nearest is None else nearest.leading_to(self.router)
         if above is not None:
-            passage = above.onwards()
+            context = above.onwards()
         elif protection is not None:
             # Nothing led here: the request is new, or was judged as a whole where an outer router served it.
-            passage = Passage()
-        elif nearest is None or not isinstance(scope.get(KEY), Passage):
+            context = RouteContext()
+        elif nearest is None or not isinstance(scope.get(KEY), RouteContext):
             return None
         else:
-            passage = nearest.past_the_routes()
+            context = nearest.past_the_routes()
         if not is_served(scope):
             pending = () if above is None or not above.pending else above.outer_scopes
-            passage.outer_scopes = (scope, *pending)
+            context.outer_scopes = (scope, *pending)
         if protection is not None:
-            passage.way = protection.ways.get(passage.way) or passage.way.under(protection)
-        return passage
+            context.chain = protection.chains.get(context.chain) or context.chain.under(protection)
+        return context
 
-    def _decide(self, passage: Passage, exchange: Exchange) -> Awaitable[bool] | None:
+    def _decide(self, context: RouteContext, exchange: Exchange) -> Awaitable[bool] | None:
         """Find what serves, and decide: ``None`` for a request that is let in at once, else what has to be awaited.
 
         That gives ``False`` for a request that was refused, and answered.
         """
         scope, router = exchange.scope, self.router
-        protection = passage.way.areas[-1][0]
+        protection = context.chain.areas[-1][0]
         reader = protection.reader
         around = reader.around(router)
         if around:
-            passage.note(around)
+            context.note(around)
         try:
             step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
         except Exception as error:  # noqa: BLE001 - raised again
-            return self._unresolved(error, passage, exchange)
+            return self._unresolved(error, context, exchange)
         if step is None:
-            return self._nowhere(tuple(router.routes), passage, exchange)
-        passage.note(step.places)
-        passage.step = step
+            return self._nowhere(tuple(router.routes), context, exchange)
+        context.note(step.places)
+        context.step = step
         if step.behind is not None and install(step.behind) is not None:
-            passage.leads_to = step.behind
+            context.leads_to = step.behind
             return None
-        return protection.decide(passage, step.places[-1] if step.endpoint else None, step.path, exchange)
+        return protection.decide(context, step.places[-1] if step.endpoint else None, step.path, exchange)
 
-    async def _nowhere(self, routes: tuple[BaseRoute, ...], passage: Passage, exchange: Exchange) -> bool:
+    async def _nowhere(self, routes: tuple[BaseRoute, ...], context: RouteContext, exchange: Exchange) -> bool:
         """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
-        scope, protection = exchange.scope, passage.protection
+        scope, protection = exchange.scope, context.protection
         target = redirected(self.router, scope)
         # A path that could be read in two ways leads to nobody's rule but the default.
         is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
         try:
-            step = None if target is None or is_ambiguous else self._follow(routes, passage, target)
+            step = None if target is None or is_ambiguous else self._follow(routes, context, target)
             if target is not None and step is None and not (is_ambiguous and _leads(routes, target)):
                 target = None
         except Exception as error:  # noqa: BLE001 - raised again
-            return await self._unresolved(error, passage, exchange)
+            return await self._unresolved(error, context, exchange)
         # Only what was judged: a route that was added meanwhile does not serve.
-        passage.answer = self.router.default if target is None else functools.partial(_redirected, target)
+        context.answer = self.router.default if target is None else functools.partial(_redirected, target)
         if target is None or step is None:
-            return await protection.admit(passage, None, scope.get("path_params") or {}, exchange)
-        place = step.places[-1] if step.endpoint and passage.step is step else None
-        admitted = await passage.protection.admit(passage, place, step.path, exchange._replace(scope=target))
+            return await protection.admit(context, None, scope.get("path_params") or {}, exchange)
+        place = step.places[-1] if step.endpoint and context.step is step else None
+        admitted = await context.protection.admit(context, place, step.path, exchange._replace(scope=target))
         scope.update({name: target[name] for name in INTRODUCED if name in target})
-        passage.step = None
+        context.step = None
         return admitted
 
-    def _follow(self, routes: Iterable[BaseRoute], passage: Passage, target: Scope) -> Step | None:
+    def _follow(self, routes: Iterable[BaseRoute], context: RouteContext, target: Scope) -> Step | None:
         """The route that a redirect leads to, however many routers further in; ``None`` if this router has none.
 
-        The passage takes along what stands on the way. Its step is that of the route, unless a mount on the way has
+        The context takes along what holds there. Its step is that of the route, unless a mount on the way has
         none for the rest of the path.
         """
         router, scope, found = self.router, target, None
         while True:
-            reader = passage.protection.reader
+            reader = context.protection.reader
             step = reader.resolve(routes, scope) or (None if found is None else reader.last_resort(router, scope))
-            passage.step = step
+            context.step = step
             if step is None:
                 return found
-            passage.note(step.places)
+            context.note(step.places)
             inner = None if step.behind is None else install(step.behind)
             if inner is None:
                 return step
             router, routes, scope, found = inner.router, inner.router.routes, {**scope, **step.judged}, step
             if inner.protection is not None:
-                passage.enter(inner.protection)
-            passage.note(passage.protection.reader.around(router))
+                context.enter(inner.protection)
+            context.note(context.protection.reader.around(router))
 
-    async def _unresolved(self, error: Exception, passage: Passage, exchange: Exchange) -> bool:
+    async def _unresolved(self, error: Exception, context: RouteContext, exchange: Exchange) -> bool:
         """What a route's own matching raises is shown to those alone whom the default admits."""
-        if await passage.protection.admit(passage, None, exchange.scope.get("path_params") or {}, exchange):
+        if await context.protection.admit(context, None, exchange.scope.get("path_params") or {}, exchange):
             raise error
         return False
 
-    def _dispatch(self, passage: Passage, exchange: Exchange) -> Awaitable[None]:
+    def _dispatch(self, context: RouteContext, exchange: Exchange) -> Awaitable[None]:
         scope, receive, send = exchange
-        step = passage.step
-        if passage.leads_to is not None:
-            send = HeldSend(passage, exchange)
+        step = context.step
+        if context.leads_to is not None:
+            send = GatedSend(context, exchange)
         elif scope["type"] == "websocket":
-            serve = self._served(passage)
-            return passage.protection.websockets.serve(serve, exchange, passage.ends, passage.lapses)
-        elif passage.protection.mcp_sessions.concerns(scope):
-            protection = passage.protection
-            enforced = not passage.is_let_through(protection.guard)
-            return protection.mcp_sessions.serve(self._served(passage), exchange, passage.caller, enforced=enforced)
+            serve = self._served(context)
+            return context.protection.websockets.serve(serve, exchange, context.ends, context.lapses)
+        elif context.protection.mcp_sessions.concerns(scope):
+            protection = context.protection
+            enforced = not context.is_let_through(protection.guard)
+            return protection.mcp_sessions.serve(self._served(context), exchange, context.caller, enforced=enforced)
         if step is not None:
             return step.hand_over(self, scope, receive, send)
-        answered: Awaitable[None] = passage.answer(scope, receive, send)
+        answered: Awaitable[None] = context.answer(scope, receive, send)
         return answered
 
-    def _served(self, passage: Passage) -> Any:
+    def _served(self, context: RouteContext) -> Any:
         """What serves a request that was let in."""
-        return passage.answer if passage.step is None else functools.partial(passage.step.hand_over, self)
+        return context.answer if context.step is None else functools.partial(context.step.hand_over, self)
 
 
 def _leads(routes: Iterable[BaseRoute], target: Scope) -> bool:
@@ -205,35 +205,35 @@ async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> 
     await redirect(target, receive, send)
 
 
-def _nearest(scope: Scope) -> Passage | None:
+def _nearest(scope: Scope) -> RouteContext | None:
     """How far the request has come with the scope, or, where middleware has made a new scope, in this context."""
     found = scope.get(KEY)
-    if not isinstance(found, Passage):
+    if not isinstance(found, RouteContext):
         found = DECIDED.get()
-    return found if isinstance(found, Passage) else None
+    return found if isinstance(found, RouteContext) else None
 
 
-def install(router: Router) -> Seam | None:
-    """Put a seam where the router's own dispatch runs; the one that is there already stays.
+def install(router: Router) -> GuardedDispatch | None:
+    """Put a dispatch where the router's own dispatch runs; the one that is there already stays.
 
     ``None`` where the dispatch cannot be found, or is not the framework's own.
     """
-    if isinstance(router.middleware_stack, Seam):
+    if isinstance(router.middleware_stack, GuardedDispatch):
         return router.middleware_stack
     with _installing:
         holder: Any = router
         name = "middleware_stack"
         for _ in range(LONGEST_CHAIN):
             current = getattr(holder, name, None)
-            if isinstance(current, Seam):
+            if isinstance(current, GuardedDispatch):
                 return current
             if inspect.ismethod(current) and current.__self__ is router:
                 prepare = preparation_of(router, current.__func__)
                 if prepare is None:
                     return None
-                seam = Seam(router, current.__func__, prepare)
-                setattr(holder, name, seam)
-                return seam
+                dispatch = GuardedDispatch(router, current.__func__, prepare)
+                setattr(holder, name, dispatch)
+                return dispatch
             holder, name = current, "app"
     return None
 
@@ -242,17 +242,17 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
     """Protect an application's router: the one it has, and any other it may be given before it starts."""
 
     def protect(router: Any) -> None:
-        seam = install(router) if isinstance(router, Router) and router_of(router) is router else None
-        if seam is None:
+        dispatch = install(router) if isinstance(router, Router) and router_of(router) is router else None
+        if dispatch is None:
             raise ConfigurationError(
                 f"the routes of {router!r} cannot be bound to rules, since it does not dispatch as Starlette's and "
                 "FastAPI's own routers do: put what its app does by itself into middleware, or guard the application "
                 "by path with CallerMiddleware"
             )
-        if seam.protection not in (None, protection):
+        if dispatch.protection not in (None, protection):
             raise ConfigurationError("this application is protected already: call protect once, with all its rules")
-        seam.protection = protection
-        seam.start = start
+        dispatch.protection = protection
+        dispatch.start = start
 
     build = app.build_middleware_stack
 
