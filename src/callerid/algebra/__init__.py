@@ -10,10 +10,13 @@ The staircase inside, each importing only what stands before it::
     opaque      rules that only code can judge
     separate    rules that all must hold, each judged by itself
     traits      what a rule asks of a caller, taken apart: all laws are here
-    covering    whether a caller has all that some alternative asks for
+    covering    which of many conjunctions a caller satisfies
+    formula     a rule as nested alternatives
     laws        which leaves exclude each other, which imply another
     possible    why a rule can admit nobody, with the mend
     sides       what is compared, and the doors by which callers come in
+    search      the kinds of callers who satisfy a rule, and not another
+    accounts    accounts known by an address here and by an id there
     personas    one caller, to be talked about and judged
     witness     the least caller with given traits
     access      who is admitted now and was not before

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NoReturn
 
-from callerid.algebra.covering import Covering
+from callerid.algebra.accounts import OtherNames
+from callerid.algebra.formula import Choice, clauses, formula
 from callerid.algebra.opaque import Sealed
 from callerid.algebra.personas import Persona
-from callerid.algebra.possible import alternatives
+from callerid.algebra.possible import alternatives, every_leaf
+from callerid.algebra.search import Presented, distinct, kinds, presented, taken
 from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Before, Doors, Side, doors_between
-from callerid.algebra.traits import (
-    Term,
-    Trait,
-    Traits,
-    count,
-    is_code,
-    is_opaque,
-    is_unknown,
-    linked,
-    terms,
-    with_consequences,
-)
-from callerid.algebra.witness import Presented, Vocabulary, least
-from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, admitted, is_joined
+from callerid.algebra.traits import count, is_code, is_opaque, is_unknown
+from callerid.algebra.witness import Vocabulary, least
+from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, admitted
 
 __all__ = [
     "MOST_TERMS",
@@ -34,14 +25,17 @@ __all__ = [
     "No",
     "Verdict",
     "Yes",
+    "admits_anybody",
     "compare",
     "holds",
     "new_access",
-    "presented",
 ]
 
 MOST_TERMS = 100_000
 """A rule with more conjunctions than this is not looked into."""
+
+MOST_JUDGED = 10_000
+"""So many kinds of callers whom the old rule does not admit for sure are asked for a witness; then it is given up."""
 
 MOST_REASONS = 3
 MOST_LOOKED_AT = 1000
@@ -131,50 +125,44 @@ def _has_no_longer_leeway(old: Side, new: Side) -> bool:
 
 
 def _admits_anybody(side: Side) -> bool:
-    return any(presented(terms(side.rule, side.place), doors_between(side, side)))
+    return admits_anybody(formula(side.rule, side.place), doors_between(side, side))
+
+
+def admits_anybody(rule: Choice, doors: Doors) -> bool:
+    """Whether anybody who comes in by these doors satisfies a rule; code is taken to admit somebody."""
+    return any(True for _ in presented(rule, kinds(rule, doors)))
 
 
 def compare(old: Side, new: Side, doors: Doors) -> Verdict:
     """As `new_access`, through these doors."""
-    before, after = terms(old.rule, old.place), terms(new.rule, new.place)
-    comparison = _Comparison(old, new, before, Vocabulary.of([*before, *after]))
+    before, after = formula(old.rule, old.place), formula(new.rule, new.place)
+    asked = [*before.terms(), *after.terms()]
+    comparison = _Comparison(old, new, before, Vocabulary.of(asked))
     doubts: dict[str, None] = {}
-    for shown in presented(after, doors):
+    some = presented(after, kinds(after, distinct(doors, asked)), clauses(before))
+    for shown in islice(some, MOST_JUDGED):
         found = comparison.judge(shown)
         if isinstance(found, Yes):
             return found
-        if found and len(doubts) < MOST_REASONS:
+        if len(doubts) < MOST_REASONS:
             doubts[found] = None
     return CannotTell("; ".join(doubts)) if doubts else No()
-
-
-def presented(found: Iterable[Term], doors: Doors) -> Iterator[Presented]:
-    """For each term the least that meets it, in every kind, with all that follows; nothing where nobody can."""
-    for term in found:
-        for caller, caller_door, carrier, carrier_door in doors.presentations(term.caller, term.carrier):
-            traits = linked(Term(with_consequences(caller), with_consequences(carrier)))
-            if traits is not None:
-                yield Presented(traits, caller_door, carrier_door)
 
 
 class _Comparison:
     """The old side, ready to be asked about one kind of caller after another."""
 
-    def __init__(self, old: Side, new: Side, before: list[Term], words: Vocabulary) -> None:
+    def __init__(self, old: Side, new: Side, before: Choice, words: Vocabulary) -> None:
         self.old, self.new, self.words = old, new, words
-        self._before = before
-        self._covering = Covering(before)
+        self._before, self._other_names = before, OtherNames(before)
         self._old_code, self._new_code = _whom_code_admits(old.rule), _whom_code_admits(new.rule)
-        self._perhaps: dict[tuple[tuple[str, ...], ...], Covering] = {}
 
     def judge(self, shown: Presented) -> Yes | str:
-        """A witness; or why it is not known whether there is one; or nothing, where all of the kind came in before."""
-        if self._covering.covers(_taken(shown, {Before.TAKEN})):
-            return ""
-        hopeful = _taken(shown, {Before.TAKEN, Before.OTHER_KEYS})
-        if self._covering.covers(hopeful):
+        """A witness among callers whom the old rule does not admit for sure; or why it is not known if there is one."""
+        hopeful = taken(shown, frozenset({Before.TAKEN, Before.OTHER_KEYS}))
+        if self._before.met_by(hopeful):
             return f"the keys of {_other_keys(shown)} changed"
-        doubt = self._same_account(hopeful)
+        doubt = self._other_names.may_name(hopeful)
         if doubt:
             return doubt
         if any(trait.of == "unknown" for part in shown.traits for trait in part):
@@ -205,31 +193,6 @@ class _Comparison:
         lacking = min((tuple(leaf for leaf in each if not admitted(leaf, facts)) for each in looked_at), key=len)
         return tuple(leaf for leaf in lacking if leaf != Nobody())
 
-    def _same_account(self, traits: Term) -> str:
-        """Whether the old side may know the account by its other name: an address here, an id there."""
-        shapes = (_shape(traits.caller), _shape(traits.carrier))
-        if shapes not in self._perhaps:
-            terms_without = (Term(*map(_without, term, shapes)) for term in self._before)
-            self._perhaps[shapes] = Covering(dict.fromkeys(terms_without))
-        if not self._perhaps[shapes].covers(traits):
-            return ""
-        ours, theirs = (
-            ("id", "e-mail address") if any("email" in shape for shape in shapes) else ("e-mail address", "id")
-        )
-        named = sorted(str(trait.value) for part in traits for trait in part if trait.of in ("subject", "email"))
-        return f"the account with the {ours} {' or '.join(named)} may be one that the old rule names by {theirs}"
-
-
-def _taken(shown: Presented, taken: set[Before]) -> Term:
-    """What the old side knew of these callers, had they sent all of it that it took."""
-    caller, carrier = shown.caller, shown.carrier
-    parts = [door is None or door.before in taken for door in (caller, carrier)]
-    known = [part if is_taken else frozenset[Trait]() for part, is_taken in zip(shown.traits, parts, strict=True)]
-    if not all(parts):
-        # What code says of a caller, it may not say where it sees less.
-        known = [frozenset(trait for trait in part if not is_opaque(trait)) for part in known]
-    return Term(*known)
-
 
 def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
     """All that they could have sent to the old side: what they have, or less."""
@@ -246,24 +209,6 @@ def _other_keys(shown: Presented) -> str:
     return " and ".join(sorted({door.issuer for door in doors if door.before is Before.OTHER_KEYS}))
 
 
-def _shape(traits: Traits) -> tuple[str, ...]:
-    """What may be true of an account beside what we know of it, if we know it by one of its two names only."""
-    said = {trait.of: trait.value for trait in traits}
-    if ("subject" in said) is ("email" in said):
-        return ()
-    other_name = "email" if "subject" in said else "subject"
-    if "domain" in said or said.get("of a Workspace") is False:
-        return (other_name,)
-    return (other_name, "domain") if "of a Workspace" in said else (other_name, "domain", "of a Workspace")
-
-
-def _without(traits: Traits, shape: tuple[str, ...]) -> Traits:
-    """What else a term asks for, if it names an account by the name that we do not know."""
-    if not any(trait.of in shape[:1] for trait in traits):
-        return traits
-    return frozenset(trait for trait in traits if trait.of not in shape)
-
-
 def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
     """As ``rule.admits(facts)``, but that rules nobody can judge here are taken to say ``unknown``."""
     if type(rule) is AllOf or type(rule) is Separate:
@@ -278,18 +223,6 @@ def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:
 
 
 def _whom_code_admits(rule: Rule) -> str:
-    code = sorted({str(leaf) for leaf in _every_leaf(rule) if is_unknown(leaf) or is_code(leaf)})
+    code = sorted({str(leaf) for leaf in every_leaf(rule) if is_unknown(leaf) or is_code(leaf)})
     more = [f"{len(code) - MOST_REASONS} more"] if len(code) > MOST_REASONS else []
     return f"whom {', '.join([*code[:MOST_REASONS], *more]) or 'each rule'} admits, only its code can say"
-
-
-def _every_leaf(rule: Rule) -> Iterator[Rule]:
-    parts: tuple[Rule, ...] = ()
-    if is_joined(rule) or type(rule) is Separate:
-        parts = rule.rules
-    elif type(rule) is Via:
-        parts = (rule.rule,)
-    else:
-        yield rule
-    for part in parts:
-        yield from _every_leaf(part)

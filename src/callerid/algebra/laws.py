@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callerid.algebra.covering import Covering
+from callerid.algebra.formula import formula
 from callerid.algebra.traits import Term, contradictory, count, linked, terms, with_consequences
 from callerid.rules import Rule
 
@@ -56,5 +56,5 @@ def implies(one: Rule, other: Rule) -> bool:
     """
     if count(one) * max(1, count(other)) > MOST_ALTERNATIVES:
         return False
-    wanted = Covering(terms(other))
-    return all(wanted.covers(Term(*map(with_consequences, term))) for term in terms(one))
+    wanted = formula(other)
+    return all(wanted.met_by(Term(*map(with_consequences, term))) for term in terms(one))

@@ -5,7 +5,8 @@ A conjunction of leaves admits nobody as soon as two of them exclude each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import combinations, islice, product
 
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
@@ -29,8 +30,8 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
         yield (rule,)
 
 
-def _clash(conjunction: Iterable[Rule]) -> tuple[Rule, Rule] | None:
-    return next(((one, other) for one, other in combinations(conjunction, 2) if exclude(one, other)), None)
+def _clash(conjunction: Iterable[Rule], excluding: Callable[[Rule, Rule], bool]) -> tuple[Rule, Rule] | None:
+    return next(((one, other) for one, other in combinations(conjunction, 2) if excluding(one, other)), None)
 
 
 def every_leaf(rule: Rule) -> Iterator[Rule]:
@@ -46,18 +47,20 @@ def every_leaf(rule: Rule) -> Iterator[Rule]:
 
 def why_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> str:
     """What is wrong with a rule's first alternative, if something that can be named is wrong with all; else empty."""
-    first = ""
+    first, excluding = "", cache(exclude)
     for count, conjunction in enumerate(alternatives(rule)):
-        found = _trouble_of(conjunction, issuers)
+        found = _trouble_of(conjunction, issuers, excluding)
         if not found or count >= MOST_ALTERNATIVES:
             return ""
         first = first or found
     return first
 
 
-def _trouble_of(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
-    """Why a conjunction of leaves can admit nobody, with the mend; empty if it can."""
-    clash = _clash(conjunction)
+def _trouble_of(
+    conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...], excluding: Callable[[Rule, Rule], bool]
+) -> str:
+    """Why a conjunction of leaves can admit nobody, with the remedy; empty if it can."""
+    clash = _clash(conjunction, excluding)
     if clash is None:
         return _lacks_issuer(conjunction, issuers)
     return (

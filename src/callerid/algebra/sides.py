@@ -13,9 +13,7 @@ from callerid.algebra.traits import (
     SERVICE,
     SOMEBODY,
     Traits,
-    contradictory,
     family,
-    is_opaque,
 )
 from callerid.algebra.traits import Trait as _Trait
 from callerid.callers import Kind
@@ -98,12 +96,9 @@ class Door:
         of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
         return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project
 
-    def kinds(self, asked: Traits) -> Iterator[Traits]:
-        """Those who come in here and have the traits asked for, by kind; nothing where there is none of that kind."""
-        for sort in _SORTS[self.kind]:
-            whole = asked | self.traits | sort
-            if not contradictory(whole):
-                yield whole
+    def kinds(self) -> Iterator[Traits]:
+        """What is true of those who come in here, of each sort."""
+        return (self.traits | sort for sort in _SORTS[self.kind])
 
 
 _SORTS: dict[Kind, tuple[Traits, ...]] = {
@@ -118,28 +113,6 @@ class Doors:
 
     callers: tuple[Door, ...]
     carriers: tuple[Door, ...]
-
-    def presentations(
-        self, caller: Traits, carrier: Traits
-    ) -> Iterator[tuple[Traits, Door | None, Traits, Door | None]]:
-        """The least that satisfies a term, in every kind: the caller's traits and door, then the carrier's.
-
-        Whoever sends more is admitted by what they also could have sent alone, so nothing is added that is not asked
-        for. Only code may look at more: beside a `Where`, a call may be carried or not.
-        """
-        opaque = any(map(is_opaque, caller))
-        for caller_kind, caller_door in _who(caller, self.callers, needed=SOMEBODY in caller, also=opaque):
-            for carrier_kind, carrier_door in _who(carrier, self.carriers, needed=bool(carrier), also=opaque):
-                yield caller_kind, caller_door, carrier_kind, carrier_door
-
-
-def _who(asked: Traits, doors: tuple[Door, ...], *, needed: bool, also: bool) -> Iterator[tuple[Traits, Door | None]]:
-    if not needed:
-        yield asked, None
-    if needed or also:
-        for door in doors:
-            for kind in door.kinds(asked):
-                yield kind, door
 
 
 def doors_between(old: Side, new: Side) -> Doors:

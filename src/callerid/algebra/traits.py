@@ -15,6 +15,7 @@ holder has no Workspace domain (Google, "OpenID Connect": ``hd`` is there for Wo
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
@@ -65,6 +66,7 @@ __all__ = [
     "is_code",
     "is_opaque",
     "is_unknown",
+    "leaf_term",
     "linked",
     "terms",
     "with_consequences",
@@ -106,6 +108,7 @@ def by_name(parameter: PathParam) -> Hashable:
     return parameter.name
 
 
+@cache
 def family(kind: Kind) -> Trait:
     """Being of one family of callers."""
     return Trait("family", kind)
@@ -149,7 +152,13 @@ def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> 
         return [Term(carrier=term.caller) for term in terms(rule.rule, place)]
     if type(rule) is Nobody:
         return []
-    return [Term(frozenset(_placed(trait, place) for trait in _traits(rule, tenant_named=tenant_named)))]
+    return [leaf_term(rule, place, tenant_named=tenant_named)]
+
+
+def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Term:
+    """What a leaf asks of the caller; ``tenant_named`` is whether a rule beside it names their tenant."""
+    traits = _traits(leaf, tenant_named=tenant_named)
+    return Term(frozenset([_placed(trait, place) if type(trait.value) is PathParam else trait for trait in traits]))
 
 
 def _once(found: Iterable[Term]) -> list[Term]:
@@ -171,8 +180,10 @@ def with_consequences(traits: Traits) -> Traits:
 
     Who has a Gmail address is judged as a `User` whose address Google hosts, however the address came to be known.
     """
-    gmail = any(trait.of == "email" and domain_of(str(trait.value)) in CONSUMER_DOMAINS for trait in traits)
-    return traits | {_NO_WORKSPACE} if gmail else traits
+    for of, value in traits:
+        if of == "email" and domain_of(str(value)) in CONSUMER_DOMAINS:
+            return traits | {_NO_WORKSPACE}
+    return traits
 
 
 def linked(term: Term) -> Term | None:
@@ -180,6 +191,8 @@ def linked(term: Term) -> Term | None:
 
     They have one id where one path parameter names both, or both are named by the same one.
     """
+    if not term.carrier:
+        return term
     caller, carrier = _naming(term.caller), _naming(term.carrier)
     if caller.isdisjoint(carrier):
         return term
@@ -194,7 +207,7 @@ def _naming(traits: Traits) -> Traits:
 
 def is_unknown(rule: Rule) -> bool:
     """Whether the library knows nothing of the rule but its family: a rule of the application's own, or a subclass."""
-    return type(rule) not in _READERS and type(rule) is not Nobody and not is_code(rule)
+    return type(rule) not in _READERS and type(rule) not in _MADE_OF_OTHERS and not is_code(rule)
 
 
 def is_code(rule: Rule) -> TypeGuard[Where | Sealed]:
@@ -220,7 +233,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
 
 
 def _placed(trait: Trait, place: Place) -> Trait:
-    """The trait; an id that the path names is of another kind than one that is written out."""
+    """An id that the path names is of another kind than one that is written out."""
     return Trait("path", place(trait.value)) if isinstance(trait.value, PathParam) else trait
 
 
@@ -256,6 +269,8 @@ def _claim(leaf: CustomClaim) -> Iterator[Trait]:
         yield Trait(("claim", leaf.name), "a list")
         yield Trait("contains", (leaf.name, type(leaf.contains), leaf.contains))
 
+
+_MADE_OF_OTHERS = frozenset({AllOf, AnyOf, Separate, Via, Nobody})
 
 # By exact class: a subclass may judge as it likes.
 _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {

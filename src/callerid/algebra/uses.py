@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-from itertools import product
+from itertools import accumulate, islice
 
-from callerid.algebra.access import MOST_TERMS, No, compare, presented
-from callerid.algebra.covering import Covering
-from callerid.algebra.laws import MOST_ALTERNATIVES
+from callerid.algebra.access import MOST_TERMS, No, admits_anybody, compare
+from callerid.algebra.formula import Choice, Rest, clauses, formula
 from callerid.algebra.possible import alternatives, every_leaf, why_nobody
+from callerid.algebra.search import distinct, kinds, presented
 from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.algebra.traits import Term, Trait, contradictory, count, terms
+from callerid.algebra.traits import count
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, EmailDomain, Nobody, Rule
 
 __all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
 
+FEW = 16
+"""So many alternatives are tried one by one, before all of them are looked into."""
+
 
 def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     """Raise `ConfigurationError` for a rule that can admit nobody whom these issuers can vouch for.
 
-    `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message. A rule of more than
-    `MOST_ALTERNATIVES` impossible ones is taken to admit somebody.
+    `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message. A rule with more
+    alternatives than can be looked into is taken to admit somebody.
     """
     kinds = {type(leaf) for leaf in every_leaf(rule)}
     if Nobody in kinds:
         return
-    # Whether an address may be a tenant's follows from the whole rule; all else is known of each alternative.
-    is_whole = EmailDomain in kinds
-    if not _is_impossible(rule, issuers) if is_whole else _admits_by_one(rule, issuers):
+    if _admits_by_one_of_the_first(rule, issuers, kinds) or not admits_nobody(rule, issuers):
         return
     why = why_nobody(rule, issuers) or f"what {rule!r} asks for does not go together, and all of it must hold"
     if type(rule) is Separate and not admits_nobody(AllOf(*rule.rules), issuers):
@@ -42,26 +41,11 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
 
 
-def _is_impossible(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
-    return count(rule) <= MOST_ALTERNATIVES and admits_nobody(rule, issuers)
-
-
-def _admits_by_one(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
-    """Whether one of its alternatives admits somebody. Most rules are done with the first."""
-    side = Side(rule, issuers=issuers)
-    doors = doors_between(side, side)
-    known = cache(terms)
-    for number, conjunction in enumerate(alternatives(rule)):
-        found = (_joined(choice) for choice in product(*map(known, conjunction)))
-        possible = (term for term in found if not (contradictory(term.caller) or contradictory(term.carrier)))
-        if number >= MOST_ALTERNATIVES or any(True for _ in presented(possible, doors)):
-            return True
-    return False
-
-
-def _joined(found: tuple[Term, ...]) -> Term:
-    callers, carriers = ([getattr(term, part) for term in found] for part in ("caller", "carrier"))
-    return Term(frozenset[Trait]().union(*callers), frozenset[Trait]().union(*carriers))
+def _admits_by_one_of_the_first(rule: Rule, issuers: tuple[Issuer, ...], kinds: set[type[Rule]]) -> bool:
+    """Whether one of its first alternatives admits somebody, as in nearly every rule, however long."""
+    # Whether an address may be a tenant's follows from the whole rule; all else is known of each alternative.
+    first = () if EmailDomain in kinds else islice(alternatives(rule), FEW)
+    return any(not admits_nobody(AllOf(*conjunction), issuers) for conjunction in first)
 
 
 def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
@@ -73,7 +57,7 @@ def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
     if count(rule) > MOST_TERMS:
         return False
     side = Side(rule, issuers=issuers)
-    return not any(True for _ in presented(terms(rule), doors_between(side, side)))
+    return not admits_anybody(formula(rule), doors_between(side, side))
 
 
 def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tuple[Rule, ...]:
@@ -84,21 +68,29 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     """
     if type(rule) is not AnyOf or count(rule) > MOST_TERMS:
         return ()
-    ways = [terms(part) for part in rule.rules]
-    owned = [(term, owner) for owner, found in enumerate(ways) for term in found]
-    covering = Covering((term for term, _ in owned), (owner for _, owner in owned))
-    doors = _doors(rule, (term for term, _ in owned), issuers)
-    left = set(range(len(ways)))
-    for owner in sorted(left, key=lambda each: (_asked(ways[each]), each), reverse=True):
-        others = left - {owner}
-        shown = presented(ways[owner], doors)
-        if all(any(each in others for each in covering.owners(one.traits)) for one in shown):
-            left = others
-    return tuple(part for owner, part in enumerate(rule.rules) if owner not in left)
+    members = [formula(part) for part in rule.rules]
+    whole = Choice(tuple(option for member in members for option in member.options))
+    doors = distinct(_doors(rule, whole, issuers), whole.terms())
+    ends = list(accumulate((len(member.options) for member in members), initial=0))
+    left_out: set[int] = set()
+    redundant: set[int] = set()
+    for number in sorted(range(len(members)), key=lambda each: (_asked(members[each]), each), reverse=True):
+        member, own = members[number], range(ends[number], ends[number + 1])
+        left_out.update(own)
+        others = Rest(whole, left_out)
+        is_long = any(option.choices for option in member.options)
+        parts = clauses(others.as_choice()) if is_long else [others]
+        if any(True for _ in presented(member, kinds(member, doors), parts)):
+            left_out.difference_update(own)
+        else:
+            redundant.add(number)
+    return tuple(part for number, part in enumerate(rule.rules) if number in redundant)
 
 
-def _asked(found: list[Term]) -> int:
-    return max((len(term.caller) + len(term.carrier) for term in found), default=0)
+def _asked(found: Choice) -> int:
+    """Of how many traits the longest alternative is made."""
+    sizes = (len(term.caller) + len(term.carrier) + sum(map(_asked, choices)) for term, choices, _ in found.options)
+    return max(sizes, default=0)
 
 
 def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bool:
@@ -110,15 +102,15 @@ def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bo
         return False
     if max(count(rule), count(default)) > MOST_TERMS:
         return True
-    doors = _doors(rule, terms(rule | default), issuers)
+    doors = _doors(rule, formula(rule | default), issuers)
     return not isinstance(compare(Side(default), Side(rule), doors), No)
 
 
-def _doors(rule: Rule, found: Iterable[Term], issuers: tuple[Issuer, ...]) -> Doors:
+def _doors(rule: Rule, whole: Choice, issuers: tuple[Issuer, ...]) -> Doors:
     if issuers:
         side = Side(rule, issuers=issuers)
         return doors_between(side, side)
     named: dict[object, set[str]] = {"issuer": set(), "project": set()}
-    for trait in (trait for term in found for part in term for trait in part if trait.of in named):
+    for trait in (trait for term in whole.terms() for part in term for trait in part if trait.of in named):
         named[trait.of].add(str(trait.value))
     return open_doors(frozenset(named["issuer"]), frozenset(named["project"]))

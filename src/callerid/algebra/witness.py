@@ -12,22 +12,14 @@ from itertools import count
 from typing import Any
 
 from callerid.algebra.personas import ClaimValue, Persona
+from callerid.algebra.search import Presented
 from callerid.algebra.sides import Before, Door
 from callerid.algebra.traits import SERVICE, Term, Traits
 from callerid.callers import Kind
 
-__all__ = ["Presented", "Vocabulary", "least"]
+__all__ = ["Vocabulary", "least"]
 
 CLIENT_ID = ".apps.googleusercontent.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """A kind of caller: their traits, and the doors by which caller and carrier come in."""
-
-    traits: Term
-    caller: Door | None
-    carrier: Door | None
 
 
 @dataclass(frozen=True, slots=True)
