@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bench import growth, processes, serving, verifying
+from bench import access, growth, processes, serving, verifying
 from bench.measure import Row
 
 ROOM = 0.1
@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "verifying": verifying.rows,
     "growth": growth.rows,
+    "access": access.rows,
     "processes": processes.rows,
     "serving": serving.rows,
 }

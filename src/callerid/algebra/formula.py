@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from callerid.algebra.covering import Covering
 from callerid.algebra.separate import Separate
-from callerid.algebra.traits import Place, Term, Trait, by_name, is_opaque, leaf_term
+from callerid.algebra.traits import Place, Term, Trait, by_name, is_code, is_unknown, leaf_term
 from callerid.rules import AllOf, AnyOf, Nobody, Rule, Via
 
 __all__ = ["Choice", "Clause", "Option", "Rest", "clauses", "formula"]
@@ -80,7 +80,7 @@ def _options(rule: Rule, place: Place, *, tenant_named: bool) -> tuple[Option, .
     if type(rule) is Nobody:
         return ()
     term = leaf_term(rule, place, tenant_named=tenant_named)
-    return (Option(term, (), any(map(is_opaque, term.caller))),)
+    return (Option(term, (), is_code(rule) or is_unknown(rule)),)
 
 
 def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:

@@ -15,7 +15,15 @@ from callerid.algebra.formula import Choice, Clause, Option, Rest
 from callerid.algebra.sides import Before, Door, Doors
 from callerid.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, linked, with_consequences
 
-__all__ = ["Kind", "Presented", "distinct", "kinds", "presented", "taken"]
+__all__ = ["MOST_STEPS", "Kind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
+
+
+MOST_STEPS = 1_000_000
+"""So many choices are tried in one search; then it is given up."""
+
+
+class TooManySteps(Exception):
+    """The search was given up before its end: what it did not reach is not known."""
 
 
 class Presented(NamedTuple):
@@ -26,12 +34,18 @@ class Presented(NamedTuple):
     carrier: Door | None
 
 
+_Said = dict[Hashable, Hashable]
+"""Of that which a caller has only once, what is said of it."""
+
+
 class Kind(NamedTuple):
     """A kind of caller: by which doors caller and carrier come in, and what is true of all who do."""
 
     caller: Door | None
     carrier: Door | None
     traits: Term
+    said: tuple[_Said, _Said]
+    """What is said of that which caller and carrier have only one of."""
 
 
 def kinds(rule: Choice, doors: Doors) -> Iterator[Kind]:
@@ -39,7 +53,7 @@ def kinds(rule: Choice, doors: Doors) -> Iterator[Kind]:
     may_be_carried = bool(rule.asked.carrier) or any(map(is_opaque, rule.asked.caller))
     callers, carriers = _through(doors.callers), _through(doors.carriers if may_be_carried else ())
     for (caller, traits), (carrier, carried) in product(callers, carriers):
-        yield Kind(caller, carrier, Term(traits, carried))
+        yield Kind(caller, carrier, Term(traits, carried), (_said(traits), _said(carried)))
 
 
 def _through(doors: tuple[Door, ...]) -> list[tuple[Door | None, Traits]]:
@@ -68,12 +82,13 @@ def presented(rule: Choice, every: Iterable[Kind], but: Sequence[Clause | Rest] 
 
     Whoever sends more is admitted by what they also could have sent alone, so nothing is added that is not asked for.
     Only code may look at more: beside a `Where`, a call may be carried or not. With ``but``, those are left out who
-    satisfy all of its clauses, as far as their tokens were taken.
+    satisfy all of its clauses, as far as their tokens were taken. Raises `TooManySteps`.
     """
+    steps = iter(range(MOST_STEPS))
     for kind in every:
         seen: set[Term] = set()
         for clause in (None,) if but is None else but:
-            for found in _Search(kind, clause).through(rule):
+            for found in _Search(kind, clause, steps).through(rule):
                 if found.traits not in seen:
                     seen.add(found.traits)
                     yield found
@@ -117,21 +132,17 @@ class _Chosen:
     def adding(self, option: Option) -> _Chosen | None:
         """With what an alternative asks for; nothing, where nobody has all of it."""
         term, known = option.term, self.known
-        caller, carrier = _adding(self.said[0], term.caller), _adding(self.said[1], term.carrier)
+        caller = _adding(self.said[0], term.caller)
+        carrier = None if caller is None else _adding(self.said[1], term.carrier)
         if caller is None or carrier is None:
             return None
-        both = linked(
-            Term(known.caller | with_consequences(term.caller), known.carrier | with_consequences(term.carrier))
-        )
+        with_all = Term(known.caller | with_consequences(term.caller), known.carrier | with_consequences(term.carrier))
+        both = linked(with_all)
         if both is None:
             return None
         needs_caller = self.needs_caller or SOMEBODY in term.caller
         asks_code, carries = self.asks_code or option.asks_code, self.carries or bool(term.carrier)
         return _Chosen(both, (caller, carrier), needs_caller, asks_code, carries)
-
-
-_Said = dict[Hashable, Hashable]
-"""Of that which a caller has only once, what is said of it."""
 
 
 def _said(traits: Traits) -> _Said:
@@ -156,13 +167,12 @@ _UNSAID = object()
 
 
 class _Search:
-    def __init__(self, kind: Kind, clause: Clause | Rest | None) -> None:
-        self._kind, self._clause = kind, clause
+    def __init__(self, kind: Kind, clause: Clause | Rest | None, steps: Iterator[int]) -> None:
+        self._kind, self._clause, self._steps = kind, clause, steps
         self._concerns: dict[int, bool] = {}
 
     def through(self, rule: Choice) -> Iterator[Presented]:
-        known = self._kind.traits
-        start = _Chosen(known, (_said(known.caller), _said(known.carrier)), *[False] * 3)
+        start = _Chosen(self._kind.traits, self._kind.said, *[False] * 3)
         for option in rule.options:
             if not self._is_met_by_one_way(option):
                 yield from self._with(start, option, [])
@@ -173,7 +183,7 @@ class _Search:
             return False
         alone = Choice((option,))
         return any(
-            all(next(_Search(self._kind, part).through(alone), None) is None for part in way)
+            all(next(_Search(self._kind, part, self._steps).through(alone), None) is None for part in way)
             for way in self._clause.ways
         )
 
@@ -181,6 +191,8 @@ class _Search:
         kind, term = self._kind, option.term
         if (kind.caller is None and SOMEBODY in term.caller) or (kind.carrier is None and term.carrier):
             return
+        if next(self._steps, None) is None:
+            raise TooManySteps
         chosen = before.adding(option)
         if chosen is None or self._is_covered(chosen):
             return

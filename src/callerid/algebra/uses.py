@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, islice
 
 from callerid.algebra.access import MOST_TERMS, No, admits_anybody, compare
-from callerid.algebra.formula import Choice, Rest, clauses, formula
+from callerid.algebra.formula import Choice, Clause, Rest, clauses, formula
 from callerid.algebra.possible import alternatives, every_leaf, why_nobody
-from callerid.algebra.search import distinct, kinds, presented
+from callerid.algebra.search import Kind, TooManySteps, distinct, kinds, presented
 from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.algebra.traits import count
+from callerid.algebra.traits import Term, count
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, EmailDomain, Nobody, Rule
+from callerid.rules.base import check_hashable
 
 __all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
 
@@ -25,8 +27,10 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     """Raise `ConfigurationError` for a rule that can admit nobody whom these issuers can vouch for.
 
     `Nobody` is no mistake: it says what it means. ``where`` says whose rule it is, for the message. A rule with more
-    alternatives than can be looked into is taken to admit somebody.
+    alternatives than can be looked into is taken to admit somebody. A rule that cannot be hashed is an error, too.
     """
+    for leaf in every_leaf(rule):
+        check_hashable(leaf)
     kinds = {type(leaf) for leaf in every_leaf(rule)}
     if Nobody in kinds:
         return
@@ -70,7 +74,7 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
         return ()
     members = [formula(part) for part in rule.rules]
     whole = Choice(tuple(option for member in members for option in member.options))
-    doors = distinct(_doors(rule, whole, issuers), whole.terms())
+    every = list(kinds(whole, distinct(_doors(rule, (whole.asked,), issuers), [whole.asked])))
     ends = list(accumulate((len(member.options) for member in members), initial=0))
     left_out: set[int] = set()
     redundant: set[int] = set()
@@ -80,11 +84,19 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
         others = Rest(whole, left_out)
         is_long = any(option.choices for option in member.options)
         parts = clauses(others.as_choice()) if is_long else [others]
-        if any(True for _ in presented(member, kinds(member, doors), parts)):
+        if _any_presented(member, every, parts):
             left_out.difference_update(own)
         else:
             redundant.add(number)
     return tuple(part for number, part in enumerate(rule.rules) if number in redundant)
+
+
+def _any_presented(member: Choice, every: list[Kind], parts: Sequence[Clause | Rest]) -> bool:
+    """Whether the member admits anybody else; so it is taken where the search is given up."""
+    try:
+        return any(True for _ in presented(member, every, parts))
+    except TooManySteps:
+        return True
 
 
 def _asked(found: Choice) -> int:
@@ -102,15 +114,15 @@ def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bo
         return False
     if max(count(rule), count(default)) > MOST_TERMS:
         return True
-    doors = _doors(rule, formula(rule | default), issuers)
+    doors = _doors(rule, () if issuers else (formula(rule).asked, formula(default).asked), issuers)
     return not isinstance(compare(Side(default), Side(rule), doors), No)
 
 
-def _doors(rule: Rule, whole: Choice, issuers: tuple[Issuer, ...]) -> Doors:
+def _doors(rule: Rule, asked: Iterable[Term], issuers: tuple[Issuer, ...]) -> Doors:
     if issuers:
         side = Side(rule, issuers=issuers)
         return doors_between(side, side)
     named: dict[object, set[str]] = {"issuer": set(), "project": set()}
-    for trait in (trait for term in whole.terms() for part in term for trait in part if trait.of in named):
+    for trait in (trait for term in asked for part in term for trait in part if trait.of in named):
         named[trait.of].add(str(trait.value))
     return open_doors(frozenset(named["issuer"]), frozenset(named["project"]))

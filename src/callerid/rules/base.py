@@ -19,6 +19,7 @@ __all__ = [
     "Joined",
     "Rule",
     "admitted",
+    "check_hashable",
     "described",
     "grouped",
     "is_joined",
@@ -162,6 +163,17 @@ class Rule:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def check_hashable(rule: Rule) -> None:
+    """Raise `ConfigurationError` for a rule that cannot be hashed: rules are kept in sets."""
+    try:
+        hash(rule)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"a {type(rule).__name__} cannot be hashed: make the class a dataclass(frozen=True), and give it values "
+            "that can be hashed, such as a tuple instead of a list"
+        ) from error
+
+
 class Joined(Rule):
     """Several rules as one. In `AllOf` and `AnyOf` members of the same class are flattened, and each is kept once.
 
@@ -178,6 +190,7 @@ class Joined(Rule):
         for rule in rules:
             if not isinstance(rule, Rule):
                 raise ConfigurationError(f"{type(self).__name__} joins rules, not {described(rule)}")
+            check_hashable(rule)
         if not rules:
             raise ConfigurationError(f"{type(self).__name__} needs at least one rule")
         if is_joined(self):

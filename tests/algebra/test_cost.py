@@ -1,0 +1,118 @@
+"""Long rules: looked into without writing out their conjunctions, and given up in words where that is too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from callerid import (
+    AllOf,
+    AnyOf,
+    ConfigurationError,
+    CustomClaim,
+    FirebaseUser,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    Via,
+    firebase,
+)
+from callerid.algebra import CannotTell, No, Side, Yes, admits_nobody, new_access, search
+from callerid.algebra.covering import Covering
+from callerid.algebra.traits import Term, Trait, is_unknown
+from callerid.algebra.uses import check_possible, redundant_alternatives
+
+if TYPE_CHECKING:
+    from callerid.rules import Facts
+
+ROBOT = ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
+ISSUERS = (firebase("shop-prod"),)
+
+
+def holds(number: int, value: int) -> Rule:
+    return CustomClaim(f"claim{number}", contains=str(value))
+
+
+def pairs(count: int) -> Rule:
+    return AllOf(*(holds(number, 0) | holds(number, 1) for number in range(count)))
+
+
+def side(rule: Rule) -> Side:
+    return Side(rule, issuers=ISSUERS)
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_STEPS", 10)
+
+
+def test_65_536_conjunctions_are_compared_within_the_limit_of_steps() -> None:
+    assert isinstance(new_access(side(pairs(16)), side(pairs(16) & SecondFactor())), No)
+    assert isinstance(new_access(side(pairs(16) & SecondFactor()), side(pairs(16))), Yes)
+
+
+def test_a_search_that_is_given_up_cannot_tell(few_steps: None) -> None:
+    written_out = AnyOf(*(AllOf(*map(holds, range(4), values)) for values in product((0, 1), repeat=4)))
+    verdict = new_access(side(written_out), side(pairs(4)))
+    assert isinstance(verdict, CannotTell)
+    assert "steps" in verdict.reason
+
+
+def test_a_rule_whose_search_is_given_up_is_taken_to_admit_somebody(few_steps: None) -> None:
+    impossible = AllOf(pairs(6), *(CustomClaim("x", 2 * one) | CustomClaim("x", 2 * one + 1) for one in range(2)))
+    assert not admits_nobody(impossible, ISSUERS)
+
+
+def test_an_alternative_whose_search_is_given_up_is_not_called_redundant(few_steps: None) -> None:
+    assert redundant_alternatives(AnyOf(pairs(6) & SecondFactor(), FirebaseUser() & pairs(6)), ISSUERS) == ()
+
+
+@pytest.mark.parametrize(("rows", "names"), [(10, 5), (200, 8), (400, 90), (1500, 90)])
+def test_a_covering_finds_what_asking_each_conjunction_finds(rows: int, names: int) -> None:
+    random = Random(f"{rows} {names}")
+    # Half of them share a pair of traits, so that those which are found by one trait are many.
+    traits = [Trait("contains", number) for number in range(names)]
+
+    def some(most: int) -> frozenset[Trait]:
+        return frozenset(random.sample(traits, random.randint(0, most)))
+
+    def term() -> Term:
+        shared = frozenset(traits[:2]) if random.random() < 0.5 else frozenset[Trait]()
+        return Term(some(4) | shared, some(2) if random.random() < 0.3 else frozenset())
+
+    terms = [term() for _ in range(rows)]
+    covering = Covering(terms)
+    for _ in range(100):
+        known = Term(some(names) | frozenset(traits[:2]), some(names))
+        expected = {
+            number for number, one in enumerate(terms) if one.caller <= known.caller and one.carrier <= known.carrier
+        }
+        found = list(covering.met_by(known))
+        assert len(found) == len(set(found))
+        assert set(found) == expected
+
+
+def test_rules_made_of_others_are_not_rules_of_ones_own() -> None:
+    assert not any(map(is_unknown, (pairs(2), holds(0, 0) | holds(1, 1), Via(ROBOT))))
+
+
+@dataclass(frozen=True)
+class Listed(Rule):
+    names: list[str] = field(default_factory=list[str])
+
+    def admits(self, facts: Facts) -> bool:
+        return bool(self.names)
+
+
+def test_a_rule_of_ones_own_that_cannot_be_hashed_is_an_error_with_the_remedy() -> None:
+    remedy = r"a Listed cannot be hashed: .*frozen=True.* tuple"
+    with pytest.raises(ConfigurationError, match=remedy):
+        check_possible(Listed(["ada"]), ISSUERS, "GET /")
+    with pytest.raises(ConfigurationError, match=remedy):
+        Listed() & SecondFactor()
+    with pytest.raises(ConfigurationError, match=remedy):
+        SecondFactor() | Listed()
