@@ -1,15 +1,17 @@
-# Two commands are enough: `make demo` and `make test`. Each makes its own virtual environment and installs what it needs.
+# Three commands are enough: `make demo`, `make check` and `make test`. Each makes its own virtual environment and installs what it needs.
 
 PYTHON ?= python3
 PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
 
-.PHONY: help demo test test-lowest test-versions lint types bench bench-check clean
+.PHONY: help check demo test test-lowest test-versions lint types bench bench-check clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
-	@echo 'make test           the tests, with coverage'
+	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
+	@echo 'make test           all tests, with coverage'
+	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -20,8 +22,11 @@ demo: .venv/installed
 	.venv/bin/callerid demo
 	.venv/bin/callerid demo --app flask
 
+check: lint types .venv/installed
+	.venv/bin/python -m pytest -n 2 -q -m 'not server and not slow'
+
 test: .venv/installed
-	.venv/bin/python -m pytest -n 2 --cov --cov-report=term-missing --cov-fail-under=100
+	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/python -m pytest -n 2

@@ -26,6 +26,8 @@ from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from tests.access.personas import PERSONAS, SERVICE
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMED = ("ada", "guest")
 

@@ -15,6 +15,8 @@ from callerid.errors import ConfigurationError
 from callerid.testing import LocalIssuer
 from callerid.testing.access import rehearsing
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("fastapi_app", "flask_app")
 

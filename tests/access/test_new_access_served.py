@@ -19,6 +19,8 @@ from callerid.access import access_map, locked, newcomers
 from callerid.access.places import ANYWHERE_ELSE
 from callerid.testing import LocalIssuer
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 6
 """In each of the parts."""
 

@@ -40,6 +40,8 @@ from tests.access.made import STAFF
 from tests.access.made import new_guard as guard_of
 from tests.access.made import small as small_of
 
+pytestmark = pytest.mark.slow
+
 URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
 
 

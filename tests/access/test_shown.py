@@ -36,6 +36,8 @@ from tests.access.made import STAFF, new_guard
 from tests.access.personas import PERSONAS, SERVICE
 from tests.access.test_map_and_answers import Call, of_asgi, of_wsgi
 
+pytestmark = pytest.mark.slow
+
 GRACE = User("grace@example.com")
 EVERYBODY_WE_KNOW = STAFF | FirebaseUser(anonymous=True) | AnyGoogleAccount()
 

@@ -13,6 +13,8 @@ from callerid.algebra.access import holds
 
 from .worlds import NOW, WORLDS, World, takes, two_sides
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 3_000
 """In each of the seven worlds, in three parts."""
 

@@ -240,6 +240,7 @@ def test_others_go_together(one: Rule, other: Rule) -> None:
     assert not exclude(other, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_of_all_leaves_the_laws_say_what_asking_everybody_says(world: World) -> None:
     # Whom an issuer vouches for is known with the issuers only.

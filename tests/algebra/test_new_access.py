@@ -620,6 +620,7 @@ WIDE: dict[str, tuple[type[Verdict], Wide]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "rules"), WIDE.values(), ids=WIDE)
 def test_the_work_grows_with_the_number_of_alternatives_not_with_its_square(said: type[Verdict], rules: Wide) -> None:
     def work(count: int) -> int:

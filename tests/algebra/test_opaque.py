@@ -231,6 +231,7 @@ def test_an_installed_package_is_a_library_unless_the_rule_is_its_own(monkeypatc
     assert told(Names("a")) != told(Names("b"))
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_every_process() -> None:
     code = "from tests.algebra import test_opaque as t; print(*(t.told(each) for each in t.DIFFERENT))"
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120

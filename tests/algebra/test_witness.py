@@ -77,6 +77,7 @@ def assert_new(old: Side, new: Side, witness: Persona) -> None:
         assert not is_let_in(old, fewer, dict(witness.path)), (old, new, witness)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_a_witness_is_refused_by_the_old_guard_and_let_in_by_the_new_one(world: World) -> None:
     random = Random(f"minted {world.name}")

@@ -23,6 +23,8 @@ from tests.starlette.world import AT_HAND, ROBOTS, STAFF, token
 
 from .servers import Address, raw, request, serving
 
+pytestmark = pytest.mark.server
+
 METADATA = "https://tools.example.com/.well-known/oauth-protected-resource"
 
 ran: list[str] = []

@@ -314,6 +314,7 @@ INNER: dict[str, tuple[Any, str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", INNER)
 def test_at_random_paths_nothing_is_served_that_an_entry_keeps_from_strangers(inner: str) -> None:
     app, root, options = INNER[inner]
@@ -353,11 +354,13 @@ TARGETS = [
 ]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("target", TARGETS)
 def test_behind_real_servers_no_spelling_of_a_target_dodges_an_entry(address: Address, target: str) -> None:
     assert status(address, target) in (400, 401)
 
 
+@pytest.mark.server
 def test_behind_real_servers_the_rest_is_served(address: Address) -> None:
     for target in ("/open", "/api/open", "/api/OPEN", "/%6fpen", "/api/open?/admin"):
         assert status(address, target) == 200

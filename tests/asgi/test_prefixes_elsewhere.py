@@ -265,6 +265,7 @@ INNER: dict[str, tuple[Any, str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", INNER)
 @pytest.mark.parametrize("script", [None, "/api"])
 def test_at_random_paths_nothing_is_served_that_an_entry_keeps_from_strangers(inner: str, script: str | None) -> None:

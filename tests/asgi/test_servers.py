@@ -20,6 +20,8 @@ from tests.starlette.world import AT_HAND, STAFF, ask, issuer, statuses, token
 from .servers import ASGI_SERVERS, Address, raw, request, serving, status
 from .world import GUARD, Plain, guarded
 
+pytestmark = pytest.mark.server
+
 BEARER = f"Authorization: Bearer {token('staff')}"
 
 

@@ -195,6 +195,7 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("arguments", "up"), [(["demo", "--serve"], "# scheduler: 204"), (["issuer"], "Ctrl-C ends it.")]
 )

@@ -16,6 +16,8 @@ import pytest
 from callerid.cli import main
 from callerid.cli.output import Output
 
+pytestmark = pytest.mark.slow
+
 TALKATIVE = """
 import atexit, os, subprocess, sys
 from flask import Flask

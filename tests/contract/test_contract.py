@@ -11,6 +11,8 @@ from .answers import LetIn, Refused, trouble
 from .application import AREAS, PLACES, SETTINGS
 from .rows import ROWS, Row
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=lambda adapter: adapter.name)

@@ -25,6 +25,8 @@ from .application import KEYS, public_keys
 from .rows import ROWS
 from .sending import Sent, token
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 FRONT = ("-m", "tests.contract.served")
 GUNICORN = ("-m", "gunicorn", "--no-control-socket", "--threads", "4", "--log-level", "warning", "--bind")

@@ -207,6 +207,7 @@ def test_a_rule_that_can_admit_somebody_is_none(rule: Rule, issuers: tuple[Issue
     check_possible(rule, issuers, "/x")
 
 
+@pytest.mark.slow
 def test_a_rule_with_more_alternatives_than_are_looked_at_is_no_error_and_little_work() -> None:
     wide = AllOf(*(AnyOf(*(User(f"{row}{column}") for column in range(10))) for row in range(10)))
     deep = AnyOf(wide, wide & A) & (AnyOf(*(CustomClaim("x", number) for number in range(10))) & wide)

@@ -653,6 +653,7 @@ def independently(token: str) -> dict[str, Any] | None:
     return claims if fits else None
 
 
+@pytest.mark.slow
 @given(CHANGES)
 def test_whatever_is_accepted_an_independent_reading_accepts(guard: Guard, changes: dict[str, Any]) -> None:
     token = google_token(**changes)

@@ -16,6 +16,8 @@ import pytest
 
 from callerid.testing import LocalIssuer
 
+pytestmark = pytest.mark.server
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAITRESS = (
     "import socket, sys; from waitress.server import create_server; from app import app; "

@@ -108,6 +108,7 @@ HIDDEN: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HIDDEN)
 @pytest.mark.parametrize("default", [STAFF, OTHERS, Public(), Public() | STAFF], ids=str)
 @pytest.mark.parametrize("has_rules_inside", [False, True])

@@ -21,6 +21,8 @@ from tests.asgi.servers import Address, listening, raw, request, status
 from . import served
 from .world import ROBOT, URL
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 
 

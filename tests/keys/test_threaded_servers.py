@@ -25,6 +25,8 @@ from .servers import HOST, KeyServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 THREADS = 8
 COLD_CALLERS = 2 * THREADS

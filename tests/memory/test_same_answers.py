@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from callerid.guard import Requirement
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_800_000_000
 CLIENT = "1234-abc.apps.googleusercontent.com"
 URL, TASKS = "https://orders.example.com", "https://orders.example.com/tasks"

@@ -221,6 +221,7 @@ def test_values_are_rules_member_strings_or_what_allow_gives() -> None:
     assert asked["/c"].audiences == frozenset({"https://orders.example.com/c"})
 
 
+@pytest.mark.slow
 def test_ten_thousand_entries_cost_a_request_what_ten_do() -> None:
     shapes = ("/api/{}/x", "/api/{}/{{id}}/y", "POST /api/{}", "/files/{}/*")
     few = table(*(shape.format(n) for shape, n in itertools.product(shapes, range(3))))

@@ -399,6 +399,7 @@ def test_what_is_changed_on_a_router_between_requests_counts(ran: Diary, guard: 
     assert ran == ["judged", "judged", "default"]
 
 
+@pytest.mark.slow
 def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> None:
     import gc
 

@@ -344,6 +344,7 @@ def test_no_invented_method_reaches_another_attribute(ran: Diary, guard: Guard, 
     assert ran in ([], ["helper"])
 
 
+@pytest.mark.slow
 def test_invented_methods_cost_no_memory(ran: Diary, guard: Guard) -> None:
     import gc
 

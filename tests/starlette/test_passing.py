@@ -432,6 +432,7 @@ def test_a_stream_that_is_cancelled_ends_and_leaves_nothing_decided(guard: Guard
 # --- many callers at once ---
 
 
+@pytest.mark.slow
 def test_thousands_of_interleaved_requests_of_different_callers_are_never_mixed_up(guard: Guard, backend: str) -> None:
     people = [f"person{number}" for number in range(12)]
     tokens = {uid: issuer.firebase_user(uid) for uid in people}

@@ -24,6 +24,8 @@ from callerid.starlette import Guard
 
 from .world import OTHERS, OWNER, Diary, closed, new_guard, token
 
+pytestmark = pytest.mark.server
+
 
 class Running:
     """A uvicorn server in a thread, on a free loopback port."""

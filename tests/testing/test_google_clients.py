@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import requests
 
+pytestmark = pytest.mark.slow
+
 AUDIENCE = "https://orders.example.com"
 CLIENT = "1234-abc.apps.googleusercontent.com"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"

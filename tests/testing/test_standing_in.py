@@ -66,6 +66,7 @@ def reason(own: Any, token: str) -> Reason | None:
     return None
 
 
+@pytest.mark.slow
 def test_a_guard_of_a_module_takes_local_tokens_and_judges_as_ever(client: TestClient) -> None:
     with LocalIssuer().stands_in_for(guard) as issuer:
 

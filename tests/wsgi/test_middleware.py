@@ -515,6 +515,7 @@ def proxied(app: Any) -> Any:
     return ProxyFix(app, x_prefix=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrap", "options"),
     [(lambda app: app, {}), (folded, {}), (dispatched, {}), (cut, {"root_path": "/api"}), (proxied, {})],

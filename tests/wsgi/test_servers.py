@@ -30,6 +30,8 @@ from tests.starlette.world import STAFF
 from . import served
 from .world import ask, guarded, statuses
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 
 
