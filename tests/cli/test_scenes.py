@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from callerid.cli.scenes import CALLERS, SPOILT, Outcome, expected, routes_of
+from callerid.cli.scenes import CALLERS, INVALID, Outcome, expected, routes_of
 
 APPS = ["fastapi", "flask"]
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_every_call_is_expected(app: str) -> None:
-    calls = {(str(route), caller) for route in routes_of(app) for caller in (*CALLERS, *SPOILT)}
+    calls = {(str(route), caller) for route in routes_of(app) for caller in (*CALLERS, *INVALID)}
     assert expected(app).keys() == calls
 
 

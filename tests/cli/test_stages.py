@@ -1,29 +1,30 @@
-"""The Flask example behind gunicorn: it starts, tells what it decides, and leaves nothing behind."""
+"""How the demo reaches an example: by calls within the process, and by a server that leaves nothing behind."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import queue
-import signal
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 import requests
+from fastapi import FastAPI, WebSocket
+from flask import Flask
 
-from callerid.cli import stages
-from callerid.cli.stages import LOG_FD, behind_gunicorn, stage
+from callerid.cli.scenes import Outcome, Route
+from callerid.cli.stages import SERVERS, call, fastapi_example, flask_example, serve
 from callerid.cli.trouble import CommandError
+from callerid.testing import LocalIssuer
 
 LOG = logging.getLogger("callerid")
 
-pytest.importorskip("gunicorn")
+STAGES = [(app, server) for app, servers in SERVERS.items() for server in servers if find_spec(server)]
+
+
+def keys_of(issuer: LocalIssuer) -> dict[str, str]:
+    return {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
 
 
 @pytest.fixture
@@ -33,12 +34,12 @@ def http() -> Iterator[requests.Session]:
         yield session
 
 
-@contextmanager
-def noted_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[str]]]:
-    started: list[subprocess.Popen[str]] = []
-    others = set(threading.enumerate())
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes of a test, which have all ended when it does."""
+    started: list[subprocess.Popen[bytes]] = []
 
-    class Noted(subprocess.Popen[str]):
+    class Noted(subprocess.Popen[bytes]):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             started.append(self)
@@ -46,88 +47,107 @@ def noted_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess
     monkeypatch.setattr(subprocess, "Popen", Noted)
     yield started
     assert [process.poll() is not None for process in started] == [True]
-    assert set(threading.enumerate()) <= others
 
 
-def test_what_is_decided_there_is_logged_here(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, http: requests.Session
+@pytest.mark.server
+@pytest.mark.parametrize(("app", "server"), STAGES)
+@pytest.mark.usefixtures("started")
+def test_a_server_answers_and_logs_refusals(
+    app: str, server: str, http: requests.Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--no-such-option")
-    with (
-        caplog.at_level(logging.DEBUG, logger="callerid"),
-        noted_processes(monkeypatch),
-        stage("flask", "gunicorn", {}) as on,
-    ):
-        for path, status in (("/healthz", 200), ("/reports/daily", 401)):
-            caplog.clear()
-            assert http.get(on.address + path).status_code == status
-            on.heard()
-            (record,) = [each for each in caplog.records if "route" in getattr(each, "callerid", {})]
-            assert vars(record)["callerid"]["route"] == f"GET {path}"
+    monkeypatch.setenv("UVICORN_FD", "no such number")
+    with LocalIssuer() as issuer, serve(app, server, keys_of(issuer)) as address:
+        answers = [http.get(address + path) for path in ("/healthz", "/reports/daily")]
+    assert [answer.status_code for answer in answers] == [200, 401]
+    logged = capfd.readouterr().err
+    assert logged.startswith("refused GET /reports/daily: 401 no_credential: ")
+    assert logged.count("\n") == 1
 
 
-def test_a_server_that_ends_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    with noted_processes(monkeypatch) as started, stage("flask", "gunicorn", {}) as on:
-        os.killpg(started[0].pid, signal.SIGKILL)
-        on.heard()
-        on.heard()
-
-
-def test_an_answer_that_nobody_gave_is_not_waited_for_forever() -> None:
-    class Empty:
-        def get(self, timeout: float) -> str:
-            raise queue.Empty
-
-    nobody: Any = Empty()
-    stages._wait(nobody)
-
-
-def test_an_application_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with (
-        noted_processes(monkeypatch),
-        pytest.raises(CommandError, match="did not start: Keys cannot be fetched"),
-        stage("flask", "gunicorn", {"GOOGLE_KEYS_URL": "ftp://nowhere.example"}),
-    ):
+@pytest.mark.server
+@pytest.mark.parametrize(("app", "server"), STAGES)
+@pytest.mark.usefixtures("started")
+def test_an_application_that_does_not_start_is_an_error(
+    app: str, server: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keys = {"GOOGLE_KEYS_URL": "ftp://nowhere.example"}
+    with pytest.raises(CommandError, match=f"{server} did not start {app}"), serve(app, server, keys):
         pass
-
-
-@pytest.mark.parametrize("said", [None, [], ["[2026] [ERROR] Worker exited\n", "\n"]])
-def test_a_server_that_says_nothing_useful_is_told_too(said: Any) -> None:
-    assert stages._trouble(said) == "gunicorn did not say why"
-
-
-def test_a_waitress_that_goes_leaves_nothing(http: requests.Session) -> None:
-    pytest.importorskip("waitress")
-    others = set(threading.enumerate())
-    with stage("flask", "waitress", {}) as on:
-        on.heard()
-        assert http.get(f"{on.address}/healthz").text == "ok"
-    assert set(threading.enumerate()) <= others
+    assert "Keys cannot be fetched" in capfd.readouterr().err
 
 
 @pytest.fixture
 def _logging_as_before() -> Iterator[None]:
-    before = LOG.level, LOG.propagate, list(LOG.handlers)
+    waitress = logging.getLogger("waitress")
+    before = LOG.level, LOG.propagate, list(LOG.handlers), waitress.level
     yield
-    LOG.level, LOG.propagate, LOG.handlers = before
+    LOG.level, LOG.propagate, LOG.handlers, waitress.level = before
 
 
 @pytest.mark.usefixtures("_logging_as_before")
-def test_behind_gunicorn_each_answer_is_told_after_what_was_decided(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("example", [fastapi_example, flask_example])
+def test_a_served_example_logs_refusals_and_warnings_only(
+    example: Callable[[], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = tmp_path / "told"
-    with told.open("wb") as tell:
-        monkeypatch.setenv(LOG_FD, str(tell.fileno()))
-        application = behind_gunicorn()
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/nowhere", "SERVER_NAME": "x", "SERVER_PORT": "80"}
-        started: list[str] = []
-        answer = application(
-            {**environ, "wsgi.url_scheme": "http", "wsgi.errors": None}, lambda status, _: started.append(status)
-        )
-        assert b"no_credential" in b"".join(answer)
-    loaded, *_, decided, done = told.read_text().splitlines()
-    assert (loaded, done, started) == ("done", "done", ["401 UNAUTHORIZED"])
-    level, message, decision = json.loads(decided)
-    assert (level, decision["reason"]) == (logging.INFO, "no_credential")
-    assert message.startswith("refused GET (no route): 401")
+    application = example()
+    LOG.info("open to everybody: /healthz")
+    LOG.warning("keys cannot be had")
+    assert call(application, Route("GET", "/nowhere"), None) == Outcome(401, "no_credential")
+    warning, refusal = capsys.readouterr().err.splitlines()
+    assert warning == "keys cannot be had"
+    assert refusal.startswith("refused GET (no route): 401")
+
+
+def test_what_an_application_raises_is_an_outcome() -> None:
+    application = FastAPI()
+
+    @application.get("/broken")
+    def broken() -> None:
+        raise LookupError
+
+    @application.websocket("/broken")
+    async def broken_socket(socket: WebSocket) -> None:
+        raise LookupError(socket)
+
+    assert [call(application, Route(method, "/broken"), None) for method in ("GET", "WS")] == [
+        Outcome(500, "LookupError")
+    ] * 2
+
+
+def test_what_a_flask_application_raises_is_an_outcome() -> None:
+    application = Flask(__name__)
+
+    @application.get("/broken")
+    def broken() -> str:
+        raise LookupError
+
+    assert call(application, Route("GET", "/broken"), None) == Outcome(500)
+
+
+def test_a_call_sends_body_and_credential() -> None:
+    application = Flask(__name__)
+    seen: list[tuple[str | None, str | None, bytes]] = []
+
+    @application.post("/")
+    def look() -> str:
+        from flask import request
+
+        seen.append((request.headers.get("Authorization"), request.content_type, request.get_data()))
+        return ""
+
+    assert call(application, Route("POST", "/", body=b"{}"), "abc") == Outcome(200)
+    assert seen == [("Bearer abc", "application/json", b"{}")]
+
+
+def test_a_socket_that_hears_nothing_more_is_disconnected() -> None:
+    application = FastAPI()
+    heard: list[Any] = []
+
+    @application.websocket("/")
+    async def listen(socket: WebSocket) -> None:
+        await socket.accept()
+        heard.append(await socket.receive())
+
+    assert call(application, Route("WS", "/"), None) == Outcome(101)
+    assert heard == [{"type": "websocket.disconnect", "code": 1005}]

@@ -112,15 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     showing = commands.add_parser(
         "demo",
         help="call a guarded orders service as every kind of caller, and show who got in",
-        description="Starts a local issuer and a guarded orders service on free ports of the loopback interface, calls "
-        "every route as every kind of caller and prints who got in and why not. Its last line is "
+        description="Loads a guarded orders service and starts a local issuer for it on a free port of the loopback "
+        "interface, calls every route as every kind of caller and prints who got in and why not. Its last line is "
         "'demo: N calls, N as expected'.",
         epilog=codes({0: "every call was answered as expected", 1: "some were not: lines NOT AS EXPECTED", 2: MISSING}),
     )
     showing.add_argument("--app", choices=tuple(SERVERS), default="fastapi", help="which one (default: fastapi)")
     servers = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.items())
-    showing.add_argument("--server", help=f"what runs it ({servers})")
-    showing.add_argument("--serve", action="store_true", help="keep both up afterwards, and print curl lines to try")
+    showing.add_argument("--server", help=f"what runs it with --serve ({servers})")
+    showing.add_argument("--serve", action="store_true", help="serve both afterwards, and print curl lines to try")
     showing.set_defaults(command=_demo)
 
     serving = commands.add_parser(

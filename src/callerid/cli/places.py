@@ -1,13 +1,10 @@
-"""Where the demo plays: the example application, loaded from where it lies, under a real server on a free port."""
+"""The example application of the demo, loaded from where it lies in a wheel or a checkout."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +12,11 @@ import callerid
 from callerid.cli.trouble import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["example_application", "need", "serving"]
+__all__ = ["example_application", "need"]
 
-_NEEDED = {"fastapi": ("fastapi", "multipart|python_multipart", "uvicorn", "wsproto"), "flask": ("flask",)}
+_NEEDED = {"fastapi": ("fastapi", "multipart|python_multipart"), "flask": ("flask",)}
 
 
 def example_application(environment: Mapping[str, str], framework: str = "fastapi") -> Any:
@@ -34,55 +31,6 @@ def example_application(environment: Mapping[str, str], framework: str = "fastap
         if (file := folder / f"{framework}_app" / "app.py").is_file():
             return _loaded(file, environment).app
     raise CommandError("the example application is not part of this installation: install callerid from its wheel")
-
-
-@contextmanager
-def serving(application: Any) -> Generator[str]:
-    """Serve an application by uvicorn on a free port of the loopback interface; gives its address.
-
-    Raises `CommandError` if it does not start. At the end no thread and no socket is left.
-    """
-    need("uvicorn", "wsproto")
-    is_up = threading.Event()
-    failure: list[BaseException] = []
-    server = _server(application, is_up)
-    # asyncio turns Nagle's delay off only where a socket says that it is TCP's.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-
-        def run() -> None:
-            try:
-                server.run(sockets=[listening])
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - told below, in the thread that asked
-                failure.append(error)
-            finally:
-                is_up.set()
-
-        thread = threading.Thread(target=run, name="callerid-demo", daemon=True)
-        thread.start()
-        try:
-            is_up.wait()
-            if not server.started:
-                raise CommandError("the application did not start; what it said is above") from next(
-                    iter(failure), None
-                )
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def _server(application: Any, is_up: threading.Event) -> Any:
-    from uvicorn import Config, Server  # noqa: PLC0415 - an extra
-
-    class NoticedServer(Server):
-        """Says when it is up, so that nobody has to ask again and again."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            is_up.set()
-
-    return NoticedServer(Config(application, ws="wsproto", lifespan="on", log_config=None, access_log=False))
 
 
 def need(*modules: str) -> None:

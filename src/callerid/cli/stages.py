@@ -1,176 +1,149 @@
-"""Where the Flask example plays: under waitress in a thread, or under gunicorn in processes of its own."""
+"""How the demo reaches an example: calls within this process, or a server of its own for ``--serve``."""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
 import logging
 import os
-import queue
 import socket
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from callerid.cli.places import example_application, need, serving
+from callerid.cli.places import example_application, need
+from callerid.cli.scenes import Outcome, Route
 from callerid.cli.trouble import CommandError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
-
-__all__ = ["SERVERS", "Stage", "behind_gunicorn", "stage"]
-
-LOG_FD = "CALLERID_DEMO_LOG_FD"
-"""What tells the application behind gunicorn where its decision log is read."""
-
-_DONE, _ENDED = "done", "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A running application: its address, and ``heard``, which waits until all that the last call logged is here."""
-
-    address: str
-    heard: Callable[[], None] = lambda: None
-
-
-@contextmanager
-def stage(app: str, server: str, environment: Mapping[str, str]) -> Generator[Stage]:
-    """Serve an example on a free port of the loopback interface. Raises `CommandError` where something is missing.
-
-    At the end no thread, no process and no socket is left.
-    """
-    need(server)
-    if server == "gunicorn":
-        need("flask")
-        with _gunicorn(environment) as found:
-            yield found
-    else:
-        application = example_application(environment, app)
-        with (serving if server == "uvicorn" else _waitress)(application) as address:
-            yield Stage(address)
-
+__all__ = ["SERVERS", "call", "fastapi_example", "flask_example", "need_server", "serve"]
 
 SERVERS: dict[str, tuple[str, ...]] = {"fastapi": ("uvicorn",), "flask": ("gunicorn", "waitress")}
 """The servers of each example, the usual one first."""
 
+_COMMANDS: dict[str, str] = {
+    "uvicorn": f"--port {{port}} --ws wsproto --log-level warning --factory {__name__}:fastapi_example",
+    "gunicorn": f"--bind 127.0.0.1:{{port}} --threads 4 --log-level warning --no-control-socket "
+    f"{__name__}:flask_example()",
+    "waitress": f"--listen=127.0.0.1:{{port}} --call {__name__}:flask_example",
+}
+
+
+def call(application: Any, route: Route, token: str | None) -> Outcome:
+    """Call an ASGI application, or a Flask one, with one request. What it raises is an outcome with status 500."""
+    headers = {"Content-Type": route.content_type} if route.body else {}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        if hasattr(application, "test_client"):
+            answer = application.test_client().open(route.path, method=route.method, headers=headers, data=route.body)
+            return _outcome(answer.status_code, answer.content_type, answer.data)
+        return asyncio.run(_call_asgi(application, route, headers))
+    except Exception as error:  # noqa: BLE001 - a server would answer 500
+        return Outcome(500, type(error).__name__)
+
+
+async def _call_asgi(application: Any, route: Route, headers: Mapping[str, str]) -> Outcome:
+    kind = "websocket" if route.method == "WS" else "http"
+    scope: dict[str, Any] = {
+        "type": kind,
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": route.method,
+        "scheme": "ws" if kind == "websocket" else "http",
+        "path": route.path,
+        "raw_path": route.path.encode(),
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},  # a refused handshake has a body
+    }
+    first = {"type": "websocket.connect"} if kind == "websocket" else {"type": "http.request", "body": route.body}
+    received = iter([first])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(received, {"type": f"{kind}.disconnect", "code": 1005})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await application(scope, receive, send)
+    start, *rest = sent
+    if start["type"] == "websocket.accept":
+        return Outcome(101)
+    content_type = dict(start["headers"]).get(b"content-type", b"").decode()
+    return _outcome(start["status"], content_type, b"".join(message.get("body", b"") for message in rest))
+
+
+def _outcome(status: int, content_type: str, body: bytes) -> Outcome:
+    return Outcome(status, json.loads(body)["reason"] if content_type == "application/problem+json" else "")
+
+
+def need_server(server: str) -> None:
+    """Raise `CommandError` where a server, or what the example needs beside it, is not installed."""
+    need(server, *(["wsproto"] if server == "uvicorn" else []))
+
 
 @contextmanager
-def _waitress(application: Any) -> Generator[str]:
-    import waitress.server  # noqa: PLC0415 - an extra
+def serve(app: str, server: str, environment: Mapping[str, str]) -> Generator[str]:
+    """Serve an example in a process of its own, on a free port of the loopback interface; gives its address.
 
-    channels: dict[int, Any] = {}  # the server's own, and those of clients that keep their connections
-
-    def close() -> None:
-        for channel in tuple(channels.values()):
-            channel.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server: Any = waitress.server.create_server(application, map=channels, sockets=[listening])
-        thread = threading.Thread(target=server.run, name="callerid-demo", daemon=True)
-        thread.start()
+    ``server`` is one of `SERVERS`, and `need_server` knows that it is installed. What it logs goes to standard error.
+    Raises `CommandError` if it does not start. At the end the process is gone.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("GUNICORN_", "UVICORN_"))}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", server, *_COMMANDS[server].format(port=port).split()],
+        cwd=Path(__file__).parent,  # gunicorn reads its settings from where it is started
+        env={**settings, **environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends that one
+    ) as process:
         try:
-            yield _address(listening)
-        finally:
-            # In its own thread, which may be awake for another reason, and have closed the trigger before it is pulled.
-            with suppress(OSError):
-                server.trigger.pull_trigger(close)
-            thread.join()
-            server.task_dispatcher.shutdown()
-
-
-@contextmanager
-def _gunicorn(environment: Mapping[str, str]) -> Generator[Stage]:
-    told, tell = os.pipe()
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listening,
-        os.fdopen(told, encoding="utf-8") as log,
-        subprocess.Popen(  # noqa: S603 - our own command
-            _command(listening.fileno()),
-            pass_fds=[listening.fileno(), tell],
-            cwd=Path(__file__).parent,  # gunicorn reads its settings from where it is started
-            env=_environment({**environment, LOG_FD: str(tell)}),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us, and we end it
-            text=True,
-        ) as process,
-    ):
-        os.close(tell)
-        answered: queue.SimpleQueue[str] = queue.SimpleQueue()
-        thread = threading.Thread(target=_listen, args=(log, answered), name="callerid-demo", daemon=True)
-        thread.start()
-        try:
-            if answered.get() != _DONE:  # said once as soon as it is loaded
-                raise CommandError(f"the application did not start: {_trouble(process.stderr)}")
-            yield Stage(_address(listening), lambda: _wait(answered))
+            while not _is_up(port):
+                if process.poll() is not None:
+                    raise CommandError(f"{server} did not start {app}: what it said is above")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            thread.join()
 
 
-def _trouble(said: Iterable[str] | None) -> str:
-    """The last line of a server's complaint that is neither its own log's nor a traceback's."""
-    lines = [line.strip() for line in said or () if line.strip() and line[0] not in "[ "]
-    return lines[-1] if lines else "gunicorn did not say why"
+def _is_up(port: int) -> bool:
+    """Whether the example answers. That gunicorn listens says nothing: it does so before it loads the application."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
-def _command(listening: int) -> list[str]:
-    options = ["--bind", f"fd://{listening}", "--threads", "4", "--log-level", "warning", "--no-control-socket"]
-    return [sys.executable, "-m", "gunicorn", *options, f"{__name__}:behind_gunicorn()"]
+def fastapi_example() -> Any:
+    """The FastAPI example, as uvicorn serves it."""
+    return _logging_refusals(example_application({}, "fastapi"))
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}
-    return {**ours, **more, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def flask_example() -> Any:
+    """The Flask example, as gunicorn and waitress serve it."""
+    logging.getLogger("waitress").setLevel(logging.WARNING)  # it has no option for that
+    return _logging_refusals(example_application({}, "flask"))
 
 
-def _wait(answered: queue.SimpleQueue[str]) -> None:
-    with suppress(queue.Empty):
-        if answered.get(timeout=30) != _DONE:
-            answered.put(_ENDED)  # for whoever asks again
-
-
-def _listen(lines: Iterable[str], answered: queue.SimpleQueue[str]) -> None:
-    """Log here what was logged there, until nobody is left who could write."""
-    log = logging.getLogger("callerid")
-    for line in lines:
-        if line.strip() == _DONE:
-            answered.put(_DONE)
-        else:
-            level, message, decision = json.loads(line)
-            log.log(level, "%s", message, extra={"callerid": decision})
-    answered.put(_ENDED)
-
-
-def behind_gunicorn() -> Any:
-    """The Flask example as gunicorn serves it; its decision log goes to the one who started gunicorn."""
-    fd = int(os.environ[LOG_FD])
-
-    def tell(line: str) -> None:
-        os.write(fd, f"{line}\n".encode())
-
-    class Mouth(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            tell(json.dumps([record.levelno, record.getMessage(), getattr(record, "callerid", {})]))
-
-    log = logging.getLogger("callerid")
-    log.addHandler(Mouth())
-    log.setLevel(logging.DEBUG)
+def _logging_refusals(application: Any) -> Any:
+    """Let refusals and warnings go to standard error, but not the remarks that a guard makes at start-up."""
+    log, handler = logging.getLogger("callerid"), logging.StreamHandler()
+    handler.addFilter(lambda record: record.levelno > logging.INFO or hasattr(record, "callerid"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
     log.propagate = False
-    application = example_application({}, "flask")
-
-    def answer(environ: Any, start_response: Any) -> Any:
-        chunks = application(environ, start_response)
-        tell(_DONE)
-        return chunks
-
-    tell(_DONE)
-    return answer
-
-
-def _address(listening: socket.socket) -> str:
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+    return application
