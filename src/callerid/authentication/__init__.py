@@ -2,6 +2,7 @@
 
     jws             a token taken apart, strictly
     claims          what is judged of every token's claims
+    identity        who is calling, and which service carried the call
     bearer          the one bearer token in a header
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
@@ -11,7 +12,8 @@
 Each module imports only those before it.
 """
 
-from callerid.authentication.authenticator import NOBODY, Authenticator, Identity, Waited
+from callerid.authentication.authenticator import Authenticator, Waited
+from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 

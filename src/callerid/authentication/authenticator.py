@@ -10,11 +10,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.claims import check_audience, check_claims
+from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import Token, parse
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
@@ -24,26 +24,8 @@ from callerid.issuers import AUTHORIZATION, CredentialLocation, Issuer
 from callerid.issuers.claims import shown
 from callerid.keys import CachedKeySet, KeyStore, Wait
 
-__all__ = ["NOBODY", "Authenticator", "Identity", "Waited"]
+__all__ = ["Authenticator", "Waited"]
 
-
-class Identity(NamedTuple):
-    """The verified callers of one request: who is calling, and which service carried the call.
-
-    ``ignored`` says in words what else the headers held that are read, without any of its value: another scheme than
-    Bearer is no credential.
-    """
-
-    caller: Caller | None = None
-    via: Caller | None = None
-    ignored: str = ""
-
-
-_new: Final = cast("Any", tuple).__new__
-"""Makes a named tuple in two thirds of the time that its class takes; one is made at every request."""
-
-NOBODY: Final = Identity()
-"""Of a request without a credential."""
 
 Waited: TypeAlias = tuple[Wait, ...]
 """What was waited for already, for one request."""
@@ -123,8 +105,7 @@ class Authenticator:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
-        caller: Caller | None = None
-        via: Caller | None = None
+        identity = NOBODY
         wait: Wait | None = None
         ignored: list[str] | None = None
         for location in self.trusted.locations:
@@ -145,25 +126,22 @@ class Authenticator:
                     wait = read
                     continue
                 found = read
-            if location.is_intermediary:
-                via = found
-            else:
-                caller = found
+            identity = found if identity is NOBODY else joined(identity, found)
         if wait is not None:
             return wait
-        if caller is not None and via is not None:
-            caller = replace(caller, via=via)
-        identity: Identity = _new(Identity, (caller, via, "; ".join(filter(None, ignored)) if ignored else ""))
-        return identity
+        return identity if ignored is None else identity._replace(ignored="; ".join(filter(None, ignored)))
 
     def read(self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()) -> Caller | Wait:
         """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
-        return self._verified(text, location, waited)
+        found = self._verified(text, location, waited)
+        if isinstance(found, Wait):
+            return found
+        return cast("Caller", found.via if location.is_intermediary else found.caller)
 
     def _verified(
         self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None
-    ) -> Caller | Wait:
-        """See `read`. ``missed`` is the token's fingerprint where it was looked up already, and not found."""
+    ) -> Identity | Wait:
+        """What one token proves. ``missed`` is its fingerprint where it was looked up already, and not found."""
         digest = missed
         if digest is None:
             digest = fingerprint(location, _usual(text))
@@ -184,18 +162,19 @@ class Authenticator:
         caller = issuer.caller(token.claims)
         if location.is_intermediary:
             self.check_audience(caller, None)
-        self.cache.put(digest, CachedToken(issuer, keys, key, caller, begins_at))
-        return caller
+        identity = Identity(via=caller) if location.is_intermediary else Identity(caller)
+        self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
+        return identity
 
-    def _seen(self, digest: Fingerprint) -> Caller | None:
-        """The caller of a cached token that would be verified again."""
+    def _seen(self, digest: Fingerprint) -> Identity | None:
+        """What a cached token proves that would be verified again."""
         cached = self.cache.recent.get(digest) or self.cache.get(digest)
         if cached is None or not cached.keys.serves(cached.key):
             return None
         # The cache may be shared with a guard of another leeway and of fewer issuers.
-        caller, now, leeway = cached.caller, self.clock(), self.leeway
-        in_time = cached.begins_at <= now + leeway and now < caller.expires_at + leeway
-        return caller if in_time and id(cached.issuer) in self.trusted.ids else None
+        now, leeway = self.clock(), self.leeway
+        in_time = cached.begins_at <= now + leeway and now < cached.expires_at + leeway
+        return cached.identity if in_time and id(cached.issuer) in self.trusted.ids else None
 
     def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
         """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from cachetools import LRUCache
 
-from callerid.callers import Caller
+from callerid.authentication.identity import Identity
 from callerid.errors import ConfigurationError
 from callerid.issuers import CredentialLocation, Issuer
 from callerid.keys import CachedKeySet, Key
@@ -32,14 +32,16 @@ _PROBATION_SHARE: Final = 5
 
 @dataclass(slots=True, eq=False)  # not frozen: such a one takes three times as long to make
 class CachedToken:
-    """A verified token: its issuer, the key that verified it, the key set the key is of, and the caller it names."""
+    """A verified token: its issuer, the key that verified it, the key set the key is of, and what the token proves."""
 
     issuer: Issuer
     keys: CachedKeySet
     key: Key
-    caller: Caller
+    identity: Identity
     begins_at: float
-    """When the token begins to hold, in seconds since the epoch; it ends with the caller's ``expires_at``."""
+    """When the token begins to hold, in seconds since the epoch."""
+    expires_at: float
+    """When it ends to hold, in seconds since the epoch."""
 
 
 Fingerprint: TypeAlias = tuple[str, bytes]
