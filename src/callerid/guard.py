@@ -39,6 +39,23 @@ class GuardCore:
     ``timer`` monotonic seconds. ``memory`` is how many verified tokens are remembered (0: none): one seen before costs
     a look-up, not a signature check. Issuers may be given later, by `trust`; a guard without any protects nothing: that
     is an error. Raises `ConfigurationError`.
+
+    What every adapter's ``protect`` or ``CallerMiddleware`` takes:
+
+    - ``default``: the rule of every path without one of its own, unknown paths and wrong methods included.
+    - ``floor``: a rule that must hold everywhere, whatever rule a path has of its own.
+    - ``routes``: a path table for what carries no rule, such as static files and mounted applications of other makes.
+      An entry holds beside the rules on the way. `callerid.paths.BoundTable` tells what its keys mean where they name
+      routes, `callerid.paths.PathTable` where they are patterns over the path.
+    - ``on_refusal(request, refusal)``: may give another answer to a refused request; it can never let one in.
+    - ``enforce=False, until="2027-01-31"``: everybody is let in to the end of that day (UTC, by the guard's clock), and
+      then the rules are enforced. What would be refused is logged. Handlers are given the caller where a token
+      verified, whatever the rules say of them, and nobody (``None``) where none did. Mistakes in rules are errors all
+      the same. Another guard on the way that enforces goes on refusing, such as that of a mounted application; where it
+      is the same guard, both have to let through.
+    - ``shadow``: a table that may take the place of ``routes``. What it would decide is counted in `GuardCore.shadow`
+      and logged where it differs, and is never an answer. It makes no request wait: where the live rules read no
+      credential, and its key is not at hand, that is counted as unknown.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a default

@@ -48,17 +48,19 @@ OnRefusal: TypeAlias = Callable[[Environ, Refusal], Answer | None]
 class CallerMiddleware:
     """A WSGI application in which every request is judged by its path.
 
-    ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
-    everywhere, whatever an entry says. ``on_refusal(environ, refusal)`` may re-dress an answer.
+    What all adapters share is described in `callerid.guard.GuardCore`. Here:
+
+    - ``default``: holds for every path that ``routes`` has no entry for.
+    - ``routes``: patterns over the path, see `callerid.paths.PathTable`.
+    - ``floor``: holds everywhere, whatever an entry says.
+    - ``on_refusal(environ, refusal)``: may give another answer to a refused request.
+    - ``root_path``: the prefix that the application cuts off paths by itself.
+    - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day, callers known or not.
+    - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
 
     Paths are those of ``PATH_INFO``, relative to ``SCRIPT_NAME``; where the application cuts a prefix off them by
     itself, ``root_path=`` names it, and entries for the path as it is written hold as well. A path that the application
     may read in another way is refused with 400 (see `ambiguous` and `PathLookup` in `callerid.paths`).
-
-    ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
-    would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
-    none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
-    `GuardCore.shadow` and logged where it differs, and answers nobody.
 
     The application is called with a copy of the environ. The caller is in its ``callerid.caller``, and ``REMOTE_USER``
     names them with their issuer (``user:EMAIL``, ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is

@@ -40,8 +40,17 @@ OnRefusal: TypeAlias = Callable[[Scope, Refusal], Awaitable[Answer | None] | Ans
 class CallerMiddleware:
     """An ASGI application in which every request is judged by its path, HTTP and WebSocket alike.
 
-    ``default`` holds for every path that ``routes`` has no entry for (see `callerid.paths.PathTable`), ``floor``
-    everywhere, whatever an entry says. ``on_refusal(scope, refusal)`` may re-dress an answer.
+    What all adapters share is described in `callerid.guard.GuardCore`. Here:
+
+    - ``default``: holds for every path that ``routes`` has no entry for.
+    - ``routes``: patterns over the path, see `callerid.paths.PathTable`.
+    - ``floor``: holds everywhere, whatever an entry says.
+    - ``on_refusal(scope, refusal)``: may give another answer to a refused request.
+    - ``root_path``: the prefix that the application cuts off paths by itself.
+    - ``websockets``: how sockets are treated (see `WebSockets`).
+    - ``mcp_sessions``: how a session of an MCP server is bound to who began it (see `McpSessions`).
+    - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day, callers known or not.
+    - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
 
     Paths are relative to where the application is mounted: the scope's ``root_path``, or ``root_path=`` where the
     server does not say it and the application cuts that prefix off paths by itself. The path as it is written may have
@@ -49,13 +58,6 @@ class CallerMiddleware:
     recognised: unless ``root_path=`` names the same prefix, the path with it and the path without it must both be
     admitted, each by its entry or the default. A path that the application may read in another way is refused with 400
     (see `ambiguous` and `PathLookup` in `callerid.paths`).
-
-    A session of an MCP server answers the caller alone who began it, see `McpSessions`.
-
-    ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock): what
-    would be refused is logged, and the application is told who is calling where a token verified, and of nobody where
-    none did. ``shadow`` is a table that may take the place of ``routes``: what it would decide is counted in
-    `GuardCore.shadow` and logged where it differs, and answers nobody.
 
     The caller is in ``scope["state"]["caller"]``, ``None`` for nobody, and in ``scope["user"]``, which is absent for
     nobody; a user whom an outer middleware has put there stays. Raises `ConfigurationError`.

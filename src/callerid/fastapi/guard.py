@@ -54,23 +54,20 @@ class Guard(StarletteGuard):
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a rule of its own: unknown ones, wrong methods and the documentation,
-        too, unless ``docs`` names a rule for the latter. A slash redirect that FastAPI answers is judged by the rule of
-        the place that it leads to. ``routes`` is a path table (see
-        `callerid.paths.BoundTable`) for what carries no rule, such as static files, frontends and mounted applications
-        of other makes; an entry holds beside the rules on the way. ``floor`` holds everywhere, whatever a route says.
-        ``on_refusal(connection, refusal)`` may re-dress an answer, ``websockets`` says how sockets are treated,
-        ``mcp_sessions`` how sessions of MCP servers are bound to their callers (see `callerid.asgi.McpSessions`).
-        The routes are checked when the application starts, before its first request.
+        What all adapters share is described in `callerid.guard.GuardCore`. Here:
 
-        ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
-        would be refused is logged; handlers are given the caller where a token verified, whatever the rules say of
-        them, and ``None`` where none did: so write ``Caller | None`` meanwhile. Mistakes in rules are errors all the
-        same, and refusals stay that another guard on the way enforces, as may be that of a mounted application (where
-        it is the same guard, both have to let through). ``shadow`` is a table that may take the place of ``routes``:
-        what would be decided by it is counted in `GuardCore.shadow` and logged where it differs, and answers nobody.
-        It never has a request wait: where the live rules read no credential, and its key is not at hand, that is
-        counted as unknown. Raises `ConfigurationError`.
+        - ``default``: holds for every path without a rule of its own, unknown ones and wrong methods, too. A slash
+          redirect is judged by the rule of the place that it leads to.
+        - ``routes``: a path table (`callerid.paths.BoundTable`) for what carries no rule, held beside those on the way.
+        - ``floor``: holds everywhere, whatever a route says.
+        - ``docs``: the rule of the documentation, which has the default else.
+        - ``on_refusal(connection, refusal)``: may give another answer to a refused request.
+        - ``websockets``: how sockets are treated (see `callerid.asgi.WebSockets`).
+        - ``mcp_sessions``: how sessions of MCP servers are bound to their callers (see `callerid.asgi.McpSessions`).
+        - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; write ``Caller | None``.
+        - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+
+        The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
         """
         if not isinstance(app, FastAPI):
             raise ConfigurationError(

@@ -51,25 +51,21 @@ class Guard(GuardCore):
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
-        ``default`` holds for every path without a mark or an entry in ``routes``: static files, unknown paths and wrong
-        methods, too. A redirect that Werkzeug answers by itself (a missing slash, ``defaults=``, ``redirect_to=``) is
-        judged by the rules of the place in this application that it leads to. ``routes`` is a path table (see
-        `callerid.paths.BoundTable`): its keys name rules of the URL map as they are written (``/users/<user_id>`` or
-        ``/users/{user_id}``, ``POST /tasks``, ``/static/*``), and an entry holds wherever that rule serves, beside the
-        marks of the view. ``floor`` holds everywhere, whatever a view says. ``on_refusal(request, refusal)`` may
-        re-dress an answer: what it returns is made a response of as for a view.
+        What all adapters share is described in `callerid.guard.GuardCore`. Here:
+
+        - ``default``: holds for every path without a mark or an entry in ``routes``: static files, unknown paths and
+          wrong methods, too. A redirect that Werkzeug answers by itself (a missing slash, ``defaults=``,
+          ``redirect_to=``) is judged by the rules of the place in this application that it leads to.
+        - ``routes``: a path table (see `callerid.paths.BoundTable`) whose keys name rules of the URL map as they are
+          written: ``/users/<user_id>`` or ``/users/{user_id}``, ``POST /tasks``, ``/static/*``.
+        - ``floor``: holds everywhere, whatever a view says.
+        - ``on_refusal(request, refusal)``: may give another answer: whatever a view may return.
+        - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; ask ``if caller:`` meanwhile.
+        - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
 
         Views are checked before the first request, since they come after ``protect``. A browser's preflight passes,
         and runs neither a view nor a ``before_request``: it gets Flask's list of methods, to which ``after_request``
-        functions and flask-cors, its ``@cross_origin`` too, add their headers.
-
-        ``enforce=False, until="2027-01-31"`` lets everybody in to the end of that day (UTC, by the guard's clock). What
-        would be refused is logged; ``caller`` is the caller where a token verified, whatever the rules say of them, and
-        nobody where none did, as ``if caller:`` tells: `current_caller` is ``None`` then. Mistakes in rules are errors
-        all the same. ``shadow`` is a table that may take the place of ``routes``: what would be decided by it is
-        counted in `GuardCore.shadow` and logged where it differs, and answers nobody. It never has a request wait:
-        where the live rules read no credential, and its key is not at hand, that is counted as unknown. Raises
-        `ConfigurationError`.
+        functions and flask-cors, its ``@cross_origin`` too, add their headers. Raises `ConfigurationError`.
         """
         self.check_ready()
         if not isinstance(app, Flask):
