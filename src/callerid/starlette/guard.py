@@ -65,7 +65,7 @@ class Guard(GuardCore):
 
         What all adapters share is described in `callerid.guard.GuardCore`. Here:
 
-        - ``default``: holds for every path without a mark or an entry in ``routes``; wrong methods and unknown paths, too.
+        - ``default``: holds for every path without a mark or an entry in ``routes``: unknown ones, wrong methods, too.
           A slash redirect is judged by the rule of the place that it leads to.
         - ``routes``: a path table (`callerid.paths.BoundTable`) for what carries no mark, held beside those on the way.
         - ``floor``: holds everywhere, whatever a route says.
