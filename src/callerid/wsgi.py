@@ -95,7 +95,7 @@ class CallerMiddleware:
             name=f"the WSGI application {named(app)}",
         )
         self._on_refusal = on_refusal
-        self._root = checked_root(root_path)
+        self.root_path = checked_root(root_path)
         self._is_started = self._is_warned = False
         self._warn()
 
@@ -108,7 +108,7 @@ class CallerMiddleware:
         environ = {**environ}
         path, targets = _path_and_targets(environ)
         guard = self.gate.guard
-        readings = readings_of(path, self._root, (), targets)
+        readings = readings_of(path, self.root_path, (), targets)
         credentials = partial(sent, environ, guard.headers.values())
         method: str = environ["REQUEST_METHOD"]
 

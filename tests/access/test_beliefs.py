@@ -246,6 +246,18 @@ def test_an_entry_for_what_answers_unknown_paths_is_none() -> None:
     assert access_map(app).problems == ()
 
 
+def test_an_entry_for_paths_with_a_prefix_that_is_cut_off_is_none() -> None:
+    plain, table = Starlette(routes=[Route("/a", lambda _: PlainTextResponse(""))]), {"/api/*": STAFF, "/a": GRACE}
+    gate = asgi.CallerMiddleware(plain, guard=Guard(google(URL)), default=STAFF, routes=table, root_path="/api")
+    found = access_map(gate)
+    assert not found.problems
+    said = "the application cuts /api off paths: where one begins with it, the entries for both forms must admit"
+    assert found.unseen == (said,)
+    table |= {"/api/typo": STAFF}
+    gate = asgi.CallerMiddleware(plain, guard=Guard(google(URL)), default=STAFF, routes=table, root_path="/api")
+    assert [problem.partition(":")[0] for problem in access_map(gate).problems] == ["routes['/api/typo']"]
+
+
 def test_entries_in_front_of_an_application_without_a_guard() -> None:
     table: dict[str, Rule] = dict.fromkeys(("/a/*", "/typo", "WEBSOCKET /live", "/m/x", "GET /f/{p}/x"), STAFF)
 

@@ -35,7 +35,7 @@ from callerid import (
     Where,
 )
 from callerid.access.lock import code
-from callerid.access.rows import canonical
+from callerid.access.rows import canonical, who_may
 from callerid.algebra import alternatives, every_leaf, redundant_alternatives
 from callerid.algebra.access import holds
 from callerid.guard import Identity, Requirement
@@ -316,6 +316,21 @@ class Sooner(SignedInWithin):
 class Stricter(CustomClaim):
     def admits(self, facts: Facts) -> bool:
         return False
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Subdomains("example.com"), "Subdomains(domain:example.com)"),
+        (type("Further", (Subdomains,), {})("example.com"), "Further(domain:example.com)"),
+        (Subdomains("example.com") | Nobody(), "Subdomains(domain:example.com) or nobody"),
+        (type("Named", (Subdomains,), {"__str__": lambda _: "ours"})("example.com"), "ours"),
+        (Domain("example.com"), "domain:example.com"),
+    ],
+)
+def test_a_subclass_without_words_of_its_own_is_told_from_the_rule_it_is_derived_from(rule: Rule, words: str) -> None:
+    assert str(rule) == words
+    assert who_may(rule, None) == words
 
 
 def test_a_subclass_of_public_is_asked() -> None:

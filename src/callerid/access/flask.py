@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
@@ -58,6 +58,7 @@ def map_of(app: Flask) -> AccessMap:
     names = names_of(every)
     served = [(each.place.rule, each.method, names[row.name]) for each, row in rows]
     served += [(each.place.rule, "OPTIONS", row.name + AUTOMATIC) for each, row in answered]
+    views = _by_path(every)
     # Of two rules for one path the first one answers.
     first = {row.name: row for _, row in reversed(answered)}
     return AccessMap(
@@ -66,7 +67,7 @@ def map_of(app: Flask) -> AccessMap:
         tuple(dict.fromkeys(problems)),
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
         router=FlaskRouter(app, served),
-        answered=tuple(_automatic(row) for row in first.values() if _is_unexpected(row, every)),
+        answered=tuple(_automatic(row) for row in first.values() if _is_unexpected(row, views)),
     )
 
 
@@ -96,9 +97,16 @@ def _automatic(row: Row) -> Row:
     return replace(row, serves=(replace(serves, written=serves.written + AUTOMATIC),))
 
 
-def _is_unexpected(row: Row, rows: Iterable[Row]) -> bool:
+def _by_path(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.written(row.methods[0]), []).append(row)
+    return found
+
+
+def _is_unexpected(row: Row, views: Mapping[str, list[Row]]) -> bool:
     """Whether a view is for OPTIONS, too, or OPTIONS asks something else than all views there and the default."""
-    own = [each for each in rows if each.is_rest or each.written(each.methods[0]) == row.written("OPTIONS")]
+    own = [*views[ANYWHERE_ELSE], *views.get(row.written("OPTIONS"), ())]
     if any("OPTIONS" in each.methods for each in own):
         return True
     return repr(canonical(separate(each.rule for each in own))) != repr(canonical(row.rule))

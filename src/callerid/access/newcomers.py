@@ -178,10 +178,8 @@ class _Comparison:
             both = common(spot.place, place)
             if both is not None:
                 yield spot, both
-        for origin, spot in self._before.redirects.near(place) if self._changes.is_new(route) else ():
-            both = common(origin, place)
-            if both is not None:
-                yield spot, both
+        origins = self._before.redirects.near(place) if self._changes.is_new(route) else ()
+        yield from ((spot, both) for origin, spot in origins if (both := common(origin, place)) is not None)
 
     def _in_front(self, region: Place) -> Iterator[Place]:
         """The region, and those parts of it that middleware in front tells apart."""

@@ -12,6 +12,7 @@ from callerid.access.lifespan import has_lifespan
 from callerid.access.rows import AccessMap, Row
 from callerid.access.shown import impossible
 from callerid.errors import ConfigurationError
+from callerid.paths import prefix_of
 
 __all__ = ["access_map", "is_wsgi"]
 
@@ -43,6 +44,7 @@ def _access_map(app: Any) -> AccessMap:
     if framed is None:
         kind = "WSGI" if is_wsgi(app) else "ASGI"
         return AccessMap(kind, outside, layers=len(gates), by_path=True, unenforced=unenforced)
+    framed = replace(framed, prefixes=tuple(_prefixes(app)) if gates else ())
     idle = tuple(problem for gate in gates for problem in _unanswered(gate, framed))
     if outside and not framed.rows:
         # Guarded by path alone: marks would answer 500, and are among the problems.
@@ -84,6 +86,12 @@ def _framed(app: Any) -> AccessMap | None:
 
 def _gates(app: Any) -> Iterator[Any]:
     return (each.gate for each in chain_of(app) if is_gate(each))
+
+
+def _prefixes(app: Any) -> Iterator[str]:
+    """What is cut off paths before routes are looked for, by settings of the application and of its middleware."""
+    links = [each for each in chain_of(app) if is_starlette(each) or is_gate(each)]
+    return (prefix for prefix in dict.fromkeys(prefix_of(getattr(each, "root_path", None)) for each in links) if prefix)
 
 
 def _rows_of(gate: Any) -> tuple[Row, ...]:

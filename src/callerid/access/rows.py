@@ -233,7 +233,8 @@ class AccessMap:
     ``answered`` are rows for what the framework itself answers although a route takes it: methods that an endpoint
     class does not have, and in Flask OPTIONS, where that asks something else than all the views there and the default.
     ``fronts`` is what stands in front of the application and may answer by itself, outermost first; ``awaits_start`` is
-    whether the application has a lifespan of its own that has not begun, which may add routes.
+    whether the application has a lifespan of its own that has not begun, which may add routes. ``prefixes`` are what
+    the application cuts off paths behind a path table, which has entries for both forms.
     """
 
     kind: str
@@ -249,6 +250,7 @@ class AccessMap:
     answered: tuple[Row, ...] = ()
     fronts: tuple[Front, ...] = ()
     awaits_start: bool = False
+    prefixes: tuple[str, ...] = ()
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -260,6 +262,10 @@ class AccessMap:
         ]
         if self.awaits_start:
             said.append("the application has a lifespan, which has not run: routes added in it are not seen")
+        said += [
+            f"the application cuts {each} off paths: where one begins with it, the entries for both forms must admit"
+            for each in self.prefixes
+        ]
         return tuple(said)
 
     @property

@@ -43,7 +43,8 @@ def unanswered_by(gate: Gate, framed: AccessMap) -> Iterator[str]:
     """Entries of a middleware's table for which the application behind it has no route."""
     places = [*framed.behind, *_places(framed)]
     for text, (method, path, _) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
-        own = places_of(path, either_slash=True)
+        inside = [path.removeprefix(each) for each in framed.prefixes if path.startswith(f"{each}/")]
+        own = [place for each in (path, *inside) for place in places_of(each, either_slash=True)]
         known = (place for answered, place in places if _may_answer(answered, method))
         if not any(common(place, each) is not None for place in known for each in own):
             yield f"routes[{text!r}]: no route of this application answers there: correct the path or the method"

@@ -28,7 +28,7 @@ from callerid.authorization import named
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Requirement, log
-from callerid.paths import WEBSOCKET, Admitted, Gate, Refused
+from callerid.paths import WEBSOCKET, Admitted, Gate, Refused, checked_root
 from callerid.rules import Rule
 
 __all__ = ["CallerMiddleware", "OnRefusal"]
@@ -99,6 +99,7 @@ class CallerMiddleware:
         self._on_refusal = on_refusal
         self._websockets = websockets
         self._sessions = mcp_sessions or McpSessions()
+        self.root_path = checked_root(root_path)
         self._prefixes = Prefixes(app, root_path)
         self._is_started = self._is_warned = False
 

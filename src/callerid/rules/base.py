@@ -56,6 +56,10 @@ _DEFERRED = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_GENERATOR | CO_ASYNC_GENER
 """Code whose call gives a coroutine or a generator, and no answer."""
 
 
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 class Rule:
     """What every rule is: immutable, comparable, joined with ``&`` and ``|``.
 
@@ -69,6 +73,13 @@ class Rule:
 
     family: ClassVar[Kind | None] = None
     """The one kind of caller the rule speaks of, or ``None`` where it does not matter."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        words = next(kind for kind in cls.__mro__ if "__str__" in vars(kind))
+        if _is_ours(words) and not (_is_ours(cls) or hasattr(cls, "joint")):
+            # What it says by itself is what the class of this library admits, and not what this one does.
+            setattr(cls, "__str__", _words_of_its_own)  # noqa: B010 - a method is not assigned to
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         admits = next(vars(kind)["admits"] for kind in cls.__mro__ if "admits" in vars(kind))
@@ -365,6 +376,12 @@ def described(value: object) -> str:
 def the_caller(facts: Facts) -> str:
     """Who is calling, for an explanation."""
     return f"the caller is {'nobody' if facts.caller is None else facts.caller}"
+
+
+def _words_of_its_own(rule: Rule) -> str:
+    """The words of a rule of one's own that is derived from one of this library's and has none: with its class."""
+    ours: Any = next(kind for kind in type(rule).__mro__ if _is_ours(kind))
+    return f"{type(rule).__name__}({ours.__str__(rule)})"
 
 
 def grouped(rule: Rule) -> str:
