@@ -99,8 +99,8 @@ def _automatic(row: Row) -> Row:
 
 def _by_path(rows: Iterable[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.written(row.methods[0]), []).append(row)
+    for each in rows:
+        found.setdefault(each.written(each.methods[0]), []).append(each)
     return found
 
 
