@@ -322,8 +322,8 @@ UNKNOWN: list[tuple[Rule, Rule, str]] = [
     (A, ByMoonlight(), "whom byMoonlight admits"),
     (Public() & A, Odd(), "whom odd admits"),
     # What is derived from a rule may judge as it likes.
-    (A, AnyDomain("a.com"), "whom domain:a.com admits"),
-    (AnyDomain("a.com"), A, "whom domain:a.com admits"),
+    (A, AnyDomain("a.com"), "whom AnyDomain(domain:a.com) admits"),
+    (AnyDomain("a.com"), A, "whom AnyDomain(domain:a.com) admits"),
     (A, EveryOne(A, ADA), "whom EveryOne(domain:a.com, user:ada@a.com) admits"),
 ]
 
