@@ -36,7 +36,7 @@ from callerid.errors import (
     UnguardedEndpointError,
 )
 from callerid.guard import Guard
-from callerid.issuers import Issuer, firebase, google
+from callerid.issuers import Issuer, cloud_run, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.policies import rules_from_iam_policy
 from callerid.rules import (
@@ -107,6 +107,7 @@ __all__ = [
     "User",
     "Via",
     "Where",
+    "cloud_run",
     "firebase",
     "google",
     "rules_from_iam_policy",

@@ -28,6 +28,7 @@ __all__ = [
     "ConfigurationError",
     "CrossSite",
     "Forbidden",
+    "FrontDoorOpen",
     "Reason",
     "Refusal",
     "StepUpRequired",
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"
     KEYS_UNAVAILABLE = "keys_unavailable"
+    FRONT_DOOR_OPEN = "front_door_open"
 
 
 Told: TypeAlias = str | Callable[[], str]
@@ -197,3 +199,11 @@ class Unavailable(Refusal):
     def __init__(self, detail: str = "", *, retry_after: float = 1.0, mend: str = "") -> None:
         super().__init__(Reason.KEYS_UNAVAILABLE, detail, mend=mend)
         self.retry_after = max(1, int(-(-retry_after // 1)))
+
+
+class FrontDoorOpen(Unavailable):
+    """503: Cloud Run's front door was seen to stand open, so no token without a signature is believed any more."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, retry_after=60, mend="close the front door, then deploy a new revision")
+        self.reason = Reason.FRONT_DOOR_OPEN

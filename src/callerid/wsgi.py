@@ -172,6 +172,8 @@ def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[s
 @cache
 def _key(header: str) -> str:
     # As many as the guards read, whatever is sent.
+    if header == ":path":
+        return "PATH_INFO"
     return f"HTTP_{header.upper().replace('-', '_')}"
 
 

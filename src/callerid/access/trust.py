@@ -49,6 +49,8 @@ def _lines(issuer: Issuer) -> tuple[str, ...]:
 def _manner(issuer: Issuer) -> Iterator[str]:
     """All but the audiences; what is as usual for the kind is left out."""
     yield f"keys {source_of(issuer)}"
+    if issuer.believes_stripped:
+        yield "believes tokens without a signature, as Cloud Run's front door passes them on"
     if issuer.algorithm != "RS256":
         yield f"algorithm {issuer.algorithm}"
     if issuer.locations != _USUAL[issuer.kind]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = ["App", "Exchange", "Message", "Receive", "Scope", "Send", "values_of"]
 
@@ -12,6 +12,9 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+_PATH: Final = b":path"
 
 
 class Exchange(NamedTuple):
@@ -29,4 +32,7 @@ def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]
         name = headers.get(raw_name.lower())
         if name is not None:
             sent.setdefault(name, []).append(raw_value.decode("latin-1"))
+    if _PATH in headers:
+        # Whatever a server let through under that name, which no header can have.
+        sent[headers[_PATH]] = [scope["path"]]
     return sent

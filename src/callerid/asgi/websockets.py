@@ -20,6 +20,7 @@ from typing import Final, TypeAlias, TypeVar
 import anyio
 
 from callerid.asgi.exchange import App, Exchange, Message, Scope, Send, values_of
+from callerid.authentication import SUBPROTOCOL
 from callerid.authorization.report_only import Rollout
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, log
@@ -68,6 +69,7 @@ class WebSockets:
         sent = values_of(scope, guard.headers)
         if scope["type"] == "websocket" and (offered := self.credentials(scope)):
             sent[AUTHORIZATION.header] = [*sent.get(AUTHORIZATION.header, ()), *offered]
+            sent[SUBPROTOCOL] = offered
         return sent
 
     def credentials(self, scope: Scope) -> list[str]:

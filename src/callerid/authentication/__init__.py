@@ -6,6 +6,7 @@
     bearer          the one bearer token in a header
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
+    cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     waiting         what waits for keys, in threads and in tasks
 
@@ -13,8 +14,19 @@ Each module imports only those before it.
 """
 
 from callerid.authentication.authenticator import Authenticator, Waited
+from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
-__all__ = ["DEFAULT_SIZE", "NOBODY", "Attempt", "Authenticator", "Identity", "Waited", "resolve", "resolve_async"]
+__all__ = [
+    "DEFAULT_SIZE",
+    "NOBODY",
+    "SUBPROTOCOL",
+    "Attempt",
+    "Authenticator",
+    "Identity",
+    "Waited",
+    "resolve",
+    "resolve_async",
+]

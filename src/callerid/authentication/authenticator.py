@@ -14,13 +14,14 @@ from typing import Final, TypeAlias, cast
 
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.claims import check_audience, check_claims
+from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.identity import NOBODY, Identity, joined
-from callerid.authentication.jws import Token, parse
+from callerid.authentication.jws import Token, is_stripped, parse
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
-from callerid.issuers import AUTHORIZATION, CredentialLocation, Issuer
+from callerid.issuers import AUTHORIZATION, CloudRunIssuer, CredentialLocation, Issuer
 from callerid.issuers.claims import shown
 from callerid.keys import CachedKeySet, KeyStore, Wait
 
@@ -80,6 +81,10 @@ class Authenticator:
         self.trusted = trusted
         self.headers: Mapping[bytes, str] = trusted.headers
         """The headers that are read, in lower case, as bytes and as text; nothing else of a request is."""
+        behind = tuple(issuer for issuer in trusted.members if isinstance(issuer, CloudRunIssuer))
+        self._cloud_run = CloudRun(self, behind) if behind else None
+        if any(issuer.probes for issuer in behind):
+            self.headers = {**self.headers, PATH.encode(): PATH}
 
     def check_ready(self) -> None:
         """Raise `ConfigurationError` where no issuer is trusted."""
@@ -105,6 +110,11 @@ class Authenticator:
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
         believed, `Unavailable` where its key cannot be had.
         """
+        if self._cloud_run is None:
+            return self._identify(sent, waited)
+        return self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
+
+    def _identify(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         identity = NOBODY
         wait: Wait | None = None
         ignored: list[str] | None = None
@@ -116,12 +126,15 @@ class Authenticator:
             found = None if digest is None else self._seen(digest)
             if found is None:
                 text = credential(location, values)
-                if text is None:
+                if text is None or (location.is_intermediary and self._cloud_run is None and is_stripped(text)):
                     ignored = [*(ignored or ()), other_than_bearer(location, values)]
                     continue
                 if values[0] != _usual(text):
                     digest = None
-                read = self._verified(text, location, waited, digest)
+                if self._cloud_run is not None and is_stripped(text):
+                    read: Identity | Wait = self._cloud_run.read(text, location, sent)
+                else:
+                    read = self._verified(text, location, waited, digest)
                 if isinstance(read, Wait):
                     wait = read
                     continue

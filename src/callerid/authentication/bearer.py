@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from callerid.authentication.jws import is_stripped
 from callerid.errors import BadRequest, Reason
 from callerid.issuers import CredentialLocation
 
@@ -27,8 +26,6 @@ def credential(location: CredentialLocation, values: list[str]) -> str | None:
     if value[6:7] != " " or token.split() != [token] or "\0" in token:
         detail = f"expected {_name(location)} to be Bearer, one space and one token, got {_malformed(value[6:])}"
         raise BadRequest(Reason.MALFORMED_HEADER, detail)
-    if location.is_intermediary and is_stripped(token):
-        return None
     return token
 
 

@@ -7,6 +7,7 @@
 To add a kind: write its module here, export it below, and give `callerid.testing` a way to mint it.
 """
 
+from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, firebase
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.issuer import (
@@ -22,11 +23,14 @@ __all__ = [
     "FIREBASE_KEYS",
     "GOOGLE_KEYS",
     "SERVERLESS_AUTHORIZATION",
+    "CloudRunIssuer",
     "CredentialLocation",
     "FirebaseIssuer",
+    "FrontDoor",
     "GoogleIssuer",
     "Issuer",
     "audience_set",
+    "cloud_run",
     "firebase",
     "google",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
@@ -60,6 +60,13 @@ class Issuer(ABC):
     """Whether the audience follows from the issuer, so that no rule may name another."""
     longest_subject: ClassVar[int] = 255
     """The longest ``sub``, in characters."""
+
+    believes_stripped: ClassVar[bool] = False
+    """Whether a token whose signature was removed is believed: by Cloud Run's front door, and nowhere else."""
+
+    def with_keys(self, keys: AnySource) -> Self:
+        """The same issuer with other keys: for tests."""
+        return replace(self, keys=keys)
 
     @property
     def project(self) -> str | None:

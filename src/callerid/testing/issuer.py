@@ -15,7 +15,7 @@ from callerid.testing.keys import KeySet
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from types import TracebackType
 
     from callerid.guard import GuardCore
@@ -123,6 +123,13 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         from callerid.issuers import firebase  # noqa: PLC0415 - minting must not depend on it
 
         return firebase(project, keys=self.keys_of("firebase"))
+
+    def cloud_run(self, *audiences: str, probes: Iterable[str] = ()) -> Issuer:
+        """``callerid.cloud_run(*audiences)``, with the keys of this issuer and a front door of its own."""
+        from callerid.issuers import cloud_run  # noqa: PLC0415 - minting must not depend on it
+
+        issuer = cloud_run(*audiences, probes=probes, insist=True)
+        return issuer.with_keys(self.google(*audiences).keys)
 
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from callerid.authentication import Authenticator
@@ -92,5 +92,5 @@ def _end(guard: GuardCore, block: _Layer) -> None:
 
 def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
-    trusted = [replace(each, keys=key_source(issuer.keys_of(each.kind.value))) for each in guard.issuers]
+    trusted = [each.with_keys(key_source(issuer.keys_of(each.kind.value))) for each in guard.issuers]
     return {"authenticator": Authenticator(*trusted, leeway=guard.leeway, clock=guard.clock)}

@@ -1,0 +1,151 @@
+"""Tokens without a signature, behind Cloud Run's front door: which are believed, and what shows that it stands open.
+
+The front door of a private service checks the token in ``X-Serverless-Authorization`` if there is one, else the one in
+``Authorization``, and removes its signature. Source: Cloud Run, "Authenticating service-to-service".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from callerid.authentication.bearer import credential
+from callerid.authentication.claims import check_audience, check_claims
+from callerid.authentication.identity import Identity
+from callerid.authentication.jws import is_stripped, parse, parse_stripped
+from callerid.callers import GOOGLE
+from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
+from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
+from callerid.keys import Wait
+
+if TYPE_CHECKING:
+    from callerid.authentication.authenticator import Authenticator
+
+__all__ = ["PATH", "SUBPROTOCOL", "CloudRun"]
+
+PATH: Final = ":path"
+"""The path of a request among what was sent, named as in HTTP/2 (RFC 9113 section 8.3.1): no header has this name."""
+
+SUBPROTOCOL: Final = ":subprotocol"
+"""Those values of ``Authorization`` that were sent in ``Sec-WebSocket-Protocol`` in fact."""
+
+_LONG_EXPIRED: Final = 600
+"""Seconds past ``exp`` after which the front door cannot have let a token in, however slow the way here."""
+
+_NEVER_LET_IN: Final = {
+    Reason.MALFORMED_TOKEN: "something that is not a token",
+    Reason.UNSIGNED: "an unsigned token",
+    Reason.UNKNOWN_ISSUER: "a token that is not Google's",
+    Reason.WRONG_ALGORITHM: "a token with another algorithm than Google's",
+    Reason.BAD_CLAIMS: "a token that is not a Google ID token",
+    Reason.BAD_SIGNATURE: "a forged signature",
+}
+
+_PLAUSIBLE: Final = ""
+"""Of what the front door may have let in."""
+
+
+class CloudRun:
+    """What an authenticator with issuers of the kind `cloud_run` does about tokens without a signature."""
+
+    def __init__(self, authenticator: Authenticator, issuers: tuple[CloudRunIssuer, ...]) -> None:
+        self._authenticator = authenticator
+        self._issuers = issuers
+        self._probes = frozenset[str]().union(*(issuer.probes for issuer in issuers))
+
+    def read(self, text: str, location: CredentialLocation, sent: Mapping[str, Any]) -> Identity:
+        """What a token without a signature proves, sent in this location of a request. It is never cached.
+
+        Raises `Unauthenticated`, and `FrontDoorOpen` once the front door was seen to stand open.
+        """
+        if not location.is_intermediary:
+            _check_header(sent)
+        if any(issuer.front_door.is_open for issuer in self._issuers):
+            raise FrontDoorOpen("Cloud Run's front door stands open, so a token without a signature proves nothing")
+        token = parse_stripped(text)
+        audience = token.claims.get("aud")
+        named = (issuer for issuer in self._issuers if isinstance(audience, str) and audience in issuer.audiences)
+        issuer = next(named, self._issuers[0])
+        if token.issuer not in issuer.accepted_iss:
+            raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {issuer.name}, got {token.issuer[:200]!a}")
+        check_claims(token, issuer, self._authenticator.clock(), self._authenticator.leeway)
+        # Always, whatever audience a rule names: the front door checked for the service's own.
+        check_audience(token.claims["aud"], issuer.audiences)
+        caller = issuer.caller(token.claims)
+        return Identity(via=caller) if location.is_intermediary else Identity(caller)
+
+    def watched(self, sent: Mapping[str, list[str]], identify: Callable[[], Identity | Wait]) -> Identity | Wait:
+        """What ``identify`` gives or raises; and a look at what came, where the front door may stand open."""
+        try:
+            identity = identify()
+        except Refusal:
+            self._watch(sent)
+            raise
+        if not isinstance(identity, Wait) and identity.via is None:
+            caller = identity.caller
+            if caller is None or caller.kind is not GOOGLE:
+                self._watch(sent)
+        return identity
+
+    def _watch(self, sent: Mapping[str, list[str]]) -> None:
+        if any(path in self._probes for path in sent.get(PATH, ())):
+            return
+        checked, own = (self._seen(location, sent) for location in (SERVERLESS_AUTHORIZATION, AUTHORIZATION))
+        # Where it is not certain which of the two was checked, both must be what the front door lets in nobody with: a
+        # caller with a right token in one of them must not be able to spoil it for all others.
+        seen = own if checked is None else checked
+        if _PLAUSIBLE in (checked, own) and seen not in _CERTAIN:
+            return
+        for issuer in self._issuers:
+            issuer.front_door.found_open(f"{seen or 'no credential'}")
+
+    def _seen(self, location: CredentialLocation, sent: Mapping[str, list[str]]) -> str | None:
+        """What came in a location that the front door lets in nobody with; ``None`` where nothing came at all."""
+        values = sent.get(location.header, [])
+        if not location.is_intermediary:
+            values = values[: len(values) - len(sent.get(SUBPROTOCOL, ()))]
+        if not values:
+            return None
+        try:
+            text = credential(location, values)
+            return "another scheme than Bearer" if text is None else self._token_seen(text, location)
+        except BadRequest as refusal:
+            several = refusal.reason is Reason.SEVERAL_CREDENTIALS
+            return _PLAUSIBLE if several else "something that is not a bearer token"
+        except Unauthenticated as refusal:
+            if refusal.reason is Reason.EXPIRED:
+                return self._expired(credential(location, values) or "")
+            return _NEVER_LET_IN.get(refusal.reason, _PLAUSIBLE)
+        except Refusal:  # a key that cannot be had says nothing about the front door
+            return _PLAUSIBLE
+
+    def _token_seen(self, text: str, location: CredentialLocation) -> str:
+        if is_stripped(text):
+            self.read(text, SERVERLESS_AUTHORIZATION, {})
+            return _PLAUSIBLE
+        caller = self._authenticator.read(text, location)
+        return _PLAUSIBLE if isinstance(caller, Wait) or caller.kind is GOOGLE else "a token that is not Google's"
+
+    def _expired(self, text: str) -> str:
+        token = parse_stripped(text) if is_stripped(text) else parse(text)
+        late = self._authenticator.clock() - token.claims["exp"]
+        return _EXPIRED if late > _LONG_EXPIRED else _PLAUSIBLE
+
+
+def _check_header(sent: Mapping[str, Any]) -> None:
+    """Raise `Unauthenticated` where the front door did not check what stands for ``Authorization``."""
+    checked = "X-Serverless-Authorization" if SERVERLESS_AUTHORIZATION.header in sent else ""
+    if SUBPROTOCOL in sent:
+        checked = checked or "Authorization, and not Sec-WebSocket-Protocol"
+    if checked:
+        raise Unauthenticated(
+            Reason.SIGNATURE_REMOVED,
+            f"expected a signed token, since Cloud Run's front door checked {checked}, got one without a signature: "
+            "anybody can write that",
+        )
+
+
+_EXPIRED: Final = "a token that expired over ten minutes ago"
+
+_CERTAIN: Final = frozenset({_EXPIRED, *_NEVER_LET_IN.values(), "a token that is not Google's"})
+"""What is a token, read as such by any front door, and one that it refuses."""
