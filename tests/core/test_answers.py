@@ -20,6 +20,7 @@ from callerid import (
     google,
 )
 from callerid.answers import Answer, Challenge, answer
+from callerid.errors import FrontDoorOpen
 
 INSTANCE = "urn:uuid:7c1d0a4e-0000-4000-8000-000000000000"
 METADATA = "https://orders.example.com/.well-known/oauth-protected-resource"
@@ -63,6 +64,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
     (Forbidden(), 403, "Forbidden", "not_allowed", f'{BARE}, error="insufficient_scope"'),
     (CrossSite(), 403, "Forbidden", "cross_site", None),
     (Unavailable(), 503, "Service Unavailable", "keys_unavailable", None),
+    (FrontDoorOpen(), 503, "Service Unavailable", "front_door_open", None),
 ]
 
 
@@ -86,7 +88,7 @@ def test_each_refusal_has_its_answer(
     assert headers.pop("content-length") == str(len(told.body))
     assert headers.pop("cache-control") == "no-store"
     assert headers.pop("www-authenticate", None) == challenge
-    assert headers.pop("retry-after", None) == ("1" if status == 503 else None)
+    assert headers.pop("retry-after", None) == {"keys_unavailable": "1", "front_door_open": "60"}.get(reason)
     assert headers == {}
     assert all(name == name.lower() for name, _ in told.headers)
 
