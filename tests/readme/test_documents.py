@@ -1,0 +1,42 @@
+"""The documents for contributors name what is there: files, commands, versions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import callerid
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["CONTRIBUTING.md", "SECURITY.md", "README.md"]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_the_files_they_name_exist(name: str) -> None:
+    named = set(re.findall(r"(?:tests|src|examples|bench)/[\w./]*\w|\b[A-Z]+\.md", text_of(name)))
+    assert len(named) >= 5
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_commands_they_name_are_in_the_makefile(name: str) -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+)(?=.*:)", text_of("Makefile")))
+    named = {
+        word
+        for line in re.findall(r"(?m)(?:^ {4}|`)make ([a-z -]+)", text_of(name))
+        for word in line.split("  ")[0].split()
+    }
+    assert sorted(named - targets) == []
+
+
+def test_the_changelog_has_the_current_version_below_what_is_unreleased() -> None:
+    headings = re.findall(r"(?m)^## (\S+)", text_of("CHANGELOG.md"))
+    assert headings[:2] == ["Unreleased", callerid.__version__]
+    versions = [tuple(map(int, version.split("."))) for version in headings[1:]]
+    assert versions == sorted(set(versions), reverse=True)
