@@ -4,7 +4,7 @@ A valid token says who is calling; only a rule says whether they may. So: no rul
 
 The staircase of rooms, each importing only what stands before it::
 
-    errors ← callers ← rules ← policies         pure
+    errors ← callers ← rules ← iam              pure
     errors ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential
     issuers ← authentication                    credentials of a request → verified callers
@@ -36,9 +36,9 @@ from callerid.errors import (
     UnguardedEndpointError,
 )
 from callerid.guard import Guard
+from callerid.iam import rules_from_iam_policy
 from callerid.issuers import Issuer, cloud_run, firebase, google
 from callerid.keys import KeyDocument, KeyFile, KeySource
-from callerid.policies import rules_from_iam_policy
 from callerid.rules import (
     AllOf,
     AnyGoogleAccount,

@@ -21,7 +21,7 @@ STAIRCASE = {
     "errors": (),
     "callers": (),
     "rules": ("errors", "callers"),
-    "policies": ("errors", "rules"),
+    "iam": ("errors", "rules"),
     "keys": ("errors",),
     "issuers": ("errors", "callers", "keys"),
     "authentication": ("errors", "callers", "keys", "issuers"),

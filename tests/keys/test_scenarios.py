@@ -22,7 +22,7 @@ import trio
 from callerid.errors import Unauthenticated, Unavailable
 from callerid.keys import KeySource, KeyStore, store
 from callerid.keys.fetch import Cord, Fetched, FetchError, _got
-from callerid.keys.transport import Answer
+from callerid.keys.transport import KeyResponse
 
 from .asking import ask, ask_async, eventually
 from .made import pem, pem_map, rsa_key
@@ -114,13 +114,13 @@ class Endpoint:
         left = document.max_age - (age if "Age" in shown else 0)
         self.landings.append(Landing(now, document, min(max(left, 60), DAY)))
         body = pem_map({kid: pem(rsa_key(name)) for kid, name in document.keys.items()})
-        return _got(SOURCE, Answer(200, headers, body))
+        return _got(SOURCE, KeyResponse(200, headers, body))
 
     def _fail(self) -> Fetched:
         status, body = self.chance.choice([(500, b""), (302, b""), (200, b"<html>"), (200, b"{}"), (0, b"")])
         if not status:
             raise FetchError("down")
-        return _got(SOURCE, Answer(status, {}, body))
+        return _got(SOURCE, KeyResponse(status, {}, body))
 
 
 @dataclass

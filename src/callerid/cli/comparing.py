@@ -14,7 +14,7 @@ from callerid.access.rows import AccessMap, who_may
 from callerid.algebra import CannotTell, Side, Yes
 from callerid.cli.table import Style
 
-__all__ = ["Changes", "NewAccess", "as_json", "counted"]
+__all__ = ["Comparison", "NewAccess", "as_json", "counted"]
 
 _BREAK = "          "
 """What stands below ``    before: ``."""
@@ -26,7 +26,7 @@ def counted(number: int, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Comparison:
     """What is otherwise than the lock ``file`` says, out of ``total`` rules."""
 
     file: str
@@ -180,7 +180,7 @@ def _side(side: Side | None) -> dict[str, Any] | None:
     }
 
 
-def as_json(result: Changes | NewAccess, found: AccessMap) -> str:
+def as_json(result: Comparison | NewAccess, found: AccessMap) -> str:
     """The result as JSON, with what is wrong with the application itself, and what its map does not show."""
     more = {"problems": list(found.problems), "unseen": list(found.unseen)}
     return json.dumps({**result.members(), **more}, indent=2, ensure_ascii=False)

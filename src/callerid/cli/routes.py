@@ -16,7 +16,7 @@ from callerid.access import AccessMap, access_map, assumed, differences, load, l
 from callerid.access.forms import as_json, as_markdown, as_table, summary, unseen
 from callerid.access.reading import is_wsgi
 from callerid.cli import comparing
-from callerid.cli.comparing import Changes, NewAccess, counted
+from callerid.cli.comparing import Comparison, NewAccess, counted
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
@@ -130,14 +130,14 @@ def _wrapped(lines: list[str], width: int) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)]
 
 
-def _compared(found: AccessMap, asked: Asked) -> Changes | NewAccess | None:
+def _compared(found: AccessMap, asked: Asked) -> Comparison | NewAccess | None:
     file = asked.check or asked.before
     if file is None:
         return None
     lock, name, total = text_of(file), str(file), _total(found)
     try:
         if asked.check is not None:
-            return Changes(name, total, differences(lock, found, name))
+            return Comparison(name, total, differences(lock, found, name))
         return NewAccess(name, total, newcomers(lock, found, name), assumed(lock, found, name))
     except ConfigurationError as error:
         raise CommandError(str(error)) from None

@@ -27,7 +27,7 @@ from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, 
 from callerid.marks import Mark, marks_on
 from callerid.starlette.handover import still_serves
 from callerid.starlette.redirects import redirected
-from callerid.starlette.routes import FULL, NONE, PARTIAL, Dispatch, Place, RouteReader, Step
+from callerid.starlette.routes import FULL, NONE, PARTIAL, Dispatch, RoutePlace, RouteReader, Step
 
 __all__ = ["FastAPIReader"]
 
@@ -56,7 +56,7 @@ class _Included(Step):
 
     __slots__ = ("answer", "included", "inside")
 
-    def __init__(self, around: Place, included: Any, judged: Scope, inside: Step, answer: Any) -> None:
+    def __init__(self, around: RoutePlace, included: Any, judged: Scope, inside: Step, answer: Any) -> None:
         places = (around, *inside.places)
         super().__init__(places, inside.route, inside.serves, judged, inside.path, inside.endpoint, inside.behind)
         self.included, self.inside, self.answer = included, inside, answer
@@ -112,7 +112,7 @@ class FastAPIReader(RouteReader):
         self._api_routers: weakref.WeakValueDictionary[int, APIRouter] = weakref.WeakValueDictionary()
         # Held with what is known of them, so that no other object can come to have their id.
         self._declared: dict[int, tuple[params.Depends, tuple[Mark, ...]]] = {}
-        self._around: dict[int, tuple[tuple[Any, ...], tuple[Place]]] = {}
+        self._around: dict[int, tuple[tuple[Any, ...], tuple[RoutePlace]]] = {}
         self._included: dict[int, _Declared] = {}
 
     # --- which route ---
@@ -177,7 +177,7 @@ class FastAPIReader(RouteReader):
 
     # --- what stands there ---
 
-    def around(self, router: Router) -> tuple[Place, ...]:
+    def around(self, router: Router) -> tuple[RoutePlace, ...]:
         """A router's own dependencies: FastAPI gives them to API routes only, and here they hold for all."""
         if _INCLUDED is None and isinstance(router, APIRouter):
             self._api_routers[id(router)] = router
@@ -187,25 +187,25 @@ class FastAPIReader(RouteReader):
         # What was declared is kept with it: the same id with the same dependencies can only mean the same.
         known = self._around.get(id(router))
         if known is None or known[0] != declared:
-            known = self._around[id(router)] = (declared, (Place("", self._marks_in(declared)),))
+            known = self._around[id(router)] = (declared, (RoutePlace("", self._marks_in(declared)),))
         return known[1]
 
-    def _around_included(self, included: Any) -> Place:
+    def _around_included(self, included: Any) -> RoutePlace:
         dependencies = (*included.include_context.dependencies, *included.original_router.dependencies)
         key = id(included)
         known = self._included.get(key)
         if known is None or known.included() is not included or known.dependencies != dependencies:
             reference = weakref.ref(included, lambda _: self._included.pop(key, None))
-            known = _Declared(reference, dependencies, Place("", self._marks_in(dependencies)))
+            known = _Declared(reference, dependencies, RoutePlace("", self._marks_in(dependencies)))
             self._included[key] = known
         return known.place
 
-    def _standing_around(self, included: Any) -> Iterator[Place]:
+    def _standing_around(self, included: Any) -> Iterator[RoutePlace]:
         """The same, by where it stands."""
-        yield Place("", self._marks_in(included.include_context.dependencies), origin="include")
+        yield RoutePlace("", self._marks_in(included.include_context.dependencies), origin="include")
         router = included.original_router
         condition = "" if _matches_as_fastapi_does(router) else type(router).__name__
-        yield Place("", self._marks_in(router.dependencies), origin="router", condition=condition)
+        yield RoutePlace("", self._marks_in(router.dependencies), origin="router", condition=condition)
 
     def _marks_in(self, dependencies: Iterable[Any]) -> tuple[Mark, ...]:
         return tuple(dict.fromkeys(mark for depends in dependencies for mark in self._marks_behind(depends)))
@@ -222,7 +222,7 @@ class FastAPIReader(RouteReader):
             self._declared[id(depends)] = (depends, marks)
         return self._declared[id(depends)][1]
 
-    def read(self, route: Any, handler: str) -> Place:
+    def read(self, route: Any, handler: str) -> RoutePlace:
         """Read a route, an included route's context, or a group of frontends."""
         place = super().read(route, handler)
         if self._is_documentation(route):
@@ -246,7 +246,7 @@ class FastAPIReader(RouteReader):
         dependant = getattr(route, "dependant", None)
         return "" if dependant is None else problem_with(dependant)
 
-    def source(self, route: Any, place: Place, mark: Mark) -> str:
+    def source(self, route: Any, place: RoutePlace, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
         if mark is self._docs:
             return "docs"
@@ -256,7 +256,7 @@ class FastAPIReader(RouteReader):
             return super().source(route, place, mark)
         return "dependency"
 
-    def _read_unseen(self, route: Any, place: Place) -> Place:
+    def _read_unseen(self, route: Any, place: RoutePlace) -> RoutePlace:
         """What FastAPI tells nothing about: there may be rules that are not seen."""
         if hasattr(route, "original_router"):
             around = self._around_included(route).marks
@@ -290,7 +290,7 @@ class FastAPIReader(RouteReader):
     def _is_documentation(self, route: Any) -> bool:
         return _is_made_by_fastapi(route) and any(route is own for own in self._app.router.routes)
 
-    def check(self, place: Place, policy: Policy, where: str) -> None:
+    def check(self, place: RoutePlace, policy: Policy, where: str) -> None:
         """Raise `ConfigurationError` where a parameter is given what it does not take, or a rule may be unseen."""
         super().check(place, policy, where)
         _check_names(place, policy, where)
@@ -311,14 +311,14 @@ class FastAPIReader(RouteReader):
                     f"write the type of {receiver.name!r} as Annotated[Caller | None, ...]"
                 )
 
-    def table(self, router: Router) -> Iterator[tuple[tuple[Place, ...], BaseRoute]]:
+    def table(self, router: Router) -> Iterator[tuple[tuple[RoutePlace, ...], BaseRoute]]:
         """All routes, those of included routers and frontends among them."""
         for route in tuple(router.routes):
             yield from self._opened((), route)
         for route in tuple(getattr(router, "_low_priority_routes", ())):
             yield (), route
 
-    def _opened(self, places: tuple[Place, ...], route: Any) -> Iterator[tuple[tuple[Place, ...], Any]]:
+    def _opened(self, places: tuple[RoutePlace, ...], route: Any) -> Iterator[tuple[tuple[RoutePlace, ...], Any]]:
         if not _is_included(route):
             yield places, route
             return
@@ -332,7 +332,7 @@ class FastAPIReader(RouteReader):
             yield places, _subject(context.original_route, context)
 
 
-def _check_names(place: Place, policy: Policy, where: str) -> None:
+def _check_names(place: RoutePlace, policy: Policy, where: str) -> None:
     for name in sorted(policy.names.intersection(place.elsewhere)):
         raise ConfigurationError(
             f"{where}: PathParam({name!r}) is judged by the path of a mount, and the endpoint reads {name!r} from the "
@@ -386,7 +386,7 @@ class _Declared(NamedTuple):
 
     included: Callable[[], Any]
     dependencies: tuple[Any, ...]
-    place: Place
+    place: RoutePlace
 
 
 def _copy_with(original: Any, **members: Any) -> Any:

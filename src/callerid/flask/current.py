@@ -20,7 +20,7 @@ from callerid.marks import Mark, unguarded
 __all__ = [
     "ATTRIBUTE",
     "SERVING",
-    "Decision",
+    "Admission",
     "NoCallerError",
     "Serving",
     "caller",
@@ -57,7 +57,7 @@ class Serving(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Decision:
+class Admission:
     """That a request was let in: to what, under which marks and as whom.
 
     ``arguments`` are the path parameters that were looked at. Where the place is ``public`` nobody's identity was read:
@@ -98,7 +98,7 @@ class Decision:
         )
 
 
-def let_in(asked: Request, decision: Decision) -> None:
+def let_in(asked: Request, decision: Admission) -> None:
     """Let a request in: what was judged about it cannot be changed from now on."""
     vars(asked)[ATTRIBUTE] = decision
     kind: Any = type(asked)
@@ -116,7 +116,7 @@ def _judged(kind: type[Request]) -> type[Request]:
 
     def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807
         if name in _JUDGED:
-            decision: Decision | None = getattr(self, ATTRIBUTE, None)
+            decision: Admission | None = getattr(self, ATTRIBUTE, None)
             held = getattr(self, name)
             # Two rules of one path are equal, whatever their methods.
             is_same = held is value or (name == "method" and held == value)
@@ -136,7 +136,7 @@ request_now: Callable[[], Request] = cast("Any", request)._get_current_object  #
 """The request itself, without its proxy. Raises RuntimeError where there is none."""
 
 
-def decision_now() -> Decision | None:
+def decision_now() -> Admission | None:
     """What was decided about the request that runs now; ``None`` if nobody was let in, or there is no request."""
     try:
         return getattr(request_now(), ATTRIBUTE, None)
@@ -158,7 +158,7 @@ def claim(
         decision.check_arguments(_given(function, args, kwargs) if args else kwargs)
 
 
-def _is_served(decision: Decision) -> bool:
+def _is_served(decision: Admission) -> bool:
     return vars(request_now()).get(SERVING) is decision
 
 

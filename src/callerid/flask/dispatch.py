@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Flask
 
 from callerid.errors import ConfigurationError
-from callerid.flask.current import ATTRIBUTE, SERVING, Decision, request_now, tell_of_no_guard, undecided_dispatch
+from callerid.flask.current import ATTRIBUTE, SERVING, Admission, request_now, tell_of_no_guard, undecided_dispatch
 from callerid.flask.protection import Protection
 from callerid.flask.startup_checks import check
 
@@ -71,7 +71,7 @@ def _seat(app: Flask) -> Callable[[], Any]:
 
     def guarded_dispatch() -> Any:
         asked = request_now()
-        decision: Decision | None = getattr(asked, ATTRIBUTE, None)
+        decision: Admission | None = getattr(asked, ATTRIBUTE, None)
         if decision is None:
             raise undecided_dispatch()
         decision.check(app, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
-from callerid.flask.routes import Place
+from callerid.flask.routes import ViewPlace
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import unguarded
 from callerid.paths import BoundTable, Entry, NamedPlace
@@ -28,7 +28,7 @@ class Rules:
         self.default = default
         self.floor = floor
 
-    def policy(self, place: Place, method: str, *, endpoint: bool, table: BoundTable | None = None) -> Policy:
+    def policy(self, place: ViewPlace, method: str, *, endpoint: bool, table: BoundTable | None = None) -> Policy:
         """What must hold at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default counts, too.
 
         ``table`` takes the place of the application's own. Raises `ConfigurationError` for an endpoint that nobody can
@@ -43,14 +43,14 @@ class Rules:
             policy = place.policies[key] = self._policy(place, entry, where, endpoint=endpoint)
         return policy
 
-    def _policy(self, place: Place, entry: Entry | None, where: str, *, endpoint: bool) -> Policy:
+    def _policy(self, place: ViewPlace, entry: Entry | None, where: str, *, endpoint: bool) -> Policy:
         place.check_marks()
         policy = policy_of((self.guard,), self._written(place, entry, endpoint=endpoint), where, endpoint=endpoint)
         for name in policy.names:
             place.check_parameter(name)
         return policy
 
-    def _written(self, place: Place, entry: Entry | None, *, endpoint: bool) -> Iterator[Written]:
+    def _written(self, place: ViewPlace, entry: Entry | None, *, endpoint: bool) -> Iterator[Written]:
         if self.floor is not None:
             yield Written(self.guard, self.floor, FLOOR)
         for mark in place.marks:

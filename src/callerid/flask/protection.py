@@ -22,9 +22,9 @@ from callerid.authorization import Request as AuthorizationRequest
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask.cors import is_preflight
-from callerid.flask.current import ATTRIBUTE, Decision, Serving, let_in
+from callerid.flask.current import ATTRIBUTE, Admission, Serving, let_in
 from callerid.flask.policies import Rules
-from callerid.flask.routes import Known, Place, Reader
+from callerid.flask.routes import Known, Reader, ViewPlace
 from callerid.flask.routing import destination_of
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
@@ -219,7 +219,7 @@ class _Target(NamedTuple):
     """The place that a request is judged by, what is known of it if it serves, and the path parameters there."""
 
     known: Known | None
-    place: Place
+    place: ViewPlace
     endpoint: bool
     arguments: Mapping[str, Any]
 
@@ -235,7 +235,7 @@ class _Settled:
     template: str
     policy: Policy
     known: Known | None
-    decision: Decision | None
+    decision: Admission | None
 
     @classmethod
     def of(cls, serving: Serving, target: _Target, policy: Policy) -> Self:
@@ -248,12 +248,12 @@ class _Settled:
     def route(self) -> str:
         return f"{self.serving.method} {self.template}"
 
-    def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Decision:
+    def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Admission:
         """That a request is let in here. Where it is redirected no view runs, so that no mark is claimed."""
         policy = self.policy
         judged = tuple((name, arguments[name]) for name in policy.names if name in arguments) if policy.names else ()
         marks = policy.marks if self.known is not None else frozenset[Mark]()
-        return Decision(self.serving, judged, marks, self.template, policy.whole.public, caller)
+        return Admission(self.serving, judged, marks, self.template, policy.whole.public, caller)
 
     def holds(self, app: Flask, asked: Request) -> bool:
         """Whether the same would be found out now: nothing else is served, and nothing was marked or replaced since."""

@@ -16,11 +16,11 @@ from callerid.flask.decorator import Marks
 from callerid.marks import ATTRIBUTE, Mark, marks_above, marks_on
 from callerid.paths import METHODS, WEBSOCKET, NamedPlace, Serves
 
-__all__ = ["Known", "Place", "Reader", "named_place", "own_methods"]
+__all__ = ["Known", "Reader", "ViewPlace", "named_place", "own_methods"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class ViewPlace:
     """What is known of a view where it serves a method.
 
     ``above`` are marks that stand above the route's decorator, ``named`` is what a path table knows it by; ``policies``
@@ -55,11 +55,11 @@ class Reader:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self.nowhere = Place("(no route)")
+        self.nowhere = ViewPlace("(no route)")
         """Where Flask knows no route: nothing of the path, or not for this method."""
         self._known: dict[tuple[int, str], Known] = {}
 
-    def place(self, serving: Serving) -> Place:
+    def place(self, serving: Serving) -> ViewPlace:
         """What stands where this is served."""
         known = self.known(serving)
         return self.nowhere if known is None else known.place
@@ -87,10 +87,10 @@ class Reader:
         of_class = (*getattr(view_class, ATTRIBUTE, ()), *marks_on(getattr(view_class, "dispatch_request", None)))
         blueprints = self._on_blueprints(serving.rule.endpoint)
         every = dict.fromkeys((*blueprints, *of_class, *marks_on(view), *marks_on(handler)))
-        place = Place(serving.rule.rule, tuple(every), marks_above(view), serving.rule, named_place(serving.rule))
+        place = ViewPlace(serving.rule.rule, tuple(every), marks_above(view), serving.rule, named_place(serving.rule))
         return Known(count, serving.rule, view, view_class, handler, place, cross_origin_of(view, handler))
 
-    def source(self, place: Place, mark: Mark) -> str:
+    def source(self, place: ViewPlace, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
         endpoint = "" if place.rule is None else place.rule.endpoint
         return "blueprint" if mark in self._on_blueprints(endpoint) else "decorator"
@@ -119,7 +119,7 @@ class Known:
     view: Any
     view_class: Any
     handler: Any
-    place: Place
+    place: ViewPlace
     cross_origin: CrossOrigin | None
 
     def is_still_so(self, method: str) -> bool:

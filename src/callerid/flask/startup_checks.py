@@ -14,7 +14,7 @@ from callerid.flask.cors import cross_origin_of
 from callerid.flask.current import Serving
 from callerid.flask.policies import entry_at
 from callerid.flask.protection import Protection
-from callerid.flask.routes import Place, named_place, own_methods
+from callerid.flask.routes import ViewPlace, named_place, own_methods
 from callerid.guard import log
 from callerid.paths import METHODS, BoundTable
 
@@ -29,7 +29,7 @@ class Found:
     """
 
     method: str
-    place: Place
+    place: ViewPlace
     policy: Policy | None
     problem: str = ""
     view: Any = None
@@ -85,7 +85,7 @@ def _methods(rule: Rule, tables: list[BoundTable]) -> list[str]:
     return [*sorted(told_apart), "*"]
 
 
-def _found(protection: Protection, method: str, place: Place, view: Any) -> Found:
+def _found(protection: Protection, method: str, place: ViewPlace, view: Any) -> Found:
     policy = None
     try:
         policy = protection.rules.policy(place, method, endpoint=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from socket import socket
 
-    from callerid.keys.transport import Answer
+    from callerid.keys.transport import KeyResponse
 
 __all__ = ["Cord", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
 
@@ -107,7 +107,7 @@ def _read(source: KeyFile) -> bytes:
     return body
 
 
-def _got(source: KeySource, answer: Answer) -> Fetched:
+def _got(source: KeySource, answer: KeyResponse) -> Fetched:
     status, headers, body = answer
     if status != 200:
         raise FetchError(f"HTTP status {status}", retry_after=retry_after(headers))

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from callerid.keys.fetch import Cord
     from callerid.keys.source import KeySource
 
-__all__ = ["Answer", "get"]
+__all__ = ["KeyResponse", "get"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
 """Compressed bytes decoded at a time: gzip grows a step to about 1 MB at most before the limit is looked at."""
 
 
-class Answer(NamedTuple):
+class KeyResponse(NamedTuple):
     """The answer to one GET; of other statuses than 200 the body is not read."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def get(source: KeySource, cord: Cord) -> Answer:
+def get(source: KeySource, cord: Cord) -> KeyResponse:
     """The answer to one GET.
 
     No redirects, retries, cookies or credentials. Proxies and certificate bundles named in the environment apply to
@@ -63,7 +63,7 @@ def get(source: KeySource, cord: Cord) -> Answer:
             )
             with response:
                 body = _read(response, source.largest_document) if response.status == 200 else b""
-            return Answer(response.status, response.headers, body)
+            return KeyResponse(response.status, response.headers, body)
     except FetchError:
         raise
     except Exception as error:

@@ -25,7 +25,7 @@ from callerid.starlette.protection import GatedSend, Protection
 from callerid.starlette.redirects import redirected
 from callerid.starlette.route_context import KEY, RouteContext
 from callerid.starlette.routes import LONGEST_CHAIN, NONE, Step, end_of_chain, router_of
-from callerid.starlette.scope import INTRODUCED, Entry, is_served, publish
+from callerid.starlette.scope import INTRODUCED, StateMiddleware, is_served, publish
 
 __all__ = ["GuardedDispatch", "install", "install_in_app"]
 
@@ -258,10 +258,10 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
 
     def build_protected_stack() -> ASGIApp:
         protect(app.router)
-        return Entry(build())
+        return StateMiddleware(build())
 
     protect(app.router)
     app.build_middleware_stack = build_protected_stack  # type: ignore[method-assign]
     if app.middleware_stack is not None:
         protect(end_of_chain(app.middleware_stack))
-        app.middleware_stack = Entry(app.middleware_stack)
+        app.middleware_stack = StateMiddleware(app.middleware_stack)

@@ -24,7 +24,7 @@ from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
 from callerid.paths import BoundTable, first_expiry
 from callerid.starlette.route_context import NO_ENTRIES, RouteChain, RouteContext, TableMatch
-from callerid.starlette.routes import Place, RouteReader
+from callerid.starlette.routes import RoutePlace, RouteReader
 from callerid.starlette.scope import introduce
 
 __all__ = ["GatedSend", "OnRefusal", "Protection"]
@@ -69,7 +69,7 @@ class Protection:
         return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
 
     def decide(
-        self, context: RouteContext, place: Place | None, path: Mapping[str, Any], exchange: Exchange
+        self, context: RouteContext, place: RoutePlace | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
         """As `admit`: ``None`` for a request that is let in at once, else what has to be awaited."""
         context.place, context.path, context.exchange = place, path, exchange
@@ -82,7 +82,7 @@ class Protection:
         return None
 
     async def admit(
-        self, context: RouteContext, place: Place | None, path: Mapping[str, Any], exchange: Exchange
+        self, context: RouteContext, place: RoutePlace | None, path: Mapping[str, Any], exchange: Exchange
     ) -> bool:
         """Decide about a request, before anything else runs; a refusal is answered here.
 
@@ -177,7 +177,7 @@ def _policy(context: RouteContext, match: TableMatch = NO_ENTRIES) -> Policy:
     return policy
 
 
-def _check(context: RouteContext, place: Place, policy: Policy) -> None:
+def _check(context: RouteContext, place: RoutePlace, policy: Policy) -> None:
     if not policy.is_checked:
         reader, where = context.protection.reader, "".join(context.templates)
         reader.check(place, policy, where)
@@ -196,7 +196,7 @@ def _shadow_checks(context: RouteContext) -> list[Check]:
     return _checks(context, _policy(context, match), match)
 
 
-def _as_judged(path: Mapping[str, Any], place: Place | None) -> Mapping[str, Any]:
+def _as_judged(path: Mapping[str, Any], place: RoutePlace | None) -> Mapping[str, Any]:
     """The path as the endpoint will understand it: text that it takes for a number is judged as that number."""
     if place is None or not place.integers:
         return path

@@ -19,7 +19,7 @@ from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEnd
 from callerid.guard import GuardCore
 from callerid.marks import Mark, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
-from callerid.starlette.routes import Place, Step
+from callerid.starlette.routes import RoutePlace, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
@@ -66,7 +66,7 @@ class Span(NamedTuple):
     template: str = ""
     prefixes: tuple[str, ...] = ()
 
-    def through(self, place: Place) -> Span:
+    def through(self, place: RoutePlace) -> Span:
         """The same with one more place."""
         if place.prefix is None:
             return Span(self.template + place.path, self.prefixes)
@@ -88,7 +88,7 @@ class RouteChain:
         parameters: tuple[tuple[str, str], ...] = (),
         templates: tuple[str, ...] = (),
         spans: tuple[Span, ...] = (),
-        place: Place | None = None,
+        place: RoutePlace | None = None,
     ) -> None:
         self.areas, self.parameters, self.templates = areas, parameters, templates
         self.spans = spans
@@ -113,7 +113,7 @@ class RouteChain:
             _keep(protection.chains, self, chain)
         return chain
 
-    def through(self, place: Place) -> RouteChain:
+    def through(self, place: RoutePlace) -> RouteChain:
         """A new chain that goes on past a place, which keeps it: look there first."""
         protection, marks = self.areas[-1]
         chain = RouteChain(
@@ -156,7 +156,7 @@ class RouteContext:
     """The scopes of the middleware outside, which look into them after the request: its own router's first."""
     step: Step | None = None
     """Where the router's table leads, if it leads to a route."""
-    place: Place | None = None
+    place: RoutePlace | None = None
     """Where the request is decided: the endpoint's place, or ``None`` where no endpoint is meant."""
     path: Mapping[str, Any] = MappingProxyType({})
     """The path parameters that the endpoint would get."""
@@ -276,7 +276,7 @@ class RouteContext:
         # What does not cut the path, as a frontend does not, finds its own template at the beginning.
         return "/" + "/".join(path.split("/")[1 + step.places[-1].path.count("/") :])
 
-    def note(self, places: Iterable[Place]) -> None:
+    def note(self, places: Iterable[RoutePlace]) -> None:
         """Take along what stands at these places."""
         for place in places:
             self.chain = place.chains.get(self.chain) or self.chain.through(place)

@@ -27,8 +27,8 @@ __all__ = [
     "LONGEST_CHAIN",
     "NONE",
     "PARTIAL",
-    "Place",
     "Receiver",
+    "RoutePlace",
     "RouteReader",
     "Step",
     "end_of_chain",
@@ -60,7 +60,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Place:
+class RoutePlace:
     """One route as it stands in its table: what is the same for every request that comes to it.
 
     ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
@@ -112,7 +112,7 @@ class Step:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what was found
         self,
-        places: tuple[Place, ...],
+        places: tuple[RoutePlace, ...],
         route: Any,
         serves: tuple[Any, Any],
         judged: Scope,
@@ -180,13 +180,13 @@ class RouteReader:
         """What a router serves where no route matches, if its framework has more than a default answer."""
         return None
 
-    def around(self, router: Router) -> tuple[Place, ...]:
+    def around(self, router: Router) -> tuple[RoutePlace, ...]:
         """What a router asks of everything in it. Raises `ConfigurationError` for rules that only FastAPI reads."""
         if type(router) is not Router and any(rules_for_fastapi(router)):
             raise ConfigurationError(NOT_READ)
         return ()
 
-    def check(self, place: Place, policy: Policy, where: str) -> None:
+    def check(self, place: RoutePlace, policy: Policy, where: str) -> None:
         """Raise `ConfigurationError` where an endpoint cannot be served under its rules.
 
         ``where`` is its whole template, for messages.
@@ -197,7 +197,7 @@ class RouteReader:
             for mark in marks_lost(each)[0]:
                 raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
 
-    def check_lost_marks(self, place: Place, where: str, guards: Collection[GuardCore]) -> None:
+    def check_lost_marks(self, place: RoutePlace, where: str, guards: Collection[GuardCore]) -> None:
         """Raise `ConfigurationError` for a mark on the endpoint by one of these guards that nothing serves.
 
         For when all routes have been read: one of them may serve what was made of the endpoint by marking it.
@@ -207,12 +207,12 @@ class RouteReader:
                 if mark.guard in guards:
                     raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
 
-    def place(self, route: Any, method: str) -> Place:
+    def place(self, route: Any, method: str) -> RoutePlace:
         """What is known of a route where it serves this method, read once."""
         known = self._knowledge(route)
         return self._read_once(known, known.handler(method))[0]
 
-    def _read_once(self, known: _Known, handler: str) -> tuple[Place]:
+    def _read_once(self, known: _Known, handler: str) -> tuple[RoutePlace]:
         places = known.places.get(handler)
         if places is None:
             place = self.read(known.route(), handler)
@@ -239,14 +239,14 @@ class RouteReader:
             self._known[key] = known
         return known
 
-    def read(self, route: Any, handler: str) -> Place:
+    def read(self, route: Any, handler: str) -> RoutePlace:
         """Read a route; ``handler`` names the method of an endpoint class that serves."""
         target, path = self.target(route), _path(route)
         serving = (target, *_methods_of(target, handler))
         for each in serving:
             note_served(each)
         is_mount = isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None
-        return Place(
+        return RoutePlace(
             template=_template(route),
             marks=tuple(dict.fromkeys(mark for each in serving for mark in marks_on(each))),
             serving=serving,
@@ -268,7 +268,7 @@ class RouteReader:
             return getattr(route, "_base_app", None)
         return route.app if isinstance(route, Mount | Host) else getattr(route, "endpoint", None)
 
-    def source(self, route: Any, place: Place, mark: Mark) -> str:
+    def source(self, route: Any, place: RoutePlace, mark: Mark) -> str:
         """Where a mark of this place stands, in a word for the access map."""
         return "mount" if isinstance(route, Mount | Host) else "decorator"
 
@@ -280,7 +280,7 @@ class RouteReader:
             return router_of(route.app)
         return None
 
-    def table(self, router: Router) -> Iterator[tuple[tuple[Place, ...], BaseRoute]]:
+    def table(self, router: Router) -> Iterator[tuple[tuple[RoutePlace, ...], BaseRoute]]:
         """All routes of a router, each with what stands on the way to it."""
         return (((), route) for route in tuple(router.routes))
 
@@ -332,7 +332,7 @@ class _Known:
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
         """As it was when it was read, if anybody had to know."""
-        self.places: dict[str, tuple[Place]] = {}
+        self.places: dict[str, tuple[RoutePlace]] = {}
 
     def handler(self, method: str) -> str:
         """The method of an endpoint class that serves; a client may invent any, and then there is none."""

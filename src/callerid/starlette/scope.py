@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.callers import Caller
 
-__all__ = ["INTRODUCED", "Entry", "RequestState", "introduce", "is_served", "publish"]
+__all__ = ["INTRODUCED", "RequestState", "StateMiddleware", "introduce", "is_served", "publish"]
 
 _CALLER: Final = "caller"
 
@@ -79,7 +79,7 @@ def _shared(scope: Scope) -> MutableMapping[str, Any]:
     return {} if state is None else state
 
 
-class Entry:
+class StateMiddleware:
     """Stands before the middleware of a protected application, which so sees the caller of its own request only."""
 
     def __init__(self, app: ASGIApp) -> None:

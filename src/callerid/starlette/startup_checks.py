@@ -19,7 +19,7 @@ from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
 from callerid.starlette.route_context import RouteContext, TableMatch
-from callerid.starlette.routes import Place, Receiver, RouteReader
+from callerid.starlette.routes import Receiver, RoutePlace, RouteReader
 
 __all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
 
@@ -62,7 +62,7 @@ class Found:
     condition: str = ""
     opaque: bool = False
     is_rest: bool = False
-    place: Place | None = None
+    place: RoutePlace | None = None
     mount: str | None = None
     refuses: bool = False
     begins: Router | None = None
@@ -163,20 +163,24 @@ def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> I
         )
 
 
-def _standing(places: Iterable[Place], otherwise: str) -> dict[Mark, str]:
+def _standing(places: Iterable[RoutePlace], otherwise: str) -> dict[Mark, str]:
     # An included router repeats what stands around it: the outermost place is where it was written.
     inwards = tuple(places)[::-1]
     return {mark: place.origin or otherwise for place in inwards for mark in place.marks}
 
 
-def _at(context: RouteContext, places: tuple[Place, ...]) -> RouteContext:
+def _at(context: RouteContext, places: tuple[RoutePlace, ...]) -> RouteContext:
     here = context.onwards()
     here.note(places)
     return here
 
 
 def _found(
-    context: RouteContext, mounts: tuple[str, ...], route: Any, serving: tuple[Place, str], sources: Mapping[Mark, str]
+    context: RouteContext,
+    mounts: tuple[str, ...],
+    route: Any,
+    serving: tuple[RoutePlace, str],
+    sources: Mapping[Mark, str],
 ) -> Iterator[Found]:
     """What holds at a route; and at those paths below an opaque mount for which a table has entries of their own."""
     place, method = serving
@@ -219,7 +223,7 @@ def _patterns(context: RouteContext, tables: Iterable[BoundTable | None]) -> Ite
                 yield area, pattern, lookup.table.requirements[pattern.text]
 
 
-def _part(context: RouteContext, place: Place, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
+def _part(context: RouteContext, place: RoutePlace, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
     _, pattern, _ = at
     match = _with_part(TableMatch(tuple(whole.entries.items())), at)
     method = {ANY_METHOD: "*", WEBSOCKET: ""}.get(pattern.method, pattern.method)
@@ -236,7 +240,7 @@ def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> Table
     return replace(match, entries=tuple({**dict(match.entries), area: entry}.items()))
 
 
-def _in_shadow(context: RouteContext, place: Place, found: Found) -> Found:
+def _in_shadow(context: RouteContext, place: RoutePlace, found: Found) -> Found:
     """The same, with what is wrong with the shadow tables' rules there: they must be possible, too."""
     if found.problem or not context.has_shadow:
         return found
@@ -257,7 +261,7 @@ def _condition(route: Any) -> str:
     return ""
 
 
-def _judged(context: RouteContext, place: Place, found: Found, match: TableMatch) -> Found:
+def _judged(context: RouteContext, place: RoutePlace, found: Found, match: TableMatch) -> Found:
     try:
         policy = context.policy(endpoint=True, match=match)
         context.protection.reader.check(place, policy, found.template)
