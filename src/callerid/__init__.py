@@ -21,7 +21,7 @@ The staircase of rooms, each importing only what stands before it::
 """
 
 from callerid.authorization import ShadowCounts
-from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind
+from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind, Profile
 from callerid.errors import (
     BadRequest,
     CalleridError,
@@ -90,6 +90,7 @@ __all__ = [
     "Kind",
     "Nobody",
     "PathParam",
+    "Profile",
     "Public",
     "Reason",
     "Refusal",

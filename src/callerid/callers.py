@@ -20,6 +20,7 @@ __all__ = [
     "ComputeEngine",
     "FirebaseFacts",
     "Kind",
+    "Profile",
     "is_project",
 ]
 
@@ -118,6 +119,19 @@ class FirebaseFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What a token says for display: the ``name``, ``picture`` and ``locale`` claims.
+
+    Users write it themselves, so it proves nothing and no rule knows of it. ``picture`` is a URL that nobody has
+    checked. Firebase's tokens have no ``locale``. Source: OpenID Connect Core section 5.1.
+    """
+
+    name: str | None = None
+    picture: str | None = None
+    locale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who is calling: verified, frozen, without the token.
 
@@ -126,7 +140,7 @@ class Caller:
     2). ``email`` is there only if the issuer says it is verified (``has_unverified_email`` says, for the log alone,
     that one came that is not), ``domain`` (the ``hd`` claim) only for people of a Google Workspace. ``firebase`` is
     there for Firebase users and for nobody else. ``via`` is the service that carried the call, ``app`` the app that an
-    App Check token names.
+    App Check token names. ``profile`` is for display alone: it is neither printed nor compared.
 
     ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
     """
@@ -145,6 +159,7 @@ class Caller:
     via: Caller | None = None
     app: str | None = None
     has_unverified_email: bool = field(default=False, repr=False, compare=False)
+    profile: Profile = field(default=Profile(), repr=False, compare=False)
 
     @property
     def name(self) -> str:

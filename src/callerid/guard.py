@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 from callerid.answers import Answer, Challenge, answer
-from callerid.authentication import DEFAULT_SIZE, Authenticator, Identity, Waited, resolve, resolve_async
+from callerid.authentication import (
+    DEFAULT_SIZE,
+    LONGEST_TOKEN,
+    Attempt,
+    Authenticator,
+    Identity,
+    Waited,
+    resolve,
+    resolve_async,
+)
 from callerid.authorization import (
+    TOKEN,
     Requirement,
     ShadowCounts,
     Tally,
+    TokenRequest,
+    allows,
+    check_path,
     check_project,
     combined,
     judge,
@@ -37,8 +50,9 @@ class GuardCore:
     ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
     9728) and ``challenge`` are what refusals say in ``WWW-Authenticate``. ``clock`` gives seconds since the epoch,
     ``timer`` monotonic seconds. ``memory`` is how many verified tokens are remembered (0: none): one seen before costs
-    a look-up, not a signature check. Issuers may be given later, by `trust`; a guard without any protects nothing: that
-    is an error. Raises `ConfigurationError`.
+    a look-up, not a signature check. ``longest_token`` is the longest token that is read, in bytes (at most 16384;
+    servers have limits of their own for headers). Issuers may be given later, by `trust`; a guard without any protects
+    nothing: that is an error. Raises `ConfigurationError`.
 
     What every adapter's ``protect`` or ``CallerMiddleware`` takes:
 
@@ -66,10 +80,13 @@ class GuardCore:
         resource_metadata: str | None = None,
         challenge: Mapping[str, str] = MappingProxyType({}),
         memory: int = DEFAULT_SIZE,
+        longest_token: int = LONGEST_TOKEN,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.authenticator = Authenticator(*issuers, leeway=leeway, memory=memory, clock=clock, timer=timer)
+        self.authenticator = Authenticator(
+            *issuers, leeway=leeway, memory=memory, longest_token=longest_token, clock=clock, timer=timer
+        )
         """Who is calling: issuers, keys, clock and token cache."""
         extra = {} if resource_metadata is None else {"resource_metadata": resource_metadata}
         self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
@@ -78,12 +95,13 @@ class GuardCore:
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, memory, clock and leeway: what serves one serves both."""
+        """A guard with the other's issuers, keys, memory, clock, leeway and limit: what serves one serves both."""
         made = cls(**options)
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
         leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
-        made.authenticator = other.authenticator.like(leeway=leeway, clock=clock)
+        longest = options.get("longest_token", other.authenticator.longest_token)
+        made.authenticator = other.authenticator.like(leeway=leeway, clock=clock, longest_token=longest)
         return made
 
     # --- issuers and their keys ---
@@ -147,25 +165,94 @@ class GuardCore:
 
     # --- one token ---
 
-    def verify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+    def verify(  # noqa: PLR0913 - what a route would have: a rule, an audience, a path and a name
+        self,
+        token: str,
+        rule: Rule | str | None = None,
+        nonce: str | None = None,
+        *,
+        audience: str | Iterable[str] | None = None,
+        path: Mapping[str, Any] = MappingProxyType({}),
+        where: str = TOKEN,
+    ) -> Caller:
         """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
 
-        ``audience`` replaces the issuer's audiences, for Google ID tokens. The caller is known then; whether they may
-        do anything is a rule's to say.
+        For a token that came outside headers: in the first message of a WebSocket, in Socket.IO's ``auth``, in
+        GraphQL's ``connection_init``. With a ``rule`` (or an IAM member string) the caller must satisfy it, and the
+        decision is logged as one about a request is, under the name ``where``; ``path`` are values for its `PathParam`.
+        Without one the caller is known, and whether they may do anything is a rule's to say.
+
+        ``audience`` replaces the issuer's audiences, for Google ID tokens. ``nonce`` is what the token's ``nonce``
+        claim must be, exactly: a token without one, and an empty one, are refused (OpenID Connect Core section
+        3.1.3.7).
+
+        Raises `ConfigurationError` for a rule that could hold without a caller, such as `Public`, and for a path
+        parameter that is not given.
         """
-        return resolve(lambda waited: self._verify(token, audience, waited))
+        return resolve(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
 
-    async def averify(self, token: str, *, audience: str | Iterable[str] | None = None) -> Caller:
+    async def averify(  # noqa: PLR0913 - as above
+        self,
+        token: str,
+        rule: Rule | str | None = None,
+        nonce: str | None = None,
+        *,
+        audience: str | Iterable[str] | None = None,
+        path: Mapping[str, Any] = MappingProxyType({}),
+        where: str = TOKEN,
+    ) -> Caller:
         """As `verify`, without blocking the event loop."""
-        return await resolve_async(lambda waited: self._verify(token, audience, waited))
+        return await resolve_async(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
 
-    def _verify(self, token: str, audience: str | Iterable[str] | None, waited: Waited) -> Caller | Wait:
+    def _verifying(  # noqa: PLR0913 - as above
+        self,
+        token: str,
+        rule: Rule | str | None,
+        nonce: str | None,
+        *,
+        audience: str | Iterable[str] | None,
+        path: Mapping[str, Any],
+        where: str,
+    ) -> Attempt[Caller]:
         self.check_ready()
+        read = partial(self._read, token, nonce)
+        if rule is not None:
+            return TokenRequest(self, read, self.requirement(rule, audience=audience), path, where).authorize
         audiences = named_audiences(audience)
+
+        def attempt(waited: Waited) -> Caller | Wait:
+            caller = read(waited)
+            if not isinstance(caller, Wait):
+                self.authenticator.check_audience(caller, audiences)
+            return caller
+
+        return attempt
+
+    def _read(self, token: str, nonce: str | None, waited: Waited) -> Caller | Wait:
         caller = self.authenticator.read(token, waited=waited)
-        if not isinstance(caller, Wait):
-            self.authenticator.check_audience(caller, audiences)
+        if nonce is not None and not isinstance(caller, Wait):
+            self.authenticator.check_nonce(token, nonce)
         return caller
+
+    def allows(
+        self,
+        caller: Caller | None,
+        rule: Rule | str,
+        path: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        audience: str | Iterable[str] | None = None,
+    ) -> bool:
+        """Whether a caller in hand satisfies a rule (or an IAM member string) now, judged as a request's caller is.
+
+        For what a handler shows or leaves out. ``path`` are values for the rule's `PathParam`, ``audience`` is as for
+        ``allow``. It does no I/O and logs nothing. ``False``, too, once the caller's token has expired or its issuer is
+        trusted no more; for nobody (``None``) as where no credential was sent.
+
+        Raises `ConfigurationError` for a path parameter that is not given.
+        """
+        requirement = self.requirement(rule, audience=audience)
+        check_path(requirement, path)
+        return allows(self, caller, requirement, path)
 
     # --- rules, where they are written ---
 

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 import pickle
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel
 
-from callerid import Caller, ComputeEngine, FirebaseFacts, Kind
+from callerid import (
+    Caller,
+    ComputeEngine,
+    Domain,
+    FirebaseFacts,
+    FirebaseUser,
+    Forbidden,
+    Guard,
+    Kind,
+    Nobody,
+    Profile,
+    Public,
+    Rule,
+    User,
+)
 from callerid.callers import Claims
 
-from .made import caller_of, firebase_token, google_token, person, robot, user
+from .made import about, caller_of, firebase_token, google_token, make_guard, person, robot, user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_a_caller_is_named_as_iam_names_it() -> None:
@@ -76,3 +95,47 @@ def test_a_caller_is_never_read_from_a_request() -> None:
 
 def test_kinds_are_their_own_words() -> None:
     assert [str(kind) for kind in Kind] == ["google", "firebase"]
+
+
+# --- the profile ---
+
+SHOWN = {"name": "Ada L.", "picture": "https://lh3.example.com/a", "locale": "en-GB"}
+
+
+@pytest.mark.parametrize(("mint", "locale"), [(google_token, "en-GB"), (firebase_token, None)])
+def test_the_profile_is_what_the_token_says_for_display(mint: Callable[..., str], locale: str | None) -> None:
+    assert caller_of(mint(**SHOWN)).profile == Profile("Ada L.", "https://lh3.example.com/a", locale)
+    assert caller_of(mint()).profile == Profile()
+    assert caller_of(mint(name=7, picture=["x"], locale="")).profile == Profile()
+
+
+@pytest.mark.parametrize("mint", [google_token, firebase_token])
+def test_the_profile_is_neither_printed_nor_compared_nor_logged(
+    mint: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="callerid")
+    own = {name: value for name, value in SHOWN.items() if name != "locale"}  # a custom claim in Firebase's tokens
+    caller = caller_of(mint(**own))
+    assert caller == caller_of(mint())
+    assert hash(caller) == hash(caller_of(mint()))
+    guard: Guard = make_guard()
+    guard.verify(mint(**own), Domain("example.com") | FirebaseUser())
+    with pytest.raises(Forbidden) as caught:
+        guard.verify(mint(**own), Nobody())
+    records = [str(vars(record)) for record in caplog.records]
+    said = [repr(caller), str(caller), caught.value.why, caught.value.detail, *records]
+    assert len(records) == 2
+    assert not [text for text in said for value in SHOWN.values() if value in text]
+
+
+def test_the_profile_cannot_change() -> None:
+    profile = Profile("Ada L.")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        profile.name = "Eve"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("rule", [User("ada@example.com"), Domain("example.com"), Nobody(), Public()])
+def test_no_rule_knows_of_the_profile(rule: Rule) -> None:
+    shown = dataclasses.replace(person(), profile=Profile("domain:example.com", "x", "y"))
+    assert rule.admits(about(shown)) is rule.admits(about(person()))
+    assert str(rule.explain(about(shown))) == str(rule.explain(about(person())))

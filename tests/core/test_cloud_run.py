@@ -225,3 +225,17 @@ def test_an_issuer_is_checked_when_it_is_made() -> None:
 def test_google_and_cloud_run_for_one_audience_are_two_issuers_of_one_token() -> None:
     with pytest.raises(ConfigurationError, match="two issuers claim"):
         Guard(ISSUER.google(URL), ISSUER.cloud_run(URL))
+
+
+@pytest.mark.parametrize("make", [ISSUER.altered, lambda token, **claims: stripped(ISSUER.altered(token, **claims))])
+def test_a_token_over_our_own_limit_says_nothing_about_the_front_door(make: Any, guard: Guard) -> None:
+    assert ask(guard, own=make(ADA, padding="x" * 9000)) == "401 malformed_token"
+    assert not is_open(guard)
+
+
+def test_what_expired_long_ago_is_read_up_to_the_guards_limit() -> None:
+    guard = Guard(ISSUER.cloud_run(URL, CLIENT), clock=lambda: NOW, longest_token=16_384)
+    late = ISSUER.altered(ADA, iat=NOW - 9000, exp=NOW - 601, padding="x" * 9000)
+    assert ask(guard, own=stripped(ISSUER.altered(ADA, padding="x" * 9000))) == ADA_ALONE
+    assert ask(guard, own=late) == "401 expired"
+    assert is_open(guard)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from callerid import Guard, Reason, Unauthenticated
-from callerid.authentication.jws import LARGEST_TOKEN, is_stripped, parse
+from callerid import ConfigurationError, Guard, Reason, Unauthenticated
+from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, parse
 from callerid.testing.compact import encode, segment
 
-from .made import ISSUER, NOW, assert_silent, google_claims, google_token, signed_text
+from .made import ISSUER, NOW, assert_silent, google_claims, google_token, make_guard, signed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ MALFORMED: list[Row] = [
     ("quotation marks around it", lambda: f'"{GOOD}"'),
     ("its scheme in front", lambda: f"Bearer {GOOD}"),
     ("a comma and another", lambda: f"{GOOD},{GOOD}"),
-    ("a byte too long", lambda: as_long_as(LARGEST_TOKEN + 1)),
+    ("a byte too long", lambda: as_long_as(LONGEST_TOKEN + 1)),
     ("a megabyte", lambda: google_token(filling="x" * 2**20)),
     ("an OAuth access token", lambda: "ya29.a0AfB_byDx"),
     ("an OAuth access token in three parts", lambda: "ya29.c.Kp8B"),
@@ -243,7 +243,7 @@ STRIPPED: list[Row] = [
 
 ACCEPTED: list[Row] = [
     ("the good token itself", lambda: GOOD),
-    ("exactly as long as allowed", lambda: as_long_as(LARGEST_TOKEN)),
+    ("exactly as long as allowed", lambda: as_long_as(LONGEST_TOKEN)),
     ("claims with blanks between", lambda: claims_text(json.dumps(google_claims(), indent=4))),
     ("claims with CR LF and tabs between", lambda: claims_text("\r\n\t" + json.dumps(google_claims()) + "\r\n\t")),
     ("an odd number of bytes", lambda: signed_text(ODD_HEADER, ODD_CLAIMS)),
@@ -394,6 +394,39 @@ def test_the_log_learns_what_was_wrong(make: Callable[[], str], words: str) -> N
 def test_a_text_that_is_hard_to_read_is_refused(claims: str) -> None:
     # What that costs is measured by bench/verifying.py.
     token = f"{HEADER}.{segment(claims.encode())}.{SIGNATURE}"
-    assert len(token) <= LARGEST_TOKEN
+    assert len(token) <= LONGEST_TOKEN
     with pytest.raises(Unauthenticated):
         parse(token)
+
+
+# --- the limit ---
+
+
+def test_the_limit_is_a_setting() -> None:
+    token = google_token(padding="x" * 9000)
+    with pytest.raises(Unauthenticated, match="at most 8192 bytes"):
+        make_guard().verify(token)
+    guard = make_guard(longest_token=16_384)
+    assert guard.verify(token).subject
+    with pytest.raises(Unauthenticated, match="at most 16384 bytes"):
+        guard.verify(google_token(padding="x" * 13_000))
+    with pytest.raises(Unauthenticated, match="at most 100 bytes"):
+        make_guard(longest_token=100).verify(google_token())
+
+
+@pytest.mark.parametrize("limit", [0, -1, 16_385, 8192.0, True, "8192", None, float("inf")])
+def test_a_limit_beyond_what_is_safe_is_an_error(limit: Any) -> None:
+    with pytest.raises(ConfigurationError, match="1 to 16384 bytes"):
+        make_guard(longest_token=limit)
+
+
+def test_a_guard_with_another_limit_does_not_take_what_was_remembered_under_a_higher_one() -> None:
+    token = google_token(padding="x" * 9000)
+    guard = make_guard(longest_token=16_384, memory=7)
+    guard.verify(token)
+    alike, shorter = Guard.like(guard), Guard.like(guard, longest_token=8192)
+    assert alike.verify(token)
+    with pytest.raises(Unauthenticated, match="at most 8192 bytes"):
+        shorter.verify(token)
+    assert shorter.authenticator.cache.size == 7
+    assert shorter.authenticator.keys is guard.authenticator.keys

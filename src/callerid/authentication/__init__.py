@@ -16,11 +16,13 @@ Each module imports only those before it.
 from callerid.authentication.authenticator import Authenticator, Waited
 from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
+from callerid.authentication.jws import LONGEST_TOKEN
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
 __all__ = [
     "DEFAULT_SIZE",
+    "LONGEST_TOKEN",
     "NOBODY",
     "SUBPROTOCOL",
     "Attempt",

@@ -10,23 +10,27 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from hmac import compare_digest
 from typing import Final, TypeAlias, cast
 
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.identity import NOBODY, Identity, joined
-from callerid.authentication.jws import Token, is_stripped, parse
+from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, parse
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import AUTHORIZATION, CloudRunIssuer, CredentialLocation, Issuer
-from callerid.issuers.claims import shown
+from callerid.issuers.claims import bad_claim, shown
 from callerid.keys import CachedKeySet, KeyStore, Wait
 
 __all__ = ["Authenticator", "Waited"]
 
+
+MOST_BYTES: Final = 16_384
+"""The highest limit that ``longest_token`` may set: what reading a token costs grows with its length."""
 
 Waited: TypeAlias = tuple[Wait, ...]
 """What was waited for already, for one request."""
@@ -36,7 +40,8 @@ class Authenticator:
     """Issuers, keys, a token cache and a clock: who is calling. Whether they may is asked elsewhere.
 
     ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
-    ``timer`` monotonic seconds, ``memory`` is the size of the token cache. Raises `ConfigurationError`.
+    ``timer`` monotonic seconds, ``memory`` is the size of the token cache, ``longest_token`` the longest token that is
+    read, in bytes. Raises `ConfigurationError`.
     """
 
     def __init__(
@@ -44,22 +49,33 @@ class Authenticator:
         *issuers: Issuer,
         leeway: float = 30,
         memory: int = DEFAULT_SIZE,
+        longest_token: int = LONGEST_TOKEN,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
             raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
+        if type(longest_token) is not int or not 1 <= longest_token <= MOST_BYTES:
+            raise ConfigurationError(f"longest_token= is 1 to {MOST_BYTES} bytes, not {longest_token!r}")
         self.leeway = leeway
+        self.longest_token = longest_token
         self.clock = clock
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
         self.trusted = Trusted()
         self.trust(*issuers)
 
-    def like(self, *, leeway: float, clock: Callable[[], float]) -> Authenticator:
-        """Another authenticator of the same issuers, with the same keys and token cache."""
-        made = Authenticator(*self.issuers, leeway=leeway, clock=clock)
-        made.keys, made.cache = self.keys, self.cache
+    def like(self, *, leeway: float, clock: Callable[[], float], longest_token: int) -> Authenticator:
+        """Another authenticator of the same issuers, with the same keys and token cache.
+
+        The cache is its own where its longest token is another: what one has read, the other may refuse.
+        """
+        made = Authenticator(
+            *self.issuers, leeway=leeway, memory=self.cache.size, longest_token=longest_token, clock=clock
+        )
+        made.keys = self.keys
+        if longest_token == self.longest_token:
+            made.cache = self.cache
         return made
 
     @property
@@ -146,10 +162,21 @@ class Authenticator:
 
     def read(self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()) -> Caller | Wait:
         """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
+        if type(text) is not str:  # a message's member may be anything
+            raise Unauthenticated(Reason.MALFORMED_TOKEN, f"expected a token, got a {type(text).__name__}")
         found = self._verified(text, location, waited)
         if isinstance(found, Wait):
             return found
         return cast("Caller", found.via if location.is_intermediary else found.caller)
+
+    def check_nonce(self, text: str, nonce: str) -> None:
+        """Whether a token that was verified has this ``nonce``, compared in constant time. Raises `Unauthenticated`."""
+        if not isinstance(nonce, str):
+            raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
+        came = parse(text, self.longest_token).claims.get("nonce")
+        expected = nonce.encode("utf-8", "surrogatepass")
+        if type(came) is not str or not expected or not compare_digest(came.encode(), expected):
+            raise bad_claim("nonce", "the one that was asked for", "none" if came is None else "another")
 
     def _verified(
         self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None
@@ -161,7 +188,7 @@ class Authenticator:
             seen = self._seen(digest)
             if seen is not None:
                 return seen
-        token = parse(text)
+        token = parse(text, self.longest_token)
         issuer = self._issuer(token, location)
         begins_at = check_claims(token, issuer, self.clock(), self.leeway)
         keys = self.keys.ring(issuer.keys, issuer.algorithm)

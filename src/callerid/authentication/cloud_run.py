@@ -62,7 +62,7 @@ class CloudRun:
             _check_header(sent)
         if any(issuer.front_door.is_open for issuer in self._issuers):
             raise FrontDoorOpen("Cloud Run's front door stands open, so a token without a signature proves nothing")
-        token = parse_stripped(text)
+        token = parse_stripped(text, self._authenticator.longest_token)
         audience = token.claims.get("aud")
         named = (issuer for issuer in self._issuers if isinstance(audience, str) and audience in issuer.audiences)
         issuer = next(named, self._issuers[0])
@@ -120,6 +120,8 @@ class CloudRun:
             return _PLAUSIBLE
 
     def _token_seen(self, text: str, location: CredentialLocation) -> str:
+        if len(text) > self._authenticator.longest_token:
+            return _PLAUSIBLE  # our limit is not the front door's
         if is_stripped(text):
             self.read(text, SERVERLESS_AUTHORIZATION, {})
             return _PLAUSIBLE
@@ -127,7 +129,8 @@ class CloudRun:
         return _PLAUSIBLE if isinstance(caller, Wait) or caller.kind is GOOGLE else "a token that is not Google's"
 
     def _expired(self, text: str) -> str:
-        token = parse_stripped(text) if is_stripped(text) else parse(text)
+        longest = self._authenticator.longest_token
+        token = parse_stripped(text, longest) if is_stripped(text) else parse(text, longest)
         late = self._authenticator.clock() - token.claims["exp"]
         return _EXPIRED if late > _LONG_EXPIRED else _PLAUSIBLE
 

@@ -16,10 +16,10 @@ from typing import Any, cast
 
 from callerid.errors import Reason, Unauthenticated
 
-__all__ = ["LARGEST_TOKEN", "REMOVED_SIGNATURE", "Token", "is_stripped", "parse", "parse_stripped"]
+__all__ = ["LONGEST_TOKEN", "REMOVED_SIGNATURE", "Token", "is_stripped", "parse", "parse_stripped"]
 
-LARGEST_TOKEN = 8192
-"""The longest token that is read, in bytes. Google's are under 2 kB; custom claims add at most 1 kB."""
+LONGEST_TOKEN = 8192
+"""The longest token that is read by default, in bytes. Google's are under 2 kB; custom claims add at most 1 kB."""
 
 DEEPEST_NESTING = 32
 """How deep JSON may nest: bounded before the parser runs, which would otherwise recurse as deep as it is told."""
@@ -62,15 +62,15 @@ def is_stripped(text: str) -> bool:
     return text.endswith(_STRIPPED_ENDING)
 
 
-def parse(text: str) -> Token:
+def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
     """Take a token apart.
 
-    Raises `Unauthenticated`: larger than `LARGEST_TOKEN`; not three parts of canonical unpadded base64url; header or
-    claims not one JSON object each in UTF-8, without duplicate members (RFC 7515 section 4, RFC 7519 section 4), NaN,
+    Raises `Unauthenticated`: over ``longest`` bytes; not three parts of canonical unpadded base64url; header or claims
+    not one JSON object each in UTF-8, without duplicate members (RFC 7515 section 4, RFC 7519 section 4), NaN,
     infinities, NUL, lone surrogates (RFC 7493 section 2.1) or deep nesting; ``crit`` or ``b64`` present (RFC 7515
     section 4.1.11, RFC 7797: we understand no extension); no signature; no ``alg``, ``kid`` or ``iss`` in text form.
     """
-    _check_length(text)
+    _check_length(text, longest)
     if is_stripped(text):
         raise Unauthenticated(
             Reason.SIGNATURE_REMOVED,
@@ -90,21 +90,21 @@ def parse(text: str) -> Token:
     return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, _decoded(signature))
 
 
-def parse_stripped(text: str) -> Token:
+def parse_stripped(text: str, longest: int = LONGEST_TOKEN) -> Token:
     """Take a token apart whose signature Cloud Run's front door removed, as strictly; its signature is empty.
 
     It proves nothing by itself: only that it was checked, where a front door that checks tokens let it in.
     """
-    _check_length(text)
+    _check_length(text, longest)
     signed, header, payload, _ = _split(text)
     kid, algorithm = _header(header)
     claims = _object(_decoded(payload), "claims")
     return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, b"")
 
 
-def _check_length(text: str) -> None:
-    if len(text) > LARGEST_TOKEN:
-        raise _malformed(f"a token of at most {LARGEST_TOKEN} bytes", f"{len(text)} characters")
+def _check_length(text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise _malformed(f"a token of at most {longest} bytes", f"{len(text)} characters")
 
 
 def _split(text: str) -> tuple[bytes, bytes, bytes, bytes]:

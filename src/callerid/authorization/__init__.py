@@ -8,6 +8,7 @@
     policy          what holds at one place, with where it was written
     shadow          other rules judged beside, never an answer
     authorize       from a request to a decision that was logged: what every adapter calls
+    outside         the same for a token that came outside headers, and for a caller in hand
 
 Each module imports only those before it.
 """
@@ -15,6 +16,7 @@ Each module imports only those before it.
 from callerid.authorization.authorize import Request, Shadow, authorize, conclude
 from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
+from callerid.authorization.outside import TOKEN, TokenRequest, allows, check_path
 from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
@@ -29,6 +31,7 @@ __all__ = [
     "DEFAULT",
     "FLOOR",
     "TABLE",
+    "TOKEN",
     "Check",
     "Credentials",
     "Decision",
@@ -40,8 +43,11 @@ __all__ = [
     "Shadow",
     "ShadowCounts",
     "Tally",
+    "TokenRequest",
     "Written",
+    "allows",
     "authorize",
+    "check_path",
     "check_project",
     "combined",
     "conclude",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from callerid.callers import Profile
 from callerid.errors import Reason, Unauthenticated
 
-__all__ = ["bad_claim", "date_claim", "object_claim", "shown", "text_claim", "verified_email"]
+__all__ = ["bad_claim", "date_claim", "object_claim", "profile", "shown", "text_claim", "verified_email"]
 
 LATEST_DATE = 253_402_300_799
 """The last second of the year 9999: a date past it is a mistake or a trick, and may not fit other programs' clocks."""
@@ -50,6 +51,11 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
     if flag is not None and type(flag) is not bool:
         raise bad_claim("email_verified", "true or false", f"a {type(flag).__name__}")
     return email if email and flag is True else None
+
+
+def profile(claims: Mapping[str, Any], *names: str) -> Profile:
+    """What these claims say for display. A value that is no text is left out: nothing depends on it."""
+    return Profile(**{name: value for name in names if type(value := claims.get(name)) is str and value})
 
 
 def bad_claim(name: str, expected: str, actual: str) -> Unauthenticated:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
-from callerid.issuers.claims import date_claim, object_claim, text_claim, verified_email
+from callerid.issuers.claims import date_claim, object_claim, profile, text_claim, verified_email
 from callerid.issuers.issuer import Issuer, asking
 from callerid.keys import AnySource, key_source
 
@@ -47,6 +47,7 @@ class FirebaseIssuer(Issuer):
             expires_at=float(claims["exp"]),
             email=email,
             has_unverified_email=email is None and bool(claims.get("email")),
+            profile=profile(claims, "name", "picture"),
             firebase=FirebaseFacts(
                 project=self.project,
                 uid=claims["sub"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from callerid.callers import GOOGLE, Caller, ComputeEngine, Kind
-from callerid.issuers.claims import bad_claim, object_claim, text_claim, verified_email
+from callerid.issuers.claims import bad_claim, object_claim, profile, text_claim, verified_email
 from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Issuer, audience_set
 from callerid.keys import AnySource, key_source
 
@@ -44,6 +44,7 @@ class GoogleIssuer(Issuer):
             is_service_account=is_service,
             compute_engine=_compute_engine(claims) if is_service else None,
             has_unverified_email=email is None and bool(claims.get("email")),
+            profile=profile(claims, "name", "picture", "locale"),
         )
 
 
