@@ -1,4 +1,4 @@
-"""Real servers in threads, on free loopback ports, and requests as they are, byte by byte."""
+"""ASGI servers in threads, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ import hypercorn.asyncio
 import hypercorn.config
 import uvicorn
 
-__all__ = ["ASGI_SERVERS", "Address", "listening", "raw", "serving"]
+from tests.servers import Address, listening, raw
 
-Address = tuple[str, int]
+__all__ = ["ASGI_SERVERS", "serving"]
 
 ASGI_SERVERS = ("uvicorn", "hypercorn")
-
-
-@contextlib.contextmanager
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener
 
 
 @contextlib.contextmanager
@@ -73,24 +67,3 @@ def _hypercorn(app: Any, listener: socket.socket, **options: Any) -> Iterator[No
 
 
 _SERVERS = {"uvicorn": _uvicorn, "hypercorn": _hypercorn}
-
-
-def raw(address: Address, data: bytes) -> bytes:
-    """Send bytes as they are, and read until the server closes or is silent."""
-    received = b""
-    with socket.create_connection(address, timeout=30) as connection:
-        connection.sendall(data)
-        with contextlib.suppress(TimeoutError, ConnectionResetError):
-            while chunk := connection.recv(65536):
-                received += chunk
-    return received
-
-
-def request(target: str, *headers: str, method: str = "GET") -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", "Host: orders.example.com", "Connection: close", *headers, "", ""]
-    return "\r\n".join(lines).encode("latin-1")
-
-
-def status(address: Address, target: str, *headers: str, method: str = "GET") -> int:
-    answer = raw(address, request(target, *headers, method=method))
-    return int(answer.split(b" ", 2)[1]) if answer else 0

@@ -19,9 +19,10 @@ from mcp.shared.exceptions import MCPError
 
 from callerid import Guard, Nobody
 from callerid.asgi import CallerMiddleware
+from tests.servers import Address, raw, request
 from tests.starlette.world import AT_HAND, ROBOTS, STAFF, token
 
-from .servers import Address, raw, request, serving
+from .servers import serving
 
 pytestmark = pytest.mark.server
 

@@ -19,9 +19,10 @@ from starlette.testclient import TestClient
 
 from callerid import ConfigurationError, Nobody, Public
 from callerid.asgi import CallerMiddleware
+from tests.servers import Address, status
 from tests.starlette.world import OTHERS, STAFF, ask, dial, statuses
 
-from .servers import Address, serving, status
+from .servers import serving
 from .world import GUARD, Plain, guarded
 
 

@@ -15,9 +15,10 @@ from websockets.sync.client import connect
 from callerid import Guard, Nobody, Public
 from callerid.asgi import CallerMiddleware, WebSockets
 from callerid.authentication.jws import parse
+from tests.servers import Address, raw, request, status
 from tests.starlette.world import AT_HAND, STAFF, ask, issuer, statuses, token
 
-from .servers import ASGI_SERVERS, Address, raw, request, serving, status
+from .servers import ASGI_SERVERS, serving
 from .world import GUARD, Plain, guarded
 
 pytestmark = pytest.mark.server

@@ -14,7 +14,7 @@ TESTS = ROOT / "tests"
 
 # How a test module starts a server: by itself, or by a helper of its folder.
 STARTS_A_SERVER = re.compile(
-    r'uvicorn\.Server\(|waitress\.server\.|"-m", "gunicorn"|\.servers import .*\bserving\b|stages import .*\bserve\b'
+    r'uvicorn\.Server\(|"-m", "gunicorn"|\bservers import .*\b(serving|gunicorn|waitress)\b|stages import .*\bserve\b'
 )
 
 

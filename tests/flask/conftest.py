@@ -11,7 +11,7 @@ from callerid.testing import LocalIssuer
 from .world import Diary, issuer, new_guard
 
 # Installed by the extra `dev` only, and not for the lowest versions.
-NEEDED = {"test_servers.py": ("gunicorn", "hypercorn", "waitress"), "test_cross_origin.py": ("flask_cors",)}
+NEEDED = {"test_servers.py": ("gunicorn", "waitress"), "test_cross_origin.py": ("flask_cors",)}
 collect_ignore = [name for name, needed in NEEDED.items() if not all(map(find_spec, needed))]
 
 

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import waitress.server
 
 from callerid.testing import LocalIssuer
-from tests.asgi.servers import Address, listening, raw, request, status
+from tests.servers import Address, gunicorn, raw, request, status, waitress
 
 from . import served
 from .world import ROBOT, URL
 
 pytestmark = pytest.mark.server
 
-ROOT = Path(__file__).parents[2]
+APPLICATION = "tests.flask.served:application()"
 
 
 @pytest.fixture(scope="module")
@@ -42,46 +37,10 @@ def _empty(diary: Path) -> None:
     diary.write_text("", encoding="utf-8")
 
 
-@contextlib.contextmanager
-def waitress_server() -> Iterator[Address]:
-    with listening() as listener:
-        server = waitress.server.create_server(served.application(), sockets=[listener], threads=4)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            yield listener.getsockname()
-        finally:
-            server.trigger.pull_trigger(server.close)  # in its own thread
-            thread.join(40)
-            server.task_dispatcher.shutdown()
-
-
-@contextlib.contextmanager
-def gunicorn_server(*options: str) -> Iterator[Address]:
-    with listening() as listener:
-        fd = listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{fd}", "--no-control-socket", *options]
-        process = subprocess.Popen(
-            [*command, "tests.flask.served:application()"],
-            cwd=ROOT,
-            pass_fds=[fd],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
-        )
-        try:
-            assert status(listener.getsockname(), "/public") == 200
-            yield listener.getsockname()
-        finally:
-            process.terminate()
-            _, said = process.communicate(timeout=40)
-            assert "Traceback" not in said, said
-
-
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[Address]]] = {
-    "waitress": waitress_server,
-    "gunicorn-sync": lambda: gunicorn_server("--workers", "1"),
-    "gunicorn-threads-preload": lambda: gunicorn_server("--workers", "2", "--threads", "4", "--preload"),
+    "waitress": lambda: waitress(served.application()),
+    "gunicorn-sync": lambda: gunicorn(APPLICATION, "--workers", "1"),
+    "gunicorn-threads-preload": lambda: gunicorn(APPLICATION, "--workers", "2", "--threads", "4", "--preload"),
 }
 
 

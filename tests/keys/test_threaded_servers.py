@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from http.client import HTTPConnection
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from callerid import KeySource
 from callerid.testing import LocalIssuer
+from tests.servers import Address, gunicorn, waitress
 
 from . import served
 from .servers import HOST, KeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.server
 
-ROOT = Path(__file__).parents[2]
 THREADS = 8
 COLD_CALLERS = 2 * THREADS
 MAY_WAIT = KeySource("https://host.example/").waiting_threads
@@ -44,54 +38,19 @@ def answer(port: int, path: str, token: str | None = None) -> tuple[int, str | N
         connection.close()
 
 
-@contextmanager
-def gunicorn(listener: socket.socket) -> Iterator[None]:
-    fd = listener.fileno()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{fd}", "--no-control-socket", "--threads"]
-    process = subprocess.Popen(
-        [*command, str(THREADS), "tests.keys.served:application()"],
-        cwd=ROOT,
-        pass_fds=[fd],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        _, said = process.communicate(timeout=40)
-        assert "Traceback" not in said, said
+SERVERS: dict[str, Callable[[], AbstractContextManager[Address]]] = {
+    "gunicorn": lambda: gunicorn("tests.keys.served:application()", "--threads", str(THREADS)),
+    "waitress": lambda: waitress(served.application(), threads=THREADS),
+}
 
 
-@contextmanager
-def waitress(listener: socket.socket) -> Iterator[None]:
-    import waitress.server
-
-    server = waitress.server.create_server(served.application(), sockets=[listener], threads=THREADS)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.trigger.pull_trigger(server.close)  # in its own thread
-        thread.join(40)
-        server.task_dispatcher.shutdown()
-
-
-SERVERS: list[Callable[[socket.socket], AbstractContextManager[None]]] = [
-    server for server in (gunicorn, waitress) if find_spec(server.__name__)
-]
-
-
-@pytest.mark.parametrize("serve", SERVERS, ids=lambda serve: serve.__name__)
+@pytest.mark.parametrize("name", [name for name in SERVERS if find_spec(name)])
 def test_while_cold_callers_wait_the_others_get_503_at_once_and_the_public_route_is_served(
-    serve: Callable[[socket.socket], AbstractContextManager[None]], server: KeyServer, monkeypatch: pytest.MonkeyPatch
+    name: str, server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERVED_KEYS", server.url)
     server.close_gate()
-    with LocalIssuer() as issuer, socket.create_server((HOST, 0)) as listener, serve(listener):
-        port = listener.getsockname()[1]
+    with LocalIssuer() as issuer, SERVERS[name]() as (_, port):
         server.body = issuer.pem_document().encode()
         token = issuer.service_account("queue@shop-prod.iam.gserviceaccount.com", audience=served.URL)
         assert answer(port, "/public")[0] == 200

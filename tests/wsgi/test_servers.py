@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,14 +13,13 @@ from typing import Any
 import bottle
 import falcon
 import pytest
-import waitress.server
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
 
 from callerid import Nobody, Public
 from callerid.testing import LocalIssuer
 from tests.asgi.djangos import configure
-from tests.asgi.servers import Address, listening, raw, request, status
+from tests.servers import Address, gunicorn, raw, request, status, waitress
 from tests.starlette.world import STAFF
 
 from . import served
@@ -32,7 +27,7 @@ from .world import ask, guarded, statuses
 
 pytestmark = pytest.mark.server
 
-ROOT = Path(__file__).parents[2]
+APPLICATION = "tests.wsgi.served:application()"
 
 
 @pytest.fixture(scope="module")
@@ -57,46 +52,10 @@ class Served:
     name: str
 
 
-@contextlib.contextmanager
-def waitress_server() -> Iterator[Address]:
-    with listening() as listener:
-        server = waitress.server.create_server(served.application(), sockets=[listener], threads=4)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            yield listener.getsockname()
-        finally:
-            server.trigger.pull_trigger(server.close)  # in its own thread
-            thread.join(40)
-            server.task_dispatcher.shutdown()
-
-
-@contextlib.contextmanager
-def gunicorn_server(*options: str) -> Iterator[Address]:
-    with listening() as listener:
-        fd = listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{fd}", "--no-control-socket", *options]
-        process = subprocess.Popen(
-            [*command, "tests.wsgi.served:application()"],
-            cwd=ROOT,
-            pass_fds=[fd],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
-        )
-        try:
-            assert status(listener.getsockname(), "/public") == 200
-            yield listener.getsockname()
-        finally:
-            process.terminate()
-            _, said = process.communicate(timeout=40)
-            assert "Traceback" not in said, said
-
-
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[Address]]] = {
-    "waitress": waitress_server,
-    "gunicorn-sync": lambda: gunicorn_server("--workers", "2"),
-    "gunicorn-threads-preload": lambda: gunicorn_server("--workers", "2", "--threads", "4", "--preload"),
+    "waitress": lambda: waitress(served.application()),
+    "gunicorn-sync": lambda: gunicorn(APPLICATION, "--workers", "2"),
+    "gunicorn-threads-preload": lambda: gunicorn(APPLICATION, "--workers", "2", "--threads", "4", "--preload"),
 }
 
 

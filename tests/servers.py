@@ -1,0 +1,85 @@
+"""WSGI servers on free loopback ports, and requests to any server as they are, byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Address", "gunicorn", "listening", "raw", "request", "status", "waitress"]
+
+Address = tuple[str, int]
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def waitress(application: Any, *, threads: int = 4) -> Iterator[Address]:
+    """Waitress in a thread; gives its address."""
+    import waitress.server
+
+    with listening() as listener:
+        server = waitress.server.create_server(application, sockets=[listener], threads=threads)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.trigger.pull_trigger(server.close)  # in its own thread
+            thread.join(40)
+            server.task_dispatcher.shutdown()
+
+
+@contextlib.contextmanager
+def gunicorn(application: str, *options: str) -> Iterator[Address]:
+    """Gunicorn in processes of its own; gives its address. ``application`` is named as on its command line."""
+    with listening() as listener:
+        fd = listener.fileno()
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{fd}", "--no-control-socket", *options]
+        process = subprocess.Popen(
+            [*command, application],
+            cwd=ROOT,
+            pass_fds=[fd],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
+        )
+        try:
+            yield listener.getsockname()
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=40)
+            assert "Traceback" not in said, said
+
+
+def raw(address: Address, data: bytes) -> bytes:
+    """Send bytes as they are, and read until the server closes or is silent."""
+    received = b""
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(data)
+        with contextlib.suppress(TimeoutError, ConnectionResetError):
+            while chunk := connection.recv(65536):
+                received += chunk
+    return received
+
+
+def request(target: str, *headers: str, method: str = "GET") -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: orders.example.com", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def status(address: Address, target: str, *headers: str, method: str = "GET") -> int:
+    answer = raw(address, request(target, *headers, method=method))
+    return int(answer.split(b" ", 2)[1]) if answer else 0
