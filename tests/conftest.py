@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+import requests
 from hypothesis import settings
 
 # No test measures how long computing takes: it says as much about the machine as about the code.
@@ -12,3 +16,16 @@ settings.load_profile("unhurried")
 def pytest_make_parametrize_id(val: object) -> str | None:
     """No token in a test's name: it would be printed, and be another one in each of xdist's workers."""
     return "token" if isinstance(val, str) and val.removeprefix("Bearer ").startswith("eyJ") else None
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def http() -> Iterator[requests.Session]:
+    """A client that takes no proxy from the environment."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-import pytest
-
 # Installed by the extra `dev` only, and not for the lowest versions.
 NEEDED = {
     "test_prefixes_elsewhere.py": ("django", "falcon", "litestar", "quart"),
@@ -12,8 +10,3 @@ NEEDED = {
     "test_prefixes.py": ("hypercorn",),
 }
 collect_ignore = [name for name, modules in NEEDED.items() if not all(map(find_spec, modules))]
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)

@@ -19,8 +19,8 @@ from mcp.shared.exceptions import MCPError
 
 from callerid import Guard, Nobody
 from callerid.asgi import CallerMiddleware
+from tests.fixtures import AT_HAND, ROBOTS, STAFF, token
 from tests.servers import Address, raw, request
-from tests.starlette.world import AT_HAND, ROBOTS, STAFF, token
 
 from .servers import serving
 

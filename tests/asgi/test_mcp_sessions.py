@@ -21,7 +21,8 @@ from callerid import AnyGoogleAccount, ConfigurationError, FirebaseUser, Guard, 
 from callerid.asgi import McpSessions
 from callerid.fastapi import Guard as FastAPIGuard
 from callerid.testing import LocalIssuer
-from tests.starlette.world import AT_HAND, CLIENT, ask, asked, closed, statuses
+from tests.fixtures import AT_HAND, CLIENT
+from tests.starlette.world import ask, asked, closed, statuses
 from tests.starlette.world import dial as handshake
 
 from .world import Plain, guarded

@@ -31,22 +31,8 @@ from callerid.answers import Answer
 from callerid.asgi import CallerMiddleware
 from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer, as_caller, google_person
-from tests.starlette.world import (
-    AT_HAND,
-    CLIENT,
-    OTHERS,
-    ROBOT,
-    STAFF,
-    URL,
-    ask,
-    asked,
-    closed,
-    dial,
-    during_fetch,
-    status,
-    statuses,
-    token,
-)
+from tests.fixtures import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, token
+from tests.starlette.world import ask, asked, closed, dial, during_fetch, status, statuses
 
 from .world import GUARD, Plain, guarded
 

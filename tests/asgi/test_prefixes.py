@@ -19,8 +19,9 @@ from starlette.testclient import TestClient
 
 from callerid import ConfigurationError, Nobody, Public
 from callerid.asgi import CallerMiddleware
+from tests.fixtures import OTHERS, STAFF
 from tests.servers import Address, status
-from tests.starlette.world import OTHERS, STAFF, ask, dial, statuses
+from tests.starlette.world import ask, dial, statuses
 
 from .servers import serving
 from .world import GUARD, Plain, guarded

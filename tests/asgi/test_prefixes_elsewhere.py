@@ -22,7 +22,8 @@ from starlette.routing import Mount
 from callerid import Nobody, Public
 from callerid.applications import cors_inside
 from callerid.asgi.prefixes import Prefixes
-from tests.starlette.world import OTHERS, STAFF, ask, closed, scope_of, statuses
+from tests.fixtures import OTHERS, STAFF
+from tests.starlette.world import ask, closed, scope_of, statuses
 
 from .djangos import configure
 from .test_prefixes import ADMIN, SEGMENTS, fastapi, without_prefix

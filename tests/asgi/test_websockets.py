@@ -14,7 +14,8 @@ from callerid.asgi.websockets import serve_until
 from callerid.authentication.jws import parse
 from callerid.testing import LocalIssuer
 from tests import held_time
-from tests.starlette.world import AT_HAND, ROBOT, ROBOTS, URL, ask, dial, scope_of, token
+from tests.fixtures import AT_HAND, ROBOT, ROBOTS, URL, token
+from tests.starlette.world import ask, dial, scope_of
 
 from .world import LEFT, Conversation, Plain, converse, guarded
 

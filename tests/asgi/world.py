@@ -12,7 +12,8 @@ from callerid.asgi import CallerMiddleware
 from callerid.authentication.jws import parse
 from callerid.guard import GuardCore
 from tests import held_time
-from tests.starlette.world import AT_HAND, STAFF, issuer, scope_of
+from tests.fixtures import AT_HAND, STAFF, issuer
+from tests.starlette.world import scope_of
 
 __all__ = ["GUARD", "LEFT", "Conversation", "Plain", "converse", "guarded"]
 

@@ -181,13 +181,6 @@ def test_an_issuer_stays_until_it_is_interrupted(
 
 
 @pytest.fixture
-def http() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-@pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT as a terminal's user has it; what a script runs in the background is born deaf to it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

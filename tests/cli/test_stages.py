@@ -28,13 +28,6 @@ def keys_of(issuer: LocalIssuer) -> dict[str, str]:
 
 
 @pytest.fixture
-def http() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-@pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The processes of a test, which have all ended when it does."""
     started: list[subprocess.Popen[bytes]] = []

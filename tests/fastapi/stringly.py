@@ -8,8 +8,9 @@ from fastapi import Depends, FastAPI, Request
 
 from callerid import Caller, Public
 from callerid.fastapi import Guard
+from tests.fixtures import STAFF
 
-from .world import STAFF, new_guard
+from .world import new_guard
 
 guard = new_guard()
 Staff = Annotated[Caller, guard.allow(STAFF)]

@@ -10,8 +10,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from callerid import FirebaseUser, PathParam, Public, UnguardedEndpointError
+from tests.fixtures import STAFF
 
-from .world import STAFF, Seen, ask, closed, dial, start, statuses
+from .world import Seen, ask, closed, dial, start, statuses
 
 OWNER = FirebaseUser(PathParam("user"))
 

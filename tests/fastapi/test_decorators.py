@@ -11,8 +11,9 @@ from fastapi.responses import StreamingResponse
 
 from callerid import Domain, Public, UnguardedEndpointError
 from callerid.fastapi import Guard
+from tests.fixtures import OTHERS, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, STAFF, ask, closed, dial, new_guard, status, statuses
+from .world import KEEPS_INCLUDES, ask, closed, dial, new_guard, status, statuses
 
 
 async def coroutine(seen: list[str], q: int = 1) -> str:

@@ -9,8 +9,9 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import SecurityScopes
 
 from callerid import Caller, ConfigurationError, Domain, Public, ServiceAccount
+from tests.fixtures import OTHERS, ROBOT, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, ROBOT, STAFF, Seen, ask, closed, dial, new_guard, start, status, statuses
+from .world import KEEPS_INCLUDES, Seen, ask, closed, dial, new_guard, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 
@@ -289,7 +290,7 @@ def test_an_impossible_route_added_later_answers_500_and_the_others_go_on() -> N
 
 
 def test_an_audience_of_a_route_is_asked_of_its_tokens() -> None:
-    from .world import URL, issuer
+    from tests.fixtures import URL, issuer
 
     guard = new_guard()
     app = FastAPI()

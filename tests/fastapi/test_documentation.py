@@ -8,8 +8,9 @@ from fastapi.responses import PlainTextResponse
 
 from callerid import ConfigurationError, Public, Tenant
 from callerid.fastapi import Guard
+from tests.fixtures import CLIENT, OTHERS, STAFF, URL, issuer
 
-from .world import CLIENT, OTHERS, STAFF, URL, closed, issuer, new_guard, start, status, statuses
+from .world import closed, new_guard, start, status, statuses
 
 DOCS = ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect")
 

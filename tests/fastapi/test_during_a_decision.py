@@ -10,8 +10,9 @@ from starlette.routing import Mount
 
 from callerid import Caller, FirebaseUser, PathParam, Public
 from callerid.fastapi import Guard
+from tests.fixtures import STAFF
 
-from .world import KEEPS_INCLUDES, STAFF, ask, closed, status
+from .world import KEEPS_INCLUDES, ask, closed, status
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from callerid import Caller, CalleridError, ConfigurationError, Public
 from callerid.fastapi import Guard
 from callerid.fastapi.parameters import problem_with
+from tests.fixtures import OTHERS, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, STAFF, ask, closed, new_guard, start, status
+from .world import KEEPS_INCLUDES, ask, closed, new_guard, start, status
 
 guard = new_guard()
 allow = guard.allow(STAFF)

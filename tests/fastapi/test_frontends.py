@@ -9,8 +9,9 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from callerid import Caller, Domain, Public
+from tests.fixtures import OTHERS, STAFF
 
-from .world import HAS_FRONTENDS, OTHERS, STAFF, Seen, ask, closed, dial, start, status, statuses
+from .world import HAS_FRONTENDS, Seen, ask, closed, dial, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 

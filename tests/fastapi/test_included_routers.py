@@ -13,8 +13,9 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 from callerid import Caller, ConfigurationError, Nobody, Public
 from callerid.access import access_map
 from callerid.fastapi import routes as reading
+from tests.fixtures import OTHERS, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, STAFF, Seen, ask, closed, dial, start, status, statuses
+from .world import KEEPS_INCLUDES, Seen, ask, closed, dial, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 

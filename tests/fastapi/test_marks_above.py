@@ -7,8 +7,9 @@ from fastapi import APIRouter, FastAPI, WebSocket
 
 from callerid import ConfigurationError, Public, User
 from callerid.fastapi import Guard
+from tests.fixtures import STAFF
 
-from .world import STAFF, closed, dial, start, status, statuses
+from .world import closed, dial, start, status, statuses
 
 
 def of_an_operation(app: FastAPI, guard: Guard) -> None:

@@ -9,8 +9,9 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from callerid import Caller, Public, ServiceAccount
 from callerid.fastapi import Guard
+from tests.fixtures import OTHERS, ROBOT, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, ROBOT, STAFF, Seen, ask, closed, new_guard, start, status, statuses
+from .world import KEEPS_INCLUDES, Seen, ask, closed, new_guard, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Form, Header, Pat
 from pydantic import BaseModel
 
 from callerid import ConfigurationError, FirebaseUser, PathParam
+from tests.fixtures import STAFF
 
-from .world import STAFF, ask, new_guard, start, statuses
+from .world import ask, new_guard, start, statuses
 
 guard = new_guard()
 OWNER = FirebaseUser(PathParam("user_id"))

@@ -8,8 +8,9 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader
 
 from callerid import Caller, Public
+from tests.fixtures import OTHERS, STAFF
 
-from .world import OTHERS, STAFF, ask, closed, new_guard, start
+from .world import ask, closed, new_guard, start
 
 NEEDED: list[dict[str, list[str]]] = [{"callerid": []}]
 

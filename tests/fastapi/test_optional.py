@@ -8,8 +8,9 @@ from fastapi import APIRouter, FastAPI
 
 from callerid import Caller, ConfigurationError, Domain, Public, Rule, ServiceAccount, Via
 from callerid.rules import Facts
+from tests.fixtures import OTHERS, ROBOT, STAFF
 
-from .world import OTHERS, ROBOT, STAFF, ask, closed, new_guard, start, status, statuses
+from .world import ask, closed, new_guard, start, status, statuses
 
 guard = new_guard()
 EITHER = Public() | STAFF

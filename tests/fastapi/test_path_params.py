@@ -11,8 +11,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from callerid import Caller, ConfigurationError, FirebaseUser, PathParam, Public, User
 from callerid.fastapi import Guard
+from tests.fixtures import CLIENT, STAFF, URL, issuer
 
-from .world import CLIENT, STAFF, URL, ask, closed, issuer, new_guard, start, status, statuses
+from .world import ask, closed, new_guard, start, status, statuses
 
 guard = new_guard()
 OWNER = FirebaseUser(PathParam("user_id"))

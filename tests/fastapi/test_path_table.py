@@ -14,23 +14,9 @@ from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam
 from callerid.access import access_map
 from callerid.fastapi import Guard
 from callerid.starlette import Guard as StarletteGuard
+from tests.fixtures import OTHERS, ROBOT, STAFF, URL, issuer
 
-from .world import (
-    HAS_FRONTENDS,
-    KEEPS_INCLUDES,
-    OTHERS,
-    ROBOT,
-    STAFF,
-    URL,
-    ask,
-    closed,
-    dial,
-    issuer,
-    new_guard,
-    start,
-    status,
-    statuses,
-)
+from .world import HAS_FRONTENDS, KEEPS_INCLUDES, ask, closed, dial, new_guard, start, status, statuses
 
 ROBOTS = ServiceAccount(ROBOT)
 OWNER = FirebaseUser(PathParam("user_id"))

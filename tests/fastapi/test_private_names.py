@@ -13,8 +13,9 @@ from fastapi.routing import APIRoute
 
 from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam, Public, Rule
 from callerid.fastapi import routes as reading
+from tests.fixtures import OTHERS, STAFF
 
-from .world import HAS_FRONTENDS, KEEPS_INCLUDES, OTHERS, STAFF, closed, dial, new_guard, start, status, statuses
+from .world import HAS_FRONTENDS, KEEPS_INCLUDES, closed, dial, new_guard, start, status, statuses
 
 VERSION = tuple(int(part) for part in fastapi.__version__.split(".")[:2])
 CALLERS = (None, "staff", "outsider", "robot", "ada@gmail.com", "u1")

@@ -6,8 +6,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from callerid import Nobody, Public
+from tests.fixtures import OTHERS
 
-from .world import HAS_FRONTENDS, OTHERS, ask, closed, start, status, statuses
+from .world import HAS_FRONTENDS, ask, closed, start, status, statuses
 
 CALLERS = (None, "staff", "outsider")
 

@@ -14,8 +14,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse,
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from callerid import Caller, Public, Refusal
+from tests.fixtures import ROBOT, STAFF
 
-from .world import ROBOT, STAFF, Seen, ask, bearer, closed, dial, new_guard, scope_of, start, status, statuses
+from .world import Seen, ask, bearer, closed, dial, new_guard, scope_of, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 

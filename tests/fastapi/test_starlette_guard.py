@@ -11,8 +11,9 @@ from starlette.routing import Mount
 from callerid import Caller, ConfigurationError
 from callerid.fastapi import Guard
 from callerid.starlette import Guard as StarletteGuard
+from tests.fixtures import OTHERS, STAFF
 
-from .world import KEEPS_INCLUDES, OTHERS, STAFF, new_guard, start, statuses
+from .world import KEEPS_INCLUDES, new_guard, start, statuses
 
 
 def plain() -> StarletteGuard:

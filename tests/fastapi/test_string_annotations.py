@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
 from callerid import ConfigurationError, Public
+from tests.fixtures import OTHERS
 
 from . import stringly
-from .world import OTHERS, ask, closed, dial, start, statuses
+from .world import ask, closed, dial, start, statuses
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A guard, callers of every kind, and an ASGI driver that shows what ran and what was read."""
 
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,17 +9,9 @@ import anyio
 import fastapi.routing
 from fastapi import FastAPI
 
-from callerid import Domain, Rule
+from callerid import Rule
 from callerid.fastapi import Guard
-from callerid.testing import LocalIssuer
-
-URL = "https://orders.example.com"
-CLIENT = "1234-abc.apps.googleusercontent.com"
-ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
-STAFF = Domain("example.com")
-OTHERS = Domain("other.com")
-
-issuer = LocalIssuer()
+from tests.fixtures import AT_HAND, STAFF, token
 
 KEEPS_INCLUDES = hasattr(fastapi.routing, "_IncludedRouter")
 """FastAPI 0.137 and newer: an included router stays one; before, its routes were copied, plain ones without rules."""
@@ -29,22 +20,8 @@ HAS_FRONTENDS = hasattr(fastapi.APIRouter, "frontend")
 """FastAPI 0.139 and newer."""
 
 
-@functools.cache
-def token(who: str) -> str:
-    """``staff``, ``outsider``, ``robot``, an address at gmail.com, or else a Firebase user's id."""
-    if who == "staff":
-        return issuer.workspace_person("ada@example.com")
-    if who == "outsider":
-        return issuer.workspace_person("eve@other.com")
-    if who == "robot":
-        return issuer.service_account(ROBOT, audience=URL)
-    if "@" in who:
-        return issuer.person(who)
-    return issuer.firebase_user(who)
-
-
 def new_guard(**options: Any) -> Guard:
-    return Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod"), **options)
+    return Guard(*AT_HAND, **options)
 
 
 def closed(default: Rule = STAFF, *, app: FastAPI | None = None, **options: Any) -> tuple[FastAPI, Guard]:

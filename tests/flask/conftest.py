@@ -7,8 +7,9 @@ import pytest
 
 from callerid.flask import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import issuer
 
-from .world import Diary, issuer, new_guard
+from .world import Diary, new_guard
 
 # Installed by the extra `dev` only, and not for the lowest versions.
 NEEDED = {"test_servers.py": ("gunicorn", "waitress"), "test_cross_origin.py": ("flask_cors",)}

@@ -11,7 +11,7 @@ from flask.views import MethodView
 
 from callerid import FirebaseUser, PathParam, Public, ServiceAccount, firebase, google
 from callerid.flask import Guard, caller, current_caller
-from tests.starlette.world import CLIENT, ROBOT, STAFF, URL
+from tests.fixtures import CLIENT, ROBOT, STAFF, URL
 
 
 def wrote(text: str) -> str:

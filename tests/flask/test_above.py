@@ -11,9 +11,10 @@ from flask.views import MethodView
 
 from callerid import ConfigurationError, Public
 from callerid.flask import Guard
+from tests.fixtures import OTHERS, STAFF
 
 from .test_marks import KINDS
-from .world import OTHERS, STAFF, Diary, closed, keeping, new_guard, only_others, status, statuses
+from .world import Diary, closed, keeping, new_guard, only_others, status, statuses
 
 
 def refuses_to_start(app: Flask, route: str, path: str = "/elsewhere") -> bool:

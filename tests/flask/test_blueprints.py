@@ -10,8 +10,9 @@ from flask import Blueprint, Flask
 
 from callerid import ConfigurationError, FirebaseUser, PathParam, Public, User
 from callerid.flask import Guard
+from tests.fixtures import OTHERS, STAFF
 
-from .world import OTHERS, STAFF, Diary, closed, new_guard, only_others, status, statuses
+from .world import Diary, closed, new_guard, only_others, status, statuses
 
 
 def blueprint(ran: Diary, name: str = "bp", **options: Any) -> Blueprint:

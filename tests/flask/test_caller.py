@@ -13,8 +13,9 @@ from werkzeug.test import EnvironBuilder
 from callerid import Caller, CalleridError, ConfigurationError, Domain, FirebaseUser, Public, ServiceAccount, Via
 from callerid.flask import Guard, NoCallerError, caller, current_caller
 from callerid.testing import as_caller, google_person
+from tests.fixtures import CLIENT, OTHERS, ROBOT, STAFF, URL, issuer, token
 
-from .world import CLIENT, OTHERS, ROBOT, STAFF, URL, Diary, ask, closed, hiding, issuer, status, token
+from .world import Diary, ask, closed, hiding, status
 
 VISITOR = Public() | FirebaseUser()
 

@@ -15,8 +15,9 @@ from werkzeug.exceptions import NotFound
 from callerid import Public, UnguardedEndpointError
 from callerid.flask import Guard, caller
 from callerid.testing import LocalIssuer
+from tests.fixtures import OTHERS, OWNER, ROBOTS, STAFF, token
 
-from .world import OTHERS, OWNER, ROBOTS, STAFF, Diary, ask, closed, new_guard, status, statuses, token
+from .world import Diary, ask, closed, new_guard, status, statuses
 
 Change = Callable[[Flask], None]
 

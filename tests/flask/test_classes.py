@@ -11,8 +11,9 @@ from werkzeug.routing import Rule
 
 from callerid import Public, User
 from callerid.flask import Guard
+from tests.fixtures import OTHERS, ROBOTS, STAFF
 
-from .world import OTHERS, ROBOTS, STAFF, Diary, closed, keeping, only_others, status, statuses
+from .world import Diary, closed, keeping, only_others, status, statuses
 
 DIARY = Diary()
 

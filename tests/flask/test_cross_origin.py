@@ -15,8 +15,9 @@ from flask_cors import CORS, cross_origin
 
 from callerid.flask import Guard
 from callerid.flask.cors import cross_origin_of
+from tests.fixtures import OTHERS
 
-from .world import OTHERS, Diary, ask, closed, hiding, keeping, status, statuses
+from .world import Diary, ask, closed, hiding, keeping, status, statuses
 
 ORIGIN = "https://shop.example.com"
 ELSEWHERE = "https://evil.example"

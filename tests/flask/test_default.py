@@ -15,8 +15,9 @@ from werkzeug.routing import Rule
 from callerid import Domain, Nobody, Public, Unauthenticated
 from callerid.flask import Guard, OnRefusal, current_caller
 from callerid.guard import GuardCore
+from tests.fixtures import OTHERS, STAFF
 
-from .world import OTHERS, STAFF, Diary, ask, closed, only_others, status, statuses
+from .world import Diary, ask, closed, only_others, status, statuses
 
 PREFLIGHT = {"Origin": "https://shop.example.com", "Access-Control-Request-Method": "GET"}
 

@@ -8,8 +8,9 @@ import pytest
 from flask import Blueprint, Flask
 
 from callerid.flask import Guard
+from tests.fixtures import OTHERS
 
-from .world import OTHERS, Diary, closed, status, statuses
+from .world import Diary, closed, status, statuses
 
 SAID = "the application 'other' serves it without one"
 

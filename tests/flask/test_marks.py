@@ -12,22 +12,9 @@ from flask import Flask
 
 from callerid import ConfigurationError, Public, UnguardedEndpointError
 from callerid.flask import Guard
+from tests.fixtures import OTHERS, OWNER, ROBOTS, STAFF
 
-from .world import (
-    OTHERS,
-    OWNER,
-    ROBOTS,
-    STAFF,
-    Diary,
-    ask,
-    closed,
-    hiding,
-    keeping,
-    new_guard,
-    only_others,
-    status,
-    statuses,
-)
+from .world import Diary, ask, closed, hiding, keeping, new_guard, only_others, status, statuses
 
 Kind = Callable[[Diary], Any]
 KINDS: dict[str, Kind] = {}

@@ -11,8 +11,9 @@ from flask.views import MethodView
 
 from callerid import Public
 from callerid.flask import Guard
+from tests.fixtures import OTHERS, STAFF
 
-from .world import OTHERS, STAFF, Diary, ask, closed, status, statuses
+from .world import Diary, ask, closed, status, statuses
 
 ORIGIN = "https://shop.example.com"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}

@@ -12,8 +12,9 @@ from werkzeug.routing import BaseConverter, Map, RequestRedirect, ValidationErro
 from callerid import Nobody, Public
 from callerid.flask import Guard
 from callerid.flask.routing import adapter_at, served
+from tests.fixtures import OTHERS, OWNER, STAFF
 
-from .world import OTHERS, OWNER, STAFF, Diary, ask, closed, keeping, status, statuses
+from .world import Diary, ask, closed, keeping, status, statuses
 
 EVERYBODY = (None, "outsider", "staff")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from callerid.testing import LocalIssuer
+from tests.fixtures import ROBOT, URL
 from tests.servers import Address, gunicorn, raw, request, status, waitress
 
 from . import served
-from .world import ROBOT, URL
 
 pytestmark = pytest.mark.server
 

@@ -19,26 +19,9 @@ from callerid.flask import Guard, current_caller
 from callerid.flask.current import SERVING, request_now
 from callerid.flask.protection import Protection
 from callerid.testing import as_caller, google_person
+from tests.fixtures import AT_HAND, CLIENT, OTHERS, OWNER, ROBOTS, STAFF, URL, issuer, token
 
-from .world import (
-    AT_HAND,
-    CLIENT,
-    OTHERS,
-    OWNER,
-    ROBOTS,
-    STAFF,
-    URL,
-    Diary,
-    ask,
-    closed,
-    issuer,
-    keeping,
-    new_guard,
-    only_others,
-    status,
-    statuses,
-    token,
-)
+from .world import Diary, ask, closed, keeping, new_guard, only_others, status, statuses
 
 RULES = {"public": Public(), "staff": STAFF, "others": OTHERS}
 EXPECTED = {"public": [200, 200, 200], "staff": [401, 200, 403], "others": [401, 403, 200]}

@@ -13,8 +13,9 @@ from werkzeug.routing import UnicodeConverter
 from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam, Public, Tenant
 from callerid.flask import Guard
 from callerid.flask.startup_checks import check, survey
+from tests.fixtures import OTHERS, OWNER, ROBOTS, STAFF, URL
 
-from .world import OTHERS, OWNER, ROBOTS, STAFF, URL, Diary, closed, new_guard, status, statuses
+from .world import Diary, closed, new_guard, status, statuses
 
 
 @pytest.mark.parametrize(

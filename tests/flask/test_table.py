@@ -12,8 +12,9 @@ from werkzeug.routing import BaseConverter
 from callerid import ConfigurationError, FirebaseUser, Nobody, PathParam, Public, ServiceAccount, User
 from callerid.flask import Guard
 from callerid.flask.startup_checks import survey
+from tests.fixtures import OTHERS, ROBOT, ROBOTS, STAFF, URL, issuer
 
-from .world import OTHERS, ROBOT, ROBOTS, STAFF, URL, Diary, ask, closed, issuer, only_others, status, statuses
+from .world import Diary, ask, closed, only_others, status, statuses
 
 
 @pytest.fixture

@@ -11,35 +11,14 @@ from werkzeug.test import TestResponse
 
 from callerid.flask import Guard
 from callerid.testing import LocalIssuer
-from tests.starlette.world import AT_HAND, CLIENT, OTHERS, OWNER, ROBOT, ROBOTS, STAFF, URL, issuer, token
-
-__all__ = [
-    "AT_HAND",
-    "CLIENT",
-    "OTHERS",
-    "OWNER",
-    "ROBOT",
-    "ROBOTS",
-    "STAFF",
-    "URL",
-    "Diary",
-    "ask",
-    "closed",
-    "issuer",
-    "new_guard",
-    "only_others",
-    "status",
-    "statuses",
-    "token",
-]
+from tests.fixtures import AT_HAND, STAFF, issuers_of, token
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def new_guard(remote: LocalIssuer | None = None, **options: Any) -> Guard:
     """Its keys are at hand, or those of a serving issuer, which have to be fetched."""
-    issuers = AT_HAND if remote is None else (remote.google(URL, CLIENT), remote.firebase("shop-prod"))
-    return Guard(*issuers, **options)
+    return Guard(*(AT_HAND if remote is None else issuers_of(remote)), **options)
 
 
 def closed(guard: Guard | None = None, *, default: Any = STAFF, app: Flask | None = None, **options: Any) -> Flask:

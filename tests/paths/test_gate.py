@@ -12,7 +12,7 @@ from callerid import AnyGoogleAccount, Domain, FirebaseUser, Guard, Nobody, Path
 from callerid.authentication import resolve
 from callerid.guard import Requirement
 from callerid.paths import Admitted, Gate, Readings, Refused
-from tests.starlette.world import AT_HAND, CLIENT, OTHERS, STAFF, URL, token
+from tests.fixtures import AT_HAND, CLIENT, OTHERS, STAFF, URL, token
 
 GUARD = Guard(*AT_HAND)
 Routes = Mapping[str, Rule | Requirement]

@@ -6,13 +6,9 @@ import pytest
 
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import issuer
 
-from .world import Diary, issuer, new_guard
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+from .world import Diary, new_guard
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Match, Mount, Route, Router
 from callerid import ConfigurationError, Public
 from callerid.starlette import Guard, route_context
 from callerid.testing import LocalIssuer
+from tests.fixtures import OTHERS, OWNER, STAFF
 
-from .world import OTHERS, OWNER, STAFF, Diary, ask, asked, closed, dial, during_fetch, new_guard, status, statuses
+from .world import Diary, ask, asked, closed, dial, during_fetch, new_guard, status, statuses
 
 Change = Callable[[Starlette, Diary], Any]
 

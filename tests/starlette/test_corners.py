@@ -17,8 +17,9 @@ from callerid.authorization import Check, Decision, evaluate
 from callerid.errors import Reason, UnguardedEndpointError
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import STAFF
 from tests.rollout.world import CLIENT, CLOCK, DAY, ISSUER, MIDNIGHT, Clock
-from tests.starlette.world import STAFF, Diary, Opaque, ask, closed, scope_of
+from tests.starlette.world import Diary, Opaque, ask, closed, scope_of
 from tests.starlette.world import new_guard as remote_guard
 
 

@@ -18,8 +18,9 @@ from starlette.websockets import WebSocket
 
 from callerid import Domain, Nobody, Public
 from callerid.starlette import Guard
+from tests.fixtures import OTHERS, STAFF
 
-from .world import OTHERS, STAFF, Diary, ask, closed, dial, new_guard, status, statuses
+from .world import Diary, ask, closed, dial, new_guard, status, statuses
 
 STANDARD = ("type", "method", "path", "root_path", "headers", "query_string", "scheme", "server")
 

@@ -23,9 +23,10 @@ from starlette.websockets import WebSocket
 from callerid import Nobody, Public, UnguardedEndpointError, User
 from callerid.marks import marks_on
 from callerid.starlette import Guard
+from tests.fixtures import OTHERS, STAFF
 
 from .test_startup import start
-from .world import OTHERS, STAFF, Diary, Reply, ask, closed, dial, new_guard, status, statuses
+from .world import Diary, Reply, ask, closed, dial, new_guard, status, statuses
 
 
 def only_others(app: Any, path: str = "/", **options: Any) -> bool:

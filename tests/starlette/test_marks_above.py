@@ -16,9 +16,10 @@ from starlette.websockets import WebSocket
 
 from callerid import ConfigurationError, Public
 from callerid.starlette import Guard
+from tests.fixtures import OTHERS, STAFF
 
 from .test_startup import start
-from .world import OTHERS, STAFF, Diary, ask, closed, dial, new_guard, statuses
+from .world import Diary, ask, closed, dial, new_guard, statuses
 
 ABOVE = r"/x: guard\.allow\(.*\) stands above this route's decorator"
 F = TypeVar("F", bound=Callable[..., Any])

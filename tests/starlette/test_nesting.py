@@ -17,8 +17,9 @@ from starlette.staticfiles import StaticFiles
 
 from callerid import Nobody, Public, User
 from callerid.starlette import Guard
+from tests.fixtures import OTHERS, OWNER, STAFF
 
-from .world import OTHERS, OWNER, STAFF, Diary, ask, closed, dial, new_guard, status, statuses
+from .world import Diary, ask, closed, dial, new_guard, status, statuses
 
 Wrap = Callable[[Any], Any]
 

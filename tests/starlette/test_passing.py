@@ -24,22 +24,9 @@ from starlette.types import Receive, Scope, Send
 from callerid import AnyGoogleAccount, Public
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import OTHERS, OWNER, STAFF, issuer
 
-from .world import (
-    OTHERS,
-    OWNER,
-    STAFF,
-    Diary,
-    Reply,
-    ask,
-    asked,
-    closed,
-    dialled,
-    issuer,
-    new_guard,
-    status,
-    statuses,
-)
+from .world import Diary, Reply, ask, asked, closed, dialled, new_guard, status, statuses
 
 
 async def whoami(request: Request) -> Response:

@@ -19,26 +19,9 @@ from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam
 from callerid.access import access_map
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import AT_HAND, OTHERS, OWNER, ROBOT, ROBOTS, STAFF, URL, issuer
 
-from .world import (
-    AT_HAND,
-    OTHERS,
-    OWNER,
-    ROBOT,
-    ROBOTS,
-    STAFF,
-    URL,
-    Diary,
-    ask,
-    asked,
-    closed,
-    dial,
-    during_fetch,
-    issuer,
-    new_guard,
-    status,
-    statuses,
-)
+from .world import Diary, ask, asked, closed, dial, during_fetch, new_guard, status, statuses
 
 STRANGERS = (None, "outsider", "robot", "staff")
 

@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from callerid import Nobody, Public
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
+from tests.fixtures import OTHERS, OWNER, STAFF
 
-from .world import OTHERS, OWNER, STAFF, Diary, ask, asked, closed, during_fetch, new_guard, status, statuses
+from .world import Diary, ask, asked, closed, during_fetch, new_guard, status, statuses
 
 CALLERS = (None, "staff", "outsider")
 

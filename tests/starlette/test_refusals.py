@@ -15,8 +15,9 @@ from starlette.websockets import WebSocket
 
 from callerid import ConfigurationError, Nobody, Public, Reason, Refusal, Unauthenticated
 from callerid.starlette import Guard
+from tests.fixtures import AT_HAND, OTHERS, STAFF, token
 
-from .world import AT_HAND, OTHERS, STAFF, Diary, ask, closed, dial, new_guard, raw, status, statuses, token
+from .world import Diary, ask, closed, dial, new_guard, raw, status, statuses
 
 
 def test_a_stranger_runs_nothing_and_has_no_body_read(ran: Diary, backend: str) -> None:

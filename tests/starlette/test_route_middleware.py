@@ -15,8 +15,9 @@ from starlette.routing import Match, Mount, Route, WebSocketRoute
 from callerid import ConfigurationError, Public, UnguardedEndpointError
 from callerid.starlette import Guard
 from callerid.starlette.route_middleware import compare_at_endpoint
+from tests.fixtures import OWNER, STAFF
 
-from .world import OWNER, STAFF, Diary, ask, closed, dial, statuses
+from .world import Diary, ask, closed, dial, statuses
 
 OVERRIDE = {"x-http-method-override": "DELETE"}
 

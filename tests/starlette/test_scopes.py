@@ -19,8 +19,9 @@ from callerid import AnyGoogleAccount, Public
 from callerid.starlette import Guard
 from callerid.starlette.scope import RequestState
 from callerid.testing import LocalIssuer
+from tests.fixtures import OWNER, STAFF
 
-from .world import OWNER, STAFF, Diary, Reply, ask, asked, closed, new_guard, raw, scope_of
+from .world import Diary, Reply, ask, asked, closed, new_guard, raw, scope_of
 
 
 async def whoami(request: Request) -> Response:

@@ -21,8 +21,9 @@ from websockets.sync.client import connect
 
 from callerid import Public
 from callerid.starlette import Guard
+from tests.fixtures import OTHERS, OWNER, token
 
-from .world import OTHERS, OWNER, Diary, closed, new_guard, token
+from .world import Diary, closed, new_guard
 
 pytestmark = pytest.mark.server
 

@@ -17,8 +17,9 @@ from callerid.asgi import WebSockets
 from callerid.fastapi import Guard as FastAPIGuard
 from callerid.starlette import Guard
 from tests.asgi.world import LEFT, Conversation, converse
+from tests.fixtures import AT_HAND, STAFF, token
 
-from .world import AT_HAND, STAFF, Diary, Reply, ask, closed, dial, raw, token
+from .world import Diary, Reply, ask, closed, dial, raw
 
 NAME = "callerid.bearer"
 TOLD = WebSockets(protocol=NAME)

@@ -27,8 +27,9 @@ from callerid import (
     Via,
 )
 from callerid.starlette import Guard
+from tests.fixtures import AT_HAND, OTHERS, OWNER, ROBOTS, STAFF
 
-from .world import AT_HAND, OTHERS, OWNER, ROBOTS, STAFF, Diary, ask, closed, new_guard, status, statuses
+from .world import Diary, ask, closed, new_guard, status, statuses
 
 
 def start(app: Any) -> list[dict[str, Any]]:

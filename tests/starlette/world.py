@@ -16,40 +16,15 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from callerid import Domain, FirebaseUser, PathParam, Rule, ServiceAccount
+from callerid import Rule
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer
-
-URL = "https://orders.example.com"
-CLIENT = "1234-abc.apps.googleusercontent.com"
-ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
-STAFF = Domain("example.com")
-OTHERS = Domain("other.com")
-ROBOTS = ServiceAccount(ROBOT)
-OWNER = FirebaseUser(PathParam("user"))
-
-issuer = LocalIssuer()
-AT_HAND = (issuer.google(URL, CLIENT), issuer.firebase("shop-prod"))
-
-
-@functools.cache
-def token(who: str) -> str:
-    """``staff``, ``outsider``, ``robot``, an address of a Workspace, or else a Firebase user's id."""
-    if who == "staff":
-        return issuer.workspace_person("ada@example.com")
-    if who == "outsider":
-        return issuer.workspace_person("eve@other.com")
-    if who == "robot":
-        return issuer.service_account(ROBOT, audience=URL)
-    if "@" in who:
-        return issuer.workspace_person(who)
-    return issuer.firebase_user(who)
+from tests.fixtures import AT_HAND, STAFF, issuers_of, token
 
 
 def new_guard(remote: LocalIssuer | None = None, **options: Any) -> Guard:
     """Its keys are at hand, or those of a serving issuer, which have to be fetched."""
-    issuers = AT_HAND if remote is None else (remote.google(URL, CLIENT), remote.firebase("shop-prod"))
-    return Guard(*issuers, **options)
+    return Guard(*(AT_HAND if remote is None else issuers_of(remote)), **options)
 
 
 def closed(*routes: BaseRoute, default: Rule | str = STAFF, guard: Guard | None = None, **options: Any) -> Starlette:

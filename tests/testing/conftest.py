@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from callerid.testing import LocalIssuer
 
@@ -24,11 +23,3 @@ def served() -> Iterator[LocalIssuer]:
     """A serving issuer on the real clock."""
     with LocalIssuer() as issuer:
         yield issuer
-
-
-@pytest.fixture
-def http() -> Iterator[requests.Session]:
-    """A client that no proxy of this machine gets in the way of."""
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session

@@ -57,11 +57,6 @@ flask_guard.protect(flask_app, default=FirebaseUser())
 flask_app.get("/who")(lambda: str(caller_of_flask))
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def client(backend: str) -> Iterator[TestClient]:
     """Its application runs in a thread that was there before any block."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from callerid import Guard, Nobody, Public, google
 from callerid.wsgi import CallerMiddleware
-from tests.starlette.world import CLIENT, STAFF, URL
+from tests.fixtures import CLIENT, STAFF, URL
 
 ROUTES = {"/public": Public(), "/public/*": Public(), "POST /tasks": Nobody(), "/tasks": Public()}
 

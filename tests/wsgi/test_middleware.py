@@ -28,7 +28,7 @@ from callerid.paths import ambiguous
 from callerid.testing import LocalIssuer
 from callerid.wsgi import CallerMiddleware, path_of
 from tests.asgi.test_middleware import AMBIGUOUS
-from tests.starlette.world import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, token
+from tests.fixtures import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, token
 
 from .world import GUARD, Plain, ask, conforming, guarded, status, statuses
 

@@ -19,8 +19,8 @@ from django.test import override_settings
 from callerid import Nobody, Public
 from callerid.testing import LocalIssuer
 from tests.asgi.djangos import configure
+from tests.fixtures import STAFF
 from tests.servers import Address, gunicorn, raw, request, status, waitress
-from tests.starlette.world import STAFF
 
 from . import served
 from .world import ask, guarded, statuses

@@ -10,7 +10,7 @@ from wsgiref.validate import validator
 
 from callerid import Guard
 from callerid.wsgi import CallerMiddleware
-from tests.starlette.world import AT_HAND, STAFF, token
+from tests.fixtures import AT_HAND, STAFF, token
 
 __all__ = ["GUARD", "Plain", "Reply", "ask", "guarded", "status", "statuses"]
 
