@@ -76,7 +76,7 @@ def test_help_tells_the_exit_codes_and_fits_80_columns(
 def test_the_help_of_the_whole_tells_what_1_means_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     _, _, codes = capsys.readouterr().out.partition("exit codes:")
-    assert re.findall(r"(?m)^  (?:1  |   )  (\w+): ", codes) == ["demo", "routes", "check", "why"]
+    assert re.findall(r"(?m)^  (?:1  |   )  (\w+): ", codes) == ["demo", "routes", "check", "why", "doctor"]
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from callerid.errors import Unavailable
 from callerid.keys import KeySource, KeyStore
 from callerid.keys.environment import ca_bundle, proxy_for
-from callerid.keys.transport import _manager
+from callerid.keys.transport import manager_for
 
 from .asking import ask
 from .made import certificate, document, private_pem, rsa_key
@@ -85,13 +85,13 @@ def test_what_no_proxy_names_is_asked_directly(
 
 def test_a_bundle_may_be_a_file_or_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ca_bundle() is None
-    assert _manager(KEYS).connection_pool_kw["ca_certs"].endswith("cacert.pem")
+    assert manager_for(KEYS).connection_pool_kw["ca_certs"].endswith("cacert.pem")
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
     assert ca_bundle() == ("CURL_CA_BUNDLE", str(tmp_path))
-    assert _manager(KEYS).connection_pool_kw == {"ca_cert_dir": str(tmp_path), "cert_reqs": "CERT_REQUIRED"}
+    assert manager_for(KEYS).connection_pool_kw == {"ca_cert_dir": str(tmp_path), "cert_reqs": "CERT_REQUIRED"}
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
-    assert _manager(KEYS).connection_pool_kw["ca_certs"] == str(tmp_path / "bundle.pem")
-    assert not _manager(f"http://{HOST}/").connection_pool_kw
+    assert manager_for(KEYS).connection_pool_kw["ca_certs"] == str(tmp_path / "bundle.pem")
+    assert not manager_for(f"http://{HOST}/").connection_pool_kw
 
 
 # Whole fetches

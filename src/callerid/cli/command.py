@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from callerid import __version__
 from callerid.cli.check import add_check
 from callerid.cli.demo import demo
+from callerid.cli.doctor import add_doctor
 from callerid.cli.issuer import Wanted, issuer
 from callerid.cli.output import Output
 from callerid.cli.parsing import MISSING, Help, codes
@@ -39,6 +40,7 @@ _CODES: Final = {
         "routes: a problem, a change (--check), or new access (--no-new-access)",
         "check: a problem, or a call that is not decided as the file says",
         "why: the decision is not in the log",
+        "doctor: the front door of the Cloud Run service stands open",
     ),
     2: f"{MISSING}: the reason is on standard error",
     INTERRUPTED: "interrupted (issuer and demo --serve, once they are up, end with 0)",
@@ -146,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     add_routes(commands)
     add_check(commands)
     add_why(commands)
+    add_doctor(commands)
     return parser
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from callerid.keys.fetch import Cord
     from callerid.keys.source import KeySource
 
-__all__ = ["KeyResponse", "get"]
+__all__ = ["KeyResponse", "get", "manager_for"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
@@ -50,7 +50,7 @@ def get(source: KeySource, cord: Cord) -> KeyResponse:
     """
     timeout = Timeout(source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
     try:
-        with _manager(source.url) as manager:
+        with manager_for(source.url) as manager:
             _tie(manager, cord)
             response = manager.request(
                 "GET",
@@ -70,7 +70,8 @@ def get(source: KeySource, cord: Cord) -> KeyResponse:
         raise FetchError(cause(error, source.url)) from error
 
 
-def _manager(url: str) -> PoolManager:
+def manager_for(url: str) -> PoolManager:
+    """A pool manager for this address, by the proxies and certificate bundles named in the environment."""
     if not is_https(url):
         return PoolManager()
     named = ca_bundle()
