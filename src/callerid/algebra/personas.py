@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
 from callerid.rules import Facts
@@ -12,6 +12,8 @@ from callerid.rules import Facts
 __all__ = ["ClaimValue", "Persona"]
 
 ClaimValue: TypeAlias = str | int | float | bool
+
+_GOOGLE: Final = "https://accounts.google.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,10 @@ class Persona:
             return f"the {kind} {self.email}"
         if self._told("subject"):
             return f"the {kind} with the id {self.subject}"
-        return f"a {kind}" if self.is_service_account or self.domain else "a person with a Google account"
+        if self.is_service_account or self.domain:
+            return f"a {kind}"
+        account = "a Google account" if self.issuer in ("", _GOOGLE) else f"an account of {self.issuer}"
+        return f"a person with {account}"
 
     def _details(self) -> Iterator[str]:
         if self.family is Kind.GOOGLE and self._told("email") and self._told("subject"):

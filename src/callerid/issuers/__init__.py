@@ -2,9 +2,9 @@
 
     claims          typed access to the claims of a token
     issuer          what every issuer is, and the places of a request that are read
-    google · firebase
+    google · firebase · cloud_run
 
-To add a kind: write its module here, export it below, and give `callerid.testing` a way to mint it.
+`docs/architecture.md` says how to add a kind.
 """
 
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run

@@ -24,7 +24,6 @@ class FirebaseIssuer(Issuer):
     """One Firebase project."""
 
     kind: ClassVar[Kind] = FIREBASE
-    credential: ClassVar[str] = "a Firebase ID token"
     longest_subject: ClassVar[int] = 128
 
     @property

@@ -21,7 +21,6 @@ class GoogleIssuer(Issuer):
     """Google Accounts."""
 
     kind: ClassVar[Kind] = GOOGLE
-    credential: ClassVar[str] = "a Google ID token"
     fixed_audience: ClassVar[bool] = False
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:

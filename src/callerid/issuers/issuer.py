@@ -53,11 +53,16 @@ class Issuer(ABC):
     locations: tuple[CredentialLocation, ...] = (AUTHORIZATION,)
 
     kind: ClassVar[Kind]
-    """The family of its callers: which rules may speak of them."""
-    credential: ClassVar[str]
-    """What its tokens are called in messages and in the access map."""
+    """The family of its callers: all rules of that family apply to them, whichever issuer of it vouches for them.
+
+    So `subject`, `email` and `domain` of a caller must mean what they mean for the family's other issuers. Give account
+    ids of another system a prefix that no rule of the family can name, or ``User("7")`` admits a stranger's account 7.
+    """
     fixed_audience: ClassVar[bool] = True
-    """Whether the audience follows from the issuer, so that no rule may name another."""
+    """Whether the audience follows from the issuer (a project's id), so that no rule may name another.
+
+    False where it is the application's own choice (a URL): then ``audience=`` beside a rule replaces ``audiences``.
+    """
     longest_subject: ClassVar[int] = 255
     """The longest ``sub``, in characters."""
 
@@ -77,8 +82,9 @@ class Issuer(ABC):
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """The caller whom verified claims name: only what this issuer vouches for.
 
-        Called after the signature, the times and a fixed audience were checked. Raises `Unauthenticated` for a claim
-        of the wrong type.
+        Called after the signature, the times and a fixed audience were checked: ``sub`` and ``aud`` are text, ``iat``
+        and ``exp`` numbers. The caller's ``issuer`` is ``name``, its ``audience`` and times are the token's. Read other
+        claims with the functions of `callerid.issuers.claims`, which raise `Unauthenticated` for the wrong type.
         """
 
     @property
