@@ -19,7 +19,7 @@ def text_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
 def test_the_files_they_name_exist(name: str) -> None:
-    named = set(re.findall(r"(?:tests|src|examples|docs)/[\w./]*\w|\b[A-Z]+\.md", text_of(name)))
+    named = set(re.findall(r"(?:tests|src|examples|bench|docs)/[\w./]*\w|\b[A-Z]+\.md", text_of(name)))
     assert len(named) >= 5
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
