@@ -16,7 +16,7 @@ from callerid import Guard, google
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait
 from callerid.keys.crowd import Count
-from callerid.keys.flight import Flight
+from callerid.keys.in_flight import InFlightFetch
 from callerid.keys.store import _after_fork_in_child
 from callerid.testing import LocalIssuer
 
@@ -102,32 +102,32 @@ def test_a_fetch_that_does_not_hang_is_waited_for_by_all(
 
 
 def test_a_brief_wait_begins_when_the_source_is_asked(pool: ThreadPoolExecutor) -> None:
-    flight = Flight(0)
-    brief = [pool.submit(flight.block_briefly, 20, 0) for _ in range(2)]
-    landed = pool.submit(flight.block_briefly, 20, 20)
+    in_flight = InFlightFetch(0)
+    brief = [pool.submit(in_flight.block_briefly, 20, 0) for _ in range(2)]
+    landed = pool.submit(in_flight.block_briefly, 20, 20)
     assert not any(future.done() for future in brief)
-    flight.send()
+    in_flight.mark_sent()
     for future in brief:
         future.result()
     assert not landed.done()
-    flight.land()
+    in_flight.finish()
     landed.result()
-    flight.block_briefly(20, 20)
+    in_flight.block_briefly(20, 20)
 
 
 def test_a_brief_wait_ends_with_a_fetch_that_was_never_sent(pool: ThreadPoolExecutor) -> None:
-    flight = Flight(0)
-    brief = pool.submit(flight.block_briefly, 20, 20)
-    flight.land()
+    in_flight = InFlightFetch(0)
+    brief = pool.submit(in_flight.block_briefly, 20, 20)
+    in_flight.finish()
     brief.result()
-    Flight(0).block_briefly(0, 20)  # nor is loading waited for without end
+    InFlightFetch(0).block_briefly(0, 20)  # nor is loading waited for without end
 
 
 def test_a_brief_wait_is_never_longer_than_a_whole_one() -> None:
-    flight = Flight(0)
-    flight.send()
-    flight.block_briefly(0.01, 3_600)
-    assert not flight.has_landed
+    in_flight = InFlightFetch(0)
+    in_flight.mark_sent()
+    in_flight.block_briefly(0.01, 3_600)
+    assert not in_flight.is_done
 
 
 def test_who_is_refused_a_wait_is_judged_by_the_old_keys(
@@ -156,10 +156,10 @@ def test_a_thread_whose_wait_ends_makes_room(source: KeySource) -> None:
 
 
 def test_a_thread_that_is_interrupted_makes_room(source: KeySource, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(flight: Flight, seconds: float) -> None:
+    def interrupted(in_flight: InFlightFetch, seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Flight, "block", interrupted)
+    monkeypatch.setattr(InFlightFetch, "block", interrupted)
     store = KeyStore()
     with pytest.raises(KeyboardInterrupt):
         must_wait(store, source).block()
@@ -318,7 +318,7 @@ def test_a_task_whose_loop_ends_makes_room(source: KeySource) -> None:
 def test_a_task_that_is_thrown_away_makes_room() -> None:
     async def main() -> None:
         store = KeyStore()
-        pausing = Wait(Flight(0), 60, crowd=_crowd(store)).pause()
+        pausing = Wait(InFlightFetch(0), 60, crowd=_crowd(store)).pause()
         task: Any = pausing.__await__()
         next(task)
         assert len(store._tasks) == 1

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
 from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, store
-from callerid.keys.fetch import Cord, Fetched, FetchError, short_cause
+from callerid.keys.fetch import AbortHandle, Fetched, FetchError, short_cause
 
 from .asking import ask, at_once, eventually, status, warmed
 from .made import certificate, document, ec_jwk, jwk_set, pem, pem_map, private_pem, rsa_jwk, rsa_key
@@ -197,7 +197,7 @@ def test_a_connection_that_never_comes_about_ends_in_time() -> None:
 def test_a_fetch_that_hangs_where_no_socket_can_be_cut_is_failed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
-    def look_up_a_name(cord: Cord) -> Fetched:
+    def look_up_a_name(handle: AbortHandle) -> Fetched:
         over.wait()
         return Fetched(document("a"), 60)
 
@@ -210,15 +210,15 @@ def test_a_fetch_that_hangs_where_no_socket_can_be_cut_is_failed_in_time(monkeyp
 
 
 def test_a_cut_cord_ends_connections_before_and_after() -> None:
-    cord = Cord()
+    handle = AbortHandle()
     pairs = [socket.socketpair(), socket.socketpair()]
     never_connected = socket.socket()
-    assert cord.hold(pairs[0][0]) is pairs[0][0]
-    cord.hold(never_connected)
-    cord.cut()
-    cord.hold(pairs[1][0])
+    assert handle.register(pairs[0][0]) is pairs[0][0]
+    handle.register(never_connected)
+    handle.abort()
+    handle.register(pairs[1][0])
     assert [there.recv(1) for _, there in pairs] == [b"", b""]
-    cord.let_go()
+    handle.release()
     for each in (*pairs[0], *pairs[1], never_connected):
         each.close()
 

@@ -61,7 +61,7 @@ class World:
             return "unavailable"
 
     def landed(self) -> None:
-        eventually(lambda: all(ring.flight is None for ring in self.store._entries.values()))
+        eventually(lambda: all(ring.in_flight is None for ring in self.store._entries.values()))
 
     def kids(self) -> tuple[str, ...]:
         return status(self.store).kids

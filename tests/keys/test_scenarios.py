@@ -21,7 +21,7 @@ import trio
 
 from callerid.errors import Unauthenticated, Unavailable
 from callerid.keys import KeySource, KeyStore, store
-from callerid.keys.fetch import Cord, Fetched, FetchError, _got
+from callerid.keys.fetch import AbortHandle, Fetched, FetchError, _got
 from callerid.keys.transport import KeyResponse
 
 from .asking import ask, ask_async, eventually
@@ -85,7 +85,7 @@ class Endpoint:
     def refresh_a_cache(self) -> None:
         self.caches[self.chance.randrange(3)] = self.generate()
 
-    def fetch(self, _: Cord) -> Fetched:
+    def fetch(self, _: AbortHandle) -> Fetched:
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -245,7 +245,7 @@ def test_on_any_day_the_store_does_what_the_model_says(
             kid, now, before, fetches = chance.choice(KIDS), clock.now, model.replayed(), len(endpoint.landings)
             due = model.is_fetch_due(kid, now)
             answer = told(keys, kid)
-            eventually(lambda: ring.flight is None)
+            eventually(lambda: ring.in_flight is None)
             assert len(endpoint.landings) - fetches == due
             after = model.replayed()
             assert answer == model.answer(kid, now, before, fetched=due)
@@ -331,5 +331,5 @@ def test_threads_and_tasks_at_once_hold_the_newest_document_and_leave_nothing_be
         watch.over.set()
         for future in (watching, *asking):
             future.result()
-    eventually(lambda: keys.ring(SOURCE, "RS256").flight is None)
+    eventually(lambda: keys.ring(SOURCE, "RS256").in_flight is None)
     assert (len(keys._threads), len(keys._tasks), endpoint.most_under_way) == (0, 0, 1)

@@ -40,7 +40,7 @@ def warm(store: KeyStore, source: KeySource) -> KeySource:
 def landed(store: KeyStore, fetches: int) -> None:
     """Waits until that many fetches have been made and none is under way."""
     eventually(lambda: status(store).fetches == fetches)
-    eventually(lambda: all(entry.flight is None for entry in store._entries.values()))
+    eventually(lambda: all(entry.in_flight is None for entry in store._entries.values()))
 
 
 def unknown(store: KeyStore, source: KeySource, kid: str) -> Unauthenticated:
@@ -412,6 +412,6 @@ def test_status_tells_what_a_probe_needs(server: KeyServer, store: KeyStore, sou
 def test_warming_joins_the_fetch_under_way(server: KeyServer, store: KeyStore, source: KeySource) -> None:
     server.close_gate()
     waits = [store.warm(source, "RS256"), store.warm(source, "RS256"), must_wait(store, source)]
-    assert len({wait.flight for wait in waits if wait is not None}) == 1
+    assert len({wait.in_flight for wait in waits if wait is not None}) == 1
     server.gate.set()
     landed(store, 1)

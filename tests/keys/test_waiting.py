@@ -15,7 +15,7 @@ import trio
 
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait, store
-from callerid.keys.flight import Flight
+from callerid.keys.in_flight import InFlightFetch
 from callerid.keys.store import _after_fork_in_child
 from tests import held_time
 
@@ -38,7 +38,7 @@ def source(server: KeyServer) -> KeySource:
 
 
 def watchers(store: KeyStore) -> int:
-    return sum(len(entry.flight._watchers) for entry in store._entries.values() if entry.flight is not None)
+    return sum(len(entry.in_flight._watchers) for entry in store._entries.values() if entry.in_flight is not None)
 
 
 async def until(condition: Callable[[], bool], sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -163,7 +163,7 @@ def test_a_loop_that_closes_meanwhile_does_not_break_the_fetch(server: KeyServer
 
 
 def test_a_watcher_whose_loop_is_closed_does_not_keep_others_asleep() -> None:
-    flight, woken = Flight(0), threading.Event()
+    in_flight, woken = InFlightFetch(0), threading.Event()
     loop = asyncio.new_event_loop()
     loop.close()
 
@@ -171,10 +171,10 @@ def test_a_watcher_whose_loop_is_closed_does_not_keep_others_asleep() -> None:
         return trio.lowlevel.current_trio_token()
 
     token = trio.run(note_token)
-    flight.watch(partial(loop.call_soon_threadsafe, woken.clear))
-    flight.watch(partial(token.run_sync_soon, woken.clear))
-    flight.watch(woken.set)
-    flight.land()
+    in_flight.watch(partial(loop.call_soon_threadsafe, woken.clear))
+    in_flight.watch(partial(token.run_sync_soon, woken.clear))
+    in_flight.watch(woken.set)
+    in_flight.finish()
     assert woken.is_set()
 
 
@@ -188,32 +188,32 @@ RUNS: list[Callable[[Callable[[], Awaitable[None]]], None]] = [
 def test_no_wake_up_is_lost(run: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
     async def main() -> None:
         for number in range(300):
-            flight = Flight(0)
-            threading.Timer(number % 5 / 10_000, flight.land).start()
-            await Wait(flight, 3600).pause()  # a lost one is waited for until the test's own time is up
-            assert flight.has_landed
-        await Wait(flight, 3600).pause()  # and a landed flight is not waited for
+            in_flight = InFlightFetch(0)
+            threading.Timer(number % 5 / 10_000, in_flight.finish).start()
+            await Wait(in_flight, 3600).pause()  # a lost one is waited for until the test's own time is up
+            assert in_flight.is_done
+        await Wait(in_flight, 3600).pause()  # and one that is over is not waited for
 
     run(main)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_pause_ends_after_its_seconds(backend: str) -> None:
-    flight = Flight(0)
+    in_flight = InFlightFetch(0)
 
     async def main() -> float:
-        await Wait(flight, 60).pause()
+        await Wait(in_flight, 60).pause()
         return anyio.current_time()
 
     assert held_time.run(main, backend) == 60
-    assert not flight._watchers
-    assert not flight.has_landed
+    assert not in_flight._watchers
+    assert not in_flight.is_done
 
 
 def test_a_thread_is_blocked_for_its_seconds_at_most() -> None:
-    flight = Flight(0)
-    Wait(flight, 0.01).block()
-    assert not flight.has_landed
+    in_flight = InFlightFetch(0)
+    Wait(in_flight, 0.01).block()
+    assert not in_flight.is_done
 
 
 def test_a_caller_whose_wait_ended_before_the_fetch_gets_503(source: KeySource) -> None:
@@ -239,7 +239,7 @@ child = os.fork()
 if child == 0:
     assert store.find(warm, "RS256", "a") is before
     own = store.find(cold, "RS256", "a")
-    assert isinstance(own, Wait) and own.flight is not under_way.flight
+    assert isinstance(own, Wait) and own.in_flight is not under_way.in_flight
     own.block()
     found = store.find(cold, "RS256", "a", own)
     print([status.fetches for status in store.status()], found.kid, flush=True)
@@ -334,7 +334,7 @@ def test_after_a_fork_locks_are_new_and_flights_forgotten(server: KeyServer, sou
     with store._lock:
         _after_fork_in_child()
         in_the_child = must_wait(store, source)
-    assert in_the_child.flight is not in_the_parent.flight
+    assert in_the_child.in_flight is not in_the_parent.in_flight
     server.gate.set()
     in_the_child.block()
     assert at_once(store, source).kid == "a"
@@ -383,7 +383,7 @@ def test_what_a_first_fetch_needs_is_loaded_before_its_answer_comes(
     eventually(loaded.is_set)  # the answer is held back all the while
     server.gate.set()
     wait.block()
-    assert wait.flight.succeeded_at is not None
+    assert wait.in_flight.succeeded_at is not None
 
 
 CLIENTS = """

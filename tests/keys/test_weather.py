@@ -58,7 +58,7 @@ def test_in_any_weather_known_keys_serve_and_nobody_is_told_what_is_not_known(
         else:
             kid, before, fetches = chance.choice(["a", "b", "c", "never"]), ring.state, len(server.requests)
             answer = asked(store, source, kid)
-            eventually(lambda: ring.flight is None)
+            eventually(lambda: ring.in_flight is None)
             after = ring.state
             known = kid in before.keys and clock.now < before.expires_at + DAY
             assert len(server.requests) <= fetches + 1

@@ -1,19 +1,19 @@
 """The public keys of an issuer: fetched, cached, refreshed behind requests, and kept through outages.
 
-The staircase inside::
+Its modules, each importing only those before it::
 
     key · documents ← source        values, and the strict reading of a key document: pure
     freshness                       how long a document may serve and how old it is, from its HTTP headers: pure
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     environment                     proxies and certificates, as the environment names them
-    fetch ← causes ← transport      one fetch, ended on time; why it failed   (urllib3)
-    crowd ← flight ← store          who waits for a fetch, and how many may; the state, its lock, one fetch at a time
+    fetch ← causes ← transport      one fetch, aborted in time; why it failed  (urllib3)
+    crowd ← in_flight ← store       who waits for a fetch, and how many may; the state, its lock, one fetch at a time
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
 """
 
-from callerid.keys.flight import Wait
+from callerid.keys.in_flight import Wait
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, key_source
 from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore

@@ -1,7 +1,7 @@
-"""Why an https or http connection brought no answer, in words fit for a log.
+"""Why an https or http request failed, in words that are safe to log.
 
-A cause names the environment variable that has a part in it, for most failed fetches are a matter of settings. It
-holds no word of a server or a proxy, no message of urllib3 (which quote addresses) and no credential of a proxy.
+A cause names the environment variable that is involved, since most failed fetches are due to settings. It contains no
+text of a server or a proxy, no message of urllib3 (which quotes addresses) and no credential of a proxy.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from callerid.keys.fetch import short_cause
 __all__ = ["cause", "with_proxy"]
 
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
-"""What http.client says when a proxy answers CONNECT with another status than 200."""
+"""The message of http.client where a proxy answers CONNECT with another status than 200."""
 PROXY_ADDRESS = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?"
     r"(?:[^/?#]*@)?"
     r"((?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?)/?"
 )
-"""A proxy's address with a host and a port that no part of a password can be taken for."""
+"""A proxy's address whose host and port cannot be confused with a part of a password."""
 
 
 def cause(error: Exception, url: str) -> str:
-    """Why asking ``url`` failed with ``error``, on one line."""
+    """Why the request to ``url`` failed with ``error``, on one line."""
     root = _root(error)
     bundle = ca_bundle() if is_https(url) else None
     if bundle is not None and not os.path.exists(bundle[1]):  # noqa: PTH110 - a Path raises where its folder may not be read
@@ -40,7 +40,7 @@ def cause(error: Exception, url: str) -> str:
 
 
 def with_proxy(words: str, url: str) -> str:
-    """The words, and through which proxy ``url`` is asked, if through one."""
+    """The cause, and which proxy is used for ``url``, if there is one."""
     proxy = proxy_for(url)
     if proxy is None:
         return words
@@ -48,7 +48,7 @@ def with_proxy(words: str, url: str) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first of a chain of errors. urllib3 keeps what a proxy caused in an attribute."""
+    """The first error of a chain. urllib3 keeps the one that a proxy caused in an attribute."""
     before = error.__cause__ or getattr(error, "original_error", None) or error.__context__
     return _root(before) if isinstance(before, BaseException) else error
 

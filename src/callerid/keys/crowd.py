@@ -1,4 +1,4 @@
-"""How many callers wait for keys at a time, so that a hanging key endpoint does not hold every thread of a server."""
+"""Limits how many callers wait for keys at a time, so that a hanging endpoint does not block every server thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Count", "Crowd"]
 
 
 class Count:
-    """Counts who waits for the keys of one store, by their source. Safe across threads."""
+    """Counts the callers that wait for keys of one store, by source. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,9 +29,9 @@ class Count:
 
     @contextmanager
     def place(self, source: Hashable, most: int) -> Generator[bool, None, None]:
-        """Counts a caller as long as it waits; False, and not counted, where ``most`` wait already.
+        """Count a caller while it waits; yields False, and does not count it, where ``most`` wait already.
 
-        The first who waits for a source is always let in: others that hang cannot keep its keys from being waited for.
+        The first caller for a source is always admitted: other sources that hang cannot starve this one.
         """
         with self._lock:
             admitted = not self._waiting[source] or self._waiting.total() < most
@@ -52,9 +52,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Who waits for the keys of one store, and how many may by the settings of the source that is waited for.
+    """The callers that wait for keys of one store, and the limits of the source that is waited for.
 
-    A waiting thread is one that serves nobody else, so few may wait. A waiting task costs some memory only.
+    A waiting thread serves no other request, so few may wait. A waiting task costs only memory.
     """
 
     threads: Count
@@ -62,9 +62,9 @@ class Crowd:
     source: KeyPolicy
 
     def thread(self) -> AbstractContextManager[bool]:
-        """Counts a thread as long as it waits; False where too many do."""
+        """Count a thread while it waits; yields False where too many do."""
         return self.threads.place(self.source, self.source.waiting_threads)
 
     def task(self) -> AbstractContextManager[bool]:
-        """Counts a task as long as it waits; False where too many do."""
+        """Count a task while it waits; yields False where too many do."""
         return self.tasks.place(self.source, self.source.waiting_tasks)

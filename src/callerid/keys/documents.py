@@ -1,7 +1,7 @@
 """The strict reading of a key document: a PEM map ``{kid: PEM}`` or a JWK set (RFC 7517 section 5).
 
-Pure, and without cryptography: it tells the entries apart, and refuses a document that should never have been
-published. Whether an entry is a usable key is judged in ``verifiers``.
+Pure, and without cryptography: it splits a document into entries, and refuses one that contains a private key. Whether
+an entry is a usable key is decided in ``verifiers``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class DocumentError(ValueError):
 
 
 class Members(dict[str, Any]):
-    """A JSON object that remembers which member names came more than once."""
+    """A JSON object that records which member names occurred more than once."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -61,7 +61,7 @@ def _parsed(body: bytes) -> Members:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Members:
-    # Every object of the document is seen here, and every value in it, also one that a later one of its name replaces.
+    # Called for every object of the document, with all values of repeated names, of which a dict keeps only one.
     members = Members(pairs)
     if _is_private_jwk(members) or any(_is_private_pem(value) for _, value in pairs):
         raise DocumentError("it contains a private or symmetric key")

@@ -1,6 +1,6 @@
-"""What the environment says about https connections: through which proxy, and which certificates are trusted.
+"""The environment's settings for https connections: the proxy, and which certificates are trusted.
 
-The variables and their order are those of curl and requests. Without certificates named there, certifi's are trusted.
+The variables and their order are those of curl and requests. Where none names certificates, those of certifi are used.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from urllib.request import getproxies, proxy_bypass
 __all__ = ["OTHER_CA_VARIABLES", "ca_bundle", "is_https", "proxy_for", "variable_of"]
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""What a bundle of certificates is taken from, the first first: a file, or a directory prepared for OpenSSL."""
+"""Variables that name a bundle of certificates, in order: a file, or a directory prepared for OpenSSL."""
 OTHER_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""What OpenSSL reads, and neither requests nor this library does."""
+"""Variables that OpenSSL reads, but requests and this library do not."""
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""What a proxy for https is taken from, the first first."""
+"""Variables that name a proxy for https, in order."""
 
 
 def is_https(url: str) -> bool:
-    """Whether the environment has a part in asking this URL: loopback http is asked directly."""
+    """Whether the environment's settings apply to this URL: loopback http is requested directly."""
     return url[:6].lower() == "https:"
 
 
 def proxy_for(url: str) -> str | None:
-    """The address of the proxy through which a URL is asked; ``None`` where it is asked directly.
+    """The address of the proxy for a URL; ``None`` where it is requested directly.
 
     ``NO_PROXY`` is read as `urllib.request.proxy_bypass` reads it: names with all names below them, and ``*``.
     """
@@ -37,7 +37,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def variable_of(proxy: str) -> str | None:
-    """The variable that a proxy's address is from; ``None`` for one of the system's settings."""
+    """The variable that holds a proxy's address; ``None`` where it comes from the system's settings."""
     return next((name for name in PROXY_VARIABLES if os.environ.get(name) == proxy), None)
 
 

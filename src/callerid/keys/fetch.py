@@ -1,4 +1,4 @@
-"""One fetch of a key document, from its address or its file, with a cord by which it is ended on time."""
+"""One fetch of a key document, from its address or its file, with a handle that aborts it when its time is up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from callerid.keys.transport import KeyResponse
 
-__all__ = ["Cord", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
+__all__ = ["AbortHandle", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
 
 
 class FetchError(Exception):
@@ -37,55 +37,55 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A document as it came, the seconds it may serve, and the headers it came with."""
+    """A document as it was sent, its lifetime in seconds, and the response headers."""
 
     body: bytes
     lifetime: float
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class Cord:
-    """Holds the sockets of one fetch, so that another thread can end it wherever it hangs.
+class AbortHandle:
+    """Holds the sockets of one fetch, so that another thread can abort it wherever it hangs.
 
-    A timeout on the socket bounds one read, not a server that sends a byte a second; and during a TLS handshake nobody
-    but OpenSSL holds the socket. Shutting down a duplicate ends the connection itself (POSIX ``shutdown``).
+    A timeout on the socket bounds one read, not a server that sends a byte a second; and during a TLS handshake only
+    OpenSSL holds the socket. Shutting down a duplicate ends the connection itself (POSIX ``shutdown``).
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._held: list[socket] = []
-        self._is_cut = False
+        self._is_aborted = False
 
-    def hold(self, connected: socket) -> socket:
-        """Keeps hold of a socket; one that comes after the cut is ended at once."""
+    def register(self, connected: socket) -> socket:
+        """Keep a duplicate of a socket; one that is registered after `abort` is shut down at once."""
         with self._lock:
             self._held.append(connected.dup())
-            late = self._is_cut
+            late = self._is_aborted
         if late:
-            self.cut()
+            self.abort()
         return connected
 
-    def cut(self) -> None:
-        """Ends every connection held, and those still to come."""
+    def abort(self) -> None:
+        """Shut down every registered connection, and those that are registered later."""
         with self._lock:
-            self._is_cut = True
+            self._is_aborted = True
             for duplicate in self._held:
-                with suppress(OSError):  # the server was quicker
+                with suppress(OSError):  # the server had closed it
                     duplicate.shutdown(SHUT_RDWR)
 
-    def let_go(self) -> None:
-        """Forgets the sockets; for the thread that fetched, when it has ended."""
+    def release(self) -> None:
+        """Close the duplicates; the fetching thread calls it when its fetch is over."""
         with self._lock:
             held, self._held = self._held, []
         for duplicate in held:
             duplicate.close()
 
 
-def fetcher(source: AnySource) -> Callable[[Cord], Fetched]:
-    """What fetches the document of a source, and tells how long it may serve.
+def fetcher(source: AnySource) -> Callable[[AbortHandle], Fetched]:
+    """The function that fetches the document of a source, with the lifetime it may be used for.
 
-    It raises FetchError where it knows the cause, and whatever the file system raises where it does not. Asking for it
-    loads urllib3 if need be, so that this costs none of the fetch's time.
+    It raises FetchError where it knows the cause, else what the file system raises. `fetcher` itself imports urllib3 if
+    it is needed, so that the import does not count against the fetch's time limit.
     """
     if isinstance(source, KeyDocument):
         return lambda _: Fetched(source.text.encode(), math.inf)
@@ -93,7 +93,7 @@ def fetcher(source: AnySource) -> Callable[[Cord], Fetched]:
         return lambda _: Fetched(_read(source), source.shortest_lifetime)
     from callerid.keys.transport import get  # noqa: PLC0415 - see above
 
-    return lambda cord: _got(source, get(source, cord))
+    return lambda handle: _got(source, get(source, handle))
 
 
 def _read(source: KeyFile) -> bytes:
@@ -115,18 +115,18 @@ def _got(source: KeySource, answer: KeyResponse) -> Fetched:
 
 
 def overdue(source: KeySource | KeyFile) -> FetchError:
-    """The failure of a fetch that has used up its time."""
+    """The error of a fetch that was aborted when its time was up."""
     cause = f"not done within {source.fetch_seconds:g} s"
     if isinstance(source, KeySource):
-        from callerid.keys.causes import with_proxy  # noqa: PLC0415 - its fetch has loaded what this needs
+        from callerid.keys.causes import with_proxy  # noqa: PLC0415 - the fetch has imported what it needs
 
-        with suppress(Exception):  # whatever the settings of a proxy hold, the fetch has failed
+        with suppress(Exception):  # proxy settings that cannot be read must not hide the failure
             cause = with_proxy(cause, source.url)
     return FetchError(cause)
 
 
 def short_cause(error: BaseException) -> str:
-    """Why a fetch failed, in a few words fit for a log: never a part of the document or of a header."""
+    """Why a fetch failed, short and safe to log: it never contains a part of the document or of a header."""
     if isinstance(error, FetchError | DocumentError):
         return str(error)
     if (cause := error.__cause__ or error.__context__) is not None:

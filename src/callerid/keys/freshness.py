@@ -1,4 +1,4 @@
-"""How long a fetched document may serve, how old it is, and when to come back: read from HTTP headers. Pure."""
+"""How long a fetched document is fresh, how old it is, and when to retry: read from HTTP headers. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_KEPT = frozenset({"no-store", "no-cache"})
 DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 """An IMF-fixdate, the one form of a date that may be sent (RFC 9110 section 5.6.7)."""
 GREATEST_AGE = 2.0**31
-"""What a greater Age is taken for (RFC 9111 section 1.2.2)."""
+"""A greater Age is read as this (RFC 9111 section 1.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def generated_at(headers: Mapping[str, str], asked_at: float) -> float:
     """When the answer was generated at its source, in seconds since the epoch (RFC 9111 section 4.2.3).
 
     ``asked_at`` is the wall clock when the request was made. The earlier of what ``Age`` and ``Date`` say counts: a
-    cache may have dropped the one or rewritten the other. What is missing or malformed says nothing, and so does a
-    date to come: one of two clocks is wrong then.
+    cache may have dropped the one or rewritten the other. A header that is missing or malformed is ignored, and so is
+    a date in the future: one of the two clocks is wrong then.
     """
     first = headers.get("Age", "").partition(",")[0].strip()  # the first counts (RFC 9111 section 5.1)
     age = min(float(first), GREATEST_AGE) if SECONDS.fullmatch(first) else 0.0
@@ -79,7 +79,7 @@ def generated_at(headers: Mapping[str, str], asked_at: float) -> float:
 
 
 def _dates(value: str) -> list[float]:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - urllib3 has loaded it; importing callerid need not
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - urllib3 imports it; importing callerid must not
 
     found: list[float] = []
     for text in DATE.findall(value):
@@ -94,9 +94,9 @@ def clamped(seconds: float, policy: KeyPolicy) -> float:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds after which the server wants to be asked again (RFC 9110 section 10.2.3); 0 if it does not say.
+    """Seconds after which the server asks for a retry (RFC 9110 section 10.2.3); 0 if it does not say.
 
-    The date form is taken as silence: it would tie the back-off to two wall clocks.
+    The date form is ignored: the back-off would depend on two wall clocks.
     """
     value = headers.get("Retry-After", "").strip()
     return float(value) if SECONDS.fullmatch(value) else 0.0

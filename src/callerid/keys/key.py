@@ -1,4 +1,4 @@
-"""One public key that can judge signatures."""
+"""One public key, which verifies signatures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Verifier(Protocol):
 class Key:
     """A public key, its id and the one algorithm it is used with.
 
-    Compared by identity: a refreshed document that publishes the same key again keeps the same object, so whoever
-    remembers a key can ask with ``is`` whether it is still the one in use.
+    Compared by identity: where a refreshed document publishes the same key again, the object stays the same. So a
+    cache can check with ``is`` whether a key is still in use.
 
     ``signature_bytes`` is the exact length of its signatures in bytes: the modulus length for RS256 (RFC 8017 section
     8.2.2, step 1), 64 for ES256 (RFC 7518 section 3.4). ``material`` is the key as DER SubjectPublicKeyInfo.
@@ -37,10 +37,10 @@ class Key:
     verifier: Verifier = field(repr=False)
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
-        """Whether the signature is good; anything else, an error inside the verifier included, is a no."""
+        """Whether the signature is valid. An error inside the verifier counts as invalid."""
         if len(signature) != self.signature_bytes:
             return False
         try:
             return self.verifier.verify(signing_input, signature) is True
-        except Exception:  # noqa: BLE001 - whatever goes wrong with a signature, it was not proved
+        except Exception:  # noqa: BLE001 - a signature that cannot be checked is not valid
             return False

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 GRACE = 1.0
-"""Who waits for a whole fetch is woken at its deadline; should no thread be there to wake, this much later."""
+"""Waiters are woken when a fetch times out; if no watchdog thread could be started, they give up this much later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class KeySet:
     lifetime: float = 0.0
     """Seconds they are fresh; infinite for keys that are never fetched again."""
     origin: Origin = BEFORE_ALL
-    """When the document with these keys was generated: an older one never replaces it as long as they may serve."""
+    """When the document with these keys was generated: an older one never replaces it while the keys are usable."""
     no_refresh_before: float = -math.inf
-    """Set where the last fetch brought an older document: what gave it will hardly give a newer one at once."""
+    """Set where the last fetch brought an older document: a cache that served it will likely serve it again."""
     begun_at: float | None = None
-    """When the fetch under way began, if one is."""
+    """When the fetch in flight began, if there is one."""
     failures: int = 0
     """Fetches that failed since the last one that succeeded."""
     retry_at: float = -math.inf
@@ -78,7 +78,7 @@ class KeySet:
         return max(self.fetched_at + self.lifetime * (1 - policy.refresh_fraction), self.no_refresh_before)
 
     def use_until(self, policy: KeyPolicy) -> float:
-        """Until when the keys are used and nothing else is to be done: a refresh is due, or due again, or they end."""
+        """Until when the keys are used without a fetch: then a refresh or retry is due, or they are not usable."""
         return min(max(self.refresh_at(policy), self.retry_at), self.expires_at + policy.stale_seconds)
 
     def is_fresh(self, now: float) -> bool:
@@ -92,17 +92,17 @@ class KeySet:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Judge with this key."""
+    """Verify with this key."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Begin a fetch, or join the one under way, and wait for at most ``seconds``.
+    """Start a fetch, or join the one in flight, and wait for at most ``seconds``.
 
-    0 seconds: it goes on behind this request, which is judged by ``key`` now. ``because_unknown``: it is made because
-    the key id is not in the set, so it starts the cool-down.
+    0 seconds: it runs in the background, and this request uses ``key`` now. ``because_unknown``: the fetch is made
+    because the key id is not in the set, so it starts the cool-down.
     """
 
     seconds: float
@@ -117,7 +117,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody can say now whether there is such a key; ask again after ``retry_after`` seconds."""
+    """Whether there is such a key is not known now; ask again after ``retry_after`` seconds."""
 
     retry_after: float
 
@@ -128,10 +128,10 @@ Decision = Use | Fetch | Reject | Unavailable
 def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool = False) -> Decision:
     """What to do about a token that names the key id ``kid``.
 
-    Who needs a fetch waits for the whole of it, but only for ``stale_wait`` where the last one failed: else an outage
-    would hold every thread of a server each time the back-off ends.
+    A caller without a key waits for the whole fetch, but only for ``stale_wait`` if the last fetch failed: otherwise an
+    outage would block every thread of a server each time the back-off ends.
 
-    ``waited``: this caller has waited for a fetch already, and is judged by what there is; the answer is never Fetch.
+    ``waited``: this caller has waited for a fetch already and gets what there is now; the result is never Fetch.
     """
     key = state.keys.get(kid) if state.is_usable(policy, now) else None
     if key is None:
@@ -173,12 +173,12 @@ def _unavailable(state: KeySet, now: float) -> Unavailable:
 
 
 def wants_warming(state: KeySet, now: float) -> bool:
-    """Whether a fetch would bring keys where there are no fresh ones, and none is forbidden by the back-off."""
+    """Whether there are no fresh keys, and a fetch is in flight or allowed by the back-off."""
     return not state.is_fresh(now) and (state.begun_at is not None or now >= state.retry_at)
 
 
 def begun(policy: KeyPolicy, state: KeySet, now: float, *, because_unknown: bool) -> KeySet:
-    """A fetch begins."""
+    """The state once a fetch has begun."""
     unknown_until = now + policy.unknown_kid_cooldown if because_unknown else state.unknown_until
     return replace(state, begun_at=now, fetches=state.fetches + 1, unknown_until=unknown_until)
 
@@ -187,7 +187,7 @@ def seconds_outdated(policy: KeyPolicy, state: KeySet, keys: Mapping[str, Key], 
     """By how many seconds a fetched document with these keys is too old to replace the one held; 0 if it may.
 
     A shared cache may answer with an older document than the last one, and where several caches answer in turn the
-    older one comes again and again. Once no key may serve any more there is nothing to take away: any document will do.
+    older one comes again and again. Once the keys held are not usable any more, any document replaces them.
     """
     if not state.is_usable(policy, now) or _is_same(policy, state, keys, origin):
         return 0.0
@@ -236,8 +236,8 @@ def _same_object(old: Key | None, new: Key) -> Key:
 def kept(policy: KeyPolicy, state: KeySet, now: float) -> KeySet:
     """The fetch under way brought an older document than the one held, whose keys are fresh: they stay, as they are.
 
-    It is no failure, but nothing is asked again at once: the next refresh is made after the longest back-off, or when
-    the keys expire.
+    This is not a failure, but it is not retried at once either: the next refresh is made after the longest back-off,
+    or when the keys expire.
     """
     pause_until = min(now + policy.longest_backoff, state.expires_at)
     return replace(state, no_refresh_before=pause_until, begun_at=None, failures=0, retry_at=-math.inf, last_error="")
@@ -253,8 +253,8 @@ def failed(policy: KeyPolicy, state: KeySet, now: float, error: str, retry_after
     return replace(state, begun_at=None, failures=state.failures + 1, retry_at=now + backoff, last_error=error)
 
 
-def missed(policy: KeyPolicy, state: KeySet, kid: str, landed_at: float) -> KeySet:
-    """Somebody waited for a fetch that succeeded at ``landed_at``: without ``kid`` in it, the cool-down starts."""
+def missed(policy: KeyPolicy, state: KeySet, kid: str, finished_at: float) -> KeySet:
+    """A caller waited for a fetch that succeeded at ``finished_at``: if ``kid`` is not in it, the cool-down starts."""
     if kid in state.keys:
         return state
-    return replace(state, unknown_until=max(state.unknown_until, landed_at + policy.unknown_kid_cooldown))
+    return replace(state, unknown_until=max(state.unknown_until, finished_at + policy.unknown_kid_cooldown))

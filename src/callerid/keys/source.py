@@ -1,4 +1,4 @@
-"""Where an issuer's keys come from, and the numbers by which they are fetched and kept: frozen values."""
+"""Where an issuer's keys come from, and the settings by which they are fetched and cached: immutable values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["AnySource", "KeyDocument", "KeyFile", "KeyPolicy", "KeySource", "key
 
 LOOPBACK = IPv4Network("127.0.0.0/8")
 SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:|//", re.IGNORECASE)
-"""How a URL begins that is not meant for a file; one letter is a drive of Windows."""
+"""The beginning of a URL that does not name a file; a single letter is a Windows drive."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPolicy:
-    """The numbers by which keys are fetched and kept. All times are in seconds.
+    """The settings by which keys are fetched and cached. All times are in seconds.
 
-    Raises ConfigurationError for a number that makes no sense.
+    Raises ConfigurationError for a number out of range.
     """
 
     fetch_seconds: float = 5.0
@@ -34,27 +34,27 @@ class KeyPolicy:
     longest_lifetime: float = 86_400.0
     """Keys are fresh at most this long, whatever the headers say."""
     refresh_fraction: float = 0.1
-    """In this last part of a lifetime a request starts the refresh and is itself served by the keys at hand."""
+    """In this last part of a lifetime, a request starts a refresh in the background and uses the cached keys."""
     stale_wait: float = 1.0
-    """Once the keys have expired, a caller waits at most this long for the refresh; then the old keys judge."""
+    """Once the keys have expired, a caller waits at most this long for the refresh; then the old keys are used."""
     stale_seconds: float = 86_400.0
-    """Old keys serve this long past their expiry while fetching fails."""
+    """Old keys are used this long past their expiry while fetching fails."""
     shortest_backoff: float = 1.0
     """After a first failure nothing is fetched for this long; each further failure doubles it."""
     longest_backoff: float = 30.0
     """The back-off grows no longer than this."""
     unknown_kid_cooldown: float = 30.0
-    """At most one fetch in this time is made because a token names a key id that is not in the set."""
+    """At most one fetch in this time is made for tokens whose key id is not in the set."""
     largest_document: int = 256 * 1024
     """A document of more bytes than this, before or after decompression, is refused whole."""
     waiting_threads: int = 3
-    """While so many threads wait for keys of a guard, whatever their sources, others wait for ``brief_wait`` only; then
-    they go on with the keys at hand, or else refuse with 503. One may always wait for each source. So the rest of a
-    server's threads go on serving while a key endpoint hangs; raise it where a server has many."""
+    """While this many threads wait for keys of a guard, whatever their sources, others wait for ``brief_wait`` only;
+    then they use the cached keys, or answer 503. One thread may always wait for each source. So the rest of a server's
+    threads go on serving while a key endpoint hangs; raise it for a server with many threads."""
     brief_wait: float = 0.25
-    """For so long after a fetch was sent any number of threads wait: most fetches are done by then."""
+    """Any number of threads wait this long after the request was sent: most fetches are done by then."""
     waiting_tasks: int = 1_000
-    """So many tasks of event loops wait at a time; each costs some memory and no thread. Further ones do not wait."""
+    """This many tasks of event loops may wait at a time; each costs memory and no thread. Further ones do not wait."""
 
     def __post_init__(self) -> None:
         for name in ("fetch_seconds", "shortest_lifetime", "shortest_backoff", "unknown_kid_cooldown"):
@@ -103,7 +103,7 @@ class KeySource(KeyPolicy):
 
 
 def _shown(url: str) -> str:
-    """A URL for messages and logs: without user name, password, query and fragment, any of which may be a secret."""
+    """A URL that is safe to log: without user name, password, query and fragment, any of which may be a secret."""
     return re.sub("(^|//)[^/]*@", r"\1", re.split("[?#]", url, maxsplit=1)[0], count=1)
 
 
@@ -156,10 +156,10 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class KeyFile(KeyPolicy):
-    """Keys in a file, for places that cannot reach Google: a PEM map or a JWK set that something else keeps current.
+    """Keys in a file, for hosts that cannot reach Google: a PEM map or a JWK set that another program updates.
 
-    It is read again every ``shortest_lifetime`` seconds, by the same plan as keys at an address: a file that goes
-    missing or breaks leaves the old keys in place for ``stale_seconds``.
+    It is read again every ``shortest_lifetime`` seconds, by the same rules as keys at a URL: if the file is missing or
+    cannot be read, the old keys are used for ``stale_seconds``.
     """
 
     path: str | os.PathLike[str]
@@ -176,7 +176,7 @@ class KeyFile(KeyPolicy):
 
 @dataclass(frozen=True)
 class KeyDocument:
-    """Keys written out: the text of a PEM map or a JWK set. Parsed once, on first use; never expires.
+    """Keys given as text: a PEM map or a JWK set. Parsed once, on first use; never expires.
 
     Raises ConfigurationError if the text is neither, or holds a private key.
     """
@@ -217,5 +217,5 @@ def key_source(value: str | AnySource) -> AnySource:
 
 
 def policy_of(source: AnySource) -> KeyPolicy:
-    """The numbers by which keys from this source are kept; for a document, which is never fetched, the usual ones."""
+    """The settings of this source; the defaults for a document, which is never fetched."""
     return WRITTEN_OUT if isinstance(source, KeyDocument) else source

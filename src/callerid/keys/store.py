@@ -1,7 +1,7 @@
-"""The keys of every issuer: the state each source is in, and the one fetch at a time that changes it.
+"""The keys of every issuer: the state of each source, changed by one fetch at a time.
 
-Reading takes no lock: a state is a frozen value, swapped whole. Every change is made under the store's lock, by one of
-the pure functions of ``plan``.
+Reading takes no lock: a state is an immutable value that is replaced as a whole. Every change is made under the store's
+lock, by one of the pure functions of ``plan``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from weakref import WeakSet
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
 from callerid.keys.crowd import Count, Crowd
-from callerid.keys.fetch import Cord, Fetched, FetchError, fetcher, overdue, short_cause
-from callerid.keys.flight import Flight, Wait
+from callerid.keys.fetch import AbortHandle, Fetched, FetchError, fetcher, overdue, short_cause
 from callerid.keys.freshness import Origin, generated_at
+from callerid.keys.in_flight import InFlightFetch, Wait
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, policy_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ logger = logging.getLogger("callerid")
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """What a readiness probe wants to know of one source's keys. Times are in seconds."""
+    """The state of one source's keys, for a readiness probe. Times are in seconds."""
 
     source: str
     """Its address without the query, its path, or a word about a document."""
@@ -44,7 +44,7 @@ class KeyStatus:
     fresh: bool
     """There are keys, within their lifetime."""
     usable: bool
-    """There are keys, fresh or serving past their lifetime because fetching fails."""
+    """There are keys, fresh or used past their lifetime because fetching fails."""
     age: float | None
     """Since the fetch that brought them began; None without keys."""
     expires_in: float | None
@@ -64,13 +64,13 @@ class CachedKeySet:
         self.source = source
         self.algorithm: Algorithm = algorithm
         self.policy = policy_of(source)
-        self.state = plan.KeySet()  # sets what is at hand, too
-        self.flight: Flight | None = None
+        self.state = plan.KeySet()  # the setter also sets _at_hand
+        self.in_flight: InFlightFetch | None = None
         self._timer = timer
 
     @property
     def state(self) -> plan.KeySet:
-        """All that is known of these keys: a frozen value, swapped whole."""
+        """All that is known of these keys: an immutable value that is replaced as a whole."""
         return self._state
 
     @state.setter
@@ -79,13 +79,13 @@ class CachedKeySet:
         self._at_hand = (dict(state.keys), state.use_until(self.policy))
 
     def at_hand(self, kid: str) -> Key | None:
-        """The key of this id, if there is one and no fetch is due; else ask `KeyStore.find`."""
+        """The key of this id, if there is one and no fetch is due; otherwise `None`: call `KeyStore.find`."""
         keys, until = self._at_hand
         key = keys.get(kid)
         return key if key is not None and self._timer() < until else None
 
     def serves(self, key: Key) -> bool:
-        """Whether this very key is one of these, and no fetch is due."""
+        """Whether this key object is still in the set, and no fetch is due."""
         keys, until = self._at_hand
         return keys.get(key.kid) is key and self._timer() < until
 
@@ -93,11 +93,11 @@ class CachedKeySet:
 class KeyStore:
     """The keys of any number of sources. Safe across threads, event loops and ``fork``.
 
-    ``timer`` gives seconds of a clock that never goes back, by which everything is timed. ``clock`` gives seconds since
-    the epoch; it is asked only how long before a fetch its answer was generated, by the ``Date`` of the answer.
+    ``timer`` gives monotonic seconds, by which everything is timed. ``clock`` gives seconds since the epoch, and is
+    compared with the ``Date`` of a response only, to find out how old the document is.
 
-    A caller asks ``find``. It answers at once with a key, or with a Wait: wait on it, then ask again with it. So the
-    same code serves threads and tasks, and nothing here blocks.
+    ``find`` returns at once, with a key or with a Wait: wait on it, then call again with it. So the same code serves
+    threads and tasks, and nothing here blocks.
     """
 
     def __init__(self, *, timer: Callable[[], float] = time.monotonic, clock: Callable[[], float] = time.time) -> None:
@@ -109,10 +109,10 @@ class KeyStore:
         STORES.add(self)
 
     def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
-        """The key of this id, or a Wait. With ``waited``, the Wait of an earlier answer, never another Wait.
+        """The key of this id, or a Wait. With ``waited``, the Wait of an earlier call, it never returns another Wait.
 
-        Raises Unauthenticated if the source has no such key, and Unavailable, with the seconds after which to come
-        back, if nobody can say now: there are no usable keys, or the id may be a new one while fetching fails.
+        Raises Unauthenticated if the source has no such key. Raises Unavailable, with the seconds after which to retry,
+        if that is not known now: there are no usable keys, or the id may be a new one and fetching fails.
         """
         entry = self.ring(source, algorithm)
         decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
@@ -121,140 +121,147 @@ class KeyStore:
         return self._find_locked(entry, kid, waited)
 
     def warm(self, source: AnySource, algorithm: Algorithm) -> Wait | None:
-        """Begins a fetch, or joins the one under way, if there are no fresh keys.
+        """Start a fetch, or join the one in flight, if there are no fresh keys.
 
-        None if there is nothing to wait for: the keys are fresh, or a fetch failed just now and the back-off runs.
+        Returns ``None`` if there is nothing to wait for: the keys are fresh, or the back-off after a failure runs.
         """
         entry = self.ring(source, algorithm)
         with self._lock:
             if not plan.wants_warming(entry.state, self._timer()):
                 return None
-            flight, is_new = self._join(entry, because_unknown=False)
+            in_flight, is_new = self._join(entry, because_unknown=False)
         if is_new:
-            self._depart(entry, flight)
-        return None if flight.has_landed else Wait(flight, entry.policy.fetch_seconds + plan.GRACE, entry)
+            self._start(entry, in_flight)
+        return None if in_flight.is_done else Wait(in_flight, entry.policy.fetch_seconds + plan.GRACE, entry)
 
     def status(self, wanted: AbstractSet[tuple[AnySource, Algorithm]] | None = None) -> list[KeyStatus]:
-        """How the keys of every source asked for so far are; of the ``wanted`` ones alone, where these are given."""
+        """The status of every source that was asked for so far, or of the ``wanted`` ones alone."""
         now = self._timer()
         entries = list(self._entries.items())
         return [_status(entry, now) for source, entry in entries if wanted is None or source in wanted]
 
     def ring(self, source: AnySource, algorithm: Algorithm) -> CachedKeySet:
-        """The keys of one source, as they are and as they will be."""
+        """The key set of one source: always the same object, which is updated in place."""
         entry = self._entries.get((source, algorithm))
         return entry or self._entries.setdefault((source, algorithm), CachedKeySet(source, algorithm, self._timer))
 
     def _find_locked(self, entry: CachedKeySet, kid: str, waited: Wait | None) -> Key | Wait:
         with self._lock:
-            if waited is not None and waited.flight.succeeded_at is not None:
-                entry.state = plan.missed(entry.policy, entry.state, kid, waited.flight.succeeded_at)
+            if waited is not None and waited.in_flight.succeeded_at is not None:
+                entry.state = plan.missed(entry.policy, entry.state, kid, waited.in_flight.succeeded_at)
             decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
             if not isinstance(decision, plan.Fetch):
                 return _answer(entry, kid, decision, waited)
-            flight, is_new = self._join(entry, because_unknown=decision.because_unknown)
+            in_flight, is_new = self._join(entry, because_unknown=decision.because_unknown)
         if is_new:
-            self._depart(entry, flight)
+            self._start(entry, in_flight)
         if decision.key is not None and decision.seconds == 0:
             return decision.key
-        wait = Wait(flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy))
-        return self.find(entry.source, entry.algorithm, kid, wait) if flight.has_landed else wait
+        wait = Wait(in_flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy))
+        return self.find(entry.source, entry.algorithm, kid, wait) if in_flight.is_done else wait
 
-    def _join(self, entry: CachedKeySet, *, because_unknown: bool) -> tuple[Flight, bool]:
-        """The flight under way, or a new one that is still to depart. Under the lock."""
-        if entry.flight is not None:
-            return entry.flight, False
+    def _join(self, entry: CachedKeySet, *, because_unknown: bool) -> tuple[InFlightFetch, bool]:
+        """The fetch in flight, or a new one that the caller has to start. Called with the lock held."""
+        if entry.in_flight is not None:
+            return entry.in_flight, False
         now = self._timer()
         entry.state = plan.begun(entry.policy, entry.state, now, because_unknown=because_unknown)
-        entry.flight = Flight(now)
-        return entry.flight, True
+        entry.in_flight = InFlightFetch(now)
+        return entry.in_flight, True
 
-    def _depart(self, entry: CachedKeySet, flight: Flight) -> None:
+    def _start(self, entry: CachedKeySet, in_flight: InFlightFetch) -> None:
         if isinstance(entry.source, KeyDocument):
-            self._fly(entry, flight)  # nothing to wait for
+            self._run(entry, in_flight)  # nothing to wait for
             return
         try:
-            threading.Thread(target=self._fly, args=(entry, flight), name="callerid-keys", daemon=True).start()
+            threading.Thread(target=self._run, args=(entry, in_flight), name="callerid-keys", daemon=True).start()
         except RuntimeError as error:  # no more threads, or the interpreter is ending
-            self._fail(entry, flight, error)
+            self._fail(entry, in_flight, error)
 
-    def _fly(self, entry: CachedKeySet, flight: Flight) -> None:
+    def _run(self, entry: CachedKeySet, in_flight: InFlightFetch) -> None:
         try:
             with _LOADING:
                 fetch = fetcher(entry.source)
             if _LOADED.is_set():
-                flight.send()
+                in_flight.mark_sent()
             elif isinstance(entry.source, KeySource):
-                # cryptography takes as long to load as an answer takes to come: it loads meanwhile
-                threading.Thread(target=_load, args=(flight,), name="callerid-keys-loading", daemon=True).start()
+                # Importing cryptography takes about as long as the request: do both at once.
+                threading.Thread(target=_load, args=(in_flight,), name="callerid-keys-loading", daemon=True).start()
             asked_at = self._clock()
-            fetched = self._fetch_in_time(entry, flight, fetch)
-            keys = _load(flight)
+            fetched = self._fetch_in_time(entry, in_flight, fetch)
+            keys = _load(in_flight)
             generated = generated_at(fetched.headers, asked_at)
-            origin = Origin(flight.begun_at - (asked_at - generated), generated)
-            self._succeed(entry, flight, keys(fetched.body, entry.algorithm), fetched.lifetime, origin)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the old keys stay and the waiters wake
-            self._fail(entry, flight, error)
+            origin = Origin(in_flight.begun_at - (asked_at - generated), generated)
+            self._succeed(entry, in_flight, keys(fetched.body, entry.algorithm), fetched.lifetime, origin)
+        except Exception as error:  # noqa: BLE001 - on any error the old keys stay, and the waiters are woken
+            self._fail(entry, in_flight, error)
 
-    def _fetch_in_time(self, entry: CachedKeySet, flight: Flight, fetch: Callable[[Cord], Fetched]) -> Fetched:
-        cord = Cord()
+    def _fetch_in_time(
+        self, entry: CachedKeySet, in_flight: InFlightFetch, fetch: Callable[[AbortHandle], Fetched]
+    ) -> Fetched:
+        handle = AbortHandle()
         if isinstance(entry.source, KeyDocument):
-            return fetch(cord)
-        watchdog = threading.Timer(entry.policy.fetch_seconds, self._end, (entry, flight, entry.source, cord))
+            return fetch(handle)
+        watchdog = threading.Timer(entry.policy.fetch_seconds, self._time_out, (entry, in_flight, entry.source, handle))
         watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
         watchdog.start()
         try:
-            return fetch(cord)
+            return fetch(handle)
         finally:
             watchdog.cancel()
-            cord.let_go()
+            handle.release()
 
-    def _end(self, entry: CachedKeySet, flight: Flight, source: KeySource | KeyFile, cord: Cord) -> None:
-        """The time is up: the flight has failed, and the thread that flies it is brought to an end."""
-        self._fail(entry, flight, overdue(source))
-        cord.cut()
+    def _time_out(
+        self, entry: CachedKeySet, in_flight: InFlightFetch, source: KeySource | KeyFile, handle: AbortHandle
+    ) -> None:
+        """The time is up: record the failure, and abort the request so that its thread ends."""
+        self._fail(entry, in_flight, overdue(source))
+        handle.abort()
 
     def _succeed(
-        self, entry: CachedKeySet, flight: Flight, keys: Mapping[str, Key], lifetime: float, origin: Origin
+        self, entry: CachedKeySet, in_flight: InFlightFetch, keys: Mapping[str, Key], lifetime: float, origin: Origin
     ) -> None:
-        """What was fetched replaces what is held, if it is no older. Raises FetchError where nothing fresh is held."""
+        """Replace the keys held by those fetched, unless these are older.
+
+        Raises FetchError for an older document where the keys held are no longer fresh.
+        """
         with self._lock:
-            if entry.flight is not flight:
-                return  # too late: it was declared failed
+            if entry.in_flight is not in_flight:
+                return  # it timed out and was recorded as failed
             now, state, policy = self._timer(), entry.state, entry.policy
             outdated = plan.seconds_outdated(policy, state, keys, origin, now)
             if not outdated:
-                entry.state = plan.succeeded(policy, state, keys, lifetime, begun_at=flight.begun_at, origin=origin)
+                entry.state = plan.succeeded(policy, state, keys, lifetime, begun_at=in_flight.begun_at, origin=origin)
             elif state.is_fresh(now):
                 entry.state = plan.kept(policy, state, now)
             else:
                 raise FetchError(f"its document is {outdated:.0f} s older than the one held")
-            entry.flight, flight.succeeded_at = None, now
-        flight.land()
+            entry.in_flight, in_flight.succeeded_at = None, now
+        in_flight.finish()
         if state.failures:
             logger.info("The keys of %s are fetched again, after %d failures.", entry.source, state.failures)
         if outdated:
             logger.info("%s sent a document %.0f s older than the one held, which stays.", entry.source, outdated)
 
-    def _fail(self, entry: CachedKeySet, flight: Flight, error: Exception) -> None:
+    def _fail(self, entry: CachedKeySet, in_flight: InFlightFetch, error: Exception) -> None:
         cause = short_cause(error)
         with self._lock:
-            if entry.flight is not flight:
+            if entry.in_flight is not in_flight:
                 return
             now = self._timer()
             asked = error.retry_after if isinstance(error, FetchError) else 0.0
             entry.state = state = plan.failed(entry.policy, entry.state, now, cause, asked)
-            entry.flight = None
-        flight.land()
+            entry.in_flight = None
+        in_flight.finish()
         seconds = state.retry_at - now
         logger.warning("The keys of %s cannot be fetched (%s); next try in %.0f s.", entry.source, cause, seconds)
 
     def renew_after_fork(self) -> None:
-        """For a forked child, where it is called by itself: the keys stay, locks are new, no fetch is under way."""
+        """Run in a forked child: keep the keys, make new locks, forget the fetch in flight, whose thread is gone."""
         self._lock = threading.Lock()
         self._threads, self._tasks = Count(), Count()
         for entry in self._entries.values():
-            entry.flight = None
+            entry.in_flight = None
             entry.state = replace(entry.state, begun_at=None)
 
 
@@ -297,13 +304,13 @@ def _after_fork_in_child() -> None:
         store.renew_after_fork()
 
 
-def _load(flight: Flight) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
-    """What reads the keys of a document, once cryptography is loaded; tells the flight that nothing is left to load."""
+def _load(in_flight: InFlightFetch) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
+    """Import cryptography, mark the request as sent, and return the function that reads the keys of a document."""
     with _LOADING:
         from callerid.keys.verifiers import keys  # noqa: PLC0415 - loads cryptography, with the first fetch
 
         _LOADED.set()
-    flight.send()
+    in_flight.mark_sent()
     return keys
 
 
@@ -312,7 +319,7 @@ _LOADED = threading.Event()
 
 
 _LOADING = threading.RLock()
-"""Held while libraries load. A fork waits for that: in the child, where nobody goes on, they would never be there."""
+"""Held during imports. A fork waits for them: in the child, no thread would finish an import that had begun."""
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
     os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release)

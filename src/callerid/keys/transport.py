@@ -1,6 +1,7 @@
 """One HTTP GET with urllib3, which is imported on first fetch.
 
-It asks once, reads to a limit, sends nothing that could tell who is asking, and can be ended from another thread.
+It sends one request, reads up to a limit, sends nothing that identifies the client, and can be aborted by another
+thread.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from callerid.keys.fetch import Cord
+    from callerid.keys.fetch import AbortHandle
     from callerid.keys.source import KeySource
 
 __all__ = ["KeyResponse", "get", "manager_for"]
@@ -40,7 +41,7 @@ class KeyResponse(NamedTuple):
     body: bytes
 
 
-def get(source: KeySource, cord: Cord) -> KeyResponse:
+def get(source: KeySource, handle: AbortHandle) -> KeyResponse:
     """The answer to one GET.
 
     No redirects, retries, cookies or credentials. Proxies and certificate bundles named in the environment apply to
@@ -48,10 +49,12 @@ def get(source: KeySource, cord: Cord) -> KeyResponse:
 
     Raises FetchError.
     """
-    timeout = Timeout(source.fetch_seconds / 2, source.fetch_seconds)  # a dead first address leaves time for a second
+    timeout = Timeout(
+        source.fetch_seconds / 2, source.fetch_seconds
+    )  # if the first address does not answer, time is left for a second
     try:
         with manager_for(source.url) as manager:
-            _tie(manager, cord)
+            _make_abortable(manager, handle)
             response = manager.request(
                 "GET",
                 source.url,
@@ -109,18 +112,18 @@ def _read(response: Any, largest: int) -> bytes:
     return bytes(body)
 
 
-def _tie(manager: Any, cord: Cord) -> None:
-    """Makes every connection of a pool manager, whatever its kind, hang on the cord as soon as it stands."""
+def _make_abortable(manager: Any, handle: AbortHandle) -> None:
+    """Register the sockets of all connections of a pool manager with the handle, as soon as they are connected."""
     pools = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: _tied_pool(pool, cord) for scheme, pool in pools.items()}
+    manager.pool_classes_by_scheme = {scheme: _abortable_pool(pool, handle) for scheme, pool in pools.items()}
 
 
-def _tied_pool(pool: Any, cord: Cord) -> type:
-    return type(pool.__name__, (pool,), {"ConnectionCls": _tied_connection(pool.ConnectionCls, cord)})
+def _abortable_pool(pool: Any, handle: AbortHandle) -> type:
+    return type(pool.__name__, (pool,), {"ConnectionCls": _abortable_connection(pool.ConnectionCls, handle)})
 
 
-def _tied_connection(connection: Any, cord: Cord) -> type:
+def _abortable_connection(connection: Any, handle: AbortHandle) -> type:
     def connect(self: Any) -> socket.socket:
-        return cord.hold(connection._new_conn(self))  # noqa: SLF001 - where urllib3 opens a socket, and nowhere else
+        return handle.register(connection._new_conn(self))  # noqa: SLF001 - where urllib3 opens a socket, and nowhere else
 
     return type(connection.__name__, (connection,), {"_new_conn": connect})

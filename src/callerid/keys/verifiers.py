@@ -1,8 +1,8 @@
 """A document's entries turned into keys of one algorithm. Imports cryptography and google.auth.crypt: on first fetch.
 
 Which entries are usable: RSA of at least 2048 bits for RS256 (RFC 7518 section 3.3), P-256 for ES256 (section 3.4),
-and for a JWK also nothing in ``use``, ``key_ops`` and ``alg`` that speaks against it (RFC 7517 sections 4.2 to 4.4).
-A certificate is a container here: its dates and its signature are not judged, being published is what counts.
+and a JWK's ``use``, ``key_ops`` and ``alg`` must allow it (RFC 7517 sections 4.2 to 4.4). A certificate is only the
+container of a key: its dates and signature are not checked, since keys are trusted because they are published.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def keys(body: bytes, algorithm: Algorithm) -> Mapping[str, Key]:
-    """The usable keys of a document by key id; unusable neighbours are skipped.
+    """The usable keys of a document by key id; unusable entries are skipped.
 
     Raises DocumentError if the document is refused whole or holds no usable key: an empty set is never kept.
     """
@@ -47,7 +47,7 @@ def _key(kid: str, entry: Entry, algorithm: Algorithm) -> Key | None:
         kid.encode()
         public = _from_jwk(entry, algorithm) if isinstance(entry, Members) else _from_pem(entry)
         return _usable(kid, public, algorithm)
-    except Exception:  # noqa: BLE001 - whatever is wrong with one entry, its neighbours are not to blame
+    except Exception:  # noqa: BLE001 - an entry that cannot be read does not affect the others
         return None
 
 

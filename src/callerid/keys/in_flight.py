@@ -1,7 +1,7 @@
-"""A fetch under way and those who wait for it: threads on an event, tasks on an event of their own loop.
+"""A fetch in flight and its waiters: threads wait on an event, tasks on an event of their own loop.
 
-A waiting task costs no thread. The fetch wakes it through the one door each loop keeps open to other threads:
-``call_soon_threadsafe`` in asyncio, ``TrioToken.run_sync_soon`` in trio.
+A waiting task blocks no thread. The fetch wakes it by the loop's thread-safe call: ``call_soon_threadsafe`` in asyncio,
+``TrioToken.run_sync_soon`` in trio.
 """
 
 from __future__ import annotations
@@ -19,77 +19,80 @@ if TYPE_CHECKING:
 
     from callerid.keys.crowd import Crowd
 
-__all__ = ["Flight", "Wait"]
+__all__ = ["InFlightFetch", "Wait"]
 
 
-class Flight:
-    """One fetch, from its beginning to its landing. ``begun_at`` is a time of the store's timer."""
+class InFlightFetch:
+    """One fetch from start to finish, shared by all who wait for it. ``begun_at`` is a time of the store's timer."""
 
     def __init__(self, begun_at: float) -> None:
         self.begun_at = begun_at
         self.succeeded_at: float | None = None
         self._sent_at = -math.inf
         self._sent = threading.Event()
-        self._landed = threading.Event()
+        self._done = threading.Event()
         self._lock = threading.Lock()
         self._watchers: set[Callable[[], object]] = set()
 
     @property
-    def has_landed(self) -> bool:
-        """Whether the fetch is over."""
-        return self._landed.is_set()
+    def is_done(self) -> bool:
+        """Whether the fetch has finished, with keys or without."""
+        return self._done.is_set()
 
-    def send(self) -> None:
-        """All is loaded that a first fetch needs, and the source is asked now."""
+    def mark_sent(self) -> None:
+        """The request is being sent: all libraries that a first fetch imports are loaded."""
         self._sent_at = time.monotonic()
         self._sent.set()
 
-    def land(self) -> None:
-        """The fetch is over: wakes everybody who waits."""
+    def finish(self) -> None:
+        """The fetch is over: wake all waiters."""
         with self._lock:
-            self._landed.set()
+            self._done.set()
             self._sent.set()
             watchers, self._watchers = self._watchers, set()
         for wake in watchers:
-            with suppress(RuntimeError):  # that loop has closed: nobody waits there any more
+            with suppress(RuntimeError):  # the event loop is closed, so nothing waits on it
                 wake()
 
     def block(self, seconds: float) -> None:
-        """Blocks this thread until the landing, for at most ``seconds``."""
-        self._landed.wait(seconds)
+        """Block this thread until the fetch is over, for at most ``seconds``."""
+        self._done.wait(seconds)
 
     def block_briefly(self, seconds: float, brief: float) -> None:
-        """As ``block``, and no longer than ``brief`` seconds after the source was asked.
+        """As ``block``, but no longer than ``brief`` seconds after the request was sent.
 
-        A source that hangs is known by then. Until then libraries may be loading, which takes longer than most fetches.
+        Most sources have answered by then. The time before that is not counted: a first fetch imports libraries, which
+        takes longer than most requests.
         """
         until = time.monotonic() + seconds
         self._sent.wait(seconds)
-        self._landed.wait(max(0.0, min(until, self._sent_at + brief) - time.monotonic()))
+        self._done.wait(max(0.0, min(until, self._sent_at + brief) - time.monotonic()))
 
     def watch(self, wake: Callable[[], object]) -> None:
-        """Has ``wake`` called once at the landing, from another thread; at once if that is past."""
+        """Have ``wake`` called once, by another thread, when the fetch is over; at once if it is over already."""
         with self._lock:
-            if not self.has_landed:
+            if not self.is_done:
                 self._watchers.add(wake)
                 return
         wake()
 
     def unwatch(self, wake: Callable[[], object]) -> None:
-        """Takes a watcher back; unknown ones are fine."""
+        """Remove a callback; one that is not registered is ignored."""
         with self._lock:
             self._watchers.discard(wake)
 
 
 class Wait:
-    """Something a caller has to wait for before a key can be found; then ``find`` is asked again with it.
+    """A fetch that a caller has to wait for before a key can be found; then call ``find`` again with it.
 
-    ``seconds`` is the most it takes. Where too many wait already (see ``Crowd``) it is over sooner, and ``admitted`` is
-    False then. Giving up early (a cancelled task, a closed loop) disturbs nobody else.
+    ``seconds`` is the longest it takes. Where too many wait already (see ``Crowd``) it ends sooner, and ``admitted`` is
+    False then. Waiters are independent: one that is cancelled, or whose loop closes, does not affect the others.
     """
 
-    def __init__(self, flight: Flight, seconds: float, keys: object = None, crowd: Crowd | None = None) -> None:
-        self.flight = flight
+    def __init__(
+        self, in_flight: InFlightFetch, seconds: float, keys: object = None, crowd: Crowd | None = None
+    ) -> None:
+        self.in_flight = in_flight
         self.seconds = seconds
         self.keys = keys
         """The key set that is waited for."""
@@ -100,18 +103,18 @@ class Wait:
         return f"Wait(seconds={self.seconds:g})"
 
     def block(self) -> None:
-        """Blocks this thread until the fetch is over, for at most ``seconds``. Raises nothing."""
+        """Block this thread until the fetch is over, for at most ``seconds``. It raises nothing."""
         if self._crowd is None:
-            self.flight.block(self.seconds)
+            self.in_flight.block(self.seconds)
             return
         with self._crowd.thread() as self.admitted:
             if self.admitted:
-                self.flight.block(self.seconds)
+                self.in_flight.block(self.seconds)
             else:
-                self.flight.block_briefly(self.seconds, self._crowd.source.brief_wait)
+                self.in_flight.block_briefly(self.seconds, self._crowd.source.brief_wait)
 
     async def pause(self) -> None:
-        """Suspends this task, of asyncio or trio, until the fetch is over, for at most ``seconds``."""
+        """Suspend this task, of asyncio or trio, until the fetch is over, for at most ``seconds``."""
         if self._crowd is None:
             await self._pause()
             return
@@ -127,25 +130,25 @@ class Wait:
             await self._pause_asyncio()
 
     async def _pause_asyncio(self) -> None:
-        import asyncio  # noqa: PLC0415 - who waits here has loaded it; threads need not
+        import asyncio  # noqa: PLC0415 - a task has imported it; threads do not need it
 
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         wake = partial(loop.call_soon_threadsafe, event.set)
         enough = loop.call_later(self.seconds, event.set)
-        self.flight.watch(wake)
+        self.in_flight.watch(wake)
         try:
             await event.wait()
         finally:
-            self.flight.unwatch(wake)
+            self.in_flight.unwatch(wake)
             enough.cancel()
 
     async def _pause_trio(self, trio: Any) -> None:
         event = trio.Event()
         wake = partial(trio.lowlevel.current_trio_token().run_sync_soon, event.set)
-        self.flight.watch(wake)
+        self.in_flight.watch(wake)
         try:
             with trio.move_on_after(self.seconds):
                 await event.wait()
         finally:
-            self.flight.unwatch(wake)
+            self.in_flight.unwatch(wake)
