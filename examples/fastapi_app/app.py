@@ -16,7 +16,7 @@ from fastapi import FastAPI, UploadFile, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel
 
-from callerid import Caller, Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, firebase, google
+from callerid import Caller, Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, cloud_run, firebase, google
 from callerid.fastapi import Guard
 from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
 
@@ -26,8 +26,10 @@ SERVICE = "https://orders.example.com"  # services mint tokens for the URL they 
 WEBSITE = "1234-abc.apps.googleusercontent.com"  # people get theirs for an OAuth client id
 TASKS = f"{SERVICE}/tasks"
 
+# A private Cloud Run service sees tokens whose signature its front door has checked and removed.
+believed = cloud_run if "K_SERVICE" in os.environ else google
 guard = Guard(
-    google(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
+    believed(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
     firebase("shop-prod", keys=os.environ.get("FIREBASE_KEYS_URL", FIREBASE_KEYS)),
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, request, stream_with_context
 
-from callerid import Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, firebase, google
+from callerid import Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, cloud_run, firebase, google
 from callerid.flask import Guard, caller
 from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
 
@@ -22,8 +22,10 @@ SERVICE = "https://orders.example.com"  # services mint tokens for the URL they 
 WEBSITE = "1234-abc.apps.googleusercontent.com"  # people get theirs for an OAuth client id
 TASKS = f"{SERVICE}/tasks"
 
+# A private Cloud Run service sees tokens whose signature its front door has checked and removed.
+believed = cloud_run if "K_SERVICE" in os.environ else google
 guard = Guard(
-    google(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
+    believed(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
     firebase("shop-prod", keys=os.environ.get("FIREBASE_KEYS_URL", FIREBASE_KEYS)),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callerid import ConfigurationError, Guard, Refusal, cloud_run
+from callerid import AnyGoogleAccount, ConfigurationError, Guard, Refusal, cloud_run
 from callerid.authentication import Identity
 from callerid.testing import LocalIssuer
 
@@ -39,9 +39,11 @@ def ask(guard: Guard, path: str = "/", **tokens: Any) -> str:
     }
     try:
         identity = guard.identify({**sent, ":path": [path]})
+        assert isinstance(identity, Identity)
+        if identity.caller is not None:
+            guard.authenticator.check_audience(identity.caller, None)
     except Refusal as refusal:
         return f"{refusal.status} {refusal.reason}"
-    assert isinstance(identity, Identity)
     return f"{identity.caller} via {identity.via}"
 
 
@@ -239,3 +241,13 @@ def test_what_expired_long_ago_is_read_up_to_the_guards_limit() -> None:
     assert ask(guard, own=stripped(ISSUER.altered(ADA, padding="x" * 9000))) == ADA_ALONE
     assert ask(guard, own=late) == "401 expired"
     assert is_open(guard)
+
+
+def test_a_rule_may_name_an_audience_of_the_service_for_a_stripped_token(guard: Guard) -> None:
+    tasks = f"{URL}/tasks"
+    token = stripped(ISSUER.service_account("robot@shop-prod.iam.gserviceaccount.com", audience=tasks))
+    assert ask(guard, own=token) == "401 wrong_audience"
+    identity = guard.identify({AUTHORIZATION: [f"Bearer {token}"]})
+    assert isinstance(identity, Identity)
+    assert guard.judge(guard.requirement(AnyGoogleAccount(), audience=tasks), identity, {}) is identity.caller
+    assert ask(guard, carrier=token) == "401 wrong_audience"

@@ -69,10 +69,16 @@ class CloudRun:
         if token.issuer not in issuer.accepted_iss:
             raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {issuer.name}, got {token.issuer[:200]!a}")
         check_claims(token, issuer, self._authenticator.clock(), self._authenticator.leeway)
-        # Always, whatever audience a rule names: the front door checked for the service's own.
-        check_audience(token.claims["aud"], issuer.audiences)
+        self._check_audience(token.claims["aud"], location)
         caller = issuer.caller(token.claims)
         return Identity(via=caller) if location.is_intermediary else Identity(caller)
+
+    def _check_audience(self, audience: str, location: CredentialLocation) -> None:
+        """Refuse an audience of another issuer, which takes signed tokens. One that nobody takes, a rule may name."""
+        accepted = self._authenticator.trusted.accepted[self._issuers[0].name]
+        own = frozenset[str]().union(*(issuer.audiences for issuer in self._issuers))
+        if location.is_intermediary or audience in accepted:
+            check_audience(audience, own)
 
     def watched(self, sent: Mapping[str, list[str]], identify: Callable[[], Identity | Wait]) -> Identity | Wait:
         """What ``identify`` gives or raises; and a look at what came, where the front door may stand open."""
