@@ -14,7 +14,6 @@ from callerid import (
     AnyOf,
     ConfigurationError,
     CustomClaim,
-    FirebaseUser,
     Rule,
     SecondFactor,
     ServiceAccount,
@@ -41,6 +40,11 @@ def pairs(count: int) -> Rule:
     return AllOf(*(holds(number, 0) | holds(number, 1) for number in range(count)))
 
 
+def written_out(count: int) -> Rule:
+    """The same as `pairs`, as alternatives of which each is one conjunction."""
+    return AnyOf(*(AllOf(*map(holds, range(count), values)) for values in product((0, 1), repeat=count)))
+
+
 def side(rule: Rule) -> Side:
     return Side(rule, issuers=ISSUERS)
 
@@ -56,8 +60,7 @@ def test_65_536_conjunctions_are_compared_within_the_limit_of_steps() -> None:
 
 
 def test_a_search_that_is_given_up_cannot_tell(few_steps: None) -> None:
-    written_out = AnyOf(*(AllOf(*map(holds, range(4), values)) for values in product((0, 1), repeat=4)))
-    verdict = new_access(side(written_out), side(pairs(4)))
+    verdict = new_access(side(written_out(4)), side(pairs(4)))
     assert isinstance(verdict, CannotTell)
     assert "steps" in verdict.reason
 
@@ -67,8 +70,21 @@ def test_a_rule_whose_search_is_given_up_is_taken_to_admit_somebody(few_steps: N
     assert not admits_nobody(impossible, ISSUERS)
 
 
-def test_an_alternative_whose_search_is_given_up_is_not_called_redundant(few_steps: None) -> None:
-    assert redundant_alternatives(AnyOf(pairs(6) & SecondFactor(), FirebaseUser() & pairs(6)), ISSUERS) == ()
+def test_an_alternative_whose_search_is_given_up_is_not_called_redundant(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrower = pairs(4) & SecondFactor()
+    rule = AnyOf(narrower, written_out(4))
+    assert redundant_alternatives(rule, ISSUERS) == (narrower,)
+    monkeypatch.setattr(search, "MOST_STEPS", 10)
+    assert redundant_alternatives(rule, ISSUERS) == ()
+
+
+def test_alternatives_that_are_too_many_to_split_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Five alternatives of six pairs, split into parts that all must hold, would be 6 ** 5 = 7,776 parts.
+    several = [AllOf(*(holds(10 * one + pair, 0) | holds(10 * one + pair, 1) for pair in range(6))) for one in range(6)]
+    monkeypatch.setattr(search, "MOST_STEPS", 1000)
+    assert isinstance(new_access(side(AnyOf(*several)), side(AnyOf(*several[1:]))), No)
+    assert isinstance(new_access(side(AnyOf(*several)), side(AnyOf(*several) & SecondFactor())), No)
+    assert isinstance(new_access(side(AnyOf(*several[1:])), side(AnyOf(*several))), Yes)
 
 
 @pytest.mark.parametrize(("rows", "names"), [(10, 5), (200, 8), (400, 90), (1500, 90)])

@@ -136,10 +136,6 @@ class Rest(NamedTuple):
         """As `Clause` has it."""
         return self.whole.met_by(known, self.but)
 
-    def concerns(self, choice: Choice, known: Term) -> bool:
-        """As `Clause` has it."""
-        return _share(self.whole.asked, choice.asked, known)
-
     def as_choice(self) -> Choice:
         """The alternatives that are left."""
         return Choice(tuple(option for number, option in enumerate(self.whole.options) if number not in self.but))

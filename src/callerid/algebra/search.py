@@ -174,18 +174,7 @@ class _Search:
     def through(self, rule: Choice) -> Iterator[Presented]:
         start = _Chosen(self._kind.traits, self._kind.said, *[False] * 3)
         for option in rule.options:
-            if not self._is_met_by_one_way(option):
-                yield from self._with(start, option, [])
-
-    def _is_met_by_one_way(self, option: Option) -> bool:
-        """Whether all who have an alternative satisfy the clause in one of its ways, where it could not be split."""
-        if not option.choices or not isinstance(self._clause, Clause):
-            return False
-        alone = Choice((option,))
-        return any(
-            all(next(_Search(self._kind, part, self._steps).through(alone), None) is None for part in way)
-            for way in self._clause.ways
-        )
+            yield from self._with(start, option, [])
 
     def _with(self, before: _Chosen, option: Option, waiting: list[Choice]) -> Iterator[Presented]:
         kind, term = self._kind, option.term
@@ -194,12 +183,26 @@ class _Search:
         if next(self._steps, None) is None:
             raise TooManySteps
         chosen = before.adding(option)
-        if chosen is None or self._is_covered(chosen):
+        if chosen is not None:
+            waiting = [*waiting, *option.choices]
+            if not (option.choices and self._is_met_by_one_way(chosen, waiting)):
+                yield from self.onward(chosen, waiting)
+
+    def _is_met_by_one_way(self, chosen: _Chosen, waiting: list[Choice]) -> bool:
+        """Whether all who have this and meet these choices satisfy a clause that could not be split in one way."""
+        ways = self._clause.ways if isinstance(self._clause, Clause) else ()
+        return any(
+            all(next(_Search(self._kind, part, self._steps).onward(chosen, waiting), None) is None for part in way)
+            for way in ways
+        )
+
+    def onward(self, chosen: _Chosen, waiting: list[Choice]) -> Iterator[Presented]:
+        """Those of whom this was chosen, and who meet the choices that are waiting."""
+        if self._is_covered(chosen):
             return
-        waiting = [*waiting, *option.choices]
         if not waiting:
             if self._is_complete(chosen):
-                yield Presented(chosen.known, kind.caller, kind.carrier)
+                yield Presented(chosen.known, self._kind.caller, self._kind.carrier)
             return
         following = min(waiting, key=self._order) if len(waiting) > 1 else waiting[0]
         left = [choice for choice in waiting if choice is not following]
@@ -209,7 +212,7 @@ class _Search:
     def _order(self, choice: Choice) -> tuple[bool, int]:
         """What concerns the clause comes first, then what leaves the fewest ways open."""
         if id(choice) not in self._concerns:
-            concerns = self._clause is not None and self._clause.concerns(choice, self._kind.traits)
+            concerns = isinstance(self._clause, Clause) and self._clause.concerns(choice, self._kind.traits)
             self._concerns[id(choice)] = concerns
         return not self._concerns[id(choice)], len(choice.options)
 
