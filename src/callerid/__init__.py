@@ -37,7 +37,7 @@ from callerid.errors import (
 )
 from callerid.guard import Guard
 from callerid.iam import rules_from_iam_policy
-from callerid.issuers import Issuer, cloud_run, firebase, google
+from callerid.issuers import Issuer, cloud_run, firebase, google, google_chat, service_account
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.rules import (
     AllOf,
@@ -47,6 +47,7 @@ from callerid.rules import (
     Domain,
     EmailDomain,
     FirebaseUser,
+    GoogleChat,
     IssuedBy,
     Nobody,
     PathParam,
@@ -81,6 +82,7 @@ __all__ = [
     "FirebaseFacts",
     "FirebaseUser",
     "Forbidden",
+    "GoogleChat",
     "Guard",
     "IssuedBy",
     "Issuer",
@@ -111,5 +113,7 @@ __all__ = [
     "cloud_run",
     "firebase",
     "google",
+    "google_chat",
     "rules_from_iam_policy",
+    "service_account",
 ]

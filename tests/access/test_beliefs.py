@@ -302,7 +302,7 @@ def test_an_issuer_that_is_not_as_usual() -> None:
     ):
         assert found(trusting(odd, rule=STAFF), trusting(odd, rule=STAFF)) == []
         assert found(trusting(odd, rule=STAFF), trusting(usual, rule=STAFF)) == [
-            "GET /a: cannot tell: the keys of https://accounts.google.com changed"
+            "GET /a: cannot tell: the keys or settings of https://accounts.google.com changed"
         ]
 
 

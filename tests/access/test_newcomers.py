@@ -153,7 +153,7 @@ def test_other_keys_cannot_be_told(before: Any, now: Any) -> None:
     assert found_between(old, old) == []
     findings = newcomers(locked(access_map(old)), access_map(new))
     assert {type(each.verdict) for each in findings} == {CannotTell}
-    assert all("the keys of https://accounts.google.com changed" in str(each) for each in findings)
+    assert all("the keys or settings of https://accounts.google.com changed" in str(each) for each in findings)
 
 
 def test_how_keys_are_fetched_and_kept_is_not_who_may_call_what() -> None:

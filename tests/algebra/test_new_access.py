@@ -438,19 +438,19 @@ def test_another_issuer_that_carries_calls() -> None:
 def test_other_keys_cannot_be_compared() -> None:
     moved = google(URL, CLIENT, keys="https://www.googleapis.com/oauth2/v3/certs")
     old, new = Side(A, issuers=BOTH), Side(A, issuers=(moved, BOTH[1]))
-    assert new_access(old, new) == CannotTell("the keys of https://accounts.google.com changed")
+    assert new_access(old, new) == CannotTell("the keys or settings of https://accounts.google.com changed")
     # Whom the old rule would refuse with any keys is new all the same, and who needs no such token is not.
     assert isinstance(new_access(old, replace(new, rule=B)), Yes)
     assert new_access(replace(old, rule=FirebaseUser()), replace(new, rule=FirebaseUser())) == No()
     carried = new_access(replace(old, rule=Via(ROBOT)), replace(new, rule=Via(ROBOT)))
-    assert carried == CannotTell("the keys of https://accounts.google.com changed")
+    assert carried == CannotTell("the keys or settings of https://accounts.google.com changed")
 
 
 @pytest.mark.parametrize("change", [{"algorithm": "ES256"}, {"accepted_iss": frozenset({"x"})}])
 def test_neither_can_tokens_that_are_judged_otherwise(change: dict[str, Any]) -> None:
     new = Side(FirebaseUser(), issuers=(BOTH[0], replace(BOTH[1], **change)))
     verdict = new_access(Side(FirebaseUser(), issuers=BOTH), new)
-    assert verdict == CannotTell("the keys of https://securetoken.google.com/shop-prod changed")
+    assert verdict == CannotTell("the keys or settings of https://securetoken.google.com/shop-prod changed")
 
 
 def test_a_rule_of_no_family_may_hold_of_anybody_who_comes_in() -> None:
@@ -466,7 +466,7 @@ def test_of_two_issuers_with_one_name_the_one_that_names_the_audience_judges() -
     # Where neither names it, the first does: then it matters which is first.
     tasks = frozenset({f"{URL}/tasks"})
     swapped = new_access(Side(ROBOT, tasks, two), Side(ROBOT, tasks, (other, BOTH[0])))
-    assert swapped == CannotTell("the keys of https://accounts.google.com changed")
+    assert swapped == CannotTell("the keys or settings of https://accounts.google.com changed")
 
 
 def test_what_code_says_of_a_carried_call_is_not_taken_for_what_it_says_of_another() -> None:

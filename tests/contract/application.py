@@ -16,6 +16,7 @@ from callerid import (
     Domain,
     EmailDomain,
     FirebaseUser,
+    GoogleChat,
     IssuedBy,
     Issuer,
     KeyDocument,
@@ -35,8 +36,11 @@ from callerid import (
     Where,
     firebase,
     google,
+    google_chat,
+    service_account,
 )
 from callerid.guard import GuardCore
+from callerid.issuers import CHAT_ACCOUNT
 from callerid.testing import LocalIssuer
 
 URL = "https://orders.example.com"
@@ -44,6 +48,7 @@ CLIENT = "1234-abc.apps.googleusercontent.com"
 TASKS = f"{URL}/tasks"
 PROJECT = "shop-prod"
 ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
+PROJECT_NUMBER = 123456789012
 CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
 ACCOUNT_ID = "123456789012345678901"
 
@@ -96,6 +101,7 @@ PLACES = (
     Place("anyone", "/anyone", AnyGoogleAccount()),
     Place("robot", "/robot", ROBOTS),
     Place("tasks", "/tasks", ROBOTS, "POST", audience=TASKS),
+    Place("chat", "/chat", GoogleChat(PROJECT_NUMBER), "POST"),
     Place("owner", "/users/{user}", FirebaseUser(PathParam("user"))),
     Place("own account", "/accounts/{account}", User(PathParam("account"))),
     Place("own number", "/numbers/{account:int}", User(PathParam("account"))),
@@ -178,18 +184,27 @@ KEYS = "CALLERID_CONTRACT_KEYS"
 """The variable through which a served application is told the public keys of whoever mints."""
 
 
+SIGNERS = ("google", "firebase", ROBOT, CHAT_ACCOUNT)
+
+
 def public_keys() -> str:
     """What stands in `KEYS`."""
-    return json.dumps({which: issuer.jwks_document(which) for which in ("google", "firebase")})
+    for account in (ROBOT, CHAT_ACCOUNT):
+        issuer.account_keys(account)
+    return json.dumps({which: issuer.jwks_document(which) for which in SIGNERS})
 
 
 @functools.cache
 def _issuers() -> tuple[Issuer, ...]:
-    told = os.environ.get(KEYS)
-    if told is None:
-        return issuer.google(URL, CLIENT), issuer.firebase(PROJECT)
-    keys = {which: KeyDocument(document) for which, document in json.loads(told).items()}
-    return google(URL, CLIENT, keys=keys["google"]), firebase(PROJECT, keys=keys["firebase"])
+    keys = {
+        which: KeyDocument(document) for which, document in json.loads(os.environ.get(KEYS) or public_keys()).items()
+    }
+    return (
+        google(URL, CLIENT, keys=keys["google"]),
+        firebase(PROJECT, keys=keys["firebase"]),
+        service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
+        google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
+    )
 
 
 _NOBODY_LISTENS = "http://127.0.0.1:1/keys"
@@ -203,7 +218,7 @@ def guard_of(kind: type[G], setting: str) -> G:
     if setting != "dark":
         return kind(*_issuers(), **options)
     # No time passes between attempts, so that Retry-After is always the same.
-    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), _issuers()[1], timer=lambda: 0.0, **options)
+    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), *_issuers()[1:], timer=lambda: 0.0, **options)
 
 
 def allowed(guard: Any, place: Place) -> Any:

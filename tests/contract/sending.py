@@ -12,13 +12,15 @@ from urllib.parse import unquote_to_bytes
 from callerid.testing import COMPUTE_ENGINE
 from callerid.testing.compact import header_and_claims
 
-from .application import ACCOUNT_ID, CARRIER, ROBOT, TASKS, issuer
+from .application import ACCOUNT_ID, CARRIER, PROJECT_NUMBER, ROBOT, TASKS, issuer
 
 __all__ = ["CALLERS", "Sent", "token"]
 
 _PERSON = issuer.workspace_person
 _ROBOT = functools.partial(issuer.service_account, ROBOT)
 _USER = issuer.firebase_user
+
+CUSTOM_TOKEN_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
 
 
 def _now() -> int:
@@ -54,6 +56,26 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "robot in domain": lambda: _ROBOT(claims={"hd": "example.com"}, hostile=True),
     "carrier": lambda: issuer.service_account(CARRIER),
     "carrier for tasks": lambda: issuer.service_account(CARRIER, audience=TASKS),
+    # service accounts by tokens of their own
+    "signer": lambda: issuer.self_signed(ROBOT),
+    "signer for tasks": lambda: issuer.self_signed(ROBOT, audience=TASKS),
+    "signer for a client": lambda: issuer.self_signed(ROBOT, audience="1234-abc.apps.googleusercontent.com"),
+    "signer for long": lambda: issuer.self_signed(ROBOT, lifetime=3601),
+    "signer for another": lambda: issuer.self_signed(ROBOT, claims={"sub": "ada@example.com"}),
+    "signer without sub": lambda: issuer.without(token("signer"), "sub"),
+    "signer of claims": lambda: issuer.self_signed(
+        ROBOT, claims={"email": "ada@example.com", "email_verified": True, "hd": "example.com", "azp": ROBOT}
+    ),
+    "other signer": lambda: issuer.self_signed("else@shop-prod.iam.gserviceaccount.com"),
+    "signer as google": lambda: issuer.self_signed(ROBOT, claims={"iss": "https://accounts.google.com"}),
+    "google as signer": lambda: issuer.altered(token("robot"), iss=ROBOT, sub=ROBOT),
+    "custom token": lambda: issuer.self_signed(ROBOT, audience=CUSTOM_TOKEN_AUDIENCE, claims={"uid": "u1"}),
+    # Google Chat and add-ons
+    "chat": lambda: issuer.chat(PROJECT_NUMBER),
+    "chat of another": lambda: issuer.chat(210987654321),
+    "chat by URL": lambda: issuer.service_account("chat@system.gserviceaccount.com"),
+    "add-on": lambda: issuer.service_account(f"service-{PROJECT_NUMBER}@gcp-sa-gsuiteaddons.iam.gserviceaccount.com"),
+    "add-on of another": lambda: issuer.service_account("service-2@gcp-sa-gsuiteaddons.iam.gserviceaccount.com"),
     # Firebase users
     "u1": lambda: _USER("u1"),
     "u2": lambda: _USER("u2"),

@@ -74,6 +74,7 @@ STEPS = {
     "accounts": ("facts", "text"),
     "base": ("facts",),
     "google": ("facts", "text", "accounts", "base"),
+    "chat": ("base", "google"),
     "firebase": ("facts", "text", "accounts", "base"),
     "anyone": ("facts", "text", "base"),
     "reading": ("facts", "accounts", "base", "google", "firebase", "anyone"),

@@ -38,10 +38,10 @@ def _asking(row: Row, method: str, stands: Standing) -> Asking:
     return Asking(
         stands,
         row.rule,
-        row.audiences,
+        row.believed[1],
         row.issuers,
         frozenset(line for each in row.judges for line in settings_of(each.guard)),
-        (*said_of(row), *_trusted(trust_of(each.guard) for each in row.judges)),
+        (*said_of(row), *_trusted((trust_of(each.guard), each.requirement.audiences) for each in row.judges)),
         serves.endpoint,
         serves.opaque,
         serves.answers,
@@ -51,9 +51,9 @@ def _asking(row: Row, method: str, stands: Standing) -> Asking:
     )
 
 
-def _trusted(trusts: Iterable[Trust]) -> list[str]:
-    """Whom the guards believe that ask, and by which settings, in words."""
-    return sorted({repr(each) for each in trusts})
+def _trusted(judges: Iterable[tuple[Trust, frozenset[str] | None]]) -> list[str]:
+    """Whom the guards believe that ask, by which settings, and for which audiences, in words."""
+    return sorted({f"{trust!r} {None if named is None else sorted(named)}" for trust, named in judges})
 
 
 def as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
@@ -74,14 +74,14 @@ def as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
 
 
 def _as_written(each: Written, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> Asking:
-    trusts = [guards.get(guard, Trust()) for guard in each.asked_by]
-    shared, audiences = believed_by_all([(issuers.get(guard, ()), each.audiences) for guard in each.asked_by])
+    trusts = [(guards.get(guard, Trust()), audiences) for guard, audiences in each.asked_by]
+    shared, audiences = believed_by_all([(issuers.get(guard, ()), audiences) for guard, audiences in each.asked_by])
     return Asking(
         each.stands,
         each.rule,
         audiences,
         shared,
-        frozenset(line for trust in trusts for line in trust.settings),
+        frozenset(line for trust, _ in trusts for line in trust.settings),
         (*each.said, *_trusted(trusts)),
         each.endpoint,
         each.opaque,

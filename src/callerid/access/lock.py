@@ -27,12 +27,14 @@ One block for each method of each route, in the order of the paths, so that movi
 Where moving code about does change who serves, since two routes are for the same paths, the later one is said to stand
 ``after`` the other (see `callerid.access.order`). A rule is code that makes it again. Of a `Where`, and of a rule of
 the application's own, only a hash of its code is there: it says whether the code is the same, in one release of Python.
-A further guard that believes others has a number, and the routes where it is asked name it.
+A further guard that believes others has a number, and the routes where it is asked name it; where guards name
+different audiences, with those audiences.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -233,14 +235,22 @@ def mount_of(template: str, mounts: Iterable[str]) -> str:
 
 
 def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator[str]:
-    asked = sorted({names[trust_of(each.guard)] for each in judges})
-    if asked != [_FIRST_GUARD]:
-        yield from (f"asked-by {name}" for name in asked)
+    asked = {(names[trust_of(each.guard)], each.requirement.audiences) for each in judges}
+    if _named_by_all(judges) is None and any(audiences for _, audiences in asked):
+        yield from sorted(f"asked-by {name} for {json.dumps(sorted(named or ()))}" for name, named in asked)
+    elif {name for name, _ in asked} != {_FIRST_GUARD}:
+        yield from sorted(f"asked-by {name}" for name, _ in asked)
+
+
+def _named_by_all(judges: tuple[Asked, ...]) -> frozenset[str] | None:
+    """The audiences that each of them names, if they are the same."""
+    named = {each.requirement.audiences for each in judges}
+    return next(iter(named)) if len(named) == 1 else None
 
 
 def said_of(row: Row) -> Iterator[str]:
     """Who may, in lines."""
-    for audience in sorted(row.audiences or ()):
+    for audience in sorted(_named_by_all(row.judges) or ()):
         yield f"audience {audience}"
     rule = canonical(row.rule)
     parts = rule.rules if is_joined(rule) else (rule,)
@@ -269,15 +279,14 @@ def code(rule: Rule) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A route as a lock has it: where it stands, who may, and by which guards that is asked.
+    """A route as a lock has it: where it stands, who may, and by which guards that is asked for which audiences.
 
     ``endpoint`` is what serves, ``said`` the lines that tell who may.
     """
 
     stands: Standing
     rule: Rule
-    audiences: frozenset[str] | None
-    asked_by: tuple[str, ...]
+    asked_by: tuple[tuple[str, frozenset[str] | None], ...]
     endpoint: str
     said: tuple[str, ...]
     opaque: bool = False
@@ -328,14 +337,31 @@ def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool)
     return Written(
         replace(stands, after=after, slash_after=slash_after),
         rule,
-        audiences,
-        tuple(words.get("asked-by", ())) or (_FIRST_GUARD,),
+        tuple(_asking(each, audiences, f"{name}: {block.name}") for each in words.get("asked-by", (_FIRST_GUARD,))),
         next(iter(words.get("mounts", words.get("serves", ()))), ""),
         tuple(line for line in block.lines if line.partition(" ")[0] in _SAYING),
         "opaque" in words,
         "without" not in words,
         "answers" in words,
     )
+
+
+def _asking(said: str, audiences: frozenset[str] | None, where: str) -> tuple[str, frozenset[str] | None]:
+    """A guard that asks, and the audiences named there: ``audiences``, unless it has its own."""
+    guard, has_own, own = said.partition(" for ")
+    if not has_own:
+        return guard, audiences
+    try:
+        named: Any = json.loads(own)
+    except (ValueError, RecursionError):
+        named = None
+    if not _is_list(named) or not all(isinstance(each, str) for each in named):
+        raise ConfigurationError(f"{where}: {own[:200]!r} is not a list of audiences")
+    return guard, frozenset(named) or None
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 _SAYING = frozenset({"audience", "allow", "and", "or"})

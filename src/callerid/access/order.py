@@ -52,7 +52,7 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
         for name in () if row.instead else sorted(stands.after):
             other, first = rows[name]
             is_for_both = one_method(method, other) and not first.instead and not name.endswith(AUTOMATIC)
-            if is_for_both and (first.rule, first.audiences) != (row.rule, row.audiences):
+            if is_for_both and (first.rule, first.believed) != (row.rule, row.believed):
                 late.setdefault(stands.name, []).append(name)
     return late
 
@@ -150,9 +150,9 @@ class _Order:
     def _asked(self, row: Row, stands: Standing) -> Side:
         """What a route's answer to a wrong method asks, or its own to OPTIONS."""
         if self.found.kind == "Flask" and stands.method == "OPTIONS":
-            return Side(row.rule, row.audiences, row.issuers)
+            return Side(row.rule, row.believed[1], row.issuers)
         default = self._rests[stands.mount or ANYWHERE_ELSE].rule
-        return Side(separate((row.rule, default)), row.audiences, row.issuers)
+        return Side(separate((row.rule, default)), row.believed[1], row.issuers)
 
     @cached_property
     def _rests(self) -> dict[str, Row]:

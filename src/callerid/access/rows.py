@@ -125,13 +125,14 @@ class Row:
 
     @cached_property
     def believed(self) -> tuple[tuple[Issuer, ...], frozenset[str] | None]:
-        """Those whom all of them believe, and what a Google token must be minted for, if a rule says so."""
+        """The issuers that all of them believe, and the audiences named here: see `believed_by_all`."""
         return believed_by_all([(each.guard.issuers, each.requirement.audiences) for each in self.judges])
 
     @property
     def audiences(self) -> frozenset[str] | None:
-        """What a Google token must be minted for, if a rule says so."""
-        return self.believed[1]
+        """What the token of a Google identity must be minted for, if rules say so: what all of them name."""
+        named = [each.requirement.audiences for each in self.judges if each.requirement.audiences is not None]
+        return (named[0].intersection(*named) or None) if named else None
 
     @property
     def is_open(self) -> bool:

@@ -13,12 +13,13 @@ For instance::
     may = ["GET /healthz", "GET /users/ada/orders"]
     may_not = ["GET /users/ben/orders", "WS /reports/live"]
 
-A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account`` (each an
-e-mail address) and ``firebase_user`` (a uid). Beside it may stand what the tokens of that kind say: ``audience``,
-``subject``, ``domain``; ``project``, ``email``, ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and
-``signed_in_ago`` (seconds). ``via`` is the service account that carries the calls. ``"everything else"`` is every call
-that the file names anywhere and this persona may not make otherwise, and every route of the application that none of
-those calls reaches, named in the file or not: a path is made up for it.
+A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account``,
+``self_signed`` (each an e-mail address), ``chat`` (the number of a Chat app's project) and ``firebase_user`` (a uid).
+Beside it may stand what the tokens of that kind say: ``audience``, ``subject``, ``domain``; ``project``, ``email``,
+``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). ``via`` is the
+service account that carries the calls. ``"everything else"`` is every call that the file names anywhere and this
+persona may not make otherwise, and every route of the application that none of those calls reaches, named in the file
+or not: a path is made up for it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     "person": _GOOGLE,
     "workspace_person": {**_GOOGLE, "domain": str},
     "service_account": _GOOGLE,
+    "self_signed": {"audience": str},
+    "chat": {},
     "firebase_user": {**_FIREBASE, "claims": dict, "signed_in_ago": int},
 }
 """The kinds of persona, each with what may be said of one."""

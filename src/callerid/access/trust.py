@@ -8,18 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from callerid.callers import Kind
+from callerid.algebra import Side
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer, firebase, google
+from callerid.issuers import Issuer
 from callerid.keys import KeyFile, KeySource
+from callerid.rules import Public
 
 __all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", "trust_of"]
 
 _OTHER_KEYS: Final = KeySource("https://other-keys.invalid/")
 """Stands for keys of which only this is known: that they are not those of now, or may not be."""
-
-_USUAL = {Kind.GOOGLE: google("https://a.example.com").locations, Kind.FIREBASE: firebase("a").locations}
-"""Where the tokens of each kind are read, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +41,18 @@ def settings_of(guard: GuardCore) -> tuple[str, ...]:
 
 
 def _lines(issuer: Issuer) -> tuple[str, ...]:
-    return (*_manner(issuer), *(f"audience {audience}" for audience in sorted(issuer.audiences)))
+    settings = (f"{name} {value}" for name, values in issuer.settings.items() for value in sorted(values))
+    return (*_manner(issuer), *settings)
 
 
 def _manner(issuer: Issuer) -> Iterator[str]:
-    """All but the audiences; what is as usual for the kind is left out."""
+    """All but the issuer's own settings; what is as usual for it is left out."""
     yield f"keys {source_of(issuer)}"
     if issuer.believes_stripped:
         yield "believes tokens without a signature, as Cloud Run's front door passes them on"
     if issuer.algorithm != "RS256":
         yield f"algorithm {issuer.algorithm}"
-    if issuer.locations != _USUAL[issuer.kind]:
+    if issuer.locations != issuer.usual_locations:
         yield from (f"{'carrier in' if each.is_intermediary else 'reads'} {each.header}" for each in issuer.locations)
     yield from (
         f"spelled {iss}" for iss in sorted(issuer.accepted_iss - {issuer.name, issuer.name.removeprefix("https://")})
@@ -78,58 +77,63 @@ def as_before(trust: Trust, now: Iterable[Issuer]) -> tuple[Issuer, ...]:
     known = tuple(dict.fromkeys(now))
     found: list[Issuer] = []
     for name, lines in trust.issuers:
-        audiences = frozenset(line.partition(" ")[2] for line in lines if line.startswith("audience "))
-        manner = tuple(line for line in lines if not line.startswith("audience "))
         named = [issuer for issuer in known if issuer.name == name]
-        same = next((issuer for issuer in named if tuple(_manner(issuer)) == manner), None)
+        same = next((each for each in named if _split(lines, each)[0] == tuple(_manner(each))), None)
         if same is not None:
-            found.append(replace(same, audiences=audiences))
+            found.append(same.with_settings(_split(lines, same)[1]))
         elif named:
-            found.append(replace(named[0], audiences=audiences, keys=_OTHER_KEYS))
+            _, settings = _split(lines, named[0])
+            found.append(replace(named[0].with_settings(settings), keys=_OTHER_KEYS))
     return tuple(found)
+
+
+def _split(lines: tuple[str, ...], issuer: Issuer) -> tuple[tuple[str, ...], dict[str, frozenset[str]]]:
+    """What a lock says of an issuer, in two: the lines that are none of its settings, and the settings."""
+    said = [(line, *line.partition(" ")[::2]) for line in lines]
+    manner = tuple(line for line, name, _ in said if name not in issuer.settings)
+    return manner, {name: frozenset(value for _, each, value in said if each == name) for name in issuer.settings}
 
 
 def believed_by_all(
     asked: Sequence[tuple[tuple[Issuer, ...], frozenset[str] | None]],
 ) -> tuple[tuple[Issuer, ...], frozenset[str] | None]:
-    """Whom several guards believe that stand one behind the other, and which audiences they have in common.
+    """Whom several guards believe that stand one behind the other, and which audiences are named where they are asked.
 
     Each is given by its issuers, and the audiences that are named where it is asked. A credential must be good for each
-    of them. Where nothing but the issuers' own audiences counts, ``None`` are named.
+    of them. Of guards that differ, the issuers are returned with the audiences that count, and ``None`` are named.
     """
     if len(asked) == 1 or len(set(asked)) == 1:
         return asked[0]
-    first, *others = (issuers for issuers, _ in asked)
-    shared = [both for issuer in first if (both := _shared(issuer, others)) is not None]
-    taken = [named or _google_audiences(issuers) for issuers, named in asked]
-    audiences = taken[0].intersection(*taken[1:])
-    if not audiences:
-        shared = [_as_carrier(issuer) for issuer in shared]
-    return tuple(shared), audiences or None
+    sides = [Side(Public(), audiences, issuers) for issuers, audiences in asked]
+    return (*_shared(sides, carrier=False), *_shared(sides, carrier=True)), None
 
 
-def _shared(issuer: Issuer, others: Iterable[tuple[Issuer, ...]]) -> Issuer | None:
-    audiences = issuer.audiences
+def _shared(sides: Iterable[Side], *, carrier: bool) -> tuple[Issuer, ...]:
+    """The issuers that all sides believe in what names the caller, or what carried the call."""
+    first, *others = (_believed(side, carrier=carrier) for side in sides)
+    shared = first
     for issuers in others:
-        alike = [each for each in issuers if _is_alike(each, issuer)]
-        if not alike:
-            return None
-        audiences &= frozenset[str]().union(*(each.audiences for each in alike))
-    # An audience of a route may be none of the issuer's.
-    return replace(issuer, audiences=audiences) if audiences or not issuer.fixed_audience else None
+        shared = [one.narrowed(other) for one in shared for other in issuers if _is_alike(one, other)]
+    return tuple(dict.fromkeys(each for each in shared if each.audiences))
+
+
+def _believed(side: Side, *, carrier: bool) -> list[Issuer]:
+    """The issuers of a side, with the audiences that it takes."""
+    audiences: dict[Issuer, set[str]] = {}
+    for issuer, audience in side.believed(carrier=carrier):
+        audiences.setdefault(issuer, set()).add(audience)
+    return [
+        replace(
+            issuer,
+            audiences=frozenset(found),
+            locations=tuple(each for each in issuer.locations if each.is_intermediary is carrier),
+        )
+        for issuer, found in audiences.items()
+    ]
 
 
 def _is_alike(one: Issuer, other: Issuer) -> bool:
-    """Whether two issuers differ in their audiences, and in how their keys are fetched and kept, at most."""
-    return source_of(one) == source_of(other) and replace(one, audiences=other.audiences, keys=other.keys) == other
-
-
-def _google_audiences(issuers: Iterable[Issuer]) -> frozenset[str]:
-    return frozenset[str]().union(*(issuer.audiences for issuer in issuers if issuer.kind is Kind.GOOGLE))
-
-
-def _as_carrier(issuer: Issuer) -> Issuer:
-    """An issuer of whose tokens none can be the caller's."""
-    if issuer.kind is not Kind.GOOGLE:
-        return issuer
-    return replace(issuer, locations=tuple(each for each in issuer.locations if each.is_intermediary))
+    """Whether two issuers differ in their settings, and in how their keys are fetched and kept, at most."""
+    if type(one) is not type(other) or source_of(one) != source_of(other):
+        return False
+    return replace(one.with_settings(other.settings), keys=other.keys) == other

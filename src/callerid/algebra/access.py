@@ -174,7 +174,7 @@ class _Comparison:
         """A witness among callers whom the old rule does not admit for sure; or why it is not known if there is one."""
         hopeful = taken(shown, frozenset({Before.TAKEN, Before.OTHER_KEYS}))
         if self._before.met_by(hopeful):
-            return f"the keys of {_other_keys(shown)} changed"
+            return f"the keys or settings of {_other_keys(shown)} changed"
         doubt = self._other_names.may_name(hopeful)
         if doubt:
             return doubt

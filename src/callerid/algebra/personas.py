@@ -102,7 +102,7 @@ class Persona:
         return f"a person with {account}"
 
     def _details(self) -> Iterator[str]:
-        if self.family is Kind.GOOGLE and self._told("email") and self._told("subject"):
+        if self.family is Kind.GOOGLE and self._told("email") and self._told("subject") and self.email != self.subject:
             yield f"with the id {self.subject}"
         if self._told("domain") and not (self._told("email") and f"{self.email}".endswith(f"@{self.domain}")):
             yield f"of {self.domain}"

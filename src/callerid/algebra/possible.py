@@ -13,7 +13,7 @@ from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, Via, leaves
+from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, ServiceAccount, Via, leaves
 
 __all__ = ["alternatives", "every_leaf", "why_nobody"]
 
@@ -84,6 +84,16 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
         if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
+    return _names_no_account(conjunction, issuers)
+
+
+def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+    """Why none of the accounts can come whom the issuers of a family speak for, if all of them speak for one each."""
+    for leaf in conjunction:
+        accounts = {issuer.account for issuer in issuers if issuer.kind is leaf.family}
+        known = sorted(account for account in accounts if account is not None)
+        if accounts and len(known) == len(accounts) and all(exclude(leaf, ServiceAccount(each)) for each in known):
+            return f"{leaf!r} admits none of those for whom the guard's issuers speak: {', '.join(known)}"
     return ""
 
 

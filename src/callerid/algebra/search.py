@@ -71,7 +71,7 @@ def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
         found: dict[tuple[object, ...], Door] = {}
         for door in these:
             names = (name if name in named else None for name in (door.issuer, door.project))
-            found.setdefault((*names, door.kind, door.before), door)
+            found.setdefault((*names, door.kind, door.before, door.known), door)
         return tuple(found.values())
 
     return Doors(first(doors.callers), first(doors.carriers))

@@ -13,6 +13,7 @@ from callerid.algebra.traits import (
     SERVICE,
     SOMEBODY,
     Traits,
+    contradictory,
     family,
 )
 from callerid.algebra.traits import Trait as _Trait
@@ -47,7 +48,8 @@ class Side:
         """Each issuer with each audience of its tokens that this side takes for the caller, or for the carrier.
 
         As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
-        ``audiences`` speak of the caller's Google token and replace the issuers' own; other audiences are fixed.
+        ``audiences`` speak of the caller's Google identity. They replace the issuer's own, unless it fixes those: then
+        a token's audience must be among both.
         """
         for place in dict.fromkeys(
             each for issuer in self.issuers for each in issuer.locations if each.is_intermediary is carrier
@@ -57,7 +59,7 @@ class Side:
                 rivals = [issuer for issuer in here if issuer.name == name]
                 pairs = (
                     (next((each for each in rivals if audience in each.audiences), rivals[0]), audience)
-                    for audience in sorted(self._accepted(rivals[0], carrier=carrier))
+                    for audience in sorted(self._accepted(rivals, carrier=carrier))
                 )
                 yield from (
                     (issuer, audience)
@@ -65,40 +67,44 @@ class Side:
                     if not issuer.fixed_audience or audience in issuer.audiences
                 )
 
-    def _accepted(self, issuer: Issuer, *, carrier: bool) -> frozenset[str]:
-        if issuer.kind is Kind.GOOGLE and self.audiences and not carrier:
+    def _accepted(self, rivals: list[Issuer], *, carrier: bool) -> frozenset[str]:
+        if rivals[0].kind is Kind.GOOGLE and self.audiences and not carrier:
             return self.audiences
-        own = (each.audiences for each in self.issuers if each.name == issuer.name)
-        return frozenset[str]().union(*own)
+        return frozenset[str]().union(*(each.audiences for each in rivals))
 
 
 class Before(Enum):
     """Whether the old side took tokens of this issuer for this audience."""
 
     TAKEN = "taken"
-    OTHER_KEYS = "taken, but judged by other keys"
+    OTHER_KEYS = "taken, but judged by other keys or settings"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before."""
+    """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before.
+
+    ``known`` is what else is true of everybody who comes in here.
+    """
 
     issuer: str
     kind: Kind
     project: str | None
     audiences: tuple[str, ...]
     before: Before = Before.TAKEN
+    known: Traits = frozenset()
 
     @property
     def traits(self) -> Traits:
         """What is true of everybody who comes in here."""
         of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
-        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project
+        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project | self.known
 
     def kinds(self) -> Iterator[Traits]:
-        """What is true of those who come in here, of each sort."""
-        return (self.traits | sort for sort in _SORTS[self.kind])
+        """What is true of those who come in here, of each sort there is of them."""
+        every = (self.traits | sort for sort in _SORTS[self.kind])
+        return (traits for traits in every if not contradictory(traits))
 
 
 _SORTS: dict[Kind, tuple[Traits, ...]] = {
@@ -124,17 +130,28 @@ def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
     taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
     for issuer, audience in old.believed(carrier=carrier):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)
-    groups: dict[tuple[str, Kind, str | None, Before], dict[str, None]] = {}
+    groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
     for issuer, audience in new.believed(carrier=carrier):
-        before = _before(issuer, taken.get((issuer.name, issuer.kind, audience), ()))
-        groups.setdefault((issuer.name, issuer.kind, issuer.project, before), {})[audience] = None
-    return tuple(Door(name, kind, project, tuple(found), was) for (name, kind, project, was), found in groups.items())
+        rivals = taken.get((issuer.name, issuer.kind, audience), [])
+        key = (issuer.name, issuer.kind, issuer.project, _before(issuer, rivals), _known(issuer))
+        groups.setdefault(key, {})[audience] = None
+    return tuple(
+        Door(name, kind, project, tuple(found), was, known)
+        for (name, kind, project, was, known), found in groups.items()
+    )
 
 
-def _before(issuer: Issuer, rivals: list[Issuer] | tuple[()]) -> Before:
+def _known(issuer: Issuer) -> Traits:
+    """What is true of all callers that an issuer vouches for, beside its family and project."""
+    if issuer.account is None:
+        return frozenset()
+    return frozenset({SERVICE, _Trait("email", issuer.account), _Trait("subject", issuer.account)})
+
+
+def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:
     if not rivals:
         return Before.REFUSED
-    same = any(_trust(rival) == _trust(issuer) for rival in rivals)
+    same = any(_trust(rival) == _trust(issuer) and rival.covers(issuer) for rival in rivals)
     return Before.TAKEN if same else Before.OTHER_KEYS
 
 

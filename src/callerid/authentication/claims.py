@@ -28,9 +28,9 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> flo
     """
     if token.algorithm != issuer.algorithm:
         raise Unauthenticated(Reason.WRONG_ALGORITHM, f"expected {issuer.algorithm}, got {shown(token.algorithm)}")
-    subject = text_claim(token.claims, "sub", required=True)
-    if subject is None or len(subject) > issuer.longest_subject:
-        raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject or '')}")
+    subject = text_claim(token.claims, "sub", required=issuer.requires_subject)
+    if subject is not None and len(subject) > issuer.longest_subject:
+        raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject)}")
     audience = text_claim(token.claims, "aud", required=True)
     begins_at = check_time(token.claims, now, leeway)
     if issuer.fixed_audience:

@@ -3,6 +3,7 @@
     claims          typed access to the claims of a token
     issuer          what every issuer is, and the places of a request that are read
     google · firebase · cloud_run
+    service_account · google_chat
 
 `docs/architecture.md` says how to add a kind.
 """
@@ -10,6 +11,7 @@
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, firebase
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
+from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
 from callerid.issuers.issuer import (
     AUTHORIZATION,
     SERVERLESS_AUTHORIZATION,
@@ -17,9 +19,12 @@ from callerid.issuers.issuer import (
     Issuer,
     audience_set,
 )
+from callerid.issuers.service_account import ServiceAccountIssuer, service_account
 
 __all__ = [
     "AUTHORIZATION",
+    "CHAT_ACCOUNT",
+    "CHAT_KEYS",
     "FIREBASE_KEYS",
     "GOOGLE_KEYS",
     "SERVERLESS_AUTHORIZATION",
@@ -27,10 +32,14 @@ __all__ = [
     "CredentialLocation",
     "FirebaseIssuer",
     "FrontDoor",
+    "GoogleChatIssuer",
     "GoogleIssuer",
     "Issuer",
+    "ServiceAccountIssuer",
     "audience_set",
     "cloud_run",
     "firebase",
     "google",
+    "google_chat",
+    "service_account",
 ]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from callerid.callers import GOOGLE, Caller, ComputeEngine, Kind
 from callerid.issuers.claims import bad_claim, object_claim, profile, text_claim, verified_email
-from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, Issuer, audience_set
+from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CredentialLocation, Issuer, audience_set
 from callerid.keys import AnySource, key_source
 
 __all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google"]
@@ -22,6 +22,7 @@ class GoogleIssuer(Issuer):
 
     kind: ClassVar[Kind] = GOOGLE
     fixed_audience: ClassVar[bool] = False
+    usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION, SERVERLESS_AUTHORIZATION)
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """A person or a service account; e-mail if verified, ``hd`` as domain for people."""
@@ -62,7 +63,7 @@ def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer
         accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
         audiences=audience_set(audiences, "google(...) accepts tokens minted for your own audiences only"),
         keys=key_source(keys),
-        locations=(AUTHORIZATION, SERVERLESS_AUTHORIZATION),
+        locations=GoogleIssuer.usual_locations,
     )
 
 

@@ -65,6 +65,10 @@ class Issuer(ABC):
     """
     longest_subject: ClassVar[int] = 255
     """The longest ``sub``, in characters."""
+    requires_subject: ClassVar[bool] = True
+    """Whether its tokens must have a ``sub``."""
+    usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION,)
+    """The locations that go without saying in the lock."""
 
     believes_stripped: ClassVar[bool] = False
     """Whether a token whose signature was removed is believed: by Cloud Run's front door, and nowhere else."""
@@ -77,6 +81,28 @@ class Issuer(ABC):
     def project(self) -> str | None:
         """The Firebase project, where it is one's."""
         return None
+
+    @property
+    def account(self) -> str | None:
+        """The service account that it speaks for, where it speaks for one alone."""
+        return None
+
+    @property
+    def settings(self) -> Mapping[str, frozenset[str]]:
+        """What else than keys, algorithm and locations decides which of its tokens are believed, as the lock has it."""
+        return {"audience": self.audiences}
+
+    def with_settings(self, settings: Mapping[str, frozenset[str]]) -> Self:
+        """The same issuer with other `settings`, as a lock has them."""
+        return replace(self, audiences=settings["audience"])
+
+    def narrowed(self, other: Issuer) -> Self:
+        """An issuer that believes what this one and the other believe, which differs from it in `settings` at most."""
+        return replace(self, audiences=self.audiences & other.audiences)
+
+    def covers(self, other: Issuer) -> bool:
+        """Whether it believes each token that the other, with the same keys, believes for an audience of both."""
+        return type(other) is type(self)
 
     @abstractmethod
     def caller(self, claims: Mapping[str, Any]) -> Caller:

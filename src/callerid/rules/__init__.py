@@ -15,6 +15,7 @@ The staircase inside, each importing only what stands before it::
     accounts        an account written out, or the one that the path names
     base            what every rule is; AllOf, AnyOf, explanations
     google          rules about Google identities
+    chat            Google Chat and add-ons, as rules about Google identities
     firebase        rules about Firebase users
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
@@ -23,6 +24,7 @@ The staircase inside, each importing only what stands before it::
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
 from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
+from callerid.rules.chat import GoogleChat
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import (
     CustomClaim,
@@ -57,6 +59,7 @@ __all__ = [
     "Explanation",
     "Facts",
     "FirebaseUser",
+    "GoogleChat",
     "IssuedBy",
     "Nobody",
     "PathParam",

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -203,7 +203,9 @@ class Rehearsal:
             if ago is not None:
                 options["signed_in_at"] = int(self._issuer.clock()) - ago
             options["project"] = options.get("project") or self._project()
-        else:
+        elif persona.kind == "self_signed":
+            options.setdefault("audience", self._audience_of(persona.who))
+        elif persona.kind != "chat":
             options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
         mint: Any = getattr(self._issuer, persona.kind)
         return mint(persona.who, **options)  # type: ignore[no-any-return]
@@ -220,11 +222,20 @@ class Rehearsal:
     def _audience(self, *, is_service: bool) -> str:
         """People get tokens for an OAuth client id, services for a URL."""
         fitting = [each for each in self._audiences(Kind.GOOGLE) if is_client_id(each) is not is_service]
-        return next(iter(fitting), "https://no-audience.example.com" if is_service else PERSON_AUDIENCE)
+        return next(iter(fitting), _NO_AUDIENCE if is_service else PERSON_AUDIENCE)
 
-    def _audiences(self, kind: Kind) -> list[str]:
-        issuers = [issuer for guard in self.map.guards for issuer in guard.issuers if issuer.kind is kind]
-        return sorted({audience for issuer in issuers for audience in issuer.audiences})
+    def _audience_of(self, account: str) -> str:
+        """The first audience that an account may sign for."""
+        return next(iter(self._audiences(Kind.GOOGLE, account)), _NO_AUDIENCE)
+
+    def _audiences(self, kind: Kind, account: str | None = None) -> list[str]:
+        issuers = [issuer for guard in self.map.guards for issuer in guard.issuers]
+        those = [issuer for issuer in issuers if issuer.kind is kind and issuer.account == account]
+        return sorted({audience for issuer in those for audience in issuer.audiences})
+
+
+_NO_AUDIENCE: Final = "https://no-audience.example.com"
+"""Of a service account's token, where no guard accepts any."""
 
 
 def _is_of(route: str, method: str, row: Row) -> bool:

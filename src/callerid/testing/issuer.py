@@ -11,7 +11,7 @@ from callerid.testing import claims as says
 from callerid.testing.endpoints import answer, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
-from callerid.testing.keys import KeySet
+from callerid.testing.mint import CHAT_ACCOUNT, PROJECT_NUMBER
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
@@ -131,6 +131,20 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         issuer = cloud_run(*audiences, probes=probes, insist=True)
         return issuer.with_keys(self.google(*audiences).keys)
 
+    def service_account_issuer(self, email: str, *audiences: str, longest_lifetime: int = 3600) -> Issuer:
+        """``callerid.service_account(email, *audiences)``, with the keys that sign `self_signed` tokens."""
+        from callerid.issuers import service_account  # noqa: PLC0415 - minting must not depend on it
+
+        self.account_keys(email)
+        return service_account(email, *audiences, longest_lifetime=longest_lifetime, keys=self.keys_of(email))
+
+    def google_chat(self, project_number: int | str = PROJECT_NUMBER) -> Issuer:
+        """``callerid.google_chat(project_number)``, with the keys that sign `chat` tokens."""
+        from callerid.issuers import google_chat  # noqa: PLC0415 - minting must not depend on it
+
+        self.account_keys(CHAT_ACCOUNT)
+        return google_chat(project_number, keys=self.keys_of(CHAT_ACCOUNT))
+
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:
         """While active, guards that exist already take this issuer's tokens and no others: for those of a module.
@@ -154,6 +168,13 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         with standing_in_alone(self, guard, *more):
             yield self
 
+    def keys_for(self, trusted: Issuer) -> KeyDocument | str:
+        """The keys that sign the tokens of an issuer here, as `keys_of` gives them."""
+        if trusted.account is None:
+            return self.keys_of(trusted.kind.value)
+        self.account_keys(trusted.account)
+        return self.keys_of(trusted.account)
+
     def keys_of(self, which: str) -> KeyDocument | str:
         """The keys of a signer as ``keys=`` takes them: a URL if this issuer serves, else those of this moment."""
         if self.is_serving:
@@ -170,20 +191,15 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         gives the same key. Raises `ValueError` for an address outside ``gserviceaccount.com``, `RuntimeError` while
         the issuer does not serve.
         """
-        if not says.is_service_account(email):
-            raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
+        key = self.account_keys(email).current
         token_uri = f"{self.url}/token"
-        unique_id = says.numeric_id(email)
-        with self._lock:
-            # The common name of a service account's certificate is its unique id.
-            key = self._key_sets.setdefault(email, KeySet(unique_id, self.clock)).current
         return {
             "type": "service_account",
             "project_id": email.partition("@")[2].partition(".")[0],
             "private_key_id": key.kid,
             "private_key": key.private_pem(),
             "client_email": email,
-            "client_id": unique_id,
+            "client_id": says.numeric_id(email),
             "token_uri": token_uri,
             "client_x509_cert_url": self.pem_url(email),
             "universe_domain": "googleapis.com",

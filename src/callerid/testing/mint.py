@@ -13,7 +13,15 @@ from callerid.testing.keys import KeySet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FIREBASE_ACCOUNT", "FIREBASE_PROJECT", "PERSON_AUDIENCE", "SERVICE_AUDIENCE", "Mint"]
+__all__ = [
+    "CHAT_ACCOUNT",
+    "FIREBASE_ACCOUNT",
+    "FIREBASE_PROJECT",
+    "PERSON_AUDIENCE",
+    "PROJECT_NUMBER",
+    "SERVICE_AUDIENCE",
+    "Mint",
+]
 
 PERSON_AUDIENCE = "1234-abc.apps.googleusercontent.com"
 """The OAuth client id for which `Mint.person` mints when none is named."""
@@ -23,6 +31,12 @@ SERVICE_AUDIENCE = "https://orders.example.com"
 
 FIREBASE_PROJECT = "shop-prod"
 """The project of which `Mint.firebase_user` makes users when none is named."""
+
+PROJECT_NUMBER = 123_456_789_012
+"""The number of the project whose Chat app `Mint.chat` calls when none is named."""
+
+CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
+"""The account that Google Chat calls as."""
 
 FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
 """The account whose published keys sign Firebase's ID tokens."""
@@ -146,6 +160,30 @@ class Mint:
         standard = account | self._times(issued_at, lifetime)
         return self.sign(says.settled(standard, claims, says.service_account_objections(email), hostile=hostile))
 
+    def self_signed(
+        self,
+        email: str = "scheduler@shop-prod.iam.gserviceaccount.com",
+        *,
+        audience: str = SERVICE_AUDIENCE,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A token that a service account signed itself: whatever it likes, so ``claims`` replace any claim.
+
+        Its key is the account's own, made at first use. ``lifetime`` is in seconds, ``issued_at`` in seconds since the
+        epoch (default: now). Raises `ValueError` for an address outside ``gserviceaccount.com``.
+        """
+        standard = {"iss": email, "sub": email, "aud": audience, **self._times(issued_at, lifetime)}
+        self.account_keys(email)
+        return self.sign({**standard, **(claims or {})}, key=email)
+
+    def chat(self, project_number: int | str = PROJECT_NUMBER, *, claims: Mapping[str, Any] | None = None) -> str:
+        """The token in a call of Google Chat to the Chat app of a project, audience "Project number"."""
+        standard = {"iss": CHAT_ACCOUNT, "aud": str(project_number), **self._times(None, 3600)}
+        self.account_keys(CHAT_ACCOUNT)
+        return self.sign({**standard, **(claims or {})}, key=CHAT_ACCOUNT)
+
     def firebase_user(  # noqa: PLR0913 - one parameter a claim
         self,
         uid: str,
@@ -223,6 +261,17 @@ class Mint:
                 return self._key_sets[which]
             except KeyError:
                 raise ValueError(f"No signer is called {which!r}; there are {sorted(self._key_sets)}.") from None
+
+    def account_keys(self, email: str) -> KeySet:
+        """The keys of a service account, which is a signer from then on.
+
+        Raises `ValueError` for an address outside ``gserviceaccount.com``.
+        """
+        if not says.is_service_account(email):
+            raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
+        with self._lock:
+            # The common name of a service account's certificate is its unique id.
+            return self._key_sets.setdefault(email, KeySet(says.numeric_id(email), self.clock))
 
     @property
     def signers(self) -> tuple[str, ...]:

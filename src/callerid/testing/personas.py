@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from callerid.callers import Kind
+from callerid.testing.claims import is_service_account
 
 if TYPE_CHECKING:
     from callerid.algebra import Persona
@@ -29,6 +30,8 @@ def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
 def _token(persona: Persona, issuer: Mint) -> str:
     if persona.family is Kind.FIREBASE:
         return _likely(_firebase_user, persona, issuer)
+    if is_service_account(persona.issuer):
+        return issuer.self_signed(persona.issuer, audience=persona.audience)
     return _likely(_service_account if persona.is_service_account else _person, persona, issuer)
 
 

@@ -92,5 +92,5 @@ def _end(guard: GuardCore, block: _Layer) -> None:
 
 def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
-    trusted = [each.with_keys(key_source(issuer.keys_of(each.kind.value))) for each in guard.issuers]
+    trusted = [each.with_keys(key_source(issuer.keys_for(each))) for each in guard.issuers]
     return {"authenticator": Authenticator(*trusted, leeway=guard.leeway, clock=guard.clock)}

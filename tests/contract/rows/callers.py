@@ -8,7 +8,7 @@ from callerid.testing import HOSTILE_VARIANTS
 from tests.contract.answers import Expected, LetIn
 from tests.contract.application import ACCOUNT_ID, PLACES
 
-from .row import ADA, FORBIDDEN, ROBOT, STRANGER, U1, Row, bearer, get, invalid, step_up
+from .row import ADA, CHAT, FORBIDDEN, ROBOT, STRANGER, U1, Row, bearer, get, invalid, step_up
 
 __all__ = ["ROWS"]
 
@@ -49,6 +49,9 @@ BEFORE_RULES: tuple[Asked, ...] = (
             "mailed": FORBIDDEN,
             "claims hd": FORBIDDEN,
             "claims google": FORBIDDEN,
+            "signer": FORBIDDEN,
+            "signer of claims": FORBIDDEN,
+            "chat": FORBIDDEN,
             "largest": ADA,
             "short issuer": ADA,
             "jku": ADA,
@@ -78,6 +81,8 @@ BEFORE_RULES: tuple[Asked, ...] = (
             "stranger": "user:eve@gmail.com",
             "without mail": "user:111111111111111111111",
             "foreign robot": "serviceAccount:scheduler@evil-corp.iam.gserviceaccount.com",
+            "signer": ROBOT,
+            "chat": CHAT,
             "u1": FORBIDDEN,
         },
     ),
@@ -94,17 +99,37 @@ BEFORE_RULES: tuple[Asked, ...] = (
             "staff": FORBIDDEN,
             "robot for tasks": invalid("wrong_audience"),
             "google for project": invalid("wrong_audience"),
+            "signer": ROBOT,
+            "signer for tasks": ROBOT,
+            "signer of claims": ROBOT,
+            "chat": FORBIDDEN,
         },
     ),
     (
         "/tasks",
         {
             None: STRANGER,
+            "signer for tasks": ROBOT,
+            "signer": invalid("wrong_audience"),
+            "chat": invalid("wrong_audience"),
             "robot for tasks": ROBOT,
             "robot": invalid("wrong_audience"),
             "other robot for tasks": FORBIDDEN,
             "staff": invalid("wrong_audience"),
             "u1": FORBIDDEN,
+        },
+    ),
+    (
+        "/chat",
+        {
+            None: STRANGER,
+            "chat": CHAT,
+            "chat by URL": CHAT,
+            "chat of another": invalid("wrong_audience"),
+            "add-on": "serviceAccount:service-123456789012@gcp-sa-gsuiteaddons.iam.gserviceaccount.com",
+            "add-on of another": FORBIDDEN,
+            "signer": FORBIDDEN,
+            "staff": FORBIDDEN,
         },
     ),
     (
@@ -195,9 +220,17 @@ NO_TOKEN_OF_OURS = {
     "project of another": "unknown_issuer",
     "other project": "unknown_issuer",
     "google for project": "wrong_audience",
+    "signer for a client": "wrong_audience",
+    "signer for long": "bad_claims",
+    "signer for another": "bad_claims",
+    "signer without sub": "bad_claims",
+    "other signer": "unknown_issuer",
+    "signer as google": "unknown_key",
+    "google as signer": "unknown_key",
+    "custom token": "wrong_audience",
 }
 
-SERVED = {"/open", "/optional", "/tasks", "/users/u1", "/second-factor", "/fresh", "/nobody"}
+SERVED = {"/open", "/optional", "/tasks", "/chat", "/users/u1", "/second-factor", "/fresh", "/nobody"}
 
 
 def _before_rules() -> Iterator[Row]:
@@ -219,6 +252,8 @@ def _hostile() -> Iterator[Row]:
             get("/tasks", f"robot for tasks.{variant}", method="POST"),
             invalid(reason),
         )
+        yield Row(f"a self-signed token, {variant}", get("/robot", f"signer.{variant}"), invalid(reason))
+        yield Row(f"a token of Google Chat, {variant}", get("/chat", f"chat.{variant}", method="POST"), invalid(reason))
         # Once a credential is read it must be believed, whoever else may come in without any.
         yield Row(f"{variant} at the optional", get("/optional", f"staff.{variant}"), invalid(reason))
         yield Row(f"{variant} at the public", get("/open", f"staff.{variant}"), LetIn("open"))

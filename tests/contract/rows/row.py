@@ -12,6 +12,7 @@ from tests.contract.sending import Sent
 __all__ = [
     "ADA",
     "AMBIGUOUS",
+    "CHAT",
     "FORBIDDEN",
     "MALFORMED",
     "NOT_FOUND",
@@ -86,6 +87,7 @@ REDIRECTED: Final = Theirs((307, 308))
 
 ADA: Final = "user:ada@example.com"
 ROBOT: Final = "serviceAccount:scheduler@shop-prod.iam.gserviceaccount.com"
+CHAT: Final = "serviceAccount:chat@system.gserviceaccount.com"
 U1: Final = "firebase:shop-prod/u1"
 VIA: Final = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
 """What is written behind a caller whose call was carried."""
