@@ -270,10 +270,10 @@ def test_a_day_ends_at_midnight_by_utc(day: date, now: float) -> None:
     rollout = Rollout(day)
     begins = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
     assert rollout.ends_at == begins + 86_400
-    assert rollout.lets_through(begins)
-    assert rollout.lets_through(begins + 86_399.9)
-    assert not rollout.lets_through(begins + 86_400)
-    assert rollout.lets_through(now) is (now < begins + 86_400)
+    assert rollout.is_report_only(begins)
+    assert rollout.is_report_only(begins + 86_399.9)
+    assert not rollout.is_report_only(begins + 86_400)
+    assert rollout.is_report_only(now) is (now < begins + 86_400)
 
 
 def test_an_application_is_called_by_its_own_name_or_its_kinds() -> None:

@@ -155,7 +155,7 @@ class CallerMiddleware:
         guard, rollout = self.gate.guard, self.gate.rollout
         if exchange.scope["type"] == "http":
             if self._sessions.concerns(exchange.scope):
-                enforced = rollout is None or not rollout.lets_through(guard.clock())
+                enforced = rollout is None or not rollout.is_report_only(guard.clock())
                 await self._sessions.serve(self.app, exchange, verdict.caller, enforced=enforced)
             else:
                 await self.app(*exchange)

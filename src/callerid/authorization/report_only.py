@@ -1,6 +1,6 @@
-"""Rolling rules out: the day until which they are not enforced, and how often other rules would have decided otherwise.
+"""Report-only mode until a day, and counts of how often a shadow policy would have decided otherwise.
 
-Pure but for the clock that is asked and the line that is logged at start-up.
+Pure, except for the clock that it reads and the line that it logs at start-up.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["UNENFORCED", "WOULD_REFUSE", "Rollout", "ShadowCounts", "Tally", "na
 log = logging.getLogger("callerid")
 
 WOULD_REFUSE: Final = {"outcome": "would refuse"}
-"""What the record of a refusal says that was not enforced."""
+"""Fields of the log record of a refusal that was not enforced."""
 
 UNENFORCED: Final = "every request is let through, and what would be refused is logged"
-"""What it means that rules are not enforced, in words."""
+"""What report-only means, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Rollout:
         midnight = datetime.combine(self.until, time.min, UTC).timestamp()
         object.__setattr__(self, "ends_at", midnight + timedelta(days=1).total_seconds())
 
-    def lets_through(self, now: float) -> bool:
-        """Whether whom a rule refuses is let through all the same at ``now``, in seconds since the epoch."""
+    def is_report_only(self, now: float) -> bool:
+        """Whether refusals are only logged at ``now``, in seconds since the epoch."""
         return now < self.ends_at
 
     def words(self, where: str = "everywhere") -> str:
-        """The same in words, for an access map."""
+        """The setting in words, for an access map."""
         return f"{where} until {self.until}"
 
 
@@ -53,7 +53,7 @@ def rollout_of(enforce: object, until: object, now: float, name: str) -> Rollout
     """What ``enforce=`` and ``until=`` ask for an application of this name; ``None`` where rules are enforced at once.
 
     Logs, once, that nothing is enforced; or, where the day is past, that the setting can go. Raises
-    `ConfigurationError` for what is no day, and for one of the two without the other: a hole has an end.
+    `ConfigurationError` for what is no day, and for one setting without the other: report-only mode must have an end.
     """
     if type(enforce) is not bool:
         raise ConfigurationError(f"enforce= is True or False, not {enforce!r}")
@@ -66,7 +66,7 @@ def rollout_of(enforce: object, until: object, now: float, name: str) -> Rollout
             "enforce=False lets everybody in, so it has an end: write until='YYYY-MM-DD', the last day of it (UTC)"
         )
     rollout = Rollout(_day(until))
-    if rollout.lets_through(now):
+    if rollout.is_report_only(now):
         log.warning("%s: NOT ENFORCED until %s: %s", name, rollout.until, UNENFORCED)
         return rollout
     log.warning("%s: %s is past, so the rules are enforced: take enforce=False and until= out", name, rollout.until)
@@ -74,7 +74,7 @@ def rollout_of(enforce: object, until: object, now: float, name: str) -> Rollout
 
 
 def named(app: object) -> str:
-    """An application's name for the log: its own where it has one, else its function's or its class's."""
+    """An application's name for the log: its title or name, else that of its function or class."""
     for name in ("title", "name", "__qualname__"):
         found = getattr(app, name, None)
         if isinstance(found, str):
@@ -92,7 +92,7 @@ def _day(until: object) -> date:
         try:
             return date.fromisoformat(until)
         except ValueError:
-            pass  # as the 30th of February
+            pass  # such as 30 February
     raise ConfigurationError(f"until= is a day, such as '2027-01-31' or a datetime.date, not {until!r}")
 
 

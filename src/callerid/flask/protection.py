@@ -150,7 +150,7 @@ class Protection:
         return authorize(request, waited)
 
     def _waives(self, _: Any) -> bool:
-        return self.rollout is not None and self.rollout.lets_through(self.rules.guard.clock())
+        return self.rollout is not None and self.rollout.is_report_only(self.rules.guard.clock())
 
     def _shadow_checks(self, shadow: BoundTable, asked: Request, target: _Target | None) -> tuple[Check, ...]:
         serving = Serving.of(self.app, asked)

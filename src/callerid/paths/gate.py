@@ -142,7 +142,7 @@ class Gate:
         return Shadow(self.guard, checks, "" if places[0].entry is None else _route(method, places[0]))
 
     def _waives(self, _: Any) -> bool:
-        return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
+        return self.rollout is not None and self.rollout.is_report_only(self.guard.clock())
 
     def _checks(self, method: str, places: tuple[_Place, ...]) -> tuple[Check, ...]:
         return tuple(Check(self.guard, each.requirement, each.parameters, _route(method, each)) for each in places)

@@ -2,15 +2,15 @@
 
 Each module imports only those before it::
 
-    scope               what a request's scope says of its caller
+    scope               the caller in a request's scope
     handover            what the framework does between the match and ``route.handle``
-    redirects           where slash redirects lead
+    redirects           the targets of slash redirects
     route_middleware    middleware of one route, which runs after the decision
-    fastapis            what only FastAPI's guard reads
+    fastapis            rules that only FastAPI's guard reads
     decorator           allow()
-    routes              what stands at a route: its marks, parameters and what it serves
+    routes              what a route declares: its marks, parameters and endpoint
     route_context       one request's progress through the routers, and the policy at its place
-    protection          the decision, and what a refused client gets
+    protection          the decision, and the response to a refusal
     dispatch            the guard in place of ``Router.app``
     startup_checks      all routes at once: what is checked before the first request
     guard               protect

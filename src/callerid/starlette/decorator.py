@@ -24,7 +24,7 @@ class MarkedApp:
         setattr(self, ATTRIBUTE, (*marks_on(app), mark))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand over to the application, if a guard has noted the mark for this request."""
+        """Call the application, if a guard judges the mark for this request."""
         if scope["type"] != "lifespan":
             context: Any = DECIDED.get()
             if context is None or not context.has_noted(self._mark):
@@ -33,12 +33,12 @@ class MarkedApp:
 
     @property
     def routes(self) -> Any:
-        """The application's routes, for ``url_for``: nothing else of it shows, or it would be used past the mark."""
+        """The application's routes, for ``url_for``. Nothing else is exposed, so that nothing bypasses the mark."""
         return getattr(self.app, "routes", [])
 
 
 class Allow:
-    """What ``guard.allow(...)`` gives: a decorator for endpoints, endpoint classes and mounted applications."""
+    """What ``guard.allow(...)`` returns: a decorator for endpoints, endpoint classes and mounted applications."""
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
@@ -52,7 +52,7 @@ class Allow:
 
 
 def marked(target: Any, mark: Mark) -> Any:
-    """The target with the mark and its claim. Raises TypeError for what no rule can be tied to."""
+    """The target with the mark, whose wrapper raises if the mark was not judged. Raises TypeError for other objects."""
     if isinstance(target, type):
         return mark_class(target, mark)
     if isinstance(target, staticmethod | classmethod | functools.partialmethod):

@@ -1,7 +1,8 @@
-"""The guard is the dispatch: it stands in place of ``Router.app``, behind a router's own middleware.
+"""The guard is the dispatch: it replaces ``Router.app``, behind a router's own middleware.
 
-It asks the router's routes once which one serves, decides by what holds there, and hands that very match to that very
-route. Nothing of the application runs between decision and route, and no second match exists that could disagree.
+It matches the request against the router's routes once, authorizes it by the policy of the route that matched, and
+calls that route with that match. No code of the application runs between the decision and the route, and there is no
+second match that could have another result.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _installing = threading.Lock()
 
 
 class GuardedDispatch:
-    """One router's dispatch. Without a protection of its own it judges only what comes from a protected router."""
+    """One router's dispatch. Without a protection of its own it judges only what a protected router forwards."""
 
     def __init__(self, router: Router, serve: Any, prepare: Prepare) -> None:
         self.router = router
@@ -47,13 +48,13 @@ class GuardedDispatch:
         if scope["type"] == "lifespan":
             await self._live(Exchange(scope, receive, send))
             return
-        context = self._passage(scope)
+        context = self._context_of(scope)
         if context is None:
             await self.serve(self.router, scope, receive, send)
             return
         if self.start is not None:
             self._start()
-        # A copy: what is judged is what is served, whatever others do to theirs meanwhile.
+        # A copy of the scope: nobody who holds the original can change it between check and dispatch.
         exchange = Exchange({**scope, KEY: context}, receive, send)
         waiting = self._decide(context, exchange)
         if waiting is not None and not await waiting:
@@ -81,14 +82,14 @@ class GuardedDispatch:
             self.start()
             self.start = None
 
-    def _passage(self, scope: Scope) -> RouteContext | None:
-        """The request's context in this router; ``None`` where no guard protects it."""
+    def _context_of(self, scope: Scope) -> RouteContext | None:
+        """The request's context in this router; ``None`` where no guard protects the router."""
         protection, nearest = self.protection, _nearest(scope)
         above = None if nearest is None else nearest.leading_to(self.router)
         if above is not None:
             context = above.onwards()
         elif protection is not None:
-            # Nothing led here: the request is new, or was judged as a whole where an outer router served it.
+            # No outer router forwarded it: it is new, or the outer app was opaque. Treat it as a new request.
             context = RouteContext()
         elif nearest is None or not isinstance(scope.get(KEY), RouteContext):
             return None
@@ -102,9 +103,9 @@ class GuardedDispatch:
         return context
 
     def _decide(self, context: RouteContext, exchange: Exchange) -> Awaitable[bool] | None:
-        """Find what serves, and decide: ``None`` for a request that is let in at once, else what has to be awaited.
+        """Find the route and decide: ``None`` for a request that is admitted at once, else an awaitable.
 
-        That gives ``False`` for a request that was refused, and answered.
+        The awaitable gives ``False`` for a request that was refused and answered.
         """
         scope, router = exchange.scope, self.router
         protection = context.chain.areas[-1][0]
@@ -126,10 +127,10 @@ class GuardedDispatch:
         return protection.decide(context, step.places[-1] if step.endpoint else None, step.path, exchange)
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], context: RouteContext, exchange: Exchange) -> bool:
-        """What no route matches is judged by the default; or a redirect to a path with one, by what holds there."""
+        """Decide where no route matches: by the default, or for a slash redirect by the policy of its target."""
         scope, protection = exchange.scope, context.protection
         target = redirected(self.router, scope)
-        # A path that could be read in two ways leads to nobody's rule but the default.
+        # For a path that could be read in two ways no route's rule counts, only the default.
         is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
         try:
             step = None if target is None or is_ambiguous else self._follow(routes, context, target)
@@ -137,7 +138,7 @@ class GuardedDispatch:
                 target = None
         except Exception as error:  # noqa: BLE001 - raised again
             return await self._unresolved(error, context, exchange)
-        # Only what was judged: a route that was added meanwhile does not serve.
+        # Answer what was judged: a route that is added in the meantime must not serve this request.
         context.answer = self.router.default if target is None else functools.partial(_redirected, target)
         if target is None or step is None:
             return await protection.admit(context, None, scope.get("path_params") or {}, exchange)
@@ -148,10 +149,10 @@ class GuardedDispatch:
         return admitted
 
     def _follow(self, routes: Iterable[BaseRoute], context: RouteContext, target: Scope) -> Step | None:
-        """The route that a redirect leads to, however many routers further in; ``None`` if this router has none.
+        """The route that a redirect leads to, through any number of mounted routers; ``None`` if there is none.
 
-        The context takes along what holds there. Its step is that of the route, unless a mount on the way has
-        none for the rest of the path.
+        The context collects the rules on the way. Its step is that of the route, unless a mount on the way has no route
+        for the rest of the path.
         """
         router, scope, found = self.router, target, None
         while True:
@@ -170,7 +171,7 @@ class GuardedDispatch:
             context.note(context.protection.reader.around(router))
 
     async def _unresolved(self, error: Exception, context: RouteContext, exchange: Exchange) -> bool:
-        """What a route's own matching raises is shown to those alone whom the default admits."""
+        """An exception of a route's own matching is raised only for callers whom the default admits."""
         if await context.protection.admit(context, None, exchange.scope.get("path_params") or {}, exchange):
             raise error
         return False
@@ -185,7 +186,7 @@ class GuardedDispatch:
             return context.protection.websockets.serve(serve, exchange, context.ends, context.lapses)
         elif context.protection.mcp_sessions.concerns(scope):
             protection = context.protection
-            enforced = not context.is_let_through(protection.guard)
+            enforced = not context.is_report_only(protection.guard)
             return protection.mcp_sessions.serve(self._served(context), exchange, context.caller, enforced=enforced)
         if step is not None:
             return step.hand_over(self, scope, receive, send)
@@ -193,7 +194,7 @@ class GuardedDispatch:
         return answered
 
     def _served(self, context: RouteContext) -> Any:
-        """What serves a request that was let in."""
+        """The application that serves an admitted request."""
         return context.answer if context.step is None else functools.partial(context.step.hand_over, self)
 
 
@@ -206,7 +207,7 @@ async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> 
 
 
 def _nearest(scope: Scope) -> RouteContext | None:
-    """How far the request has come with the scope, or, where middleware has made a new scope, in this context."""
+    """The context of the scope; or the context variable's, where middleware has made a new scope."""
     found = scope.get(KEY)
     if not isinstance(found, RouteContext):
         found = DECIDED.get()
@@ -214,9 +215,9 @@ def _nearest(scope: Scope) -> RouteContext | None:
 
 
 def install(router: Router) -> GuardedDispatch | None:
-    """Put a dispatch where the router's own dispatch runs; the one that is there already stays.
+    """Put a guarded dispatch in the place of the router's own; one that is installed already stays.
 
-    ``None`` where the dispatch cannot be found, or is not the framework's own.
+    ``None`` where the router's dispatch cannot be found, or is not the framework's own.
     """
     if isinstance(router.middleware_stack, GuardedDispatch):
         return router.middleware_stack

@@ -1,4 +1,4 @@
-"""Rules of `callerid.fastapi` in an application that the guard of `callerid.starlette` protects, which reads none."""
+"""Detects rules of `callerid.fastapi` in an application that the guard of `callerid.starlette` would not enforce."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_fastapis(target: Any) -> bool:
 
 
 def rules_for_fastapi(target: Any) -> Iterator[Any]:
-    """The rules on a route or router of FastAPI's that are no marks of its own endpoint."""
+    """The rules on a route or router of FastAPI's, besides the marks of its own endpoint."""
     dependant, included = getattr(target, "dependant", None), getattr(target, "original_router", None)
     declared = [*getattr(target, "dependencies", ()), *getattr(dependant, "dependencies", ())]
     calls = [getattr(each, "dependency", None) or getattr(each, "call", None) for each in declared]

@@ -29,7 +29,7 @@ from callerid.starlette.startup_checks import check
 __all__ = ["PROTECTED", "Guard"]
 
 PROTECTED: Final[WeakValueDictionary[int, Router]] = WeakValueDictionary()
-"""The routers of protected applications by their identity: they have no hash.
+"""The routers of protected applications, by id() since they have no hash.
 
 The access map looks for their routes in applications without a guard.
 """
@@ -154,12 +154,12 @@ class Guard(GuardCore):
         return BoundTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)
 
     def _unmarked(self, rule: Any) -> Any:
-        """What an entry of the path table asks, where it is written as a mark."""
+        """The requirement of an entry of the path table that is written as ``guard.allow(...)``."""
         return rule.mark.requirement if isinstance(rule, Allow) else rule
 
 
 def _once(app: Starlette, protection: Protection) -> Any:
-    """The check at start-up, or before the first request where no lifespan runs; a failed one is made again."""
+    """The start-up check: run once, at the lifespan's start or before the first request; a failed one is repeated."""
     lock, done = threading.Lock(), False
 
     def start() -> None:

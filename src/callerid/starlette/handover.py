@@ -1,7 +1,7 @@
-"""Handing a request to its route as the framework's own dispatch does, with the match that was judged.
+"""Calling a route as the framework's own dispatch does, with the match that was judged.
 
 Starlette's `Router.app` and FastAPI's `APIRouter.app` do little between the match and ``route.handle``. The guard does
-that little itself: no second match exists that could disagree. A router that dispatches in a way of its own cannot be
+the same itself, so that there is no second match with another result. A router with a dispatch of its own cannot be
 guarded from inside.
 """
 
@@ -19,17 +19,17 @@ __all__ = ["Prepare", "preparation_of", "redirect", "serves", "still_serves"]
 
 
 def serves(route: Any) -> tuple[Any, Any]:
-    """What a route hands over to."""
+    """The endpoint and the ASGI application of a route."""
     return getattr(route, "endpoint", None), getattr(route, "app", None)
 
 
 def still_serves(route: Any, then: tuple[Any, Any]) -> bool:
-    """Whether a route hands over to the very same as before; what looks equal may be marked otherwise."""
+    """Whether a route still has the same objects: those that compare equal may have other marks."""
     return getattr(route, "endpoint", None) is then[0] and getattr(route, "app", None) is then[1]
 
 
 Prepare: TypeAlias = Callable[[Router, Any, Scope, Scope], None]
-"""Writes into a scope what the dispatch would: for a router, its route, the scope and what the match adds to it."""
+"""Sets in a scope what the dispatch sets there. Arguments: router, route, scope, and what the match adds to it."""
 
 
 def preparation_of(router: Router, serve: Any) -> Prepare | None:
@@ -67,7 +67,7 @@ def _fastapi(serve: Any) -> Prepare:
 
 
 def _nothing(*_: Any, **__: Any) -> None:
-    """For what a release of FastAPI does not do."""
+    """Stands in for a function that this release of FastAPI does not have."""
 
 
 _FASTAPIS: Final[dict[str, Any]] = {

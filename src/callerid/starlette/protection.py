@@ -30,7 +30,7 @@ from callerid.starlette.scope import introduce
 __all__ = ["GatedSend", "OnRefusal", "Protection"]
 
 OnRefusal = Callable[[HTTPConnection, Refusal], Awaitable[Response | None] | Response | None]
-"""Re-dresses a refusal: the response to send instead, or ``None`` for the usual one. It can never let a request in."""
+"""Replaces the response to a refusal; ``None`` for the usual one. It can never admit a request."""
 
 
 class Protection:
@@ -62,16 +62,16 @@ class Protection:
         self.shadow = shadow
         self.has_tables = table is not None or shadow is not None
         self.chains: dict[RouteChain, RouteChain] = {}
-        """The chains beneath it, by those that lead to it."""
+        """The route chains that begin under this protection, by the chain that leads to it."""
 
-    def lets_through(self) -> bool:
-        """Whether what is refused here is let through all the same, at present."""
-        return self.rollout is not None and self.rollout.lets_through(self.guard.clock())
+    def is_report_only(self) -> bool:
+        """Whether refusals are only logged at present."""
+        return self.rollout is not None and self.rollout.is_report_only(self.guard.clock())
 
     def decide(
         self, context: RouteContext, place: RoutePlace | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
-        """As `admit`: ``None`` for a request that is let in at once, else what has to be awaited."""
+        """As `admit`, but ``None`` for a request that is admitted at once, else an awaitable."""
         context.place, context.path, context.exchange = place, path, exchange
         decision = self._decision(context)
         if isinstance(decision, Wait):
@@ -100,7 +100,7 @@ class Protection:
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
         chain = context.chain
-        if chain.has_tables or chain.is_tried or log.isEnabledFor(logging.DEBUG):
+        if chain.has_tables or chain.has_rollout_or_shadow or log.isEnabledFor(logging.DEBUG):
             return self._authorized(context, waited)
         policy = context.judged_by = _policy(context)
         if policy.public is not None:
@@ -112,7 +112,7 @@ class Protection:
         return decision
 
     def _authorized(self, context: RouteContext, waited: Waited) -> Decision | Wait:
-        """The decision where path tables count, or not every refusal is enforced, or all decisions are logged."""
+        """The decision with path tables, a rollout or a shadow policy, or where every decision is logged."""
         match, trouble = NO_ENTRIES, None
         if context.chain.has_tables:
             try:
@@ -130,7 +130,7 @@ class Protection:
             context.credentials,
             self.default,
             trouble,
-            context.is_let_through if context.chain.is_tried else None,
+            context.is_report_only if context.chain.has_rollout_or_shadow else None,
             Shadow(context.shadowing, partial(_shadow_checks, context)) if context.has_shadow else None,
         )
 
@@ -169,7 +169,7 @@ class Protection:
 
 
 def _policy(context: RouteContext, match: TableMatch = NO_ENTRIES) -> Policy:
-    """What must hold where a request is decided, with these entries of the path tables."""
+    """The policy at the context's place, with these entries of the path tables."""
     place = context.place
     policy = context.policy(endpoint=place is not None, match=match)
     if place is not None:
@@ -191,13 +191,13 @@ def _checks(context: RouteContext, policy: Policy, match: TableMatch = NO_ENTRIE
 
 
 def _shadow_checks(context: RouteContext) -> list[Check]:
-    """What would have to hold by the shadow tables. Raises `BadRequest`."""
+    """The checks of the shadow policy. Raises `BadRequest`."""
     match = context.match_tables(context.exchange.scope, endpoint=context.place is not None, shadow=True)
     return _checks(context, _policy(context, match), match)
 
 
 def _as_judged(path: Mapping[str, Any], place: RoutePlace | None) -> Mapping[str, Any]:
-    """The path as the endpoint will understand it: text that it takes for a number is judged as that number."""
+    """The path parameters as the endpoint will convert them: only canonical decimal text is judged as an integer."""
     if place is None or not place.integers:
         return path
     return {name: _canonical(value) if name in place.integers else value for name, value in path.items()}
@@ -211,18 +211,19 @@ def _canonical(value: Any) -> Any:
 
 
 class GatedSend:
-    """Holds back whatever a sub-application's own middleware answers before its router was asked, and judges it first.
+    """A ``send`` that holds a response of a sub-application's own middleware until the request is decided.
 
-    CORS preflights pass, with their CORS headers and nothing else.
+    Such middleware may respond before the sub-application's router is called. The responses to CORS preflights pass
+    undecided, with their CORS headers alone.
     """
 
     def __init__(self, context: RouteContext, exchange: Exchange) -> None:
-        self._passage, self._exchange = context, exchange
+        self._context, self._exchange = context, exchange
         self._swallow = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
-        """Send, once decided."""
-        if self._passage.pending or self._swallow:
+        """Send the message, once the request is decided."""
+        if self._context.pending or self._swallow:
             return self._hold(message)
         return self._exchange.send(message)
 
@@ -230,14 +231,14 @@ class GatedSend:
         send = self._exchange.send
         if self._swallow:
             return
-        if not self._passage.pending or message["type"] == "websocket.close":
+        if not self._context.pending or message["type"] == "websocket.close":
             await send(message)
         elif self._is_preflight() and message["type"] == "http.response.start":
             self._swallow = True
             await send({**message, "headers": _cors_headers(message)})
             await send({"type": "http.response.body", "body": b""})
         elif message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            context, path = self._passage, self._exchange.scope.get("path_params", {})
+            context, path = self._context, self._exchange.scope.get("path_params", {})
             if await context.protection.admit(context, None, path, self._exchange):
                 await send(message)
             else:

@@ -1,4 +1,4 @@
-"""Where a router redirects what it has no route for: to the same path with or without a slash at the end."""
+"""Slash redirects: a router without a route for a path redirects to the same path with or without a final slash."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["redirected"]
 
 
 def redirected(router: Router, scope: Scope) -> Scope | None:
-    """The scope of the path to which the router would redirect if a route matches there; ``None`` if it never would.
+    """The scope of the path that the router would redirect to, if a route matches there; ``None`` if it would not.
 
-    As ``Router.app`` has it, which answers in the end. Source: starlette/routing.py.
+    The same conditions as in ``Router.app``. Source: starlette/routing.py.
     """
     path: str = scope["path"]
     if scope["type"] != "http" or not router.redirect_slashes or path.removeprefix(scope.get("root_path", "")) == "/":

@@ -1,4 +1,4 @@
-"""One request's progress through the routers of an application: what was found, and what was decided."""
+"""One request's progress through the routers of an application: the routes that matched, and the decision."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY: Final = "callerid"
 """The key of a request's context in its scope. It is held by reference: middleware copies scopes."""
 
 MOST_CHAINS: Final = 1000
-"""A place that more chains than this lead to has outlived most of them: then they are made anew."""
+"""A place keeps at most this many chains. With more, most belong to routes that no longer exist: all are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class TableMatch:
 
     @property
     def texts(self) -> tuple[tuple[int, str], ...]:
-        """The entries by what they are written as: as many as there are in the tables."""
+        """The entries by their keys in the tables: a bounded set, so it may be a cache key."""
         return tuple((area, entry.pattern) for area, entry in self.entries)
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """The path parameters that entries below an opaque mount name themselves."""
+        """The path parameters in the patterns of entries below an opaque mount."""
         return {name: value for _, entry in self.entries for name, value in entry.parameters.items()}
 
 
@@ -59,28 +59,38 @@ _METHODS: Final = frozenset(METHODS.values())
 class Span(NamedTuple):
     """The part of a chain that is under one protection, as its path table sees it.
 
-    ``template`` is the path template from where the protection begins, ``prefixes`` what a key with ``/*`` may name on
-    it, outermost first.
+    ``template`` is the path template relative to the protected application, ``prefixes`` are the paths on it that a key
+    with ``/*`` may name, outermost first.
     """
 
     template: str = ""
     prefixes: tuple[str, ...] = ()
 
     def through(self, place: RoutePlace) -> Span:
-        """The same with one more place."""
+        """The span extended by one place."""
         if place.prefix is None:
             return Span(self.template + place.path, self.prefixes)
         return Span(self.template + place.path, (*self.prefixes, self.template + place.prefix))
 
 
 class RouteChain:
-    """The routers, mounts and route that lead to a place, outermost first: one for all requests that come there.
+    """The routers, mounts and route that lead to a place, outermost first: shared by all requests to it.
 
-    ``areas`` are the protections, each with the marks under it. There are as many chains as the application has places:
-    no request adds any.
+    ``areas`` are the protections, each with the marks under it. There is one chain for each place of the application,
+    so requests cannot make their number grow.
     """
 
-    __slots__ = ("areas", "has_tables", "is_tried", "matches", "parameters", "place", "policies", "spans", "templates")
+    __slots__ = (
+        "areas",
+        "has_rollout_or_shadow",
+        "has_tables",
+        "matches",
+        "parameters",
+        "place",
+        "policies",
+        "spans",
+        "templates",
+    )
 
     def __init__(
         self,
@@ -96,15 +106,15 @@ class RouteChain:
         self.place = place
         """The place at the end of the chain."""
         self.has_tables = any(protection.has_tables for protection, _ in areas)
-        self.is_tried = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
-        """Whether some refusals may not be enforced, or another policy is judged beside."""
+        self.has_rollout_or_shadow = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
+        """Whether a protection is report-only or has a shadow policy."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
-        """The path tables' entries at the end of this chain, by the methods and whether shadow tables were asked."""
+        """The path tables' entries at the end of this chain, by the methods and whether shadow tables were used."""
         self.policies: dict[Any, Policy] = {}
-        """What must hold at the end of this chain: by whether an endpoint is meant, and the path tables' entries."""
+        """The policies at the end of this chain, by whether an endpoint is meant and the path tables' entries."""
 
     def under(self, protection: Protection) -> RouteChain:
-        """The chain that goes on beneath a protection, which keeps it."""
+        """The chain extended by a protection, which caches it."""
         chain = protection.chains.get(self)
         if chain is None:
             chain = RouteChain(
@@ -114,7 +124,7 @@ class RouteChain:
         return chain
 
     def through(self, place: RoutePlace) -> RouteChain:
-        """A new chain that goes on past a place, which keeps it: look there first."""
+        """The chain extended by a place, made anew and cached by the place: look in ``place.chains`` first."""
         protection, marks = self.areas[-1]
         chain = RouteChain(
             (*self.areas[:-1], (protection, (*marks, *place.marks))),
@@ -137,10 +147,10 @@ _BEGINNING: Final = RouteChain()
 
 
 class RouteContext:
-    """How far one request has come: the chain that led here, and what was decided here.
+    """One request in one router: the chain of routes that led here, and the decision that was made here.
 
-    Each router on the way has a context of its own, so that a second try or a copied scope finds nothing but what is
-    above it. Only the task that serves the request touches it.
+    Each router on the way has a context of its own, so that a request dispatched again, or a copied scope, sees only
+    the decisions of outer routers. Only the task that serves the request uses it.
     """
 
     # Class attributes: cheap shared defaults, all immutable, for what most requests leave as it is.
@@ -148,32 +158,32 @@ class RouteContext:
     leads_to: Router | None = None
     pending: bool = True
     ends: Ends = ()
-    """When the tokens that speak for this request expire, by each guard's clock: what a socket must not outlive."""
+    """When the tokens of this request expire, by each guard's clock: a WebSocket is closed then."""
     lapses: Ends = ()
-    """When refusals are enforced that were not, by each guard's clock: what a socket must not outlive, either."""
+    """When refusals that were only logged begin to be enforced, by each guard's clock: a WebSocket is closed then."""
     above: RouteContext | None = None
     outer_scopes: tuple[Scope, ...] = ()
-    """The scopes of the middleware outside, which look into them after the request: its own router's first."""
+    """The scopes of outer middleware, which reads them after the request; that of the router's own app comes first."""
     step: Step | None = None
-    """Where the router's table leads, if it leads to a route."""
+    """The route that matched, if one did."""
     place: RoutePlace | None = None
-    """Where the request is decided: the endpoint's place, or ``None`` where no endpoint is meant."""
+    """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
     path: Mapping[str, Any] = MappingProxyType({})
     """The path parameters that the endpoint would get."""
     exchange: Exchange
-    """With what the application is called, once it is decided."""
+    """The scope, receive and send that the application is called with, once the request is admitted."""
     judged_by: Policy
     answer: Any = None
-    """What the router answers by itself where no route matches, as it was judged."""
+    """The router's own response (not found, redirect) where no route matches, as it was judged."""
     _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
     _decided: frozenset[Mark] = frozenset()
     _judged: Mapping[str, Any] = MappingProxyType({})
     _method: str | None = None
     judged_path: tuple[str | None, str, str] | None = None
-    """The method and the path, with its root, by which an entry below an opaque mount was looked up."""
+    """The method, path and root path by which an entry below an opaque mount was looked up."""
 
     def onwards(self) -> RouteContext:
-        """The context in the next router: what holds here holds there, too, and nothing is decided yet."""
+        """The context in the next router: the same rules hold there, too, and nothing is decided yet."""
         context = RouteContext()
         context.above = self
         context.chain = self.chain
@@ -182,8 +192,8 @@ class RouteContext:
     def leading_to(self, router: Router) -> RouteContext | None:
         """The nearest context that leads to this router.
 
-        A request that is dispatched again, from an endpoint, an exception handler or middleware, starts from there:
-        what was decided about the route that it comes from says nothing about the next.
+        A request that is dispatched again, by an endpoint, an exception handler or middleware, starts from that
+        context: the decision about the first route does not apply to the second.
         """
         context: RouteContext | None = self
         while context is not None and context.leads_to is not router:
@@ -191,10 +201,10 @@ class RouteContext:
         return context
 
     def past_the_routes(self) -> RouteContext:
-        """The context in a router that nothing found so far leads to.
+        """The context in a router that no matched route leads to.
 
-        An opaque application was judged for all that is behind it, so its rules go on to hold. Raises
-        `UnguardedEndpointError` for an endpoint that hands its request over: the rules that lead there are not known.
+        An opaque application was judged as a whole, so its rules hold for routers behind it. Raises
+        `UnguardedEndpointError` where an endpoint forwards its request: the rules on the way there are not known.
         """
         place = self.chain.place
         if place is None or not place.is_mount:
@@ -205,13 +215,13 @@ class RouteContext:
         return self.onwards()
 
     def enter(self, protection: Protection) -> None:
-        """Come under a protection, beneath those that hold already."""
+        """Add a protection inside those that hold already."""
         self.chain = self.chain.under(protection)
 
     def match_tables(self, scope: Scope, *, endpoint: bool, shadow: bool = False) -> TableMatch:
-        """The entries of the path tables that hold here, or with the shadow tables in their place.
+        """The entries of the path tables that hold here; with ``shadow``, those of the shadow tables.
 
-        Where a route is known but no ``endpoint`` is meant (405), all entries hold that name the route for a method.
+        Where a route matched but no ``endpoint`` is meant (405), the entries for all methods of the route hold.
 
         Raises `BadRequest` where an opaque mount could read another path than its entries were looked up by.
         """
@@ -222,7 +232,7 @@ class RouteContext:
         methods: tuple[str, ...] = (method,)
         if not endpoint and self.step is not None and chain.place is not None and chain.place.methods:
             methods = chain.place.methods
-        # As many as there are methods that a key may name.
+        # Unknown methods share one key, so that clients cannot make the cache grow.
         key = (tuple(each if each in _METHODS else "" for each in methods), shadow)
         found = chain.matches.get(key)
         if found is None:
@@ -230,7 +240,7 @@ class RouteContext:
         return found
 
     def static_match(self, method: str, *, shadow: bool = False) -> TableMatch:
-        """The entries that hold here whatever a request writes; a ``*`` for the method is any."""
+        """The entries that hold here for every request of this method; ``*`` is any method."""
         return self._looked_up((method,), {}, shadow=shadow) if self.chain.has_tables else NO_ENTRIES
 
     def _looked_up(self, methods: tuple[str, ...], scope: Scope, *, shadow: bool) -> TableMatch:
@@ -259,12 +269,12 @@ class RouteContext:
 
     @property
     def _is_opaque(self) -> bool:
-        """Whether this ends at a mount that reads the rest of the path by itself: no further router is asked."""
+        """Whether the chain ends at a mount that reads the rest of the path by itself, and not at another router."""
         place = self.chain.place
         return place is not None and place.is_mount and self.step is not None and self.leads_to is None
 
     def _rest_of_path(self, scope: Scope) -> str:
-        """The path below an opaque mount. Raises `BadRequest` where it could be read in another way."""
+        """The path below an opaque mount. Raises `BadRequest` where it is ambiguous."""
         step = cast("Step", self.step)
         root_path = step.judged.get("root_path", scope.get("root_path", ""))
         self.judged_path = (scope.get("method"), scope["path"], root_path)
@@ -273,11 +283,11 @@ class RouteContext:
             raise BadRequest(Reason.AMBIGUOUS_PATH, trouble)
         if step.judged.get("root_path", "") != scope.get("root_path", ""):
             return path
-        # What does not cut the path, as a frontend does not, finds its own template at the beginning.
+        # A mount that does not move its prefix into root_path (a FastAPI frontend) still has its template in the path.
         return "/" + "/".join(path.split("/")[1 + step.places[-1].path.count("/") :])
 
     def note(self, places: Iterable[RoutePlace]) -> None:
-        """Take along what stands at these places."""
+        """Extend the chain by these places."""
         for place in places:
             self.chain = place.chains.get(self.chain) or self.chain.through(place)
 
@@ -306,17 +316,17 @@ class RouteContext:
         """The guards of these protections."""
         return frozenset(protection.guard for protection, _ in self.areas)
 
-    def is_let_through(self, guard: GuardCore | None) -> bool:
-        """Whether refusals of a guard are not enforced here; or, for ``None``, those of path tables.
+    def is_report_only(self, guard: GuardCore | None) -> bool:
+        """Whether refusals of a guard are only logged here; or, for ``None``, those of path tables.
 
-        They are enforced, if any of the protections here enforces them that may have asked for them.
+        They are enforced if any protection here that may have made them enforces its rules.
         """
         every = [protection for protection, _ in self.areas]
         asking = [each for each in every if (each.table is not None if guard is None else each.guard is guard)]
-        return bool(asking) and all(each.lets_through() for each in asking)
+        return bool(asking) and all(each.is_report_only() for each in asking)
 
     def end_of(self, guard: GuardCore, expires_at: float) -> float:
-        """When a token's end is one for its socket."""
+        """When a WebSocket is closed whose token expires at this time: later, while the rules are report-only."""
         rollouts = [protection.rollout for protection, _ in self.areas if protection.guard is guard]
         return min(postponed(expires_at, guard, rollout) for rollout in rollouts)
 
@@ -327,7 +337,7 @@ class RouteContext:
 
     @property
     def tabling(self) -> set[GuardCore]:
-        """The guards of the protections with a path table."""
+        """The guards of protections that have a path table."""
         return {protection.guard for protection, _ in self.areas if protection.table is not None}
 
     @property
@@ -341,14 +351,14 @@ class RouteContext:
         return next(protection.guard for protection, _ in reversed(self.areas) if protection.shadow is not None)
 
     def route(self, scope: Scope) -> str:
-        """The route for the log: its template, since a path may hold anything."""
+        """The route for the log: its template, since the path itself may contain secrets."""
         method = scope["method"] if scope["type"] == "http" else "WS"
         return f"{method} {''.join(self.templates) or '(no route)'}"
 
     def policy(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Policy:
-        """What must hold here; where no ``endpoint`` is meant (405, 404) the default counts, too.
+        """The policy here; where no ``endpoint`` is meant (405, 404) the default is part of it, too.
 
-        It is made once, and kept with the chain. Raises `ConfigurationError` for an endpoint that nobody can reach,
+        It is made once, and cached with the chain. Raises `ConfigurationError` for an endpoint that nobody can reach,
         `UnguardedEndpointError` for a mark whose guard does not protect anything here.
         """
         policies, key = self.chain.policies, (endpoint, match.is_shadow, match.texts) if match.entries else endpoint
@@ -392,24 +402,24 @@ class RouteContext:
         return "shadow" if match.is_shadow and self.areas[area][0].shadow is not None else "routes"
 
     def answered(self) -> None:
-        """Remember that a guard has answered, for all who wait for it."""
+        """Record that a guard has answered, here and in all outer contexts."""
         self.pending, above = False, self.above
         while above is not None:
             above.pending, above = False, above.above
 
     @property
     def judged_request(self) -> tuple[str | None, Mapping[str, Any]] | None:
-        """The method and the path parameters by which the request was judged; ``None`` where it was not, yet."""
+        """The method and the path parameters by which the request was judged; ``None`` before the decision."""
         return None if self.pending else (self._method, self._judged)
 
     def settle(self, callers: dict[GuardCore, Caller | None], method: str | None) -> None:
-        """Remember what was decided here, and for which method (``None`` for a WebSocket)."""
+        """Record the decision, and the method it was made for (``None`` for a WebSocket)."""
         self._method = method
         if self.above is None:
             self.pending = False
         else:
             self.answered()
-        # A copy: what runs after the decision may change the parameters in place.
+        # A copy: code that runs after the decision may change the parameters in place.
         self._decided, self._callers, self._judged = self.judged_by.marks, callers, dict(self.path)
 
     def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
@@ -420,17 +430,17 @@ class RouteContext:
         return self.protection.websockets.values_of(scope, guard)
 
     def has_decided(self, mark: Mark) -> bool:
-        """Whether this mark was judged, and let in."""
+        """Whether this mark was judged, and the request admitted."""
         return mark in self._decided
 
     def has_noted(self, mark: Mark) -> bool:
-        """Whether this mark was judged, or will be by the router that this leads to."""
+        """Whether this mark is part of the chain: it was judged, or the next router will judge it."""
         return any(mark in marks for _, marks in self.areas)
 
     def caller_under(self, mark: Mark, path: Mapping[str, Any]) -> Caller | None:
-        """The caller as decided under a mark.
+        """The caller whom the guard of a mark admitted.
 
-        Raises `UnguardedEndpointError` for what was not decided, or not for this path.
+        Raises `UnguardedEndpointError` where the mark was not judged, or not for these path parameters.
         """
         if mark not in self._decided or dict(path) != self._judged:
             raise unguarded(mark, "".join(self.templates) or "the endpoint")
@@ -438,7 +448,7 @@ class RouteContext:
 
     @property
     def caller(self) -> Caller | None:
-        """The caller as the innermost guard decided."""
+        """The caller whom the innermost guard admitted."""
         return next(reversed(tuple(self._callers.values())), None)
 
 

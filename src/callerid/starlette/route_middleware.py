@@ -1,8 +1,8 @@
-"""Middleware of one route runs between the decision and the endpoint: what it changes is compared at the endpoint.
+"""Middleware of one route runs between the decision and the endpoint: check there that it changed nothing.
 
 ``Route(middleware=[...])`` wraps the route's application, so that such middleware may change the method or the path
 parameters by which the request was judged. Middleware of a mounted application that reads the path by itself may change
-the path by which an entry of a path table was looked up. So the innermost application is put behind a comparison.
+the path by which an entry of a path table was looked up. So the innermost application is wrapped in a comparison.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def changed(name: str) -> UnguardedEndpointError:
 
 
 class _Held(NamedTuple):
-    """Where an application is kept: its value, and what replaces it there."""
+    """A reference to an application: the application, and a function that replaces it there."""
 
     value: Any
     replace: Callable[[Any], None]
@@ -78,14 +78,14 @@ class _ComparedPath(_Compared):
 
 
 def compare_at_endpoint(route: Any) -> str:
-    """Put a comparison before the endpoint of a route with middleware; why that cannot be done, else empty."""
+    """Wrap the endpoint of a route with middleware in a comparison. Returns why that is impossible, else ``""``."""
     if not isinstance(route, Route | WebSocketRoute | Mount):
         return ""
     if _is_endpoint(route.app, route) and is_handled_by_the_framework(route):
         return ""
     held = _innermost(_Held(route.app, partial(setattr, route, "app")), route, _DEEPEST)
     if held is None:
-        # Whatever is mounted there is then taken for an application of its own, and judged as a whole.
+        # The mount is then opaque and judged as a whole.
         return "" if isinstance(route, Mount) else OPAQUE_MIDDLEWARE
     if not isinstance(held.value, _Compared):
         kind = _ComparedPath if isinstance(route, Mount) else _Compared
@@ -94,8 +94,8 @@ def compare_at_endpoint(route: Any) -> str:
 
 
 def is_handled_by_the_framework(route: Any) -> bool:
-    """Whether nothing of the application's own runs between a route and its application."""
-    # Whose class defines it, not whose function it is: instrumentation replaces functions of the framework's classes.
+    """Whether a route's ``handle`` is the framework's own."""
+    # By the class that defines it, not the function's module: instrumentation patches the framework's classes.
     owner = next(kind for kind in type(route).__mro__ if "handle" in vars(kind))
     return "handle" not in vars(route) and owner.__module__.partition(".")[0] in ("starlette", "fastapi")
 
@@ -134,5 +134,5 @@ def _inside(app: Any) -> Iterator[_Held]:
 def _contents(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # it holds nothing yet
+    except ValueError:  # the cell is still empty
         return None

@@ -1,4 +1,4 @@
-"""What stands at a route: its marks, its path parameters, and whether a router stands behind it."""
+"""What a route declares: its marks, its path parameters, and whether it mounts a router."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-# To look a member of an enumeration up takes longer than all the rest that is done about a route that does not match.
+# Bound once: enum look-up is slow, and this is done for every route that does not match.
 NONE: Final = Match.NONE
 PARTIAL: Final = Match.PARTIAL
 FULL: Final = Match.FULL
@@ -52,7 +52,7 @@ NOT_SERVED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A parameter that is given the caller: under which mark, and whether it may be given ``None``."""
+    """An endpoint's parameter that receives the caller: for which mark, and whether it may receive ``None``."""
 
     mark: Mark
     name: str
@@ -61,17 +61,18 @@ class Receiver:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RoutePlace:
-    """One route as it stands in its table: what is the same for every request that comes to it.
+    """One route of a router: all that is the same for every request to it.
 
-    ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those
-    which the framework hands to the endpoint as whole numbers although the path holds them as text, and ``elsewhere``
-    names that the endpoint does not read from the path, each with where it reads them. ``problem`` is why the endpoint
-    cannot be served at all, ``serving`` the endpoint and those methods of a class that serve, and ``unseen`` is why
-    there may be rules that were not seen: no open default may stand in. ``origin`` says for the access map where the
-    marks stand, if that is not the route itself, and ``condition`` is the class of an included router that may look at
-    more than paths and methods (empty: it does not). ``path`` is the template as path tables know it (empty for what
-    has no path of its own), ``prefix`` what a key with ``/*`` names it by, if one can, and ``is_mount`` whether what
-    stands here may read the rest of the path by itself. ``methods`` are those that the route declares.
+    ``parameters`` are the path parameters that it adds, each with the name of its converter; ``integers`` those that
+    the framework converts to whole numbers for the endpoint although the path has them as text; ``elsewhere`` names
+    that the endpoint does not read from the path, each with where it reads them. ``problem`` is why the endpoint cannot
+    be served at all; ``serving`` the endpoint and the methods of its class that serve; ``unseen`` why there may be
+    rules that could not be read, so that an open default must not replace them. ``origin`` is where the marks are
+    written, for the access map, if that is not the route itself; ``condition`` the class of an included router that may
+    match by more than paths and methods (empty: it does not). ``path`` is the template by which path tables name it
+    (empty for a route without a path of its own), ``prefix`` the path that a key with ``/*`` may name it by, and
+    ``is_mount`` whether the application mounted here may read the rest of the path by itself. ``methods`` are those
+    that the route declares.
     """
 
     template: str
@@ -93,7 +94,7 @@ class RoutePlace:
 
 
 class Dispatch(Protocol):
-    """What a step is handed over by."""
+    """The part of a guarded dispatch that a `Step` needs."""
 
     router: Router
     serve: Any
@@ -101,11 +102,12 @@ class Dispatch(Protocol):
 
 
 class Step:
-    """Where one router's table leads this request: through ``places`` to a route, with the match that was ``judged``.
+    """The result of matching a request in one router: the route, and the ``places`` on the way to it.
 
-    ``judged`` is what the match adds to the scope, ``path`` the path parameters that an endpoint will get, and
-    ``endpoint`` whether one is meant (a wrong method, 405, means none). ``behind`` is the router that surely stands
-    behind the route and will judge for itself, and ``serves`` what the route handed over to when it was read.
+    ``judged`` is what the match adds to the scope, ``path`` the path parameters that the endpoint will get, and
+    ``endpoint`` whether an endpoint is meant (a wrong method, 405, means none). ``behind`` is the router that the route
+    is known to mount, which judges the request itself; ``serves`` the endpoint and app that the route had when it was
+    read.
     """
 
     __slots__ = ("behind", "endpoint", "judged", "path", "places", "route", "serves")
@@ -129,7 +131,7 @@ class Step:
         return {"route": self.route, **self.judged}
 
     def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Hand the request to the route that was judged, with the match that was judged, if it still serves that."""
+        """Call the route that was judged with the match that was judged; 404 if its endpoint changed since."""
         route = self.route
         if not still_serves(route, self.serves):
             return dispatch.router.not_found(scope, receive, send)
@@ -139,10 +141,10 @@ class Step:
 
 
 class RouteReader:
-    """Reads Starlette's routes. Each route is read once, and again only if it serves another endpoint since."""
+    """Reads Starlette's routes. Each route is read once, and again if its endpoint has changed."""
 
     def __init__(self) -> None:
-        # Routes compare by value and cannot be hashed: they are known by identity, while they live.
+        # By id(): routes compare by value and have no hash. Weak references remove entries when a route is freed.
         self._known: dict[int, _Known] = {}
 
     def resolve(self, routes: Iterable[BaseRoute], scope: Scope) -> Step | None:
@@ -159,10 +161,10 @@ class RouteReader:
         return None if partial is None else self.settle(partial[0], PARTIAL, partial[1], scope)
 
     def settle(self, route: BaseRoute, match: Match, child_scope: Scope, scope: Scope) -> Step:
-        """The step that a matching route is. The scope is the guard's own copy."""
+        """The step for a matching route. The scope is the guard's own copy."""
         known = self._knowledge(route)
         if "method" in child_scope:
-            # A matching of one's own may override the method: the request is judged as it will be served.
+            # A route's own matches() may override the method: judge the request by the method it is served with.
             scope["method"] = child_scope["method"]
         handler = known.handler(scope["method"]) if known.is_class and scope["type"] == "http" else ""
         is_endpoint = match is FULL
@@ -177,11 +179,11 @@ class RouteReader:
         )
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
-        """What a router serves where no route matches, if its framework has more than a default answer."""
+        """What the framework serves where no route matches, if it has more than a default response."""
         return None
 
     def around(self, router: Router) -> tuple[RoutePlace, ...]:
-        """What a router asks of everything in it. Raises `ConfigurationError` for rules that only FastAPI reads."""
+        """The rules of a router as a whole. Raises `ConfigurationError` for rules that only FastAPI reads."""
         if type(router) is not Router and any(rules_for_fastapi(router)):
             raise ConfigurationError(NOT_READ)
         return ()
@@ -198,9 +200,9 @@ class RouteReader:
                 raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
 
     def check_lost_marks(self, place: RoutePlace, where: str, guards: Collection[GuardCore]) -> None:
-        """Raise `ConfigurationError` for a mark on the endpoint by one of these guards that nothing serves.
+        """Raise `ConfigurationError` for a mark of one of these guards on the endpoint that no route serves.
 
-        For when all routes have been read: one of them may serve what was made of the endpoint by marking it.
+        Call it when all routes have been read: a later route may serve the marked wrapper of this endpoint.
         """
         for each in place.serving:
             for mark in marks_lost(each)[1]:
@@ -208,7 +210,7 @@ class RouteReader:
                     raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
 
     def place(self, route: Any, method: str) -> RoutePlace:
-        """What is known of a route where it serves this method, read once."""
+        """The place of a route for this method, read once."""
         known = self._knowledge(route)
         return self._read_once(known, known.handler(method))[0]
 
@@ -259,21 +261,21 @@ class RouteReader:
         )
 
     def problem_with(self, route: Any) -> str:
-        """Why a route cannot be served under its rules; empty where it can."""
+        """Why a route's rules cannot be enforced; empty where they can."""
         return NOT_READ if any(rules_for_fastapi(route)) else ""
 
     def target(self, route: Any) -> Any:
-        """What serves the route, as far as marks go."""
+        """The endpoint or application of a route, whose marks hold."""
         if isinstance(route, Mount) and _reaches_base(route):
             return getattr(route, "_base_app", None)
         return route.app if isinstance(route, Mount | Host) else getattr(route, "endpoint", None)
 
     def source(self, route: Any, place: RoutePlace, mark: Mark) -> str:
-        """Where a mark of this place stands, in a word for the access map."""
+        """Where a mark of this place is written, in one word, for the access map."""
         return "mount" if isinstance(route, Mount | Host) else "decorator"
 
     def behind(self, route: BaseRoute) -> Router | None:
-        """The router that surely stands behind a mount or host; whatever else stands there is opaque."""
+        """The router that a mount or host is known to call; any other application there is opaque."""
         if isinstance(route, Mount) and type(route).handle is Mount.handle and _reaches_base(route):
             return router_of(getattr(route, "_base_app", None))
         if isinstance(route, Host) and type(route).handle is Host.handle:
@@ -281,11 +283,11 @@ class RouteReader:
         return None
 
     def table(self, router: Router) -> Iterator[tuple[tuple[RoutePlace, ...], BaseRoute]]:
-        """All routes of a router, each with what stands on the way to it."""
+        """All routes of a router, each with the places on the way to it."""
         return (((), route) for route in tuple(router.routes))
 
     def methods(self, route: Any) -> tuple[str, ...]:
-        """The methods that a route serves, as far as it says; ``*`` for what is mounted."""
+        """The methods that a route declares or handles; ``*`` for a mount."""
         if isinstance(route, WebSocketRoute):
             return ("",)
         if isinstance(route, Mount | Host):
@@ -295,13 +297,13 @@ class RouteReader:
         return tuple(sorted(declared or handled or _ANY_METHODS))
 
     def refuses_others(self, route: Any) -> bool:
-        """Whether a route takes all methods, and an endpoint class answers 405 to those for which it has no handler."""
+        """Whether a route accepts all methods, and its endpoint class answers 405 to those without a handler."""
         is_plain = not isinstance(route, WebSocketRoute | Mount | Host) and not getattr(route, "methods", None)
         return is_plain and bool(_handled_by(self.target(route)))
 
 
 def _handled_by(endpoint: Any) -> frozenset[str]:
-    """The methods for which an endpoint class has a handler; none where it may answer others, too."""
+    """The methods for which an endpoint class has a handler; none where it may answer other methods, too."""
     kind = _class_of(endpoint)
     if not issubclass(kind, HTTPEndpoint):
         return frozenset()
@@ -315,7 +317,7 @@ _ANY_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class _Known:
-    """A route that was read: what it served then, and a place for each method of an endpoint class, else one."""
+    """A route that was read: its endpoint and app at that time, and one place, or one per method of a class."""
 
     __slots__ = ("copy", "is_class", "is_mounted", "kind", "places", "problem", "route", "serves")
 
@@ -331,11 +333,11 @@ class _Known:
         self.problem = problem
         self.is_class = issubclass(kind, HTTPEndpoint)
         self.copy: Any = None
-        """As it was when it was read, if anybody had to know."""
+        """A copy of the route from when it was read, where it was needed."""
         self.places: dict[str, tuple[RoutePlace]] = {}
 
     def handler(self, method: str) -> str:
-        """The method of an endpoint class that serves; a client may invent any, and then there is none."""
+        """The handler of an endpoint class for this method; empty for a method that it does not handle."""
         if not self.is_class:
             return ""
         name = "get" if method == "HEAD" and not hasattr(self.kind, "head") else method.lower()
@@ -350,7 +352,7 @@ def _reference(route: Any, forget: Callable[[Any], Any]) -> Callable[[], Any] | 
 
 
 def router_of(app: Any) -> Router | None:
-    """The router to which this application surely hands every request that its own middleware lets through."""
+    """The router that this application is known to call for every request that its own middleware forwards."""
     if isinstance(app, MarkedApp):
         return router_of(app.app)
     if isinstance(app, Starlette) and _is_called_as_the_framework_calls(app):
@@ -362,7 +364,7 @@ def router_of(app: Any) -> Router | None:
 
 
 def _is_called_as_the_framework_calls(app: Any) -> bool:
-    # Whose class defines it, not whose function it is: instrumentation replaces functions of the framework's classes.
+    # By the class that defines it, not the function's module: instrumentation patches the framework's classes.
     kinds = iter(type(app).__mro__)
     owner = next(kinds)
     while "__call__" not in owner.__dict__:
@@ -371,11 +373,11 @@ def _is_called_as_the_framework_calls(app: Any) -> bool:
 
 
 LONGEST_CHAIN = 100
-"""Chains of middleware longer than this are taken for endless."""
+"""Longer chains of middleware are assumed to be endless."""
 
 
 def end_of_chain(app: Any) -> Any:
-    """What stands at the end of a chain of middleware; ``None`` for a chain without end."""
+    """The application at the end of a chain of middleware; ``None`` for an endless chain."""
     for _ in range(LONGEST_CHAIN):
         inner = getattr(app, "app", None)
         if inner is None or isinstance(app, Router):
@@ -387,7 +389,7 @@ def end_of_chain(app: Any) -> Any:
 def _reaches_base(mount: Mount) -> bool:
     base: Any = getattr(mount, "_base_app", None)
     app: Any = mount.app
-    # Only what Mount(middleware=[...]) itself wrapped round its application forwards to it.
+    # Only the middleware of Mount(middleware=[...]) is known to forward to the mounted application.
     for _ in range(LONGEST_CHAIN):
         if app is base or app is None or isinstance(app, MarkedApp):
             return app is base
@@ -414,13 +416,13 @@ def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _path(route: Any) -> str:
-    """The template; empty for what tells no path."""
+    """The path template; empty for a route without one."""
     template = _template(route)
     return "" if isinstance(route, Host) or not template.startswith("/") else template
 
 
 def _rest_prefix(route: Any) -> str | None:
-    """What stands before the last parameter, where that takes all the rest of the path."""
+    """The path before the last parameter, if that parameter matches the rest of the path, slashes included."""
     path = _path(route)
     before, _, last = path.rpartition("/")
     convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
@@ -432,7 +434,7 @@ _WITHIN_A_SEGMENT = (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConv
 
 
 def _methods_of(endpoint: Any, handler: str) -> Iterator[Any]:
-    """The methods of an endpoint class which would serve this request."""
+    """The functions of an endpoint class that would serve this request."""
     kind = _class_of(endpoint)
     names: tuple[str, ...] = ()
     if issubclass(kind, HTTPEndpoint):

@@ -1,7 +1,7 @@
-"""What a request's scope says of its caller: each request has its own, whatever it shares with others.
+"""The caller in a request's scope: separate for each request, even where requests share a ``state``.
 
-Scopes and their ``state`` are dictionaries that middleware copies, forwards and reuses, and that some servers give to
-several requests. So the guard judges and serves a copy of the scope, and the caller is kept beside the shared state.
+Scopes and their ``state`` are dictionaries that middleware copies, forwards and reuses, and that some servers share
+between requests. So the guard judges and serves a copy of the scope, and stores the caller beside the shared state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CALLER: Final = "caller"
 
 
 class _Unset(Enum):
-    """Whether a request's state says nothing of a caller, yet."""
+    """Stands for a state without a ``caller`` entry, since ``None`` is a value of it."""
 
     UNSET = 0
 
@@ -30,9 +30,9 @@ _UNSET: Final = _Unset.UNSET
 
 
 class RequestState(MutableMapping[str, Any]):
-    """A view of a scope's ``state`` with a ``caller`` of its own; every other entry is read from and written to it.
+    """A view of a scope's ``state`` with its own ``caller``; all other entries are read from and written to the state.
 
-    ``is_served`` is whether an endpoint is served with it: then nothing but the endpoint changes it.
+    ``is_served`` is whether an endpoint is being served with it: then nobody but the endpoint changes it.
     """
 
     __slots__ = ("caller", "is_served", "shared")
@@ -40,7 +40,7 @@ class RequestState(MutableMapping[str, Any]):
     def __init__(
         self, shared: MutableMapping[str, Any], *, is_served: bool = False, caller: Caller | _Unset | None = _UNSET
     ) -> None:
-        # Asked by its exact type: an abstract class takes long to ask about an instance.
+        # By exact type: isinstance() of an abstract base class is slow.
         self.shared: MutableMapping[str, Any] = shared.shared if type(shared) is RequestState else shared
         self.is_served = is_served
         self.caller = caller
@@ -70,7 +70,7 @@ class RequestState(MutableMapping[str, Any]):
         return repr(self.copy())
 
     def copy(self) -> dict[str, Any]:
-        """The entries as a dictionary, as `dict.copy` gives them."""
+        """The entries as a new dictionary."""
         return dict(self.shared) if self.caller is _UNSET else {**self.shared, _CALLER: self.caller}
 
 
@@ -80,17 +80,17 @@ def _shared(scope: Scope) -> MutableMapping[str, Any]:
 
 
 class StateMiddleware:
-    """Stands before the middleware of a protected application, which so sees the caller of its own request only."""
+    """Outermost middleware of a protected application: gives each request a state of its own for the caller."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Hand over with a state of this request's own."""
+        """Call the application with a state of this request's own."""
         if scope["type"] != "lifespan":
             state = RequestState(_shared(scope))
             if is_served(scope):
-                # A handler asks the application again: its own scope stays as it is.
+                # An endpoint calls the application again: its own scope must not change.
                 scope = {**scope, "state": state}
             else:
                 scope["state"] = state
@@ -104,11 +104,11 @@ def is_served(scope: Scope) -> bool:
 
 
 class _Credentials(AuthCredentials):
-    """Ours; what an outer middleware has put into the scope is of another class."""
+    """A class of our own, to tell our credentials from those that outer middleware sets."""
 
 
 def introduce(caller: Caller | None, scope: Scope) -> None:
-    """Put the caller, or nobody, into the scope of the request that is about to be served."""
+    """Set the caller (or ``None``) in the scope of the request that is about to be served."""
     scope["state"] = RequestState(_shared(scope), is_served=True, caller=caller)
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
@@ -117,15 +117,15 @@ def introduce(caller: Caller | None, scope: Scope) -> None:
 
 
 INTRODUCED: Final = ("state", "user", "auth")
-"""What `introduce` writes."""
+"""The entries of a scope that `introduce` sets."""
 
 _PUBLISHED: Final = ("endpoint", "path_params", "route")
 
 
 def publish(scope: Scope, step: Any, outer: Scope) -> None:
-    """Write into an outer scope what middleware expects there after the router has run, such as the endpoint.
+    """Set in an outer scope what middleware expects there after the router has run, such as the endpoint.
 
-    ``step`` is where the router's table leads, if it leads to a route.
+    ``step`` is the route that matched, if one did.
     """
     outer["router"] = scope["router"]
     if step is not None:

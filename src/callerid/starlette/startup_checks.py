@@ -1,4 +1,4 @@
-"""All routes of an application with the rules that hold there: what is checked at start-up, by what is enforced."""
+"""All routes of an application with their policies: the start-up check, made by the code that enforces them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ __all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
 DEEPEST = 32
 
 MOST_TURNS = 2
-"""How often the survey goes through one router that is mounted in itself."""
+"""How often `survey` visits a router that is mounted in itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One route: its path template, its method, and its policy or what is wrong with it.
 
-    The method is empty for a WebSocket, and ``*`` for whatever is mounted. ``areas`` are the protections on the way,
-    outermost first, each with the marks under it; ``sources`` says where each mark stands, and ``endpoint`` is what
-    serves. ``entries`` are those of the path tables, by the number of their area; an entry for a part of what an opaque
-    mount serves is found by itself, under its own path (``is_part``). ``named`` is the place as a key of each area's
-    table may name it. ``mounts`` are the templates at which the areas begin, and ``receivers`` the parameters that are
-    given the caller. ``parameters`` are the path's, each with its converter; ``condition`` is the class of a route that
-    may look at more than paths and methods (empty: it does not); ``opaque`` is whether something is mounted here that
-    reads the rest of the path by itself. What holds below a mount where there is no route is a row, too (``is_rest``).
-    ``place`` is what was read, ``mount`` the template of the innermost mount it is in (``None``: it is in none). Where
-    an endpoint class answers 405 to all methods but its own, what holds there is a row, too (``refuses``).
-    ``begins`` is the router whose own protection begins here.
+    - ``method``: empty for a WebSocket, ``*`` for a mount. ``endpoint`` is what serves, ``place`` what was read.
+    - ``areas``: the protections on the way, outermost first, each with the marks under it. ``mounts`` are the templates
+      at which they begin, ``sources`` says where each mark is written.
+    - ``entries``: those of the path tables, by the number of their area. An entry for a part of an opaque mount has a
+      row of its own, under its own path (``is_part``). ``named`` is the place as keys of each area's table name it.
+    - ``receivers``: the parameters that receive the caller. ``parameters`` are the path's, each with its converter.
+    - ``condition``: the class of a route that may match by more than paths and methods (empty: it does not).
+    - ``opaque``: whether an application is mounted here that reads the rest of the path by itself. ``mount`` is the
+      template of the innermost mount around the route (``None``: there is none).
+    - ``is_rest``: a row for the paths below a mount that have no route. ``refuses``: a row for the methods to which an
+      endpoint class answers 405.
+    - ``begins``: the router whose own protection begins here.
     """
 
     template: str
@@ -69,15 +70,15 @@ class Found:
 
 
 def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
-    """Every route in its order, by the same reading as requests get; opaque mounts count as one route.
+    """Every route in order, read by the same code as for requests; an opaque mount counts as one route.
 
-    With ``rests`` there is also what holds where no route serves: below each mount, and for methods that an endpoint
-    class does not have.
+    With ``rests``, also what holds where no route serves: below each mount, and for methods that an endpoint class does
+    not handle.
     """
     context = RouteContext()
     context.enter(protection)
     found = _survey((router,), context, ("",), {}, None)
-    # Which marks are lost shows once all routes have been read.
+    # Marks that no route serves are known only when all routes have been read.
     return (_without_lost_marks(each) for each in tuple(found) if rests or not (each.is_rest or each.refuses))
 
 
@@ -125,7 +126,7 @@ def _survey(
             if dispatch.protection is not None:
                 here.enter(dispatch.protection)
                 onwards = (*mounts, "".join(here.templates))
-            # What is mounted in itself is shown once more: further in, the same rules hold for the same routes.
+            # A router mounted in itself is visited once more: deeper, the same rules hold for the same routes.
             if sum(each is dispatch.router for each in routers) < MOST_TURNS:
                 yield from _survey((*routers, dispatch.router), here, onwards, sources, "".join(here.templates))
             rest = _rest(here, sources, reader.target(route))
@@ -134,7 +135,7 @@ def _survey(
 
 
 def _unbound(reader: RouteReader, router: Router) -> str:
-    """What is wrong with rules in a router that dispatches in a way of its own; empty where it has none."""
+    """Why rules in a router with a dispatch of its own cannot be bound; empty where it has no rules."""
     places = (reader.place(route, method) for _, route in reader.table(router) for method in reader.methods(route))
     for place in places:
         for mark in place.marks:
@@ -148,7 +149,7 @@ def _unbound(reader: RouteReader, router: Router) -> str:
 
 def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
     match = context.static_match("*")
-    with suppress(CalleridError):  # a mark without its guard: each route below says so
+    with suppress(CalleridError):  # a mark without its guard is reported for each route below
         yield Found(
             "".join(context.templates),
             "*",
@@ -164,7 +165,7 @@ def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> I
 
 
 def _standing(places: Iterable[RoutePlace], otherwise: str) -> dict[Mark, str]:
-    # An included router repeats what stands around it: the outermost place is where it was written.
+    # An included router repeats the marks of outer ones: the outermost place is where a mark was written.
     inwards = tuple(places)[::-1]
     return {mark: place.origin or otherwise for place in inwards for mark in place.marks}
 
@@ -182,7 +183,7 @@ def _found(
     serving: tuple[RoutePlace, str],
     sources: Mapping[Mark, str],
 ) -> Iterator[Found]:
-    """What holds at a route; and at those paths below an opaque mount for which a table has entries of their own."""
+    """The row of a route, and of each path below an opaque mount that has a table entry of its own."""
     place, method = serving
     serves = Serves.OPAQUE if place.is_mount else Serves.ROUTE if place.prefix is None else Serves.REST
     declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
@@ -213,7 +214,7 @@ def _named(context: RouteContext, serves: Serves, methods: Collection[str] | Non
 
 
 def _patterns(context: RouteContext, tables: Iterable[BoundTable | None]) -> Iterator[tuple[int, Pattern, Requirement]]:
-    """The entries of each area's table below an opaque mount, but for the one that is for all of it."""
+    """The entries of each area's table below an opaque mount, without the one for the whole mount."""
     for area, table in enumerate(tables):
         lookup = None if table is None else table.patterns(context.chain.spans[area].template)
         if lookup is None:
@@ -234,14 +235,14 @@ def _part(context: RouteContext, place: RoutePlace, whole: Found, at: tuple[int,
 
 
 def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> TableMatch:
-    """The entries that hold at an opaque mount, with one for a part of it in the place of its area's."""
+    """The entries that hold at an opaque mount, where the entry for a part of it replaces that of its area."""
     area, pattern, requirement = at
     entry = Entry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
     return replace(match, entries=tuple({**dict(match.entries), area: entry}.items()))
 
 
 def _in_shadow(context: RouteContext, place: RoutePlace, found: Found) -> Found:
-    """The same, with what is wrong with the shadow tables' rules there: they must be possible, too."""
+    """The row, with what is wrong with the shadow tables' rules there, which must be satisfiable, too."""
     if found.problem or not context.has_shadow:
         return found
     match = context.static_match(found.method or WEBSOCKET, shadow=True)
@@ -253,7 +254,7 @@ def _in_shadow(context: RouteContext, place: RoutePlace, found: Found) -> Found:
 
 
 def _condition(route: Any) -> str:
-    """The class of a route which matches in a way of its own."""
+    """The class of a route that has a ``matches`` of its own; empty for the framework's."""
     for each in (route, getattr(route, "original_route", None)):
         owners = [base for base in type(each).__mro__ if "matches" in vars(base)]
         if owners and owners[0].__module__.partition(".")[0] not in ("starlette", "fastapi"):
@@ -271,7 +272,7 @@ def _judged(context: RouteContext, place: RoutePlace, found: Found, match: Table
 
 
 def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
-    """Entries of the path tables that name no place: as good as a typing mistake in a rule."""
+    """What is wrong with entries of the path tables that name no place: they would hold nowhere."""
     places: dict[Protection, list[NamedPlace]] = {protection: []}
     for each in found:
         for (area, _), named in zip(each.areas, each.named, strict=True):
@@ -282,9 +283,9 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
 
 
 def not_starting(every: Iterable[Found]) -> Iterator[str]:
-    """Why applications with a protection of their own, mounted here, would fail their own check at start-up.
+    """Why mounted applications with a protection of their own would fail their own start-up check.
 
-    It knows their own routes alone: no parameter of the path at which they are mounted.
+    That check sees their own routes only, and no path parameters of the mount.
     """
     for each in every:
         if each.begins is not None:
@@ -294,10 +295,10 @@ def not_starting(every: Iterable[Found]) -> Iterator[str]:
 
 
 def check(router: Router, protection: Protection) -> None:
-    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for idle table entries.
+    """Raise `ConfigurationError` for routes that can admit nobody or cannot be judged, and for unused table entries.
 
-    Log, once, which routes are open to everybody, and which let in somebody whom the default refuses; where a
-    ``Public()`` opens nothing; and which are not made for nobody, whom they may get while rules are not enforced.
+    Logs, once, which routes are open to everybody or weaker than the default; where a ``Public()`` has no effect; and,
+    in report-only mode, which endpoints do not accept ``None`` for the caller.
     """
     every = tuple(survey(router, protection, rests=True))
     found = tuple(each for each in every if not each.is_rest)
@@ -316,11 +317,11 @@ def check(router: Router, protection: Protection) -> None:
 
 
 _OWN: Final = frozenset({"decorator", "parameter", "dependency"})
-"""Where a mark of the route itself stands; see `RouteReader.source`."""
+"""The sources of marks of the route itself; see `RouteReader.source`."""
 
 
 def _idle(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
-    """Routes with a ``Public()`` that opens nothing, each with a rule further out or beside it that has to hold."""
+    """Routes with a ``Public()`` that has no effect, each with the outer or neighbouring rule that has to hold."""
     for each in found:
         if each.method == "HEAD":
             continue  # it goes with GET
@@ -338,6 +339,6 @@ def _idle(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
 
 def _unready(found: Iterable[Found]) -> Iterator[str]:
     for each in found:
-        if any(area.lets_through() for area, _ in each.areas):
+        if any(area.is_report_only() for area, _ in each.areas):
             names = (receiver.name for receiver in each.receivers if not receiver.takes_none)
             yield from (f"{name!r} of {each.method or 'WS'} {each.template}" for name in names)
