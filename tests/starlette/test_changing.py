@@ -251,6 +251,28 @@ def test_a_rule_in_a_router_with_a_dispatch_of_its_own_is_a_start_up_error(kind:
     assert ran == []
 
 
+@pytest.mark.parametrize("named", [functools.wraps(Router.app), lambda function: function], ids=["wraps", "plain"])
+def test_a_dispatch_that_was_replaced_on_the_frameworks_class_is_not_passed_over(
+    ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch, named: Any
+) -> None:
+    original = Router.app
+
+    async def replaced(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        ran.append("replaced")
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(Router, "app", named(replaced))
+    with pytest.raises(ConfigurationError, match="middleware"):
+        closed(ran.route("/x"), guard=guard)
+    inner = Router(routes=[ran.route("/x")])
+    monkeypatch.undo()
+    app = closed(Mount("/m", inner), guard=guard)
+    assert statuses(app, "/m/x", None, "outsider") == [401, 403]
+    assert ran == []
+    assert status(app, "/m/x", "staff") == 200
+    assert ran == ["replaced", "/x"]
+
+
 class Computed(Router):
     """A router that computes its table."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Match, Mount, Route, Router
@@ -127,6 +128,21 @@ def test_a_router_without_redirects_makes_none(ran: Diary, guard: Guard) -> None
     app = closed(ran.route("/open/", mark=guard.allow(Public())), guard=guard)
     app.router.redirect_slashes = False
     assert statuses(app, "/open", *CALLERS) == [401, 404, 403]
+
+
+@pytest.mark.parametrize("root_path", ["", "/", "/items", "/items/", "/it", "/root", "/root/"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "//", "/items", "/items/", "/items//", "/root/items", "/root/items/", "/root/"]
+)
+@pytest.mark.parametrize("templates", [("/items/", "//"), ("/items", "/root/items/")])
+def test_a_redirect_leads_where_an_unprotected_application_leads(
+    ran: Diary, guard: Guard, templates: tuple[str, str], path: str, root_path: str
+) -> None:
+    app = Starlette(routes=[ran.route(template) for template in templates])
+    bare = ask(app, path, root_path=root_path)
+    guard.protect(app, default=Public())
+    guarded = ask(app, path, root_path=root_path)
+    assert (guarded.status, guarded.headers.get("location")) == (bare.status, bare.headers.get("location"))
 
 
 def test_a_default_application_does_not_answer_where_a_redirect_was_judged(ran: Diary, guard: Guard) -> None:

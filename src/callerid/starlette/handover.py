@@ -35,9 +35,11 @@ Prepare: TypeAlias = Callable[[Router, Any, Scope, Scope], None]
 def preparation_of(router: Router, serve: Any) -> Prepare | None:
     """What a router's dispatch does between match and ``route.handle``; ``None`` where it is not the framework's."""
     owner = next((kind for kind in type(router).__mro__ if vars(kind).get("app") is serve), None)
-    if owner is Router and serve.__module__ == "starlette.routing":
+    # Where its code is from: functools.wraps gives a wrapper the name of the module that it wraps a function of.
+    module = getattr(serve, "__globals__", {}).get("__name__")
+    if owner is Router and module == "starlette.routing":
         return _starlette_with_route if "route" in serve.__code__.co_consts else _starlette
-    if owner is not None and owner.__module__ == serve.__module__ == "fastapi.routing":
+    if owner is not None and owner.__module__ == module == "fastapi.routing":
         return _fastapi(serve)
     return None
 

@@ -13,7 +13,19 @@ def redirected(router: Router, scope: Scope) -> Scope | None:
 
     The same conditions as in ``Router.app``. Source: starlette/routing.py.
     """
-    path: str = scope["path"]
-    if scope["type"] != "http" or not router.redirect_slashes or path.removeprefix(scope.get("root_path", "")) == "/":
+    if scope["type"] != "http" or not router.redirect_slashes:
         return None
-    return {**scope, "path": path.rstrip("/") if path.endswith("/") else path + "/"}
+    path: str = scope["path"]
+    route_path = _route_path(path, scope.get("root_path", ""))
+    if route_path == "/":
+        return None
+    return {**scope, "path": path.rstrip("/") if route_path.endswith("/") else path + "/"}
+
+
+def _route_path(path: str, root_path: str) -> str:
+    """The path below ``root_path``, by which routes match; one that is not below it as a whole.
+
+    Source: ``get_route_path`` in starlette/_utils.py.
+    """
+    rest = path.removeprefix(root_path)
+    return rest if not rest or rest.startswith("/") else path
