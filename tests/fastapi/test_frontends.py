@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
-from callerid import Caller, Domain, Public
+from callerid import Caller, Domain, Public, Where
 from tests.fixtures import OTHERS, STAFF
 
-from .world import HAS_FRONTENDS, Seen, ask, closed, dial, start, status, statuses
+from .world import HAS_FRONTENDS, Seen, ask, closed, dial, new_guard, start, status, statuses
 
 STRANGERS = (None, "outsider", "robot")
 
@@ -47,6 +47,32 @@ if HAS_FRONTENDS:
         start(app)
         for path in ("/", "/secret.html", "/assets/app.js"):
             assert statuses(app, path, *STRANGERS, "staff") == [401, 403, 403, 200], path
+
+    def test_a_route_that_is_added_while_the_caller_is_judged_does_not_serve_instead(files: Path) -> None:
+        class Computed(APIRouter):
+            """A router that computes its table."""
+
+            table: list[Any]
+
+            @property
+            def routes(self) -> Any:
+                return self.table
+
+            @routes.setter
+            def routes(self, value: Any) -> None:
+                self.table = value
+
+        def add(_: Caller) -> bool:
+            app.add_api_route("/secret.html", lambda: "added", include_in_schema=False)
+            return True
+
+        for kind in (APIRouter, Computed):
+            app = FastAPI(openapi_url=None)
+            app.router = kind()
+            app.router.frontend("/", directory=files)
+            new_guard().protect(app, default=STAFF & Where("adds a route", add))
+            assert ask(app, "/secret.html", "staff").body == b"file secret.html", kind
+            assert ask(app, "/secret.html", "staff").body == b'"added"', kind
 
     def test_a_public_frontend_in_a_closed_application(files: Path) -> None:
         app, guard = closed()

@@ -94,9 +94,10 @@ class _Frontend(Step):
         # A context is a copy, which stays as it was judged.
         if self.answer[3] is None and not still_serves(self.route, self.serves):
             return dispatch.router.not_found(scope, receive, send)
-        router = _copy_with(
-            dispatch.router, routes=[], redirect_slashes=False, **{_MATCH_FRONTEND: _always(self.answer)}
-        )
+        # Of FastAPI's own class, since another may compute its routes.
+        router: Any = object.__new__(APIRouter)
+        members = {"routes": [], "redirect_slashes": False, _MATCH_FRONTEND: _always(self.answer)}
+        vars(router).update(vars(dispatch.router), **members)
         served: Awaitable[None] = dispatch.serve(router, scope, receive, send)
         return served
 
