@@ -96,8 +96,8 @@ class _Frontend(Step):
             return dispatch.router.not_found(scope, receive, send)
         # Of FastAPI's own class, since another may compute its routes.
         router: Any = object.__new__(APIRouter)
-        members = {"routes": [], "redirect_slashes": False, _MATCH_FRONTEND: _always(self.answer)}
-        vars(router).update(vars(dispatch.router), **members)
+        members: dict[str, Any] = {"routes": [], "redirect_slashes": False, _MATCH_FRONTEND: _always(self.answer)}
+        router.__dict__.update(dispatch.router.__dict__, **members)
         served: Awaitable[None] = dispatch.serve(router, scope, receive, send)
         return served
 
