@@ -37,7 +37,16 @@ from callerid.errors import (
 )
 from callerid.guard import Guard
 from callerid.iam import rules_from_iam_policy
-from callerid.issuers import Issuer, cloud_run, firebase, google, google_chat, service_account
+from callerid.issuers import (
+    Issuer,
+    cloud_run,
+    firebase,
+    firebase_session,
+    google,
+    google_chat,
+    iap,
+    service_account,
+)
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.rules import (
     AllOf,
@@ -112,8 +121,10 @@ __all__ = [
     "Where",
     "cloud_run",
     "firebase",
+    "firebase_session",
     "google",
     "google_chat",
+    "iap",
     "rules_from_iam_policy",
     "service_account",
 ]

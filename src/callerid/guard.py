@@ -51,8 +51,11 @@ class GuardCore:
     9728) and ``challenge`` are what refusals say in ``WWW-Authenticate``. ``clock`` gives seconds since the epoch,
     ``timer`` monotonic seconds. ``memory`` is how many verified tokens are remembered (0: none): one seen before costs
     a look-up, not a signature check. ``longest_token`` is the longest token that is read, in bytes (at most 16384;
-    servers have limits of their own for headers). Issuers may be given later, by `trust`; a guard without any protects
-    nothing: that is an error. Raises `ConfigurationError`.
+    servers have limits of their own for headers). ``trusted_origins`` are those whose pages may make requests with a
+    credential that browsers send unasked (`firebase_session`, `iap`): the application's own, such as
+    ``https://orders.example.com``, for WebSockets and for browsers without ``Sec-Fetch-Site``, and others that may act
+    for its users. Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error.
+    Raises `ConfigurationError`.
 
     What every adapter's ``protect`` or ``CallerMiddleware`` takes:
 
@@ -83,9 +86,16 @@ class GuardCore:
         longest_token: int = LONGEST_TOKEN,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        trusted_origins: Iterable[str] = (),
     ) -> None:
         self.authenticator = Authenticator(
-            *issuers, leeway=leeway, memory=memory, longest_token=longest_token, clock=clock, timer=timer
+            *issuers,
+            leeway=leeway,
+            memory=memory,
+            longest_token=longest_token,
+            clock=clock,
+            timer=timer,
+            trusted_origins=trusted_origins,
         )
         """Who is calling: issuers, keys, clock and token cache."""
         extra = {} if resource_metadata is None else {"resource_metadata": resource_metadata}
@@ -95,13 +105,16 @@ class GuardCore:
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, memory, clock, leeway and limit: what serves one serves both."""
+        """A guard with the other's issuers, keys, memory, clock, leeway, limit and origins."""
         made = cls(**options)
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
         leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
         longest = options.get("longest_token", other.authenticator.longest_token)
-        made.authenticator = other.authenticator.like(leeway=leeway, clock=clock, longest_token=longest)
+        allowed = options.get("trusted_origins", other.authenticator.origins)
+        made.authenticator = other.authenticator.like(
+            leeway=leeway, clock=clock, longest_token=longest, trusted_origins=allowed
+        )
         return made
 
     # --- issuers and their keys ---
@@ -123,13 +136,13 @@ class GuardCore:
 
     @property
     def headers(self) -> Mapping[bytes, str]:
-        """The headers this guard reads, in lower case, as bytes and as text; it reads nothing else."""
+        """The headers this guard reads, in lower case, as bytes and as text; see `Authenticator.headers`."""
         return self.authenticator.headers
 
     @property
     def slots(self) -> frozenset[str]:
-        """The headers this guard reads, in lower case; it reads nothing else."""
-        return frozenset(self.headers.values())
+        """The headers in which this guard reads credentials, in lower case."""
+        return frozenset(location.header for location in self.authenticator.trusted.locations)
 
     def trust(self, *issuers: Issuer) -> Self:
         """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
@@ -269,6 +282,11 @@ class GuardCore:
 
         check_project(requirement, self.authenticator.trusted.projects, where)
         check_possible(requirement.rule, self.issuers, where)
+        if requirement.audiences is not None and all(each.ignores_named_audience for each in self.issuers):
+            raise ConfigurationError(
+                f"{where}: audience= names audiences of Google ID tokens, and this guard reads none of them: leave "
+                "audience= out (the other issuers' audiences are those that they were given)"
+            )
 
     def check_together(self, parts: Iterable[tuple[GuardCore, Requirement]], where: str) -> None:
         """Raise `ConfigurationError` where what several guards require goes together for nobody.
@@ -318,6 +336,8 @@ class GuardCore:
 
     def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
         """Verify every credential in the headers this guard reads; ``sent`` maps header names to the values sent.
+
+        Where a credential is ambient, ``:method`` is the request's method.
 
         Returns a `callerid.keys.Wait` where a key has to be fetched first: wait for it, then ask again with it in
         ``waited`` (`callerid.authentication.resolve` does both).

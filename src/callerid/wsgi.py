@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from callerid.answers import Answer, dressed
 from callerid.applications import OUTSIDE_OF_CORS, cors_inside
-from callerid.authentication import Waited, resolve
+from callerid.authentication import METHOD, Waited, resolve
 from callerid.authorization import named
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
@@ -160,7 +160,10 @@ def _path_and_targets(environ: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]
 
 
 def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[str]]:
-    """What was sent in these headers (names in lower case); servers join several of one header with commas."""
+    """What was sent in these headers (names in lower case), and the method among them, if it is asked for.
+
+    Servers join several of one header with commas.
+    """
     found: dict[str, list[str]] = {}
     for name in headers:
         value = environ.get(_key(name))
@@ -172,9 +175,11 @@ def sent(environ: Mapping[str, Any], headers: Iterable[str]) -> dict[str, list[s
 @cache
 def _key(header: str) -> str:
     # As many as the guards read, whatever is sent.
-    if header == ":path":
-        return "PATH_INFO"
-    return f"HTTP_{header.upper().replace('-', '_')}"
+    return _NO_HEADERS.get(header) or f"HTTP_{header.upper().replace('-', '_')}"
+
+
+_NO_HEADERS = {":path": "PATH_INFO", METHOD: "REQUEST_METHOD"}
+"""Where an environ has what stands among the headers and is none."""
 
 
 def introduce(caller: Caller | None, environ: Environ) -> None:

@@ -102,8 +102,8 @@ def test_the_same_token_in_two_slots_is_two_tokens(issuer: LocalIssuer, checks: 
 
 
 def test_slots_do_not_share_a_place() -> None:
-    assert fingerprint(AUTHORIZATION, "token") != fingerprint(SERVERLESS_AUTHORIZATION, "token")
-    assert b"token" not in fingerprint(AUTHORIZATION, "token")[1]
+    assert fingerprint(AUTHORIZATION.name, "token") != fingerprint(SERVERLESS_AUTHORIZATION.name, "token")
+    assert b"token" not in fingerprint(AUTHORIZATION.name, "token")[1]
 
 
 def test_two_guards_with_different_issuers_share_nothing(issuer: LocalIssuer) -> None:

@@ -15,6 +15,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 _PATH: Final = b":path"
+_METHOD: Final = b":method"
 
 
 class Exchange(NamedTuple):
@@ -26,7 +27,7 @@ class Exchange(NamedTuple):
 
 
 def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]]:
-    """All values sent in these headers (their names in lower case, as sent and as text), in order."""
+    """All values sent in these headers (their names in lower case, as sent and as text), in order; the method, too."""
     sent: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
         name = headers.get(raw_name.lower())
@@ -35,4 +36,6 @@ def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]
     if _PATH in headers:
         # Whatever a server let through under that name, which no header can have.
         sent[headers[_PATH]] = [scope["path"]]
+    if _METHOD in headers:
+        sent[headers[_METHOD]] = [scope["method"] if scope["type"] == "http" else "WEBSOCKET"]
     return sent

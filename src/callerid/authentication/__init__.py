@@ -4,6 +4,8 @@
     claims          what is judged of every token's claims
     identity        who is calling, and which service carried the call
     bearer          the one bearer token in a header
+    bare            the one token in another header, or in a cookie
+    same_origin     whether a browser's request comes from the application's own pages
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
     cloud_run       tokens whose signature Cloud Run's front door removed
@@ -17,12 +19,14 @@ from callerid.authentication.authenticator import Authenticator, Waited
 from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.jws import LONGEST_TOKEN
+from callerid.authentication.same_origin import METHOD
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
 __all__ = [
     "DEFAULT_SIZE",
     "LONGEST_TOKEN",
+    "METHOD",
     "NOBODY",
     "SUBPROTOCOL",
     "Attempt",

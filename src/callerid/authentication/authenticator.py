@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from hmac import compare_digest
 from typing import Final, TypeAlias, cast
 
+from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, parse
+from callerid.authentication.same_origin import check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
 from callerid.callers import GOOGLE, Caller
@@ -41,10 +43,11 @@ class Authenticator:
 
     ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
     ``timer`` monotonic seconds, ``memory`` is the size of the token cache, ``longest_token`` the longest token that is
-    read, in bytes. Raises `ConfigurationError`.
+    read, in bytes. ``trusted_origins`` are those whose pages may use an ambient credential. Raises
+    `ConfigurationError`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - plain settings, each with a default
         self,
         *issuers: Issuer,
         leeway: float = 30,
@@ -52,6 +55,7 @@ class Authenticator:
         longest_token: int = LONGEST_TOKEN,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        trusted_origins: Iterable[str] = (),
     ) -> None:
         if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
             raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
@@ -62,16 +66,30 @@ class Authenticator:
         self.clock = clock
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
+        self.origins = origins(trusted_origins)
+        """The origins whose pages may use an ambient credential."""
         self.trusted = Trusted()
         self.trust(*issuers)
 
-    def like(self, *, leeway: float, clock: Callable[[], float], longest_token: int) -> Authenticator:
+    def like(
+        self,
+        *,
+        leeway: float,
+        clock: Callable[[], float],
+        longest_token: int,
+        trusted_origins: Iterable[str],
+    ) -> Authenticator:
         """Another authenticator of the same issuers, with the same keys and token cache.
 
         The cache is its own where its longest token is another: what one has read, the other may refuse.
         """
         made = Authenticator(
-            *self.issuers, leeway=leeway, memory=self.cache.size, longest_token=longest_token, clock=clock
+            *self.issuers,
+            leeway=leeway,
+            memory=self.cache.size,
+            longest_token=longest_token,
+            clock=clock,
+            trusted_origins=trusted_origins,
         )
         made.keys = self.keys
         if longest_token == self.longest_token:
@@ -96,7 +114,10 @@ class Authenticator:
     def _swap(self, trusted: Trusted) -> None:
         self.trusted = trusted
         self.headers: Mapping[bytes, str] = trusted.headers
-        """The headers that are read, in lower case, as bytes and as text; nothing else of a request is."""
+        """The headers that are read, in lower case, as bytes and as text; nothing else of a request is.
+
+        For ambient credentials the request's method is among them, as ``:method``.
+        """
         behind = tuple(issuer for issuer in trusted.members if isinstance(issuer, CloudRunIssuer))
         self._cloud_run = CloudRun(self, behind) if behind else None
         if any(issuer.probes for issuer in behind):
@@ -121,24 +142,37 @@ class Authenticator:
     def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
         """Verify every credential in the locations that are read; ``sent`` maps header names to the values sent.
 
+        A caller's bearer token goes before one in another header, and that before one in a cookie: what comes later is
+        not read then.
+
         Returns a `Wait` where a key has to be fetched first: wait for it, then ask again with it in ``waited``.
 
         Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
-        believed, `Unavailable` where its key cannot be had.
+        believed, `CrossSite` for an ambient one in a request of another site's page, `Unavailable` where its key cannot
+        be had.
         """
+        identify = self._by_any if self.trusted.bare else self._by_bearer
         if self._cloud_run is None:
-            return self._identify(sent, waited)
-        return self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
+            return identify(sent, waited)
+        return self._cloud_run.watched(sent, lambda: identify(sent, waited))
 
-    def _identify(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
+    def _by_any(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
+        """By bearer tokens, and where none speaks for the caller by the first token of another kind."""
+        found = self._by_bearer(sent, waited)
+        if isinstance(found, Wait) or found.caller is not None:
+            return found
+        bare = self._by_bare(sent, waited)
+        return bare if isinstance(bare, Wait) else joined(found, bare)._replace(ignored=found.ignored)
+
+    def _by_bearer(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         identity = NOBODY
         wait: Wait | None = None
         ignored: list[str] | None = None
-        for location in self.trusted.locations:
+        for location in self.trusted.bearer:
             values = sent.get(location.header)
             if not values:
                 continue
-            digest = fingerprint(location, values[0]) if len(values) == 1 else None
+            digest = fingerprint(location.header, values[0]) if len(values) == 1 else None
             found = None if digest is None else self._seen(digest)
             if found is None:
                 text = credential(location, values)
@@ -159,6 +193,23 @@ class Authenticator:
         if wait is not None:
             return wait
         return identity if ignored is None else identity._replace(ignored="; ".join(filter(None, ignored)))
+
+    def _by_bare(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
+        """By the first token that is no bearer token."""
+        for location in self.trusted.bare:
+            text = bare_credential(location, sent.get(location.header, ()))
+            if text is not None:
+                found = self._verified(text, location, waited)
+                if location.is_ambient and not isinstance(found, Wait):
+                    check_same_origin(sent, self.origins)
+                return found
+        return NOBODY
+
+    def check_ambient(self, caller: Caller, sent: Mapping[str, list[str]]) -> None:
+        """Raise `CrossSite` where an issuer's caller cannot have come by this request; see `identify`."""
+        own = [each for issuer in self.issuers if issuer.name == caller.issuer for each in issuer.locations]
+        if own and all(location.is_ambient for location in own):
+            check_same_origin(sent, self.origins)
 
     def read(self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()) -> Caller | Wait:
         """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
@@ -184,7 +235,7 @@ class Authenticator:
         """What one token proves. ``missed`` is its fingerprint where it was looked up already, and not found."""
         digest = missed
         if digest is None:
-            digest = fingerprint(location, _usual(text))
+            digest = fingerprint(location.name, _usual(text))
             seen = self._seen(digest)
             if seen is not None:
                 return seen
@@ -222,7 +273,7 @@ class Authenticator:
         if own is None:
             raise _unknown(self.trusted.accepted, caller.issuer)
         if caller.kind is GOOGLE:
-            accepted = audiences or own
+            accepted = own if audiences is None or caller.issuer in self.trusted.unnamed else audiences
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)
 
@@ -230,13 +281,20 @@ class Authenticator:
         trusted = self.trusted.locations.get(location, {})
         candidates = trusted.get(token.issuer, ())
         if not candidates:
-            raise _unknown(trusted, _described(token))
+            raise self._misplaced(token, location, trusted)
         if len(candidates) == 1:
             return candidates[0]
         # Nothing is verified yet: the audience may be of any type.
         audience = token.claims.get("aud")
         named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
         return next(named, candidates[0])
+
+    def _misplaced(self, token: Token, location: CredentialLocation, trusted: Iterable[str]) -> Unauthenticated:
+        """The refusal of a token of no issuer that is read there; it names where its own is, if it has one."""
+        own = (each for each, known in self.trusted.locations.items() if token.issuer in known)
+        places = " or ".join(each.name for each in own)
+        mend = f"tokens of this issuer are read from {places}, and not from {location.name}" if places else ""
+        return _unknown(trusted, _described(token), mend)
 
 
 _CHANGING: Final = threading.Lock()
@@ -266,19 +324,27 @@ def _for(keys: CachedKeySet, waited: Waited) -> Wait | None:
     return next((wait for wait in waited if wait.keys is keys), None)
 
 
-def _unknown(trusted: Iterable[str], came: str) -> Unauthenticated:
+def _unknown(trusted: Iterable[str], came: str, mend: str = "") -> Unauthenticated:
     expected = " or ".join(sorted(trusted)) or "nobody"
-    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}")
+    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}", mend=mend)
 
 
 def _described(token: Token) -> str:
     issuer = ascii(token.issuer[:200])
-    if token.issuer.startswith("https://session.firebase.google.com/"):
-        return f"{issuer}: a Firebase session cookie, which is not an ID token"
+    for start, what in _KINDS.items():
+        if token.issuer.startswith(start):
+            return f"{issuer}: {what}"
     if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
         return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
     return issuer
 
+
+_KINDS: Final = {
+    "https://session.firebase.google.com/": "a Firebase session cookie, which is not an ID token",
+    "https://securetoken.google.com/": "a Firebase ID token",
+    "https://cloud.google.com/iap": "an IAP assertion, which is not an ID token",
+}
+"""What tokens are, by how their ``iss`` begins."""
 
 _CUSTOM_TOKEN_AUDIENCE: Final = (
     "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105

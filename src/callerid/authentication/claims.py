@@ -33,9 +33,18 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> flo
         raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject)}")
     audience = text_claim(token.claims, "aud", required=True)
     begins_at = check_time(token.claims, now, leeway)
+    if issuer.lifetimes is not None:
+        _check_lifetime(token.claims, issuer.lifetimes, leeway)
     if issuer.fixed_audience:
         check_audience(audience, issuer.audiences)
     return begins_at
+
+
+def _check_lifetime(claims: Mapping[str, Any], lifetimes: tuple[int, int], leeway: float) -> None:
+    shortest, longest = lifetimes
+    lifetime = claims["exp"] - claims["iat"]
+    if not shortest <= lifetime <= longest + 2 * leeway:
+        raise bad_claim("exp", f"{shortest} to {longest} s after iat", f"{lifetime:.0f} s")
 
 
 def check_time(claims: Mapping[str, Any], now: float, leeway: float) -> float:

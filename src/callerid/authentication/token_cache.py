@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from callerid.authentication.identity import Identity
 from callerid.errors import ConfigurationError
-from callerid.issuers import CredentialLocation, Issuer
+from callerid.issuers import Issuer
 from callerid.keys import CachedKeySet, Key
 
 __all__ = ["DEFAULT_SIZE", "CachedToken", "Fingerprint", "TokenCache", "fingerprint"]
@@ -45,13 +45,13 @@ class CachedToken:
 
 
 Fingerprint: TypeAlias = tuple[str, bytes]
-"""What a token is cached under: the name of the header it came in, and the SHA-256 of the header's whole value in its
-usual form, ``Bearer TOKEN``. So no credential is held."""
+"""What a token is cached under: the name of the location it came in, and the SHA-256 of a header's whole value in its
+usual form, ``Bearer TOKEN`` (for all locations). So no credential is held."""
 
 
-def fingerprint(location: CredentialLocation, value: str) -> Fingerprint:
+def fingerprint(location: str, value: str) -> Fingerprint:
     """See `Fingerprint`."""
-    return location.header, sha256(value.encode("utf-8", "surrogatepass")).digest()
+    return location, sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
 class TokenCache:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from callerid.authentication.same_origin import METHOD, PROOF_HEADERS
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.issuers import CredentialLocation, Issuer
@@ -27,17 +28,29 @@ class Trusted:
     """By the issuers' names, the audiences that they accept."""
     ids: frozenset[int] = frozenset()
     """The identities of the members: an issuer takes long to hash, and a remembered token holds its own."""
+    bearer: tuple[CredentialLocation, ...] = field(init=False)
+    """The locations of bearer tokens."""
+    bare: tuple[CredentialLocation, ...] = field(init=False)
+    """The other locations, headers before cookies: the first with a token counts, where no bearer token does."""
+    unnamed: frozenset[str] = field(init=False)
+    """The names of the issuers of whose tokens an audience beside a rule says nothing."""
     projects: Mapping[str, Issuer] = field(init=False)
     """The Firebase projects whose users are believed, each with an issuer; one without a project is its own."""
 
     def __post_init__(self) -> None:
         projects = {issuer.project or issuer.name: issuer for issuer in self.members if issuer.kind is FIREBASE}
         object.__setattr__(self, "projects", projects)
+        object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
+        bare = (each for each in self.locations if each.is_bare)
+        object.__setattr__(self, "bare", tuple(sorted(bare, key=lambda each: (bool(each.cookie), each.name))))
+        unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
+        object.__setattr__(self, "unnamed", unnamed)
 
     @property
     def headers(self) -> Mapping[bytes, str]:
-        """The headers in which credentials sit, in lower case, as bytes and as text."""
-        return {each.header.encode(): each.header for each in self.locations}
+        """The headers that are read, in lower case, as bytes and as text; with ambient credentials the method, too."""
+        proof = (METHOD, *PROOF_HEADERS) if any(each.is_ambient for each in self.locations) else ()
+        return {name.encode(): name for name in (*(each.header for each in self.locations), *proof)}
 
     def adding(self, issuers: Iterable[Issuer]) -> Self:
         """With these, too. Raises `ConfigurationError` where two would claim the same token."""

@@ -15,7 +15,7 @@ from flask import Flask, Request, Response
 from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
-from callerid.authentication import Waited, resolve
+from callerid.authentication import METHOD, Waited, resolve
 from callerid.authorization import Check, Policy, Rollout, Shadow, authorize, conclude, evaluate
 from callerid.authorization import Decision as Authorized
 from callerid.authorization import Request as AuthorizationRequest
@@ -130,7 +130,10 @@ class Protection:
         guard, policy, shadow, checks = self.rules.guard, settled.policy, self.shadow, settled.policy.checks(arguments)
 
         def credentials(guard: GuardCore) -> Mapping[str, list[str]]:
-            return sent(asked.environ, guard.headers.values())
+            found = sent(asked.environ, guard.headers.values())
+            if METHOD in found:
+                found[METHOD] = [settled.serving.method]  # what Flask serves by, which may be another than was sent
+            return found
 
         if self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG):
             decision = evaluate(checks, credentials, waited)

@@ -4,20 +4,25 @@
     issuer          what every issuer is, and the places of a request that are read
     google · firebase · cloud_run
     service_account · google_chat
+    firebase_session · iap
 
 `docs/architecture.md` says how to add a kind.
 """
 
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, firebase
+from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
+from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
     AUTHORIZATION,
+    IAP_ASSERTION,
     SERVERLESS_AUTHORIZATION,
     CredentialLocation,
     Issuer,
     audience_set,
+    cookie_location,
 )
 from callerid.issuers.service_account import ServiceAccountIssuer, service_account
 
@@ -26,20 +31,29 @@ __all__ = [
     "CHAT_ACCOUNT",
     "CHAT_KEYS",
     "FIREBASE_KEYS",
+    "FIREBASE_SESSION_KEYS",
     "GOOGLE_KEYS",
+    "IAP_ASSERTION",
+    "IAP_KEYS",
     "SERVERLESS_AUTHORIZATION",
     "CloudRunIssuer",
     "CredentialLocation",
     "FirebaseIssuer",
+    "FirebaseSessionIssuer",
     "FrontDoor",
     "GoogleChatIssuer",
     "GoogleIssuer",
+    "IapExternalIssuer",
+    "IapIssuer",
     "Issuer",
     "ServiceAccountIssuer",
     "audience_set",
     "cloud_run",
+    "cookie_location",
     "firebase",
+    "firebase_session",
     "google",
     "google_chat",
+    "iap",
     "service_account",
 ]

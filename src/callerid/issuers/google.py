@@ -11,7 +11,7 @@ from callerid.issuers.claims import bad_claim, object_claim, profile, text_claim
 from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CredentialLocation, Issuer, audience_set
 from callerid.keys import AnySource, key_source
 
-__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google"]
+__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google", "is_service_address"]
 
 GOOGLE_KEYS: Final = "https://www.googleapis.com/oauth2/v1/certs"
 
@@ -21,6 +21,7 @@ class GoogleIssuer(Issuer):
     """Google Accounts."""
 
     kind: ClassVar[Kind] = GOOGLE
+    signer: ClassVar[str] = "google"
     fixed_audience: ClassVar[bool] = False
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION, SERVERLESS_AUTHORIZATION)
 
@@ -31,7 +32,7 @@ class GoogleIssuer(Issuer):
             raise bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
         email, domain = verified_email(claims), text_claim(claims, "hd")
         # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
-        is_service = _is_service_address(email) or _is_service_address(authorized_party) or authorized_party == subject
+        is_service = is_service_address(email) or is_service_address(authorized_party) or authorized_party == subject
         return Caller(
             kind=GOOGLE,
             issuer=self.name,
@@ -67,7 +68,7 @@ def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer
     )
 
 
-def _is_service_address(email: str | None) -> bool:
+def is_service_address(email: str | None) -> bool:
     return email is not None and email.isascii() and "@" in email and email.lower().endswith(".gserviceaccount.com")
 
 

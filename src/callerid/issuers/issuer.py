@@ -6,6 +6,7 @@ share one key set, and anyone can have Google sign a token whose audience is a p
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,18 +16,37 @@ from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.keys import Algorithm, AnySource
 
-__all__ = ["AUTHORIZATION", "SERVERLESS_AUTHORIZATION", "CredentialLocation", "Issuer", "audience_set"]
+__all__ = [
+    "AUTHORIZATION",
+    "IAP_ASSERTION",
+    "SERVERLESS_AUTHORIZATION",
+    "CredentialLocation",
+    "Issuer",
+    "audience_set",
+    "cookie_location",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialLocation:
-    """Where a credential sits in a request: a header (lower case), and for whom it speaks.
+    """Where a credential sits in a request: one header (lower case) or one cookie, and for whom it speaks.
 
     ``is_intermediary`` is true where the credential names the service that carried the call and not the caller.
+    ``is_bare`` is true where the value is the token alone, without ``Bearer``. ``cookie`` is the name of the cookie
+    where it sits in one; ``header`` is ``cookie`` then. ``is_ambient`` is true where a browser's requests carry the
+    credential whichever site's page makes them: such a request has to prove where it comes from.
     """
 
     header: str
     is_intermediary: bool = False
+    is_bare: bool = False
+    cookie: str = ""
+    is_ambient: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tells the location from others: the header's name, or ``cookie NAME``."""
+        return f"{self.header} {self.cookie}" if self.cookie else self.header
 
 
 AUTHORIZATION: Final = CredentialLocation("authorization")
@@ -34,6 +54,20 @@ AUTHORIZATION: Final = CredentialLocation("authorization")
 
 SERVERLESS_AUTHORIZATION: Final = CredentialLocation("x-serverless-authorization", is_intermediary=True)
 """The calling service's credential beside a user's (Cloud Run, "Authenticating service-to-service")."""
+
+IAP_ASSERTION: Final = CredentialLocation("x-goog-iap-jwt-assertion", is_bare=True, is_ambient=True)
+"""What Identity-Aware Proxy says about whoever signed in there (IAP, "Securing your app with signed headers")."""
+
+
+def cookie_location(name: object) -> CredentialLocation:
+    """The location of a token in a cookie. Raises `ConfigurationError` for what is no name (RFC 6265 section 4.1.1)."""
+    if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
+        raise ConfigurationError(f"cookie= is the name of a cookie, such as 'session', not {name!r}{asking(name)}")
+    return CredentialLocation("cookie", is_bare=True, cookie=name, is_ambient=True)
+
+
+_COOKIE_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A token of RFC 2616 section 2.2, which RFC 6265 refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +97,18 @@ class Issuer(ABC):
 
     False where it is the application's own choice (a URL): then ``audience=`` beside a rule replaces ``audiences``.
     """
+    ignores_named_audience: ClassVar[bool] = False
+    """Whether ``audience=`` beside a rule says nothing about its tokens: it speaks of Google's in ``Authorization``."""
     longest_subject: ClassVar[int] = 255
     """The longest ``sub``, in characters."""
     requires_subject: ClassVar[bool] = True
     """Whether its tokens must have a ``sub``."""
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION,)
     """The locations that go without saying in the lock."""
+    lifetimes: ClassVar[tuple[int, int] | None] = None
+    """The shortest and the longest time from ``iat`` to ``exp``, in seconds; ``None`` where ``exp`` alone counts."""
+    signer: ClassVar[str] = ""
+    """By which keys `callerid.testing.LocalIssuer` signs in its place; those of its ``kind`` where it is empty."""
 
     believes_stripped: ClassVar[bool] = False
     """Whether a token whose signature was removed is believed: by Cloud Run's front door, and nowhere else."""
