@@ -16,7 +16,8 @@ For instance::
 A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account``,
 ``self_signed`` (each an e-mail address), ``chat`` (the number of a Chat app's project) and ``firebase_user`` (a uid).
 Beside it may stand what the tokens of that kind say: ``audience``, ``subject``, ``domain``; ``project``, ``email``,
-``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). ``via`` is the
+``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). Where the guards
+read no ID tokens of that kind, the session cookie or the assertion of IAP is sent that is made of one. ``via`` is the
 service account that carries the calls. ``"everything else"`` is every call that the file names anywhere and this
 persona may not make otherwise, and every route of the application that none of those calls reaches, named in the file
 or not: a path is made up for it.

@@ -37,7 +37,8 @@ def settings_of(guard: GuardCore) -> tuple[str, ...]:
     """What else than issuers a guard was told that decides who comes in."""
     clock: Any = guard.clock
     own = () if clock is time.time else (f"clock {getattr(clock, '__qualname__', type(clock).__qualname__)}",)
-    return (f"leeway {guard.leeway}", *own)
+    origins = (f"trusted-origin {origin}" for origin in sorted(guard.authenticator.origins))
+    return (f"leeway {guard.leeway}", *own, *origins)
 
 
 def _lines(issuer: Issuer) -> tuple[str, ...]:
@@ -53,7 +54,9 @@ def _manner(issuer: Issuer) -> Iterator[str]:
     if issuer.algorithm != "RS256":
         yield f"algorithm {issuer.algorithm}"
     if issuer.locations != issuer.usual_locations:
-        yield from (f"{'carrier in' if each.is_intermediary else 'reads'} {each.header}" for each in issuer.locations)
+        yield from (f"{'carrier in' if each.is_intermediary else 'reads'} {each.name}" for each in issuer.locations)
+    if issuer.project is not None and not issuer.name.endswith(f"/{issuer.project}"):
+        yield f"users of {issuer.project}"
     yield from (
         f"spelled {iss}" for iss in sorted(issuer.accepted_iss - {issuer.name, issuer.name.removeprefix("https://")})
     )
@@ -77,8 +80,9 @@ def as_before(trust: Trust, now: Iterable[Issuer]) -> tuple[Issuer, ...]:
     known = tuple(dict.fromkeys(now))
     found: list[Issuer] = []
     for name, lines in trust.issuers:
-        named = [issuer for issuer in known if issuer.name == name]
-        same = next((each for each in named if _split(lines, each)[0] == tuple(_manner(each))), None)
+        # IAP is of one name, whosever users it lets in.
+        named = [each for each in known if each.name == name and _users(_manner(each)) == _users(lines)]
+        same = next((each for each in named if _deciding(_split(lines, each)[0]) == _deciding(_manner(each))), None)
         if same is not None:
             found.append(same.with_settings(_split(lines, same)[1]))
         elif named:
@@ -92,6 +96,15 @@ def _split(lines: tuple[str, ...], issuer: Issuer) -> tuple[tuple[str, ...], dic
     said = [(line, *line.partition(" ")[::2]) for line in lines]
     manner = tuple(line for line, name, _ in said if name not in issuer.settings)
     return manner, {name: frozenset(value for _, each, value in said if each == name) for name in issuer.settings}
+
+
+def _deciding(manner: Iterable[str]) -> tuple[str, ...]:
+    """Without the name of the cookie: it decides about nobody."""
+    return tuple(line for line in manner if not line.startswith("reads cookie "))
+
+
+def _users(manner: Iterable[str]) -> set[str]:
+    return {line for line in manner if line.startswith("users of ")}
 
 
 def believed_by_all(

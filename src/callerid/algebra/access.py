@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NoReturn
@@ -113,7 +113,16 @@ def _changed_settings(old: Side, new: Side) -> list[str]:
     changed = {name for name, _ in set(old.settings) ^ set(new.settings)}
     if "leeway" in changed and _has_no_longer_leeway(old, new):
         changed.remove("leeway")
+    if not _origins(new) - _origins(old):
+        changed.discard(_ORIGIN)
     return sorted(changed)
+
+
+_ORIGIN = "trusted-origin"
+
+
+def _origins(side: Side) -> set[Hashable]:
+    return {value for name, value in side.settings if name == _ORIGIN}
 
 
 def _has_no_longer_leeway(old: Side, new: Side) -> bool:

@@ -70,15 +70,18 @@ def _trouble_of(
 
 
 def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
-    kinds = {issuer.name: issuer.kind for issuer in issuers}
+    # IAP is of one name for both families.
+    kinds: dict[str, set[Kind]] = {}
+    for issuer in issuers:
+        kinds.setdefault(issuer.name, set()).add(issuer.kind)
     projects = {issuer.project for issuer in issuers} - {None}
     families = {leaf.family for leaf in conjunction if leaf.family is not None}
     for leaf in conjunction:
-        if leaf.family is not None and leaf.family not in kinds.values():
+        if leaf.family is not None and not any(leaf.family in each for each in kinds.values()):
             return f"{leaf!r} needs {_FACTORY[leaf.family]} among the guard's issuers"
         if type(leaf) is IssuedBy and leaf.issuer not in kinds:
             return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
-        if type(leaf) is IssuedBy and families - {kinds[leaf.issuer]}:
+        if type(leaf) is IssuedBy and families - kinds[leaf.issuer]:
             return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
         if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"

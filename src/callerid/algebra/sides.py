@@ -68,7 +68,8 @@ class Side:
                 )
 
     def _accepted(self, rivals: list[Issuer], *, carrier: bool) -> frozenset[str]:
-        if rivals[0].kind is Kind.GOOGLE and self.audiences and not carrier:
+        is_asked = rivals[0].kind is Kind.GOOGLE and not rivals[0].ignores_named_audience
+        if is_asked and self.audiences and not carrier:
             return self.audiences
         return frozenset[str]().union(*(each.audiences for each in rivals))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 
 from callerid.fastapi.decorator import SCHEME
+from callerid.guard import GuardCore
 from callerid.starlette.protection import Protection
 from callerid.starlette.startup_checks import survey
 
@@ -48,6 +50,7 @@ def describe_rules(app: FastAPI, protection: Protection) -> None:
 
 def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) -> None:
     guarded = False
+    offered = _schemes(protection.guard)
     operations: dict[tuple[str, str], Any] = {
         (path, method): operation
         for path, methods in document.get("paths", {}).items()
@@ -63,7 +66,8 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
         security = [each for each in operation.pop("security", []) if SCHEME not in each]
         if requirement is not None and not requirement.public:
             guarded = True
-            security += [{}, {SCHEME: []}] if requirement.optional else [{SCHEME: []}]
+            security += [{}] if requirement.optional else []
+            security += [{name: []} for name in offered]
             for status, description in _RESPONSES.items():
                 operation.setdefault("responses", {}).setdefault(
                     status, {"description": description, "content": _PROBLEM}
@@ -72,4 +76,20 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
             operation["security"] = security
     if guarded:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes.setdefault(SCHEME, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+        for name, scheme in offered.items():
+            schemes.setdefault(name, scheme)
+
+
+def _schemes(guard: GuardCore) -> dict[str, Any]:
+    """The security schemes of a guard by their names: one for each location of a caller's credential."""
+    schemes: dict[str, Any] = {}
+    for location in guard.authenticator.trusted.locations:
+        # The names of components are of these letters (OpenAPI 3.1 section 4.8.7).
+        own = re.sub(r"[^A-Za-z0-9._-]", "-", location.name)
+        if location.cookie:
+            schemes[own] = {"type": "apiKey", "in": "cookie", "name": location.cookie}
+        elif location.is_bare:
+            schemes[own] = {"type": "apiKey", "in": "header", "name": location.header}
+        elif not location.is_intermediary:
+            schemes[SCHEME] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return schemes
