@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -56,7 +56,7 @@ def our_kid() -> str:
 
 
 def our_key() -> rsa.RSAPrivateKey:
-    return ISSUER.key_set("google").current._private
+    return cast("rsa.RSAPrivateKey", ISSUER.key_set("google").current._private)
 
 
 def with_algorithm(algorithm: str, sign: Callable[[bytes], bytes]) -> str:
@@ -635,7 +635,7 @@ CHANGES = st.dictionaries(st.sampled_from(sorted(google_claims())), ODD_VALUES, 
 
 def independently(token: str) -> dict[str, Any] | None:
     """The claims, by another reading of the rules for Google's tokens, with cryptography alone; None: refused."""
-    public = ISSUER.key_set("google").current._private.public_key()
+    public = our_key().public_key()
     signed, _, signature = token.rpartition(".")
     try:
         public.verify(base64.urlsafe_b64decode(signature + "=="), signed.encode(), padding.PKCS1v15(), SHA256())

@@ -59,9 +59,11 @@ def _instructions(google: LocalIssuer, wanted: Wanted) -> list[str]:
     return [
         f"A local issuer is at {google.url}. What it signs is worth nothing to a guard that trusts Google.",
         "",
-        "Your guard finds its keys here: google(..., keys=...) and firebase(..., keys=...)",
+        "Your guard finds its keys here: google(..., keys=...), and so on",
         f"  GOOGLE_KEYS_URL={google.jwks_url('google')}",
         f"  FIREBASE_KEYS_URL={google.pem_url('firebase')}",
+        f"  FIREBASE_SESSION_KEYS_URL={google.pem_url('firebase_session')}",
+        f"  IAP_KEYS_URL={google.pem_url('iap')}",
         "",
         f"Google's client libraries get tokens of {google.metadata_account} with",
         f"  GCE_METADATA_HOST={host} GCE_METADATA_IP={host}",

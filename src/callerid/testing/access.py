@@ -26,10 +26,12 @@ from callerid.access.suite import Case, Persona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
+from callerid.issuers import Issuer
 from callerid.testing.claims import is_client_id
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
 from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE
+from callerid.testing.presenting import presented
 from callerid.testing.standing_in import standing_in
 
 __all__ = ["Judgement", "Rehearsal", "rehearsing"]
@@ -188,7 +190,7 @@ class Rehearsal:
 
     def _headers(self, persona: Persona) -> dict[str, str]:
         try:
-            headers = self._issuer.bearer(self._token(persona)) if persona.kind else {}
+            headers = presented(self._token(persona), self._issuers(), self._issuer) if persona.kind else {}
             if persona.via is not None:
                 carrier = self._token(Persona(persona.name, "service_account", persona.via))
                 headers["X-Serverless-Authorization"] = f"Bearer {carrier}"
@@ -229,9 +231,14 @@ class Rehearsal:
         return next(iter(self._audiences(Kind.GOOGLE, account)), _NO_AUDIENCE)
 
     def _audiences(self, kind: Kind, account: str | None = None) -> list[str]:
-        issuers = [issuer for guard in self.map.guards for issuer in guard.issuers]
-        those = [issuer for issuer in issuers if issuer.kind is kind and issuer.account == account]
-        return sorted({audience for issuer in those for audience in issuer.audiences})
+        """What tokens in ``Authorization`` may be for; of Firebase users, their projects."""
+        those = [issuer for issuer in self._issuers() if issuer.kind is kind and issuer.account == account]
+        if kind is Kind.FIREBASE:
+            return sorted({str(issuer.project) for issuer in those})
+        return sorted({each for issuer in those if not issuer.ignores_named_audience for each in issuer.audiences})
+
+    def _issuers(self) -> list[Issuer]:
+        return [issuer for guard in self.map.guards for issuer in guard.issuers]
 
 
 _NO_AUDIENCE: Final = "https://no-audience.example.com"

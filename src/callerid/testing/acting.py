@@ -174,6 +174,7 @@ class _Hook:
             caller = _acting_for(guard)
             if isinstance(found, Wait) or caller is None or found.caller is not None:
                 return found
+            guard.authenticator.check_ambient(caller, sent)
             carried = caller if found.via is None else replace(caller, via=found.via)
             return found._replace(caller=carried, via=carried.via)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from callerid.authentication.jws import parse
-from callerid.callers import Caller
+from callerid.callers import Caller, FirebaseFacts
 from callerid.guard import GuardCore
 from callerid.issuers import Issuer, firebase, google
 from callerid.testing.claims import is_client_id
@@ -125,35 +125,37 @@ def _marked(caller: Caller, chosen: str | None) -> Caller:
 
 
 def fitted(caller: Caller, guard: GuardCore) -> Caller:
-    """The caller with an audience, or of a Firebase project, of this guard's, where the test chose none.
+    """The caller with an issuer, and an audience or a Firebase project, of this guard's, where the test chose none.
 
     Raises `ValueError` where the guard trusts several Firebase projects: a uid is unique within one project only.
     """
     if not isinstance(caller.audience, _Unchosen):
         return caller
-    return _with_audience(caller, guard) if caller.firebase is None else _in_project(caller, guard)
+    # Whom an ID token names, if the guard takes those; else whom it knows by a session or an assertion.
+    by_token = [each for each in guard.issuers if each.signer == caller.kind.value]
+    others = [each for each in guard.issuers if each.kind is caller.kind and each.signer in ("firebase_session", "iap")]
+    if caller.firebase is None:
+        return _of_google(caller, by_token or others)
+    return _of_project(caller, caller.firebase, by_token or others)
 
 
-def _with_audience(caller: Caller, guard: GuardCore) -> Caller:
-    issuers = [issuer for issuer in guard.issuers if issuer.name == caller.issuer]
+def _of_google(caller: Caller, issuers: list[Issuer]) -> Caller:
     accepted = sorted({audience for issuer in issuers for audience in issuer.audiences})
-    if not accepted or caller.audience in accepted:
+    if not accepted or (caller.issuer == issuers[0].name and caller.audience in accepted):
         return caller
     # People get tokens for an OAuth client id, services for a URL.
     usual = [each for each in accepted if is_client_id(each) is not caller.is_service_account]
-    return replace(caller, audience=(usual or accepted)[0])
+    return replace(caller, issuer=issuers[0].name, audience=(usual or accepted)[0])
 
 
-def _in_project(caller: Caller, guard: GuardCore) -> Caller:
-    projects = sorted({issuer.project for issuer in guard.issuers if issuer.project is not None})
+def _of_project(caller: Caller, user: FirebaseFacts, issuers: list[Issuer]) -> Caller:
+    projects = sorted({str(issuer.project) for issuer in issuers})
     if len(projects) > 1:
         raise ValueError(
             f"This guard trusts several Firebase projects, {', '.join(map(repr, projects))}: say whose user it is, "
             f"firebase_user({caller.subject!r}, project={projects[0]!r})."
         )
-    if not projects or caller.firebase is None:
+    if not projects:
         return caller
-    own = firebase(projects[0])
-    return replace(
-        caller, issuer=own.name, audience=projects[0], firebase=replace(caller.firebase, project=projects[0])
-    )
+    own = issuers[0]
+    return replace(caller, issuer=own.name, audience=min(own.audiences), firebase=replace(user, project=projects[0]))

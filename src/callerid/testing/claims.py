@@ -21,15 +21,22 @@ __all__ = [
     "COMPUTE_ENGINE",
     "FIREBASE_ISSUER",
     "GOOGLE_ISSUER",
+    "IAP_ISSUER",
     "RESERVED_CUSTOM_CLAIMS",
+    "SESSION_ISSUER",
     "firebase_objections",
+    "firebase_session",
     "firebase_user",
     "google_account",
+    "iap_assertion",
+    "iap_objections",
     "is_service_account",
     "numeric_id",
     "person_objections",
     "service_account_objections",
+    "session_objections",
     "settled",
+    "unobjectionable",
 ]
 
 GOOGLE_ISSUER = "https://accounts.google.com"
@@ -37,6 +44,12 @@ GOOGLE_ISSUER = "https://accounts.google.com"
 
 FIREBASE_ISSUER = "https://securetoken.google.com/"
 """The issuer name of Firebase's ID tokens, before the project."""
+
+SESSION_ISSUER = "https://session.firebase.google.com/"
+"""The issuer name of Firebase's session cookies, before the project."""
+
+IAP_ISSUER = "https://cloud.google.com/iap"
+"""The issuer name of IAP's assertions."""
 
 COMPUTE_ENGINE: Mapping[str, Any] = MappingProxyType(
     {
@@ -58,6 +71,8 @@ RESERVED_CUSTOM_CLAIMS = frozenset(
 _FIREBASE_FACTS = frozenset({"email", "email_verified", "phone_number", "provider_id", "user_id"})
 _LARGEST_CUSTOM_CLAIMS = 1000
 _LONGEST_LIFETIME = 3600
+_LONGEST_ASSERTION = 600
+_SHORTEST_SESSION, _LONGEST_SESSION = 300, 14 * 86_400
 _CLIENT_ID = ".apps.googleusercontent.com"
 _CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
@@ -127,6 +142,25 @@ def firebase_user(  # noqa: PLR0913 - one parameter a claim
     }
 
 
+def firebase_session(user: Mapping[str, Any]) -> dict[str, Any]:
+    """The claims of the session cookie that is made of an ID token, but for its times."""
+    return {**user, "iss": SESSION_ISSUER + str(user.get("aud"))}
+
+
+def iap_assertion(account: Mapping[str, Any], audience: str) -> dict[str, Any]:
+    """What IAP says about the account of an ID token, but for its times. Source: IAP, "External identities"."""
+    issuer = str(account.get("iss"))
+    standard: dict[str, Any] = {"iss": IAP_ISSUER, "aud": audience}
+    if issuer.startswith(FIREBASE_ISSUER):
+        tenant = account.get("firebase", {}).get("tenant")
+        prefix = issuer.removeprefix("https://") + (f"/{tenant}" if tenant else "") + ":"
+        gcip = {name: value for name, value in account.items() if name not in ("iss", "aud", "iat", "exp")}
+        mailbox = {"email": prefix + account["email"]} if "email" in account else {}
+        return {**standard, "sub": f"{prefix}{account['sub']}", **mailbox, "identity_source": "GCIP", "gcip": gcip}
+    known = {name: account[name] for name in ("email", "hd") if name in account}
+    return {**standard, "sub": f"accounts.google.com:{account.get('sub')}", **known, "identity_source": "GOOGLE"}
+
+
 def settled(
     standard: Mapping[str, Any],
     extra: Mapping[str, Any] | None,
@@ -137,10 +171,21 @@ def settled(
     """The claims to mint. Raises `ValueError` for what Google would not mint, unless ``hostile`` asks for it."""
     extra = {} if extra is None else extra
     claims = {**standard, **extra}
+
+    def every(claims: Mapping[str, Any]) -> Iterator[str]:
+        return chain(_overwritten(standard, extra), _lifetime(claims), objections(claims))
+
+    return unobjectionable(claims, every, hostile=hostile)
+
+
+def unobjectionable(
+    claims: Mapping[str, Any], objections: Callable[[Mapping[str, Any]], Iterable[str]], *, hostile: bool
+) -> dict[str, Any]:
+    """The claims to mint. Raises `ValueError` with the first objection, unless ``hostile`` asks for them anyway."""
     if not hostile:
-        for objection in chain(_overwritten(standard, extra), _lifetime(claims), objections(claims)):
+        for objection in objections(claims):
             raise ValueError(f"Google mints no such token: {objection} To test how it is refused, pass hostile=True.")
-    return claims
+    return dict(claims)
 
 
 def person_objections(claims: Mapping[str, Any]) -> Iterator[str]:
@@ -193,6 +238,28 @@ def firebase_objections(custom: Mapping[str, Any]) -> Callable[[Mapping[str, Any
         yield from _sign_in(claims, claims["firebase"])
 
     return objections
+
+
+def session_objections(user: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Iterator[str]]:
+    """What stands against the claims of a session cookie made of this ID token."""
+
+    def objections(claims: Mapping[str, Any]) -> Iterator[str]:
+        lifetime = claims["exp"] - claims["iat"]
+        if not _SHORTEST_SESSION <= lifetime <= _LONGEST_SESSION:
+            yield f"a lifetime of {lifetime} s; a session cookie lives for 5 minutes to 14 days."
+        if not str(user.get("iss")).startswith(FIREBASE_ISSUER):
+            yield "a session cookie is made of a Firebase ID token: firebase_user(...)."
+
+    return objections
+
+
+def iap_objections(claims: Mapping[str, Any]) -> Iterator[str]:
+    """What stands against the claims of an assertion of IAP."""
+    lifetime = claims["exp"] - claims["iat"]
+    if not 0 < lifetime <= _LONGEST_ASSERTION:
+        yield f"a lifetime of {lifetime} s; an assertion of IAP lives for ten minutes."
+    if "email" not in claims and "gcip" not in claims:
+        yield "IAP asserts the e-mail of every Google account."
 
 
 def _domain(email: str) -> str:

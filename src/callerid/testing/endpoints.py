@@ -29,7 +29,16 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an addr
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JSON = "application/json; charset=UTF-8"
 _TEXT = "application/text"
-_GOOGLE_PATHS = {"/oauth2/v1/certs": "pem", "/oauth2/v3/certs": "jwk"}
+_OWN_PATHS = {
+    "google": ("/oauth2/v1/certs", "/oauth2/v3/certs"),
+    "firebase_session": ("/identitytoolkit/v3/relyingparty/publicKeys", "/v1/sessionCookiePublicKeys"),
+    "iap": ("/iap/verify/public_key", "/iap/verify/public_key-jwk"),
+}
+"""Of the signers that are no service accounts, where their certificates or keys are, and their JWK sets."""
+
+_PUBLISHED = {
+    path: (which, form) for which, paths in _OWN_PATHS.items() for path, form in zip(paths, ("pem", "jwk"), strict=True)
+}
 _ACCOUNT_PATHS = {
     "/robot/v1/metadata/x509/": "pem",
     "/service_accounts/v1/metadata/x509/": "pem",
@@ -89,12 +98,12 @@ def answer(issuer: LocalIssuer, request: Request) -> Response:
 
 def jwks_path(which: str) -> str:
     """Where the signer's JWK set is published."""
-    return "/oauth2/v3/certs" if which == "google" else f"/service_accounts/v1/jwk/{_account(which)}"
+    return _OWN_PATHS[which][1] if which in _OWN_PATHS else f"/service_accounts/v1/jwk/{_account(which)}"
 
 
 def pem_path(which: str) -> str:
     """Where the signer's X.509 certificates are published."""
-    return "/oauth2/v1/certs" if which == "google" else f"/robot/v1/metadata/x509/{_account(which)}"
+    return _OWN_PATHS[which][0] if which in _OWN_PATHS else f"/robot/v1/metadata/x509/{_account(which)}"
 
 
 def _not_found(request: Request) -> Response:
@@ -117,8 +126,8 @@ def _keys(issuer: LocalIssuer, request: Request) -> Response:
 
 
 def _published(path: str) -> tuple[str, str]:
-    if path in _GOOGLE_PATHS:
-        return "google", _GOOGLE_PATHS[path]
+    if path in _PUBLISHED:
+        return _PUBLISHED[path]
     for prefix, form in _ACCOUNT_PATHS.items():
         if path.startswith(prefix):
             return _signer(path.removeprefix(prefix)), form

@@ -54,7 +54,8 @@ class HostileMint(Mint):
 
     def forged(self, token: str) -> str:
         """The same header and claims, signed by a stranger's key under our key id."""
-        return compact(*header_and_claims(token), self._stranger.sign)
+        header, claims = header_and_claims(token)
+        return compact(header, claims, self._stranger(self._key_of(header).algorithm).sign)
 
     def tampered(self, token: str, **claims: Any) -> str:
         """Other claims (default: another ``sub``) under the signature made for the old ones."""
@@ -65,7 +66,7 @@ class HostileMint(Mint):
     def wrong_kid(self, token: str) -> str:
         """The right key's signature, under a key id that nobody publishes."""
         header, claims = header_and_claims(token)
-        return compact({**header, "kid": self._stranger.kid}, claims, self._key_of(header).sign)
+        return compact({**header, "kid": self._stranger("RS256").kid}, claims, self._key_of(header).sign)
 
     def without_kid(self, token: str) -> str:
         """The right key's signature, with no key id."""
@@ -74,7 +75,7 @@ class HostileMint(Mint):
         return compact(nameless, claims, self._key_of(header).sign)
 
     def crossed(self, token: str) -> str:
-        """The same claims, properly signed by the other one of Google and Firebase."""
+        """The same claims, properly signed by another: by Firebase if it is Google's own, else by Google."""
         header, claims = header_and_claims(token)
         by_google = self.key_set("google").find(header.get("kid")) is not None
         return self.sign(claims, key="firebase" if by_google else "google")
@@ -113,9 +114,14 @@ class HostileMint(Mint):
         kept = {name: value for name, value in claims.items() if name not in names}
         return compact(header, kept, self._key_of(header).sign)
 
+    def _stranger(self, algorithm: str) -> SigningKey:
+        if algorithm not in self._strangers:
+            self._strangers[algorithm] = SigningKey("stranger.example.net", now=self.clock(), algorithm=algorithm)
+        return self._strangers[algorithm]
+
     @cached_property
-    def _stranger(self) -> SigningKey:
-        return SigningKey("stranger.example.net", now=self.clock())
+    def _strangers(self) -> dict[str, SigningKey]:
+        return {}
 
     def _shifted(self, token: str, seconds: int) -> str:
         _, claims = header_and_claims(token)

@@ -145,6 +145,18 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         self.account_keys(CHAT_ACCOUNT)
         return google_chat(project_number, keys=self.keys_of(CHAT_ACCOUNT))
 
+    def firebase_session(self, project: str, *, cookie: str = "session") -> Issuer:
+        """``callerid.firebase_session(project, cookie=...)``, with the keys of this issuer, as `google` has them."""
+        from callerid.issuers import firebase_session  # noqa: PLC0415 - minting must not depend on it
+
+        return firebase_session(project, cookie=cookie, keys=self.keys_of("firebase_session"))
+
+    def iap(self, *audiences: str, external: str | None = None) -> Issuer:
+        """``callerid.iap(*audiences, external=...)``, with the keys of this issuer, as `google` has them."""
+        from callerid.issuers import iap  # noqa: PLC0415 - minting must not depend on it
+
+        return iap(*audiences, external=external, keys=self.keys_of("iap"))
+
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:
         """While active, guards that exist already take this issuer's tokens and no others: for those of a module.
@@ -171,7 +183,7 @@ class LocalIssuer(HostileMint, KeyEndpoints):
     def keys_for(self, trusted: Issuer) -> KeyDocument | str:
         """The keys that sign the tokens of an issuer here, as `keys_of` gives them."""
         if trusted.account is None:
-            return self.keys_of(trusted.kind.value)
+            return self.keys_of(trusted.signer or trusted.kind.value)
         self.account_keys(trusted.account)
         return self.keys_of(trusted.account)
 

@@ -11,10 +11,11 @@ import hashlib
 import json
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -28,10 +29,15 @@ __all__ = ["KeySet", "SigningKey"]
 
 
 class SigningKey:
-    """One RSA-2048 key pair under a key id of 40 hexadecimal digits, as Google's are."""
+    """One key pair under a key id of 40 hexadecimal digits, as Google's are: RSA-2048, or P-256 for ES256."""
 
-    def __init__(self, owner: str, *, now: float) -> None:
-        self._private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def __init__(self, owner: str, *, now: float, algorithm: str = "RS256") -> None:
+        self.algorithm = algorithm
+        self._private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+        if algorithm == "ES256":
+            self._private = ec.generate_private_key(ec.SECP256R1())
+        else:
+            self._private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.kid = hashlib.sha256(self._public_bytes(Encoding.DER)).hexdigest()[:40]
         self._certificate = _certificate(self._private, owner, now)
 
@@ -39,21 +45,31 @@ class SigningKey:
         return f"<SigningKey {self.kid}>"
 
     def sign(self, message: bytes) -> bytes:
-        """The RS256 signature over a message (RFC 7518 section 3.3)."""
-        return self._private.sign(message, padding.PKCS1v15(), SHA256())
+        """The RS256 or ES256 signature over a message (RFC 7518 sections 3.3 and 3.4)."""
+        if isinstance(self._private, rsa.RSAPrivateKey):
+            return self._private.sign(message, padding.PKCS1v15(), SHA256())
+        r, s = decode_dss_signature(self._private.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(_P256_BYTES) + s.to_bytes(_P256_BYTES)
 
     @property
     def jwk(self) -> dict[str, str]:
-        """The public key as a JWK with the members Google writes (RFC 7518 section 6.3.1)."""
-        numbers = self._private.public_key().public_numbers()
-        return {
-            "kty": "RSA",
-            "alg": "RS256",
-            "use": "sig",
-            "kid": self.kid,
-            "n": _unsigned(numbers.n),
-            "e": _unsigned(numbers.e),
-        }
+        """The public key as a JWK with the members Google writes (RFC 7518 sections 6.2.1 and 6.3.1)."""
+        named = {"alg": self.algorithm, "use": "sig", "kid": self.kid}
+        if isinstance(self._private, rsa.RSAPrivateKey):
+            numbers = self._private.public_key().public_numbers()
+            return {"kty": "RSA", **named, "n": _unsigned(numbers.n), "e": _unsigned(numbers.e)}
+        x, y = (segment(each.to_bytes(_P256_BYTES)) for each in self._point)
+        return {"kty": "EC", **named, "crv": "P-256", "x": x, "y": y}
+
+    @property
+    def _point(self) -> tuple[int, int]:
+        numbers = cast("ec.EllipticCurvePrivateKey", self._private).public_key().public_numbers()
+        return numbers.x, numbers.y
+
+    @property
+    def published_pem(self) -> str:
+        """The public key as Google publishes it: a certificate, or the bare key where it is for ES256."""
+        return self.public_pem.decode("ascii") if self.algorithm == "ES256" else self.certificate_pem
 
     @property
     def certificate_pem(self) -> str:
@@ -76,8 +92,9 @@ class SigningKey:
 class KeySet:
     """The keys one signer publishes, the current one first. The first key is made when first asked for."""
 
-    def __init__(self, owner: str, clock: Callable[[], float]) -> None:
+    def __init__(self, owner: str, clock: Callable[[], float], algorithm: str = "RS256") -> None:
         self._owner = owner
+        self._algorithm = algorithm
         self._clock = clock
         self._keys: list[SigningKey] = []
         self._lock = threading.RLock()
@@ -109,18 +126,21 @@ class KeySet:
         return json.dumps({"keys": [key.jwk for key in self]}, indent=2)
 
     def pem_map(self) -> str:
-        """The document of X.509 certificates by key id."""
-        return json.dumps({key.kid: key.certificate_pem for key in self}, indent=2)
+        """The document of X.509 certificates by key id; of bare public keys where they are for ES256."""
+        return json.dumps({key.kid: key.published_pem for key in self}, indent=2)
 
     def _new(self) -> SigningKey:
-        return SigningKey(self._owner, now=self._clock())
+        return SigningKey(self._owner, now=self._clock(), algorithm=self._algorithm)
+
+
+_P256_BYTES = 32
 
 
 def _unsigned(number: int) -> str:
     return segment(number.to_bytes((number.bit_length() + 7) // 8))
 
 
-def _certificate(private: rsa.RSAPrivateKey, owner: str, now: float) -> x509.Certificate:
+def _certificate(private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, owner: str, now: float) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, owner)])
     begin = datetime.fromtimestamp(now, UTC) - timedelta(days=1)
     return (

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from callerid.testing import claims as says
-from callerid.testing.compact import Part, compact
+from callerid.testing.compact import Part, compact, header_and_claims
 from callerid.testing.keys import KeySet
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ __all__ = [
     "CHAT_ACCOUNT",
     "FIREBASE_ACCOUNT",
     "FIREBASE_PROJECT",
+    "IAP_AUDIENCE",
     "PERSON_AUDIENCE",
     "PROJECT_NUMBER",
     "SERVICE_AUDIENCE",
@@ -35,6 +36,9 @@ FIREBASE_PROJECT = "shop-prod"
 PROJECT_NUMBER = 123_456_789_012
 """The number of the project whose Chat app `Mint.chat` calls when none is named."""
 
+IAP_AUDIENCE = f"/projects/{PROJECT_NUMBER}/global/backendServices/1234567890123456789"
+"""The backend for which `Mint.iap_assertion` asserts when none is named."""
+
 CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
 """The account that Google Chat calls as."""
 
@@ -45,20 +49,25 @@ FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
 _OWNERS = {
     "google": "federated-signon.system.gserviceaccount.com",
     "firebase": "securetoken.system.gserviceaccount.com",
+    "firebase_session": "session.firebase.google.com",
+    "iap": "cloud.google.com",
 }
 
 
 class Mint:
     """Signs as Google and Firebase do, without a server.
 
-    Every signer has a name: ``"google"``, ``"firebase"``, or the e-mail of an added service account.
+    Every signer has a name: ``"google"``, ``"firebase"``, ``"firebase_session"``, ``"iap"``, or the e-mail of an added
+    service account.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         """Keys are made at first use. ``clock`` gives the seconds since the epoch that ``iat`` starts from."""
         self.clock = clock
         self._lock = threading.RLock()
-        self._key_sets = {name: KeySet(owner, clock) for name, owner in _OWNERS.items()}
+        self._key_sets = {
+            name: KeySet(owner, clock, "ES256" if name == "iap" else "RS256") for name, owner in _OWNERS.items()
+        }
 
     def person(  # noqa: PLR0913 - one parameter a claim
         self,
@@ -227,20 +236,62 @@ class Mint:
         objections = says.firebase_objections({} if claims is None else claims)
         return self.sign(says.settled(standard, claims, objections, hostile=hostile), key="firebase")
 
+    def session_cookie(
+        self, id_token: str, *, lifetime: int = 5 * 86_400, issued_at: int | None = None, hostile: bool = False
+    ) -> str:
+        """The Firebase session cookie that a server of the project makes of an ID token (``createSessionCookie``).
+
+        ``lifetime`` is in seconds, ``issued_at`` in seconds since the epoch (default: now). Raises `ValueError` for
+        what Firebase never makes: a lifetime outside 5 minutes to 14 days, a cookie of what is no Firebase ID token.
+        ``hostile=True`` makes it all the same.
+        """
+        _, user = header_and_claims(id_token)
+        session = says.firebase_session(user) | self._times(issued_at, lifetime)
+        return self.sign(
+            says.unobjectionable(session, says.session_objections(user), hostile=hostile), key="firebase_session"
+        )
+
+    def iap_assertion(
+        self,
+        id_token: str,
+        *,
+        audience: str = IAP_AUDIENCE,
+        lifetime: int = 600,
+        issued_at: int | None = None,
+        hostile: bool = False,
+    ) -> str:
+        """What IAP asserts to the backend ``audience`` about whoever signed in to it with an ID token.
+
+        Of a Firebase ID token it asserts an external identity. ``lifetime`` is in seconds, ``issued_at`` in seconds
+        since the epoch (default: now). Raises `ValueError` for what IAP never asserts: a lifetime over 10 minutes, an
+        account without an e-mail. ``hostile=True`` asserts it all the same.
+        """
+        _, account = header_and_claims(id_token)
+        assertion = says.iap_assertion(account, audience) | self._times(issued_at, lifetime)
+        return self.sign(says.unobjectionable(assertion, says.iap_objections, hostile=hostile), key="iap")
+
     def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
         """Any claims, signed with the current key of ``key``: a signer's name.
 
         Claims and header may also be text or bytes, which are signed exactly as they are. A header given as a mapping
-        is laid over ``{"alg": "RS256", "kid": ..., "typ": "JWT"}``. Nothing is checked.
+        is laid over ``{"alg": ..., "kid": ..., "typ": "JWT"}``. Nothing is checked.
         """
         signing = self.key_set(key).current
-        usual = {"alg": "RS256", "kid": signing.kid, "typ": "JWT"}
+        usual = {"alg": signing.algorithm, "kid": signing.kid, "typ": "JWT"}
         whole = header if isinstance(header, str | bytes) else {**usual, **(header or {})}
         return compact(whole, claims, signing.sign)
 
     def bearer(self, token: str) -> dict[str, str]:
         """The request header that carries a token (RFC 6750 section 2.1)."""
         return {"Authorization": f"Bearer {token}"}
+
+    def cookie(self, token: str, name: str = "session") -> dict[str, str]:
+        """The request header that carries a session cookie (RFC 6265 section 4.2)."""
+        return {"Cookie": f"{name}={token}"}
+
+    def assertion(self, token: str) -> dict[str, str]:
+        """The request header that carries an assertion of IAP."""
+        return {"X-Goog-IAP-JWT-Assertion": token}
 
     def rotate(self, which: str = "google", *, keep_old: bool = True) -> None:
         """Sign with a new key under a new id from now on; ``keep_old=False`` withdraws the keys published so far."""

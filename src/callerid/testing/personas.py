@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from callerid.callers import Kind
-from callerid.testing.claims import is_service_account
+from callerid.testing.claims import IAP_ISSUER, SESSION_ISSUER, is_service_account
 
 if TYPE_CHECKING:
     from callerid.algebra import Persona
@@ -21,10 +21,19 @@ def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
     A persona may be what Google mints none of today (an anonymous user with an e-mail address, a person's token for a
     URL): rules are judged by what a token says, so such a token is minted all the same.
     """
-    headers = {} if persona.family is None else issuer.bearer(_token(persona, issuer))
+    headers = {} if persona.family is None else _presented(persona, issuer)
     if persona.via is not None:
         headers["X-Serverless-Authorization"] = f"Bearer {_token(persona.via, issuer)}"
     return headers
+
+
+def _presented(persona: Persona, issuer: Mint) -> dict[str, str]:
+    token = _token(persona, issuer)
+    if persona.issuer == IAP_ISSUER:
+        return issuer.assertion(issuer.iap_assertion(token, audience=persona.audience, hostile=True))
+    if persona.issuer.startswith(SESSION_ISSUER):
+        return issuer.cookie(issuer.session_cookie(token, hostile=True))
+    return issuer.bearer(token)
 
 
 def _token(persona: Persona, issuer: Mint) -> str:

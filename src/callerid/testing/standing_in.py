@@ -93,4 +93,12 @@ def _end(guard: GuardCore, block: _Layer) -> None:
 def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
     trusted = [each.with_keys(key_source(issuer.keys_for(each))) for each in guard.issuers]
-    return {"authenticator": Authenticator(*trusted, leeway=guard.leeway, clock=guard.clock)}
+    own = guard.authenticator
+    made = Authenticator(
+        *trusted,
+        leeway=own.leeway,
+        longest_token=own.longest_token,
+        clock=own.clock,
+        trusted_origins=own.origins,
+    )
+    return {"authenticator": made}
