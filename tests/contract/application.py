@@ -35,8 +35,10 @@ from callerid import (
     Via,
     Where,
     firebase,
+    firebase_session,
     google,
     google_chat,
+    iap,
     service_account,
 )
 from callerid.guard import GuardCore
@@ -50,6 +52,8 @@ PROJECT = "shop-prod"
 ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
 PROJECT_NUMBER = 123456789012
 CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
+BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
+PARTNER = "https://partner.example.net"
 ACCOUNT_ID = "123456789012345678901"
 
 STAFF = Domain("example.com")
@@ -162,6 +166,8 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "dark": Setting(),
     "dressed": Setting(dressed=True),
+    "ambient": Setting(options={"trusted_origins": (URL, PARTNER)}),
+    "external": Setting(),
 }
 
 
@@ -184,7 +190,7 @@ KEYS = "CALLERID_CONTRACT_KEYS"
 """The variable through which a served application is told the public keys of whoever mints."""
 
 
-SIGNERS = ("google", "firebase", ROBOT, CHAT_ACCOUNT)
+SIGNERS = ("google", "firebase", "firebase_session", "iap", ROBOT, CHAT_ACCOUNT)
 
 
 def public_keys() -> str:
@@ -195,16 +201,23 @@ def public_keys() -> str:
 
 
 @functools.cache
-def _issuers() -> tuple[Issuer, ...]:
+def _issuers(setting: str) -> tuple[Issuer, ...]:
     keys = {
         which: KeyDocument(document) for which, document in json.loads(os.environ.get(KEYS) or public_keys()).items()
     }
-    return (
-        google(URL, CLIENT, keys=keys["google"]),
+    ours = google(URL, CLIENT, keys=keys["google"])
+    usual = (
+        ours,
         firebase(PROJECT, keys=keys["firebase"]),
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
     )
+    session = firebase_session(PROJECT, keys=keys["firebase_session"])
+    if setting == "ambient":
+        return *usual, session, iap(BACKEND, keys=keys["iap"])
+    if setting == "external":
+        return session, iap(BACKEND, external=PROJECT, keys=keys["iap"]), ours
+    return usual
 
 
 _NOBODY_LISTENS = "http://127.0.0.1:1/keys"
@@ -216,9 +229,9 @@ def guard_of(kind: type[G], setting: str) -> G:
     """The adapter's own kind of guard. In the dark, Google's keys cannot be had."""
     options = SETTINGS[setting].options
     if setting != "dark":
-        return kind(*_issuers(), **options)
+        return kind(*_issuers(setting), **options)
     # No time passes between attempts, so that Retry-After is always the same.
-    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), *_issuers()[1:], timer=lambda: 0.0, **options)
+    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), *_issuers("usual")[1:], timer=lambda: 0.0, **options)
 
 
 def allowed(guard: Any, place: Place) -> Any:

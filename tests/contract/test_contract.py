@@ -54,8 +54,8 @@ def test_every_reason_is_given() -> None:
     reasons = {
         each.reason for row in ROWS for each in (row.expected, *row.differs.values()) if isinstance(each, Refused)
     }
-    # No issuer whose credential browsers send unasked is in this application, and no front door stands before it.
-    assert reasons == {str(reason) for reason in Reason} - {"cross_site", "front_door_open"}
+    # No front door stands before this application.
+    assert reasons == {str(reason) for reason in Reason} - {"front_door_open"}
 
 
 def test_whoever_differs_says_why_and_is_somebody() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import callers, credentials, places
+from . import ambient, callers, credentials, places
 from .row import Row
 
 __all__ = ["ROWS", "Row"]
 
-ROWS = (*callers.ROWS, *credentials.ROWS, *places.ROWS)
+ROWS = (*ambient.ROWS, *callers.ROWS, *credentials.ROWS, *places.ROWS)

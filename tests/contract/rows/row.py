@@ -13,6 +13,7 @@ __all__ = [
     "ADA",
     "AMBIGUOUS",
     "CHAT",
+    "CROSS_SITE",
     "FORBIDDEN",
     "MALFORMED",
     "NOT_FOUND",
@@ -80,6 +81,7 @@ FORBIDDEN: Final = Refused(403, "not_allowed", "insufficient_scope")
 SEVERAL: Final = Refused(400, "several_credentials", "invalid_request")
 MALFORMED: Final = Refused(400, "malformed_header", "invalid_request")
 AMBIGUOUS: Final = Refused(400, "ambiguous_path", challenged=False)
+CROSS_SITE: Final = Refused(403, "cross_site", challenged=False)
 UNAVAILABLE: Final = Refused(503, "keys_unavailable", challenged=False, retry_after=1)
 NOT_FOUND: Final = Theirs((404,))
 WRONG_METHOD: Final = Theirs((405,))

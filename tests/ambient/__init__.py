@@ -1,0 +1,1 @@
+"""Session cookies and IAP, beyond what every adapter answers alike (see `tests.contract`)."""
