@@ -74,6 +74,32 @@ if HAS_FRONTENDS:
             assert ask(app, "/secret.html", "staff").body == b"file secret.html", kind
             assert ask(app, "/secret.html", "staff").body == b'"added"', kind
 
+    def test_middleware_outside_sees_a_frontend_as_without_a_guard(files: Path) -> None:
+        seen: list[Any] = []
+
+        class Outside:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                await self.app(scope, receive, send)
+                seen.append({name: scope.get(name) for name in ("endpoint", "path_params", "route")})
+
+        app = FastAPI(openapi_url=None)
+        app.add_middleware(Outside)
+        included = APIRouter()
+        included.frontend("/ui", directory=files)
+        app.include_router(included)
+        app.router.frontend("/", directory=files)
+        for path in ("/ui/secret.html", "/secret.html"):
+            assert status(app, path) == 200
+        without = seen.copy()
+        seen.clear()
+        new_guard().protect(app, default=Public())
+        for path in ("/ui/secret.html", "/secret.html"):
+            assert status(app, path) == 200
+        assert seen == without
+
     def test_a_public_frontend_in_a_closed_application(files: Path) -> None:
         app, guard = closed()
         router = APIRouter(dependencies=[guard.allow(Public())])

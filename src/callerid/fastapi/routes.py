@@ -89,6 +89,11 @@ class _Frontend(Step):
         super().__init__(step.places, step.route, step.serves, step.judged, step.path, step.endpoint)
         self.answer = answer
 
+    @property
+    def found(self) -> Scope:
+        """What the framework adds to the scope: it names no route here."""
+        return self.judged
+
     def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let FastAPI serve it from a router that has nothing else, and finds what was judged."""
         # A context is a copy, which stays as it was judged.
