@@ -1,4 +1,4 @@
-"""The one bearer token in a header, if there is one; and what else was sent there, for the log."""
+"""The bearer token in a header, if there is one; else a description of the value, for the log."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["credential", "other_than_bearer"]
 
 
 def credential(location: CredentialLocation, values: list[str]) -> str | None:
-    """The one bearer token in a slot, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
-    # Several headers of one name may arrive as one, joined with commas (RFC 9110 section 5.3): it makes no difference.
+    """The one bearer token in a location, if there is one (RFC 9110 section 11.4, RFC 6750 section 2.1)."""
+    # Servers may join several headers of one name with commas (RFC 9110 section 5.3): treat both forms alike.
     parts = values
     if len(values) > 1 or "," in values[0]:
         parts = [part for value in values for part in _JOINT.split(value)]
@@ -32,17 +32,17 @@ def credential(location: CredentialLocation, values: list[str]) -> str | None:
 # A comma, then a scheme and a space (or Bearer alone): a second credential. Parameters of one have no space after them.
 _JOINT = re.compile(r",[ \t]*+(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+ |bearer[ \t]*+(?:,|\Z))", re.IGNORECASE)
 
-# tchar of RFC 9110 section 5.6.2: one of these goes on with the scheme's name. The empty text (no letter) is none.
+# tchar of RFC 9110 section 5.6.2: after "Bearer", one of these belongs to the name of another scheme.
 _SCHEME_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 def _name(location: CredentialLocation) -> str:
-    """The header as people write it."""
+    """The header's name in its usual case."""
     return location.header.title()
 
 
 def _malformed(rest: str) -> str:
-    """What is wrong behind the word Bearer, without a letter of it."""
+    """What is wrong after the word Bearer, without quoting any of it."""
     words = rest.split()
     if not words:
         return "Bearer without a token"
@@ -52,14 +52,14 @@ def _malformed(rest: str) -> str:
 
 
 def other_than_bearer(location: CredentialLocation, values: list[str]) -> str:
-    """What a header that holds no bearer token holds instead, in words; empty where there is nothing to say.
+    """A description of a header without a bearer token, for the log; empty where there is nothing to say.
 
-    Only the name of a registered scheme is repeated: anything else may be a secret.
+    Only the name of a registered scheme is quoted: anything else may be a secret.
     """
     value = values[0].strip(" \t")
     scheme, space, _ = value.partition(" ")
     if not value or (location.is_intermediary and scheme.lower() == "bearer"):
-        return ""  # nothing; or a token whose signature Google has removed
+        return ""  # empty, or a token whose signature Google removed
     known = _SCHEMES.get(scheme.lower())
     if known is not None:
         return f"{_name(location)} has the scheme {known}, and only Bearer is read"

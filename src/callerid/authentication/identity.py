@@ -13,8 +13,7 @@ __all__ = ["NOBODY", "Identity", "joined"]
 class Identity(NamedTuple):
     """The verified callers of one request: who is calling, and which service carried the call.
 
-    ``ignored`` says in words what else the headers held that are read, without any of its value: another scheme than
-    Bearer is no credential.
+    ``ignored`` describes, for the log, header values that are not bearer tokens and were ignored; it never quotes them.
     """
 
     caller: Caller | None = None
@@ -23,11 +22,11 @@ class Identity(NamedTuple):
 
 
 NOBODY: Final = Identity()
-"""Of a request without a credential."""
+"""The identity of a request without a credential."""
 
 
 def joined(one: Identity, other: Identity) -> Identity:
-    """What two credentials of one request prove together: the caller knows the service that carried the call."""
+    """The identity of a request with two credentials: the caller's ``via`` is the service that carried the call."""
     caller = one.caller if other.caller is None else other.caller
     via = one.via if other.via is None else other.via
     if caller is not None and via is not None:

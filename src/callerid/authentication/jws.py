@@ -1,6 +1,6 @@
-"""A compact JWS taken apart strictly (RFC 7515 section 3.1); nothing in it is trusted yet.
+"""Strict parsing of a compact JWS (RFC 7515 section 3.1); nothing in it is trusted yet.
 
-One form of every token is accepted and every other is refused, so that no two readers can understand it differently.
+Only the canonical form of a token is accepted, so that no two parsers can read it differently.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_TOKEN = 8192
 """The longest token that is read by default, in bytes. Google's are under 2 kB; custom claims add at most 1 kB."""
 
 DEEPEST_NESTING = 32
-"""How deep JSON may nest: bounded before the parser runs, which would otherwise recurse as deep as it is told."""
+"""How deep JSON may nest. It is checked before the JSON parser runs, whose recursion the token would control."""
 
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 """What Cloud Run's front door puts in place of a signature that it has checked."""
@@ -32,19 +32,19 @@ _STRIPPED_ENDING = "." + REMOVED_SIGNATURE
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE64URL = _BASE64.replace(b"+/", b"-_")
 _TO_BASE64 = bytes(_BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else ord("!") for byte in range(256))
-"""From base64url's letters to base64's; whatever is none, to what is no letter there either."""
-# By the length's remainder to 4: what makes the padding whole, and the last letters whose unused bits are zero (RFC
-# 4648 section 3.5). One letter alone encodes nothing.
+"""Translates the base64url alphabet to base64's, and every other byte to one that base64 refuses."""
+# By the length modulo 4: the missing padding, and the last letters whose unused bits are zero (RFC 4648 section 3.5). A
+# remainder of one letter is invalid.
 _PADDING = (b"", b"", b"==", b"=")
 _LAST_LETTERS = (frozenset(_BASE64URL), frozenset[int](), frozenset(_BASE64URL[::16]), frozenset(_BASE64URL[::4]))
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-# A text that never ends is taken whole: begun again at each of its quotation marks it would cost its length squared.
+# An unterminated string is matched to the end: retrying at each quotation mark would take quadratic time.
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(slots=True, repr=False, eq=False)
 class Token:
-    """The parts of a token: what it says, and the bytes its signature must be over. Never printed."""
+    """The parts of a token: its claims, and the bytes that its signature is over. Its repr shows none of them."""
 
     kid: str
     algorithm: str
@@ -58,12 +58,12 @@ class Token:
 
 
 def is_stripped(text: str) -> bool:
-    """Whether Google's front door took the signature off this token: it proves nothing by itself any more."""
+    """Whether Google's front door removed this token's signature: then it proves nothing by itself."""
     return text.endswith(_STRIPPED_ENDING)
 
 
 def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
-    """Take a token apart.
+    """Parse a token.
 
     Raises `Unauthenticated`: over ``longest`` bytes; not three parts of canonical unpadded base64url; header or claims
     not one JSON object each in UTF-8, without duplicate members (RFC 7515 section 4, RFC 7519 section 4), NaN,
@@ -91,9 +91,9 @@ def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
 
 
 def parse_stripped(text: str, longest: int = LONGEST_TOKEN) -> Token:
-    """Take a token apart whose signature Cloud Run's front door removed, as strictly; its signature is empty.
+    """Parse a token whose signature Cloud Run's front door removed, as strictly as `parse`; its signature is empty.
 
-    It proves nothing by itself: only that it was checked, where a front door that checks tokens let it in.
+    It proves nothing by itself: only behind a front door that checks tokens was its signature checked.
     """
     _check_length(text, longest)
     signed, header, payload, _ = _split(text)
@@ -108,7 +108,7 @@ def _check_length(text: str, longest: int) -> None:
 
 
 def _split(text: str) -> tuple[bytes, bytes, bytes, bytes]:
-    """What is signed, and its header and claims; and the signature."""
+    """The signed bytes, the encoded header, the encoded claims and the encoded signature."""
     if not text.isascii():
         raise _malformed("three parts of canonical base64url", _shape(text))
     signed, _, signature = text.encode("ascii").rpartition(b".")
@@ -118,8 +118,8 @@ def _split(text: str) -> tuple[bytes, bytes, bytes, bytes]:
     return signed, header, payload, signature
 
 
-# An issuer writes the same header on all tokens of a key: it is read once. (Not by cachetools, whose lock a fork could
-# leave held for ever.)
+# All tokens of one key have the same header, so it is cached. (Not with cachetools, whose lock could stay held in a
+# forked child.)
 @lru_cache(maxsize=256)
 def _header(part: bytes) -> tuple[str, str]:
     header = _object(_decoded(part), "header")
@@ -140,9 +140,9 @@ def _shape(text: str) -> str:
 
 
 def _decoded(part: bytes) -> bytes:
-    """The bytes behind canonical unpadded base64url (RFC 7515 section 2, RFC 4648 sections 3.5 and 5).
+    """Decode canonical unpadded base64url (RFC 7515 section 2, RFC 4648 sections 3.5 and 5).
 
-    Anything else is malformed: no two texts may mean the same bytes.
+    Anything else is malformed: no two texts may encode the same bytes.
     """
     remainder = len(part) % 4
     if not part or part[-1] in _LAST_LETTERS[remainder]:
@@ -156,13 +156,13 @@ def _decoded(part: bytes) -> bytes:
 def _object(data: bytes, part: str) -> dict[str, Any]:
     if _too_deep(data):
         raise _malformed(f"a {part} nested at most {DEEPEST_NESTING} deep", "more")
-    # The parser's own error holds the whole document: it must not travel along as the cause of ours.
+    # The parser's own error holds the whole document, so it must not become the __cause__ or __context__ of ours.
     value, trouble = _json(data)
     if trouble:
         raise _malformed(f"a {part} in strict JSON", trouble)
     if not isinstance(value, dict):
         raise _malformed(f"a {part} that is a JSON object", f"a {type(value).__name__}")
-    # Only an escape can bring a NUL or a lone surrogate past the UTF-8 decoder and the parser.
+    # The UTF-8 decoder and the parser refuse a NUL or a lone surrogate, unless it is written as an escape.
     if b"\\u" in data and _has_forbidden_text(value):
         raise _malformed(f"a {part} of plain text", "a NUL or a lone surrogate")
     return cast("dict[str, Any]", value)
@@ -182,7 +182,7 @@ def _json(data: bytes) -> tuple[Any, str]:
 
 
 class _NotStrict(ValueError):
-    """What Python's parser accepts and JSON does not."""
+    """JSON that Python's parser accepts, but this module does not."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""Whether a verified caller may: what is required, the decision, and what the log learns of it.
+"""Authorization of a verified caller: requirements, policies, the decision, and its log record.
 
     requirement     a rule with audiences, as written at one place
     remedies        what would have let a refused caller in
     decision_log    one record for each decision
-    report_only     rules that are not enforced before a day
+    report_only     rules whose refusals are only logged, until a day
     engine          the one place where a request is judged
     policy          what holds at one place, with where it was written
-    shadow          other rules judged beside, never an answer
+    shadow          a shadow policy: judged and counted, never enforced
     authorize       from a request to a decision that was logged: what every adapter calls
-    outside         the same for a token that came outside headers, and for a caller in hand
+    outside         the same for a token that came outside headers, and for a caller verified before
 
 Each module imports only those before it.
 """

@@ -1,4 +1,4 @@
-"""From a request to a decision that was logged: what every adapter calls."""
+"""From a request to a logged decision: what every adapter calls."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Request", "Shadow", "authorize", "conclude"]
 
 
 class Shadow(NamedTuple):
-    """A policy that is judged beside the live one: by its checks, and for the guard that counts how it compares.
+    """A shadow policy: its checks, and the guard that counts how its decisions compare with the live ones.
 
-    ``route`` is its place for the log, if that is another one than the request's.
+    ``route`` is its place for the log, if that is not the request's own place.
     """
 
     guard: Any
@@ -32,11 +32,12 @@ class Shadow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an adapter asks about one request.
+    """One request to be decided.
 
-    ``route`` is the place for the log: never the path itself, which may hold anything. ``trouble`` is a refusal that
-    stands before any check: the path could be read in another way. Such a refusal is logged under the ``default``.
-    ``waives`` says whether a guard's refusals are not enforced at present (``None``: those of the path).
+    ``route`` is the place for the log: never the path itself, which may contain secrets. ``checks`` are those of its
+    policy (`Policy.checks`), ``credentials`` returns the headers that a guard reads. ``trouble`` is a refusal before
+    any check (of an ambiguous path), which is logged with ``default`` as its requirement; without one, ``default`` is
+    not used. ``waives`` says whether a guard's refusals are only logged at present (``None``: that of the path).
     """
 
     guard: Any
@@ -69,7 +70,7 @@ def conclude(request: Request, decision: Decision) -> None:
 
 
 def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
-    """What other guards further in refuse as well, for the log: as far as their keys are at hand."""
+    """The refusals of inner guards, for the log, as far as their keys are cached."""
     at = decision.waived[0][1] if decision.waived else decision.check
     later = request.checks[request.checks.index(at) + 1 :] if at in request.checks else ()
     for check in later:
@@ -90,7 +91,7 @@ def _decided(request: Request, waited: Waited) -> Decision | Wait:
     decision = evaluate(request.checks, request.credentials, waited, waives=waives)
     if isinstance(decision, Wait):
         return decision
-    if not waives(None):  # time may have passed while rules were asked
+    if not waives(None):  # report-only mode may have ended meanwhile
         return Decision(refusal=trouble, check=at)
     decision.waived.insert(0, (trouble, at))
     return decision

@@ -1,4 +1,4 @@
-"""What the log learns of a decision: one record with its fields, and a sentence."""
+"""The log record of a decision: its fields, and a message."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def record(
     refusal: Refusal | None = None,
     said: Mapping[str, str] | None = None,
 ) -> str:
-    """Log a decision, once: refused at INFO (the guard's own trouble at WARNING), allowed at DEBUG.
+    """Log a decision, once: refused at INFO (503 at WARNING), allowed at DEBUG.
 
     Returns the decision's ``instance``, empty where nothing was logged. The record carries its fields, all of them text
-    or ``None``, as ``record.callerid``. ``said`` are fields of a decision that answers nobody, logged at INFO at least.
+    or ``None``, as ``record.callerid``. ``said`` are fields of a shadow or waived decision, logged at INFO at least.
     """
     level = _level(refusal) if said is None else max(_level(refusal), logging.INFO)
     if refusal is None and not log.isEnabledFor(level):
@@ -81,7 +81,7 @@ def _reasons(refusal: Refusal | None) -> dict[str, str | None]:
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
         return f"allowed {fields['route']}: {fields['caller'] or 'no caller'} by {fields['rule']}"
-    # A decision that answers nobody says what was decided in earnest.
+    # The record of a shadow decision also has the live one.
     head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
     if fields["status"] is None:
         return f"{head}: {fields['caller'] or 'no caller'} by {fields['rule']} [{fields['instance']}]"

@@ -38,9 +38,9 @@ class Judge(Protocol):
 
 
 class Check(NamedTuple):
-    """One thing to judge: by which guard, what is required, and the path parameters by which it is judged.
+    """One requirement to judge: the guard that judges it, and the path parameters of the request.
 
-    ``place`` is where it is required, for the log, if that is another place than the request's.
+    ``place`` is where it is written, for the log, if that is not the request's own place.
     """
 
     guard: Any
@@ -50,21 +50,21 @@ class Check(NamedTuple):
 
 
 Credentials: TypeAlias = Callable[[Any], Mapping[str, list[str]]]
-"""Gives what was sent in the headers that a guard reads; it is not called where no credential is read."""
+"""Returns the values of the headers that a guard reads; it is not called where no credential is read."""
 
 Known: TypeAlias = Mapping[Any, Identity | Refusal]
-"""By guard, what its credentials were found to be before."""
+"""By guard, the identity or refusal that its credentials led to in an earlier decision about the same request."""
 
 
 _new: Final = cast("Any", tuple).__new__
-"""Makes a named tuple in two thirds of the time that its class takes; one is made at every request."""
+"""Makes a named tuple faster than its class does; one is made for every request."""
 
 
 class Decision:
-    """What was decided about a request.
+    """The decision about a request.
 
-    ``callers`` are those shown to the application, ``identities`` all that were verified, each by guard. A ``refusal``
-    that is enforced ends the decision, with the check that led to it; ``waived`` are those that are not enforced.
+    ``callers`` are those that the application gets, ``identities`` all that were verified, each by guard. ``refusal``
+    is the first that is enforced, ``check`` what led to it; ``waived`` are the refusals that are only logged.
     """
 
     __slots__ = ("callers", "check", "identities", "instance", "refusal", "waived")
@@ -74,12 +74,12 @@ class Decision:
         self.identities: dict[Any, Identity] = {}
         self.refusal, self.check = refusal, check
         self.instance = ""
-        """Finds a refusal in the log."""
+        """The id by which a refusal is found in the log."""
         self.waived: list[tuple[Refusal, Check]] = []
 
     @property
     def caller(self) -> Caller | None:
-        """The caller as the innermost guard decided."""
+        """The caller whom the innermost guard admitted."""
         callers = self.callers
         return callers[next(reversed(callers))] if callers else None
 
@@ -90,7 +90,7 @@ class Decision:
 
     @property
     def known(self) -> Known:
-        """What the credentials were found to be, for another decision about the same request."""
+        """The results of reading the credentials, for another decision about the same request."""
         refused = [*self.waived, *([] if self.refusal is None or self.check is None else [(self.refusal, self.check)])]
         unbelieved = {check.guard: refusal for refusal, check in refused if refusal.reason is not Reason.AMBIGUOUS_PATH}
         return {**unbelieved, **self.identities}
@@ -106,8 +106,8 @@ def evaluate(
 ) -> Decision | Wait:
     """Judge a request: every check must hold. Returns a `Wait` where a key has to be fetched first.
 
-    ``waives`` says whether a guard's refusals are not enforced at present. ``known`` is what credentials were found to
-    be before; others are read.
+    ``waives`` says whether a guard's refusals are only logged at present. ``known`` are credentials that were read for
+    an earlier decision; others are read now.
     """
     decision = Decision()
     callers: list[Caller | None] = []
@@ -137,8 +137,8 @@ def evaluate(
 def _identity(
     guard: Judge, decision: Decision, credentials: Credentials, waited: Waited, known: Known | None
 ) -> Identity | Wait:
-    """Whom the credentials of a request name, for one guard; kept in the decision. Raises `Refusal`."""
-    # Credentials that were refused, and whose refusal is waived, are nobody's for the guard's further checks.
+    """The identity that a request's credentials prove to one guard; kept in the decision. Raises `Refusal`."""
+    # Where a refusal of the credentials was waived, the guard's further checks see no caller.
     if decision.waived and any(at.guard is guard for _, at in decision.waived):
         return NOBODY
     before = None if known is None else known.get(guard)
@@ -151,7 +151,7 @@ def _identity(
 
 
 def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
-    """The decision, if what was waived still is: time may have passed while rules were asked."""
+    """The decision, if its waived refusals are still waived: report-only mode may have ended meanwhile."""
     for refusal, check in decision.waived:
         if not waives(check.guard):
             decision.refusal, decision.check = refusal, check
@@ -161,12 +161,12 @@ def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
 
 
 def _despite(refusal: Refusal, identity: Identity) -> Caller | None:
-    """The caller who is shown although a rule refuses them: nobody, for a token that is not meant for this place."""
+    """The caller that the application gets although a refusal was waived; ``None`` if the audience was wrong."""
     return None if refusal.reason is Reason.WRONG_AUDIENCE else identity.caller
 
 
 def _by_guard(checks: Sequence[Check], callers: Sequence[Caller | None]) -> dict[Any, Caller | None]:
-    """By guard, the caller whom all of its checks let in."""
+    """By guard, the caller whom all of its checks admitted."""
     found: dict[Any, list[tuple[Requirement, Caller | None]]] = {}
     for check, caller in zip(checks, callers, strict=True):
         found.setdefault(check.guard, []).append((check.requirement, caller))
@@ -174,27 +174,27 @@ def _by_guard(checks: Sequence[Check], callers: Sequence[Caller | None]) -> dict
 
 
 def _shown(found: list[tuple[Requirement, Caller | None]]) -> Caller | None:
-    """The caller whom all checks of a guard let in. Where every one is optional, each must have identified them."""
+    """The caller whom all checks of a guard admitted. Where all are optional, only if every one identified a caller."""
     judged = [(requirement, caller) for requirement, caller in found if not requirement.public]
     due = [caller for requirement, caller in judged if not requirement.optional] or [caller for _, caller in judged]
     return None if None in due or not due else due[0]
 
 
 def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters: Mapping[str, Any]) -> Caller | None:
-    """Whether these callers may: the caller as the handler shall see it, or a `Refusal`. Pure but for the clock."""
+    """The caller that the handler gets, if the requirement admits them; else raises `Refusal`. It reads the clock."""
     if requirement.public:
         return None
     authenticator, rule, caller = guard.authenticator, requirement.rule, identity.caller
     projects = authenticator.trusted.projects
     names_project = len(projects) > 1
     if names_project:
-        # Issuers may have been added since the start.
+        # Issuers may have been added since the start-up check.
         check_project(requirement, projects, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences)
     facts: Facts = _new(Facts, (caller, identity.via, parameters, authenticator.clock(), False))
     if admitted(rule, facts):
-        # Whoever is let in as anybody stays nobody: an optional identity is the rule's to give, not the token's.
+        # A caller admitted only by Public() is not passed on: the other alternatives must identify them.
         is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)
         return caller if is_known else None
     judged = Judged(rule, facts, names_project=names_project)
@@ -207,7 +207,7 @@ def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters
 
 
 def _sent(identity: Identity) -> str:
-    """What came instead of a caller's credential, in words."""
+    """What was sent instead of a caller's credential, in words."""
     carried = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
     return f"{carried}: {identity.ignored}" if identity.ignored else carried
 

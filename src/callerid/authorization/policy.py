@@ -1,4 +1,4 @@
-"""What holds at one place: every requirement, with where it was written, and how they are judged together."""
+"""The policy of one place: every requirement, with where it was written, and how they are judged together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT: Final = "default"
 
 
 class Written(NamedTuple):
-    """One requirement, by which guard it is judged, and where it was written.
+    """One requirement, the guard that judges it, and where it was written.
 
     ``origin`` is the mark that ``guard.allow(...)`` made, or `FLOOR`, `TABLE` or `DEFAULT`.
     """
@@ -41,19 +41,19 @@ class Policy:
     def __init__(self, written: tuple[Written, ...], parts: tuple[tuple[Any, Requirement], ...]) -> None:
         self.written, self.parts = written, parts
         self.is_checked = False
-        """Whether what serves there was found to go with it."""
+        """Set by an adapter once it has checked the endpoint against this policy."""
         self.marks = frozenset(each.origin for each in written if not isinstance(each.origin, str))
         """The marks that are judged with it."""
         rules = tuple(requirement.rule for _, requirement in parts)
         self.whole = parts[0][1] if len(parts) == 1 else Requirement(all_of(rules))
-        """All of it as one requirement: for messages, and for what asks nothing but the rule."""
+        """All parts as one requirement, for messages and for the rule alone."""
         self.names = path_parameters(self.whole.rule)
-        """The path parameters that the rules compare with."""
+        """The path parameters that the rules compare with. The adapter checks that the path has them."""
         self.public = _public(self.checks({})) if self.whole.public else None
-        """The decision about every request, where no credential is read."""
+        """The decision for all requests, where no credential is read; else ``None``."""
 
     def checks(self, parameters: Mapping[str, Any]) -> list[Check]:
-        """What has to be judged for a request with these path parameters."""
+        """The checks for a request with these path parameters."""
         return [Check(guard, requirement, parameters) for guard, requirement in self.parts]
 
 
@@ -64,7 +64,10 @@ def _public(checks: list[Check]) -> Decision:
 
 
 def policy_of(guards: Iterable[Any], written: Iterable[Written], where: str, *, endpoint: bool) -> Policy:
-    """The policy that these requirements make. ``guards`` are those on the way to the place, outermost first.
+    """The policy that these requirements make.
+
+    ``guards`` are those on the way to the place, outermost first. The guard of every requirement must be among them,
+    which the adapter checks (see `callerid.marks.unguarded`).
 
     Where no ``endpoint`` is meant (404, 405) each requirement is judged by itself: the rule of a route and the default
     may exclude each other, and then a wrong method is refused to everybody.
@@ -84,7 +87,7 @@ def policy_of(guards: Iterable[Any], written: Iterable[Written], where: str, *, 
 
 
 def _whole(guard: Any, requirements: list[Requirement], where: str) -> Requirement:
-    """All that one guard asks at a place, as one requirement: a token's audience must be in every set named."""
+    """All requirements of one guard at a place as one: a token's audience must be in every set that is named."""
     try:
         whole = combined(requirements)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""What a place asks of its callers."""
+"""A requirement: a rule with audiences, as written at one place."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = ["Requirement", "check_project", "combined", "named_audiences", "requi
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a place asks of its callers: a rule, and the audiences it names (``None``: the issuer's)."""
+    """A rule, and the audiences that a token must be for (``None``: the issuer's)."""
 
     rule: Rule
     audiences: frozenset[str] | None = None
     public: bool = field(init=False, repr=False, compare=False)
     """Whether no credential is read at all."""
     optional: bool = field(init=False, repr=False, compare=False)
-    """Whether a handler behind it may be given no caller."""
+    """Whether it can hold without a caller, so that the handler may get ``None``."""
     identifying_rule: Rule = field(init=False, repr=False, compare=False)
-    """The rule without Public(): whom it admits is shown to the handler."""
+    """The rule without Public(): the handler gets the caller if this admits them."""
     has_steps: bool = field(init=False, repr=False, compare=False)
-    """Whether a fresher or stronger sign-in may turn a no into a yes."""
+    """Whether a more recent or stronger sign-in may satisfy it (step-up)."""
     of_any_project: Rule | None = field(init=False, repr=False, compare=False)
-    """A leaf that holds of users of any Firebase project, if there is one: a guard may trust one project only."""
+    """A leaf that admits users of any Firebase project, if there is one: an error with several projects."""
 
-    # Asked at every request, and the same at each.
+    # Computed once, since they are read for every request.
     def __post_init__(self) -> None:
         object.__setattr__(self, "public", is_public(self.rule))
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
@@ -70,7 +70,7 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
 
 
 def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] | None) -> Requirement:
-    """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
+    """The requirement given to ``allow(...)``, with the checks that need no guard. Raises `ConfigurationError`."""
     if not rules:
         raise ConfigurationError("allow() needs a rule: Public() for everybody, Nobody() for nobody")
     if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
@@ -88,7 +88,7 @@ def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] 
 
 
 def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | None:
-    """What ``audience=`` names, as a set; ``None`` where it names nothing. Raises `ConfigurationError`."""
+    """The audiences given as ``audience=``, as a set; ``None`` for none. Raises `ConfigurationError`."""
     if audience is None:
         return None
     several = isinstance(audience, Iterable) and not isinstance(audience, str)
@@ -96,7 +96,7 @@ def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | No
 
 
 def _may_be_google(leaf: Rule) -> bool:
-    """Whether a leaf may hold because of the Google ID token in Authorization, the one that audience= speaks of."""
+    """Whether a leaf may admit a caller with a Google ID token in Authorization, to which audience= applies."""
     return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via))
 
 

@@ -1,4 +1,4 @@
-"""Shadow policies: judged beside the live ones, counted, logged where they differ, and never an answer."""
+"""Shadow policies: judged beside the live ones, counted, logged where they differ, and never enforced."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def compare(
 ) -> None:
     """Judge a request by the shadow policy, too. Raises nothing.
 
-    ``guard`` counts how that compares. ``shadow`` gives the checks, or raises the `Refusal` that they begin with.
-    Credentials that the live decision has read are not read again; others are read without waiting for a key.
+    ``guard`` counts how the decisions compare. ``shadow`` returns the checks, or raises a `Refusal` of the path.
+    Credentials that the live decision read are not read again; others are read without waiting for a key.
     """
     try:
         _compare(guard, route, live, shadow, credentials)
@@ -38,7 +38,7 @@ def _compare(
     try:
         checks = tuple(shadow())
         decision = evaluate(checks, credentials, known=live.known)
-    except Refusal as refusal:  # of the path
+    except Refusal as refusal:  # the path is ambiguous
         decision = Decision(refusal=refusal)
     if isinstance(decision, Wait):
         guard.tally.count("unknown")

@@ -1,23 +1,23 @@
 """Rules tied to the views of a Flask application.
 
-Flask chooses the rule of its URL map before any function of the application runs, and serves the view of that rule: so
-a decision made between the two is bound to what serves. The guard sits where ``Flask.preprocess_request`` begins, ahead
-of every ``url_value_preprocessor`` and every ``before_request``, whenever they were registered, and looks again where
-``Flask.dispatch_request`` begins. What runs before it: the converters of the URL map, the opening of the session, and
-receivers of the ``request_started`` signal. ``after_request`` functions run for refusals, too, so that they carry CORS
-headers as any other answer.
+Flask matches a request against its URL map before any function of the application runs, and calls the view of the rule
+that matched: a decision made between the two is a decision about that view. The guard runs at the beginning of
+``Flask.preprocess_request``, before every ``url_value_preprocessor`` and ``before_request`` function, and checks again
+at the beginning of ``Flask.dispatch_request`` that nothing has changed. Only the URL map's converters, the opening of
+the session and receivers of the ``request_started`` signal run before it. ``after_request`` functions run for refusals,
+too, so refusals carry CORS headers like any other response.
 
 Each module imports only those before it::
 
-    current             what was decided about the request that runs now; the caller
+    current             the decision about the current request, and its caller
     cors                the headers of flask-cors
-    routing             which place serves a request, or a redirect leads to
+    routing             which rule of the URL map serves a request, redirects followed
     decorator           allow() on views, classes and blueprints
-    routes              what stands at a view
-    policies            what must hold there
-    protection          the decision, and what a refused client gets
+    routes              a rule of the URL map: its marks, template and path parameters
+    policies            the policy at a place
+    protection          the decision, and the response to a refusal
     startup_checks      all rules of the URL map at once: what is checked before the first request
-    dispatch            where the guard sits
+    dispatch            installs the guard in an application
     guard               allow and protect
 """
 

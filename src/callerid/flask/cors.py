@@ -1,8 +1,8 @@
-"""CORS headers of views that flask-cors' ``@cross_origin`` decorates, on answers that are given in the view's stead.
+"""CORS headers of flask-cors' ``@cross_origin``, on responses that the guard sends instead of calling the view.
 
-Such a view does not run for a refusal, nor for a preflight: so what flask-cors would have added is added here, by
-flask-cors' own functions and the options that its decorator was given. (``CORS(app)`` and ``CORS(blueprint)`` add
-theirs in ``after_request``, which runs for every answer.)
+The decorated view does not run for a refusal or a preflight, so the headers are added here, by flask-cors' own
+functions with the decorator's options. (``CORS(app)`` and ``CORS(blueprint)`` add theirs in ``after_request``, which
+runs for every response.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MODULE: Final = "flask_cors.decorator"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossOrigin:
-    """What one ``@cross_origin`` was given, and the functions of the flask-cors that it is of."""
+    """The options of one ``@cross_origin``, and the functions of flask-cors that apply them."""
 
     options: Mapping[str, Any]
     resolve: Callable[..., Any]
@@ -30,19 +30,19 @@ class CrossOrigin:
     done: str
 
     def answers_options(self, app: Flask) -> bool:
-        """Whether flask-cors answers OPTIONS in the view's stead."""
+        """Whether flask-cors answers OPTIONS itself, without calling the view."""
         usual: bool = cast("Any", app.config).get("CORS_AUTOMATIC_OPTIONS", True)
         return bool(self.options.get("automatic_options", usual))
 
     def add_to(self, response: Response, app: Flask) -> Response:
-        """Add the headers to an answer to the request that runs now, as the decorator does."""
+        """Add the headers to a response to the current request, as the decorator does."""
         self.apply(response, self.resolve(app, self.options))
-        setattr(response, self.done, True)  # so that CORS(app) leaves it as it is
+        setattr(response, self.done, True)  # tells CORS(app) not to add headers again
         return response
 
 
 def cross_origin_of(*callables: Any) -> CrossOrigin | None:
-    """The outermost ``@cross_origin`` on these; ``None`` where there is none, or a release hides what it was given."""
+    """The outermost ``@cross_origin`` on these; ``None`` without one, or where its options cannot be read."""
     return next((found for each in callables for layer in layers_of(each) if (found := _read(layer))), None)
 
 
@@ -59,5 +59,5 @@ def _read(layer: Any) -> CrossOrigin | None:
 
 
 def is_preflight(asked: Request) -> bool:
-    """Whether a browser asks if it may ask (Fetch standard, "CORS-preflight fetch"); it sends no credential then."""
+    """Whether this is a CORS preflight (Fetch standard, "CORS-preflight fetch"), which carries no credential."""
     return asked.method == "OPTIONS" and {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"} <= asked.environ.keys()

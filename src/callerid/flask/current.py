@@ -1,4 +1,4 @@
-"""What was decided about the request that runs now, and who is calling."""
+"""The decision about the current request, and its caller."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = [
 ]
 
 ATTRIBUTE: Final = "_callerid_decision"
-"""Where the decision rides: on the request itself, since an application context outlives requests made inside it."""
+"""The request's attribute with the decision. (Not in the application context, which may outlive a request.)"""
 
 SERVING: Final = "_callerid_serving"
-"""Where the same decision is while the guard's dispatch runs. (Not in a context variable, which costs more.)"""
+"""The request's attribute with the decision while the guard's dispatch runs. (A context variable is slower.)"""
 
 
 class Serving(NamedTuple):
-    """What Flask is about to serve: a view of a rule for a method, or an exception in their place."""
+    """What Flask is about to serve: the view of a rule for a method, or a routing exception."""
 
     rule: Any
     exception: Any
@@ -50,7 +50,7 @@ class Serving(NamedTuple):
 
     @classmethod
     def of(cls, app: Flask, asked: Request) -> Serving:
-        """As Flask would serve this request now."""
+        """What Flask would serve for this request now."""
         rule = asked.url_rule
         view = None if rule is None else app.view_functions.get(rule.endpoint)
         return cls(rule, asked.routing_exception, view, asked.method)
@@ -58,10 +58,10 @@ class Serving(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """That a request was let in: to what, under which marks and as whom.
+    """The decision that a request is admitted: to which view, under which marks, with which caller.
 
-    ``arguments`` are the path parameters that were looked at. Where the place is ``public`` nobody's identity was read:
-    what is served there is let in by one decision, made once and never changed.
+    ``arguments`` are the path parameters that rules compared. Where the place is ``public`` no credential is read, and
+    all requests to it share one decision.
     """
 
     serving: Serving
@@ -73,25 +73,25 @@ class Admission:
 
     @property
     def route(self) -> str:
-        """The place by the name that it has in the log."""
+        """The name of the place in the log."""
         return f"{self.serving.method} {self.template}"
 
     def check(self, app: Flask, asked: Request) -> None:
-        """Raise `UnguardedEndpointError` where another view or other path parameters than were judged are served."""
+        """Raise `UnguardedEndpointError` where the view or the path parameters are not those that were judged."""
         rule, _, view, _ = self.serving
         if rule is not None and app.view_functions.get(rule.endpoint) is not view:
             raise self.changed("the view was")
         self.check_arguments(asked.view_args or {})
 
     def check_arguments(self, given: Mapping[str, Any]) -> None:
-        """Raise `UnguardedEndpointError` where one of these path parameters is another than was judged."""
+        """Raise `UnguardedEndpointError` where one of these path parameters differs from what was judged."""
         for name, judged in self.arguments:
-            # One that was taken out (as url_value_preprocessor functions do) was seen as it was judged.
+            # A missing one was removed, as url_value_preprocessor functions do, after it was judged.
             if given.get(name, judged) != judged:
                 raise self.changed(f"the path parameter {name!r} was")
 
     def changed(self, what: str) -> UnguardedEndpointError:
-        """The error for what was judged and is no longer so."""
+        """The error for something that changed after it was judged."""
         return _undecided(
             f"{self.route}: {what} changed after the guard had decided. Change it before (in WSGI middleware around "
             "the application), or put guard.allow(...) above the decorator that changes it"
@@ -99,7 +99,7 @@ class Admission:
 
 
 def let_in(asked: Request, decision: Admission) -> None:
-    """Let a request in: what was judged about it cannot be changed from now on."""
+    """Admit a request: its method and URL rule, which were judged, cannot be changed from now on."""
     vars(asked)[ATTRIBUTE] = decision
     kind: Any = type(asked)
     asked.__class__ = _judged(kind)
@@ -110,7 +110,7 @@ _JUDGED: Final = frozenset({"method", "url_rule", "routing_exception"})
 
 @lru_cache
 def _judged(kind: type[Request]) -> type[Request]:
-    """The same kind of request, which does not take another method or rule: views of classes choose by the method."""
+    """A subclass of the request's class whose method and rule cannot be set: view classes dispatch by the method."""
     if hasattr(kind, _KIND):
         return kind
 
@@ -118,7 +118,7 @@ def _judged(kind: type[Request]) -> type[Request]:
         if name in _JUDGED:
             decision: Admission | None = getattr(self, ATTRIBUTE, None)
             held = getattr(self, name)
-            # Two rules of one path are equal, whatever their methods.
+            # By identity: werkzeug compares rules without their methods.
             is_same = held is value or (name == "method" and held == value)
             if decision is not None and not is_same:
                 raise decision.changed(f"request.{name} was")
@@ -137,7 +137,7 @@ request_now: Callable[[], Request] = cast("Any", request)._get_current_object  #
 
 
 def decision_now() -> Admission | None:
-    """What was decided about the request that runs now; ``None`` if nobody was let in, or there is no request."""
+    """The decision about the current request; ``None`` if it was not admitted, or there is no request."""
     try:
         return getattr(request_now(), ATTRIBUTE, None)
     except RuntimeError:
@@ -147,9 +147,9 @@ def decision_now() -> Admission | None:
 def claim(
     mark: Mark, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise `UnguardedEndpointError` unless the mark was decided for the request that is dispatched now.
+    """Raise `UnguardedEndpointError` unless the mark was judged for the request that is being dispatched.
 
-    So it does where the function is called with another path parameter than was judged.
+    It is raised, too, where the function is called with another path parameter than was judged.
     """
     decision = decision_now()
     if decision is None or mark not in decision.marks or not _is_served(decision):
@@ -163,13 +163,13 @@ def _is_served(decision: Admission) -> bool:
 
 
 def _given(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    with suppress(TypeError, ValueError):  # a call that fails by itself
+    with suppress(TypeError, ValueError):  # the call will raise this itself
         return {**inspect.signature(function).bind_partial(*args, **kwargs).arguments, **kwargs}
     return kwargs
 
 
 def undecided_dispatch() -> UnguardedEndpointError:
-    """The error for a dispatch that the guard was not asked about."""
+    """The error for a dispatch without a decision."""
     return _undecided(
         "this request is dispatched although the guard did not let it in: app.preprocess_request() was not called, "
         "or its answer was not given"
@@ -177,7 +177,7 @@ def undecided_dispatch() -> UnguardedEndpointError:
 
 
 def tell_of_no_guard() -> None:
-    """Log, once, that an application without a guard serves a blueprint that another one has behind its guard."""
+    """Log, once, that an application without a guard serves a blueprint that a protected application has, too."""
     app, name = cast("Any", current_app)._get_current_object(), request.blueprint  # noqa: SLF001 - as above
     told: set[str | None] = app.extensions.setdefault(_TOLD, set())
     if decision_now() is None and name not in told:
@@ -201,9 +201,9 @@ def _undecided(message: str) -> UnguardedEndpointError:
 
 
 class NoCallerError(CalleridError, RuntimeError):
-    """``caller`` was used where no guard has let anybody in: outside a request, or in an application without one.
+    """``caller`` was used without a decision: outside a request, or in an application without a guard.
 
-    As with Flask's own proxies this is a `RuntimeError`.
+    It is a `RuntimeError`, as for Flask's own proxies.
     """
 
 
@@ -227,13 +227,13 @@ def _the_caller() -> Caller | None:
 caller: Caller = LocalProxy(_the_caller)  # type: ignore[assignment]
 """Who is calling, as ``flask.request`` is the request: a proxy to the verified `callerid.Caller`.
 
-Under a rule that can hold for nobody, such as ``Public() | FirebaseUser()``, ``if caller:`` tells whether somebody is
-known. Where there is none to give, it raises: `NoCallerError` outside a request that was let in, `ConfigurationError`
-where the whole rule is `Public`. Give ``str(caller)`` or `current_caller()` to whatever keeps it longer than a request.
+Under a rule that can hold without a caller, such as ``Public() | FirebaseUser()``, ``if caller:`` says whether there is
+one. It raises `NoCallerError` outside an admitted request, and `ConfigurationError` where the whole rule is `Public`.
+Pass ``str(caller)`` or `current_caller()` to code that keeps it longer than the request.
 """
 
 
 def current_caller() -> Caller | None:
-    """The caller itself, or ``None`` wherever nobody is known; it never raises."""
+    """The caller itself, or ``None`` where there is none; it never raises."""
     decision = decision_now()
     return None if decision is None else decision.caller

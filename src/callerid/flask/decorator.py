@@ -19,19 +19,19 @@ T = TypeVar("T")
 
 
 class Marks:
-    """How often something was marked in this process, by any guard: what was read before that is outdated."""
+    """Counts the calls of ``allow`` in this process, by any guard: cached places are outdated when it has changed."""
 
     count = 0
 
 
 class Allow:
-    """What ``guard.allow(...)`` gives: a decorator for view functions and classes, and for blueprints."""
+    """What ``guard.allow(...)`` returns: a decorator for view functions and classes, and for blueprints."""
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
 
     def __call__(self, target: T) -> T:
-        """Mark a view function, a view class or a blueprint. Raises TypeError for what no rule can be tied to."""
+        """Mark a view function, a view class or a blueprint. Raises TypeError for other objects."""
         marked = self._marked(target)
         Marks.count += 1
         return cast("T", marked)
@@ -76,7 +76,7 @@ def _mark_blueprint(blueprint: Blueprint, mark: Mark) -> Blueprint:
 
 
 def _mark_view_class(target: Any, mark: Mark) -> Any:
-    """The class itself, whose views claim the mark; its subclasses inherit it."""
+    """The class itself, whose views raise if the mark was not judged; its subclasses inherit the mark."""
     original = target.as_view.__func__
 
     @functools.wraps(original)

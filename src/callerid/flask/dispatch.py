@@ -1,4 +1,4 @@
-"""Where the guard sits in a Flask application."""
+"""Installs the guard in a Flask application."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from callerid.flask.startup_checks import check
 __all__ = ["install"]
 
 EXTENSION: Final = "callerid"
-"""Where an application's protection is found, in ``app.extensions``; and what tells our dispatch from others."""
+"""The key of the protection in ``app.extensions``, and the attribute that marks our own dispatch function."""
 
 
 def install(protection: Protection) -> None:
-    """Put the guard where the application begins to prepare a request. Raises `ConfigurationError` for a second one."""
+    """Wrap ``preprocess_request``, where the guard decides. Raises `ConfigurationError` for a second guard."""
     app = protection.app
     if EXTENSION in app.extensions:
         raise ConfigurationError("this application is protected already: call protect once, with all its rules")
@@ -32,7 +32,7 @@ def install(protection: Protection) -> None:
         if not is_checked:
             protection.check_once(check)
             is_checked = True
-        # Some extensions put a dispatch of their own in the application, and some of those do not call ours.
+        # Some extensions replace the application's dispatch, and some of those do not call ours: wrap theirs, too.
         if app.dispatch_request is not seated:
             seated = _seat(app)
         answer = protection.admit(request_now())
@@ -43,7 +43,7 @@ def install(protection: Protection) -> None:
 
 
 def _watch_blueprints(app: Flask) -> None:
-    """Have the blueprints of an application tell of others that are registered with an application without a guard."""
+    """Have blueprints log a warning if an application without a guard serves them, too."""
     register = app.register_blueprint
 
     def watched_register(*arguments: Any, **options: Any) -> None:
@@ -55,7 +55,7 @@ def _watch_blueprints(app: Flask) -> None:
 
 
 def _watch(app: Flask) -> None:
-    # What is registered already has taken its functions along: this is for applications to come.
+    # Flask copies a blueprint's functions when it is registered, so this affects later registrations only.
     for blueprint in app.blueprints.values():
         functions = blueprint.before_request_funcs.setdefault(None, [])
         if tell_of_no_guard not in functions:
@@ -63,9 +63,9 @@ def _watch(app: Flask) -> None:
 
 
 def _seat(app: Flask) -> Callable[[], Any]:
-    """Put the guard's dispatch around the application's, unless it is one."""
+    """Wrap the application's ``dispatch_request`` in the guard's, unless that was done already."""
     dispatch: Callable[[], Any] = app.dispatch_request
-    is_ours = getattr(dispatch, EXTENSION, None) is dispatch  # and no wrapper that has taken its attributes along
+    is_ours = getattr(dispatch, EXTENSION, None) is dispatch  # not a wrapper that copied its attributes
     if is_ours:
         return dispatch
 

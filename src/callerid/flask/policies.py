@@ -1,4 +1,4 @@
-"""What must hold at a place: its marks, its entry in the path table, the floor, or the default."""
+"""The policy at a place: of its marks, its entry in the path table, the floor, or the default."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Rules", "entry_at"]
 
 
 class Rules:
-    """The rules of one protected application: those at the places, and those for the rest.
+    """The requirements of one protected application, and the policies made of them.
 
-    An entry of ``table`` is a mark from outside: it is bound to the rule of the URL map whose path its key names, and
-    holds beside the marks of what serves there, however the path of a request is written.
+    An entry of ``table`` is bound to the rule of the URL map that its key names. It holds beside the marks of the view,
+    however the path of a request is written.
     """
 
     def __init__(
@@ -29,9 +29,9 @@ class Rules:
         self.floor = floor
 
     def policy(self, place: ViewPlace, method: str, *, endpoint: bool, table: BoundTable | None = None) -> Policy:
-        """What must hold at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default counts, too.
+        """The policy at a place; where no ``endpoint`` is meant (404, 405, OPTIONS) the default is part of it, too.
 
-        ``table`` takes the place of the application's own. Raises `ConfigurationError` for an endpoint that nobody can
+        ``table`` replaces the application's own. Raises `ConfigurationError` for an endpoint that nobody can
         reach, `UnguardedEndpointError` for a mark of a guard that does not protect this application.
         """
         table = table or self.table

@@ -1,4 +1,4 @@
-"""A guard that protects an application: the decision about each request, and what a refused client gets."""
+"""A guard that protects an application: the decision about each request, and the response to a refusal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from callerid.wsgi import introduce, sent
 __all__ = ["OnRefusal", "Protection"]
 
 OnRefusal = Callable[[Request, Refusal], Any]
-"""Re-dresses a refusal: whatever a view may return, or ``None`` for the usual answer. It can never let a request in."""
+"""Replaces the response to a refusal: whatever a view may return; ``None`` for the usual one. It never admits."""
 
 
 class Protection:
@@ -76,7 +76,7 @@ class Protection:
     def admit(self, asked: Request) -> Response | None:
         """Decide about a request before anything else of the application runs; the answer, if it is not let in."""
         _begin(asked)
-        # To find this out takes 4 µs, to see that it still holds a quarter of one.
+        # Reading the place takes 4 µs, checking that it has not changed a quarter of one.
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
@@ -86,7 +86,7 @@ class Protection:
         return None
 
     def _settle(self, asked: Request) -> Response | None:
-        """Find out by what a request is judged, and judge it."""
+        """Find the policy for a request, cache it, and decide."""
         serving = Serving.of(self.app, asked)
         target = self._target(serving, asked)
         preflight = self._preflight(target.known, serving, asked)
@@ -99,7 +99,7 @@ class Protection:
         return self._judge(asked, settled, target.arguments, target)
 
     def _target(self, serving: Serving, asked: Request) -> _Target:
-        """The place whose rules a request is judged by: the one that serves it, or that a redirect leads to."""
+        """The place whose policy a request is judged by: the one that serves it, or the target of a redirect."""
         destination = destination_of(self.app, asked, serving)
         known = self.reader.known(destination.serving)
         place = self.reader.nowhere if known is None else known.place
@@ -109,7 +109,7 @@ class Protection:
     def _judge(
         self, asked: Request, settled: _Settled, arguments: Mapping[str, Any], target: _Target | None
     ) -> Response | None:
-        """Judge by what was settled; ``arguments`` are the path parameters."""
+        """Decide by the cached policy; ``arguments`` are the path parameters."""
         decision = resolve(partial(self._decision, asked, settled, arguments, target))
         if decision.refusal is not None:
             return self._turn_away(asked, decision.refusal, decision.instance)
@@ -176,7 +176,7 @@ class Protection:
     def _turn_away(self, asked: Request, refusal: Refusal, instance: str) -> Response:
         guard, known = self.rules.guard, self.reader.known(Serving.of(self.app, asked))
         if known is not None and is_preflight(asked) and refusal.reason is Reason.NO_CREDENTIAL:
-            # The view answers OPTIONS by itself and may do anything: it does not run for somebody unknown.
+            # The view handles OPTIONS itself and may do anything: do not run it without a caller.
             return self._with_cors(self.app.make_default_options_response(), known)
         return self._with_cors(self._refused(refusal, guard.answer(refusal, instance), asked), known)
 
@@ -203,11 +203,11 @@ class Protection:
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _OWNER: Final = "callerid.request"
-"""Where an ``environ`` says which request is told of its caller there."""
+"""The key of an ``environ`` with the request that the caller in it belongs to."""
 
 
 def _begin(asked: Request) -> None:
-    """Begin with nobody. A request over an ``environ`` that another one was made of before is given its own copy."""
+    """Start without a caller. A request whose ``environ`` belongs to another request gets a copy of it."""
     vars(asked)[ATTRIBUTE] = None
     owner = asked.environ.get(_OWNER)
     if owner is None:
@@ -219,7 +219,7 @@ def _begin(asked: Request) -> None:
 
 
 class _Target(NamedTuple):
-    """The place that a request is judged by, what is known of it if it serves, and the path parameters there."""
+    """The place that a request is judged by, what was read there if it serves the request, and the path parameters."""
 
     known: Known | None
     place: ViewPlace
@@ -229,9 +229,9 @@ class _Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Settled:
-    """By what a request is judged, and what that depends on: what is served, and what was read there (``known``).
+    """The policy for a place, cached with all it depends on: what is served, and what was read there (``known``).
 
-    ``decision`` is the one about everybody, where all are let in.
+    ``decision`` is the one for all requests, where the place is public.
     """
 
     serving: Serving
@@ -252,14 +252,14 @@ class _Settled:
         return f"{self.serving.method} {self.template}"
 
     def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Admission:
-        """That a request is let in here. Where it is redirected no view runs, so that no mark is claimed."""
+        """The decision to admit a request here. For a redirect no view runs, so there are no marks to check."""
         policy = self.policy
         judged = tuple((name, arguments[name]) for name in policy.names if name in arguments) if policy.names else ()
         marks = policy.marks if self.known is not None else frozenset[Mark]()
         return Admission(self.serving, judged, marks, self.template, policy.whole.public, caller)
 
     def holds(self, app: Flask, asked: Request) -> bool:
-        """Whether the same would be found out now: nothing else is served, and nothing was marked or replaced since."""
+        """Whether the cached policy is still valid: the same view is served, and no mark was added since."""
         known, (rule, exception, view, method) = self.known, self.serving
         return (
             known is not None
@@ -271,13 +271,13 @@ class _Settled:
 
 
 def _is_usual(serving: Serving) -> bool:
-    """Whether a rule of the application names this method, so that there are no more of them than it has.
+    """Whether the rule declares this method: only those are cached, so that clients cannot make the cache grow.
 
-    What Flask does about ``OPTIONS`` depends on the request and may change: it is found out each time.
+    How Flask answers ``OPTIONS`` depends on the request and may change, so it is not cached.
     """
     return serving.method != "OPTIONS" and serving.method in (getattr(serving.rule, "methods", None) or ())
 
 
 def _is_automatic(serving: Serving) -> bool:
-    """Whether Flask answers by itself which methods there are, and runs no view."""
+    """Whether Flask answers ``OPTIONS`` automatically, without calling the view."""
     return serving.method == "OPTIONS" and getattr(serving.rule, "provide_automatic_options", False)

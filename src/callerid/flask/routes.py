@@ -1,4 +1,4 @@
-"""What stands at a rule of the URL map: its marks, its template and its path parameters."""
+"""A rule of the URL map as the guard reads it: its marks, template and path parameters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["Known", "Reader", "ViewPlace", "named_place", "own_methods"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewPlace:
-    """What is known of a view where it serves a method.
+    """A rule of the URL map with the view that serves it for a method.
 
-    ``above`` are marks that stand above the route's decorator, ``named`` is what a path table knows it by; ``policies``
-    are those of the one application.
+    ``above`` are marks that are written above the route's decorator, ``named`` is how path tables name it, and
+    ``policies`` caches the policies here.
     """
 
     template: str
@@ -35,7 +35,7 @@ class ViewPlace:
     policies: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
     def check_marks(self) -> None:
-        """Raise `ConfigurationError` for a mark on what the route does not serve."""
+        """Raise `ConfigurationError` for a mark on a function that the route does not serve."""
         for mark in self.above:
             raise ConfigurationError(
                 f"{self.template}: guard.allow({mark.requirement.rule!r}) stands above this route's decorator, so that "
@@ -44,33 +44,33 @@ class ViewPlace:
             )
 
     def check_parameter(self, name: str) -> None:
-        """Raise `ConfigurationError` unless the path names somebody under this name, as it is written there."""
+        """Raise `ConfigurationError` unless the path has a parameter of this name that is compared as written."""
         trouble = _NO_PARAMETER if self.rule is None else _trouble_with(name, self.rule)
         if trouble:
             raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}")
 
 
 class Reader:
-    """Reads the views of an application. Each is read once, and again if something else is served or marked since."""
+    """Reads the views of an application. Each is read once, and again if its view or marks have changed."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.nowhere = ViewPlace("(no route)")
-        """Where Flask knows no route: nothing of the path, or not for this method."""
+        """The place for requests without a route (404), or without one for their method (405)."""
         self._known: dict[tuple[int, str], Known] = {}
 
     def place(self, serving: Serving) -> ViewPlace:
-        """What stands where this is served."""
+        """The place that serves."""
         known = self.known(serving)
         return self.nowhere if known is None else known.place
 
     def known(self, serving: Serving) -> Known | None:
-        """What stands where this is served, with all that it was read from; ``None`` for `nowhere`."""
+        """The place that serves, with the objects it was read from; ``None`` for `nowhere`."""
         if serving.rule is None or serving.exception is not None:
             return None
         view_class = getattr(serving.view, "view_class", None)
         handler = _handler(view_class, serving.method)
-        # As many as the application has: a method that no class has a handler for adds none.
+        # Methods without a handler share one key, so that clients cannot make the cache grow.
         key = id(serving.rule), "" if handler is None else serving.method
         known = self._known.get(key)
         if (
@@ -91,12 +91,12 @@ class Reader:
         return Known(count, serving.rule, view, view_class, handler, place, cross_origin_of(view, handler))
 
     def source(self, place: ViewPlace, mark: Mark) -> str:
-        """Where a mark of this place stands, in a word for the access map."""
+        """Where a mark of this place is written, in one word, for the access map."""
         endpoint = "" if place.rule is None else place.rule.endpoint
         return "blueprint" if mark in self._on_blueprints(endpoint) else "decorator"
 
     def _on_blueprints(self, endpoint: str) -> tuple[Mark, ...]:
-        """Of every blueprint on the way to an endpoint, outermost first: as `flask.Request.blueprints` has them."""
+        """The marks of every blueprint of an endpoint, outermost first, in the order of `flask.Request.blueprints`."""
         parts = endpoint.split(".")[:-1]
         names = (".".join(parts[: length + 1]) for length in range(len(parts)))
         return tuple(mark for name in names for mark in getattr(self._app.blueprints.get(name), ATTRIBUTE, ()))
@@ -107,12 +107,12 @@ def _handler(view_class: Any, method: str) -> Any:
     found = getattr(view_class, method.lower(), None)
     if found is None and method == "HEAD":
         found = getattr(view_class, "get", None)
-    return getattr(found, "__func__", found)  # a class method is another object each time
+    return getattr(found, "__func__", found)  # a bound method is a new object each time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What was read, by what that depends on: kept with it, so that no identity is given to another meanwhile."""
+    """A place with the objects it was read from. It holds references to them, which prevents reuse of their id()."""
 
     marks: int
     rule: Any
@@ -123,7 +123,7 @@ class Known:
     cross_origin: CrossOrigin | None
 
     def is_still_so(self, method: str) -> bool:
-        """Whether the same would be read again where this view serves the method."""
+        """Whether reading again would give the same place for this method."""
         if self.marks != Marks.count:
             return False
         view_class = getattr(self.view, "view_class", None)
@@ -143,7 +143,7 @@ def named_place(rule: Rule) -> NamedPlace:
 
 
 def own_methods(rule: Rule) -> frozenset[str] | None:
-    """The methods for which a rule serves its view, ``None`` for all: ``OPTIONS`` is not, where Flask answers it."""
+    """The methods for which a rule calls its view (``None``: all), without ``OPTIONS`` where Flask answers that."""
     if rule.methods is None:
         return None
     return frozenset(rule.methods) - ({"OPTIONS"} if getattr(rule, "provide_automatic_options", False) else set())
@@ -159,7 +159,7 @@ _NO_PARAMETER = (
 
 
 def _trouble_with(name: str, rule: Rule) -> str:
-    # What a rule reads from the host does not count: a client writes there what it likes.
+    # A parameter in the host does not count: clients can send any host.
     if name not in _PARAMETER.findall(rule.rule):
         return _NO_PARAMETER
     if name in (rule.defaults or {}):

@@ -1,4 +1,4 @@
-"""Which place of an application serves a request, by the application's own routing."""
+"""Which rule of the URL map serves a request, by the application's own routing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Destination", "adapter_at", "destination_of", "served"]
 
 
 class Destination(NamedTuple):
-    """What serves a path for a method, and with which path parameters. ``is_redirected``: another path leads there."""
+    """What serves a path for a method, and the path parameters. ``is_redirected``: it is the target of a redirect."""
 
     serving: Serving
     arguments: Mapping[str, Any]
@@ -24,13 +24,13 @@ class Destination(NamedTuple):
 
 
 _MOST_HOPS: Final = 5
-"""As many redirects in a row are followed."""
+"""At most this many redirects in a row are followed."""
 
 
 def destination_of(app: Flask, asked: Request, serving: Serving) -> Destination:
-    """Where a request is served: where a redirect leads that Werkzeug answers, if that is in this application.
+    """What serves a request; for a redirect that Werkzeug answers, what serves its target in this application.
 
-    A redirect to another host, out of the application, or to one more redirect than is followed is served by nothing.
+    For a redirect to another host, out of the application, or after too many redirects, nothing does.
     """
     found = Destination(serving, asked.view_args or {})
     if not isinstance(serving.exception, RequestRedirect):
@@ -39,7 +39,7 @@ def destination_of(app: Flask, asked: Request, serving: Serving) -> Destination:
 
 
 def served(app: Flask, adapter: MapAdapter, method: str, path: str) -> Destination:
-    """What would serve a path, without a request: converters run, and nothing else of the application.
+    """What would serve a path, without a request: of the application, only converters run.
 
     A redirect is followed as by `destination_of`. ``adapter`` is one of `adapter_at`.
     """
@@ -75,12 +75,12 @@ def _matched(app: Flask, adapter: MapAdapter, path: str, method: str) -> Destina
 
 
 def _path_inside(adapter: MapAdapter, exception: Any) -> str | None:
-    """The path that a redirect of this application names in it; ``None`` if it names none."""
+    """The path in this application that a redirect leads to; ``None`` if it leads elsewhere."""
     if not isinstance(exception, RequestRedirect):
         return None
     try:
         target = urlsplit(exception.new_url)
-    except ValueError:  # a host that is none
+    except ValueError:  # not a valid host
         return None
     path = unquote(target.path)
     if target.netloc != adapter.get_host(None) or not path.startswith(adapter.script_name):

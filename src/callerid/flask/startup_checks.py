@@ -1,4 +1,4 @@
-"""All rules of an application's URL map with what must hold there: what is checked is read by what is enforced."""
+"""All rules of an application's URL map with their policies: the start-up check, by the code that enforces them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Found", "check", "survey", "unbound"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One rule for one method (``*``: any): what stands there, and its policy or what is wrong with it.
+    """One rule for one method (``*``: any): its place, and its policy or what is wrong with it.
 
     ``view`` is what serves.
     """
@@ -39,7 +39,7 @@ class Found:
 
 
 def survey(protection: Protection) -> Iterator[Found]:
-    """Every rule and method that a view serves. Automatic ``OPTIONS`` is under the default and the rule's own marks."""
+    """Every rule and method that a view serves. Automatic ``OPTIONS`` is left out: the default and the marks hold."""
     for rule in _rules(protection):
         for method in _methods(rule, _tables(protection)):
             view = protection.app.view_functions.get(rule.endpoint)
@@ -74,7 +74,7 @@ def _methods(rule: Rule, tables: list[BoundTable]) -> list[str]:
     methods = own_methods(rule)
     if methods is not None:
         return sorted(methods)
-    # Where a rule takes every method, those that a path table tells apart come first.
+    # For a rule that accepts every method, those with path table entries of their own come first.
     place = named_place(rule)
     told_apart = {
         method
@@ -90,7 +90,7 @@ def _found(protection: Protection, method: str, place: ViewPlace, view: Any) -> 
     try:
         policy = protection.rules.policy(place, method, endpoint=True)
         if protection.shadow is not None:
-            # What is to take the place of the live table must be possible, too.
+            # The rules of the shadow table must be satisfiable, too.
             protection.rules.policy(place, method, endpoint=True, table=protection.shadow)
     except CalleridError as error:
         return Found(method, place, policy, str(error), view)
@@ -104,7 +104,7 @@ def _answers_preflights_by_itself(found: Found) -> bool:
 
 
 def unbound(protection: Protection) -> Iterator[str]:
-    """Keys of the path tables that name no rule of the URL map: as good as a typing mistake in a rule."""
+    """What is wrong with keys of the path tables that name no rule of the URL map: they would hold nowhere."""
     places = [named_place(rule) for rule in _rules(protection)]
     for table in _tables(protection):
         yield from table.unbound(places)

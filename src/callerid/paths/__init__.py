@@ -1,9 +1,9 @@
-"""Rules by path, for what has no routes to ask: the path table, and the decision by it. Pure.
+"""Rules by path, for applications whose routes cannot be read: the path table, and the decision by it.
 
-The staircase inside: ``ambiguity`` (what two parsers could read differently) ← ``pattern`` (one entry's method and
-segments) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same, for readers that ignore case) and
-``readings`` (which paths an application may take a request's for) ← ``gate`` (table, default and floor as one
-decision). ``bound`` is the table of an application that has routes: each of its keys names one of them.
+The modules, each importing only those before it: ``ambiguity`` (paths that parsers read differently) ← ``pattern`` (the
+method and segments of one entry) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same where case
+is ignored) and ``readings`` (the paths an application may read a request's path as) ← ``gate`` (the decision by table,
+default and floor). ``bound`` is the table of an application whose routes are known: each of its keys names a route.
 """
 
 from callerid.paths.ambiguity import ambiguous

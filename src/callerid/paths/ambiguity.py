@@ -1,8 +1,8 @@
-"""What makes a request line readable in more than one way.
+"""Request lines that parsers may read in more than one way.
 
-Where only path rules protect, whoever serves the request must read the same path as the table did. Dot segments and
-percent-encoding are where readers differ (RFC 3986 sections 2.2, 3.3, 5.2.4), and so are backslashes (WHATWG URL
-section 4.4), ``;`` (RFC 2396 section 3.3) and repeated slashes.
+Where only path rules protect, the application must read the same path as the table did. Parsers differ on dot segments
+and percent-encoding (RFC 3986 sections 2.2, 3.3, 5.2.4), on backslashes (WHATWG URL section 4.4), on ``;`` (RFC 2396
+section 3.3) and on repeated slashes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The path table of an application that has routes: each key names a place, and its rule is a mark from outside.
+"""The path table of an application whose routes are known: each key names a place, where its rule holds.
 
 A key names a route by the route's own template (``/users/{user_id}``, ``POST /tasks``), or a mounted application by its
 path and ``/*`` (``/static/*``). It is bound to that place and holds whenever the place serves, however the path of a
-request was written. Only below an opaque mount, where no routes can be seen, a key goes on as a pattern over the rest
+request is written. Only below an opaque mount, where no routes can be seen, a key goes on as a pattern over the rest
 of the written path (see `callerid.paths.PathTable`).
 """
 
@@ -62,7 +62,7 @@ class NamedPlace:
 
     @property
     def prefix(self) -> str | None:
-        """What a key with ``/*`` names this place by, if it can."""
+        """The path by which a key with ``/*`` names this place, if it can."""
         if self.serves is Serves.ROUTE:
             return None
         return self.normalized if self.serves is not Serves.REST else self.normalized.rpartition("/")[0]
@@ -116,7 +116,7 @@ class BoundTable:
                     f"{rival.text!r} and {text!r} are the same place for the same method: write one of them"
                 )
         self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
-        """Every key with what it asks, as written."""
+        """The requirement of every key, as written."""
         self._patterns: dict[str, PathLookup | None] = {}
 
     def find(self, method: str, template: str, prefixes: Iterable[str] = ()) -> Entry | None:
@@ -140,9 +140,9 @@ class BoundTable:
         return f"{self.name}[{entry.pattern!r}]"
 
     def patterns(self, mount: str) -> PathLookup | None:
-        """The keys that stand at an opaque mount, as patterns over the rest of the path; ``None`` for none.
+        """The keys for an opaque mount, as patterns over the rest of the path; ``None`` for none.
 
-        Raises `ConfigurationError` for a key that is no such pattern, and for two that a reader may take for one.
+        Raises `ConfigurationError` for a key that is no such pattern, and for two that may be read as the same.
         """
         prefix = normalized(mount)
         if prefix not in self._patterns:
@@ -179,7 +179,7 @@ def _names(key: _Key, place: NamedPlace) -> bool:
 
 
 def _rest(key: _Key, prefix: str) -> Pattern | None:
-    """What a key says of the path below a mount: `None` where it says nothing."""
+    """The pattern of a key for paths below a mount; ``None`` where it names none of them."""
     if key.template != prefix and not key.template.startswith(f"{prefix}/"):
         return None
     rest = key.template.removeprefix(prefix) + (_PREFIX if key.is_prefix else "")

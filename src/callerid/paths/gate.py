@@ -1,4 +1,4 @@
-"""The decision about a request by its path alone: table, default and floor as one."""
+"""The decision about a request by its path alone: by path table, default and floor."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["Admitted", "Gate", "Refused", "first_expiry"]
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that is let in: as whom, and when the first token that spoke for it expires (seconds since the epoch).
+    """A request that is admitted: its caller, and when the first of its tokens expires (seconds since the epoch).
 
-    Both are ``None`` for a request that no token speaks for. ``lapses_at`` is when one would be refused that is let
-    through because its refusal is not enforced.
+    Both are ``None`` for a request without a token. ``lapses_at`` is when report-only mode ends, for a request that is
+    admitted only because of it.
     """
 
     caller: Caller | None
@@ -39,7 +39,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that is not let in, and what the client is told."""
+    """A request that is refused, and the response."""
 
     refusal: Refusal
     answer: Answer
@@ -49,10 +49,10 @@ Sent = Callable[[], Mapping[str, list[str]]]
 
 
 class Gate:
-    """What must hold at each path of an application that has no routes to ask.
+    """The rules of an application whose routes cannot be read, by path.
 
     ``enforce`` and ``until`` are those of `callerid.authorization.report_only`, for an application of this ``name``;
-    ``shadow`` stands in the place of ``routes`` in decisions that are counted and answer nobody. Raises
+    ``shadow`` is a table that is judged instead of ``routes`` in decisions that are only counted. Raises
     `ConfigurationError`.
     """
 
@@ -103,7 +103,7 @@ class Gate:
     def decide(self, method: str, readings: Readings, sent: Sent, waited: Waited = ()) -> Admitted | Refused | Wait:
         """Decide, and log the decision; a `Wait` where a key has to be fetched first.
 
-        ``sent`` gives the headers that the guard reads; where no credential is asked for it is not called.
+        ``sent`` returns the headers that the guard reads; it is not called where no credential is needed.
         """
         request = self._request(method, readings, sent)
         decision = authorize(request, waited)
@@ -148,7 +148,7 @@ class Gate:
         return tuple(Check(self.guard, each.requirement, each.parameters, _route(method, each)) for each in places)
 
     def _places(self, lookup: PathLookup, method: str, readings: Readings) -> tuple[tuple[_Place, ...], str | None]:
-        """What holds at the paths that a request may be for, each once, and why it is ambiguous, if it is."""
+        """The places for all readings of the path, each once, and why the path is ambiguous, if it is."""
         first, *more = readings.paths
         found = lookup.find(method, first, *readings.targets)
         entries, trouble = [found.entry], readings.trouble or found.trouble
@@ -164,7 +164,7 @@ class Gate:
 
 
 class _Place(NamedTuple):
-    """What is asked where a request is for, by an entry or by the default."""
+    """The requirement for a path: of an entry, or the default."""
 
     requirement: Requirement
     entry: Entry | None = None
@@ -175,7 +175,7 @@ class _Place(NamedTuple):
 
 
 def _route(method: str, place: _Place) -> str:
-    # The path itself may hold anything; what the developer wrote may stand in a log.
+    # The path itself may contain secrets, so the log gets the pattern that the developer wrote.
     entry = place.entry
     template = "(no entry)" if entry is None else entry.pattern[entry.pattern.index("/") :]
     return f"{'WS' if method == WEBSOCKET else method} {template}"
@@ -187,7 +187,7 @@ def first_expiry(*callers: Caller | None) -> float | None:
 
 
 def _left_to(default: Requirement, table: PathTable, guard: GuardCore) -> Iterator[str]:
-    """Entries for all below a path whose own path is left to a default that admits others."""
+    """Entries ``/a/*`` where ``/a`` itself has the default, and the default admits other callers."""
     from callerid.algebra import admits_nobody, is_weaker  # noqa: PLC0415 - asked at start-up, and not for every import
 
     @cache

@@ -1,8 +1,8 @@
-"""Look-up of a written path in a path table, where the application behind may read the path differently.
+"""Look-up of a path in a path table, where the application may read the path differently.
 
-`ambiguity` finds what is ambiguous in the request line by itself. What only matters beside certain entries is found
-here: an application, or the file system behind it, that ignores letter case or normalizes Unicode serves ``/ADMIN`` as
-``/admin``, so an entry ``/admin`` must not be skipped for it.
+`ambiguity` finds request lines that are ambiguous by themselves. This module finds those that are ambiguous because of
+the table's entries: an application, or its file system, that ignores letter case or normalizes Unicode serves
+``/ADMIN`` as ``/admin``, so the entry ``/admin`` must not be skipped for it.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ class PathLookup:
 
 
 _NOTHING: Final = Requirement(Public())
-"""What the entries of a table ask of which only the structure counts."""
+"""The requirement of entries in a table that is used for its structure only."""
 
 _FOLDS: Final = "the path is under another entry where letter case, Unicode form or trailing dots are ignored"
 
 
 def folded(path: str) -> str:
-    """The path in a form that is the same for all spellings which a reader might treat as one.
+    """The path in a canonical form: the same for all spellings that an application might treat as equal.
 
     Letter case (some frameworks and file systems), canonical Unicode form (file systems of macOS), blanks around a
     segment and dots at its end (file systems of Windows).
@@ -97,8 +97,8 @@ def folded(path: str) -> str:
 
 
 def _folded_segment(segment: str) -> str:
-    # Canonical caseless matching (Unicode Standard, definition D145), of what is the same in capital letters, too:
-    # casefold() alone takes a dotless "\u0131" for another letter than "I", and upper() does not.
+    # Canonical caseless matching (Unicode Standard, definition D145), with upper() before casefold(): casefold() alone
+    # keeps the dotless "\u0131" apart from "I".
     for _ in range(2):
         segment = unicodedata.normalize("NFD", segment).upper().casefold()
     plain = unicodedata.normalize("NFC", segment)

@@ -14,7 +14,7 @@ ANY_METHOD: Final = ""
 """The method of an entry that names none."""
 
 WEBSOCKET: Final = "WEBSOCKET handshake"
-"""What a WebSocket handshake is looked up as. No HTTP method has a space in it, so that no client can send this one."""
+"""The method of a WebSocket handshake in look-ups. HTTP methods have no spaces, so no client can send this one."""
 
 METHODS: Final = {
     **{
@@ -29,7 +29,7 @@ REST: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A key taken apart: segments are literal, ``{name}``, or a last ``*``."""
+    """A parsed key. Segments are literal, ``{name}``, or ``*`` as the last one."""
 
     text: str
     method: str
@@ -38,7 +38,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: object) -> Pattern:
-        """Take a key apart. Raises `ConfigurationError`, with the remedy in its message."""
+        """Parse a key. Raises `ConfigurationError`, with the remedy in its message."""
         method, path = method_and_path(text)
         pattern = cls(str(text), method, path, segments_of(path))
         pattern._check()
@@ -46,7 +46,7 @@ class Pattern:
 
     @property
     def names(self) -> tuple[tuple[int, str], ...]:
-        """The path parameters, each with the place of its segment."""
+        """The path parameters, each with the index of its segment."""
         return tuple((place, each[1:-1]) for place, each in enumerate(self.segments) if each.startswith("{"))
 
     def _check(self) -> None:
@@ -74,9 +74,9 @@ class Pattern:
 
 
 def method_and_path(text: object) -> tuple[str, str]:
-    """The two halves of a key: the method (`ANY_METHOD` where it names none) and the path.
+    """The method of a key (`ANY_METHOD` where it names none), and its path.
 
-    Raises `ConfigurationError` for what is no key.
+    Raises `ConfigurationError` for an invalid key.
     """
     if not isinstance(text, str) or not text.strip():
         raise ConfigurationError(f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}")
@@ -91,7 +91,7 @@ def method_and_path(text: object) -> tuple[str, str]:
 
 
 def segments_of(path: str) -> tuple[str, ...]:
-    """The segments of a path; with a slash at the end it is the same path."""
+    """The segments of a path; a slash at its end is ignored."""
     return tuple(path.removesuffix("/").split("/")[1:])
 
 

@@ -1,4 +1,4 @@
-"""What a request's path may be taken for, where parts of the application cut a prefix off it."""
+"""The paths that an application may read a request's path as, where parts of it cut off a prefix."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Readings", "checked_root", "prefix_of", "readings_of"]
 
 
 class Readings(NamedTuple):
-    """All that the path of one request may be taken for.
+    """All paths that the path of one request may be read as.
 
-    What holds at each of ``paths`` must admit the request: its entry, or the default. Each of ``others`` is a reading
-    that a part of the application may have, and no ordinary one: its entry must admit the request if there is one.
-    ``targets`` are the request targets as they were sent (see `ambiguous`), ``trouble`` is why the request is to be
-    refused with 400 in any case, if it is.
+    At each of ``paths``, the entry or else the default must admit the request. Each of ``others`` is an unusual reading
+    that a part of the application may have: its entry, if there is one, must admit the request. ``targets`` are the
+    request targets as they were sent (see `ambiguous`), ``trouble`` is why the request has to be refused with 400, if
+    it has.
     """
 
     paths: tuple[str, ...]
@@ -35,9 +35,9 @@ def readings_of(
 ) -> Readings:
     """The readings of a path.
 
-    ``root`` is where the application is mounted by the word of the server or the developer (``root_path`` in ASGI): the
-    path begins with it, or lacks it where a server leaves it out. ``own`` are prefixes that parts of the application
-    cut off by a setting of their own (see `prefix_of`).
+    ``root`` is where the server or the developer says that the application is mounted (``root_path`` in ASGI); some
+    servers leave it out of the path. ``own`` are prefixes that parts of the application cut off by a setting of their
+    own (see `prefix_of`).
     """
     if root in ("", "/") and not own:
         return Readings((path,), (), targets)
@@ -49,7 +49,7 @@ def readings_of(
     for prefix in own:
         if prefix != root:
             paths.append(_without(path, prefix))
-            # Litestar cuts at the first place where it stands, Quart and Django whether a segment ends there or not.
+            # Litestar cuts at the first occurrence, Quart and Django even within a segment.
             _, found, rest = path.partition(prefix)
             others += [f"/{rest.lstrip('/')}"] if found else []
             trouble = trouble or _case_trouble(path, prefix)
@@ -68,7 +68,7 @@ def _root_trouble(path: str, root: str) -> str | None:
     if not root.startswith("/") or root.endswith("/"):
         return "root_path does not begin with a slash, or ends with one: set it as in '/api'"
     if root in path and not _begins(path, root):
-        # Litestar and Quart cut there.
+        # Litestar and Quart cut the path there.
         return "root_path stands inside the path"
     return _case_trouble(path, root)
 
@@ -86,7 +86,7 @@ def prefix_of(setting: object) -> str:
 
 
 def checked_root(root_path: object) -> str:
-    """What ``root_path=`` was given. Raises `ConfigurationError` for what no path can begin with."""
+    """The checked value of ``root_path=``. Raises `ConfigurationError` for what cannot be the prefix of a path."""
     if root_path is None:
         return ""
     if not isinstance(root_path, str) or prefix_of(root_path) != root_path or ambiguous(root_path):

@@ -16,7 +16,7 @@ __all__ = ["Entry", "PathTable", "required"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What holds at a path: its ``pattern`` as it was written, and the path parameters as text."""
+    """The entry for a path: its ``pattern`` as written, its requirement, and the path parameters as text."""
 
     pattern: str
     requirement: Requirement
@@ -33,8 +33,8 @@ class PathTable:
     the request wins: segment by segment from the left a literal goes before ``{name}`` before ``*``, then an entry
     naming the method before one that does not.
 
-    A look-up walks the segments, however many entries there are. Raises `ConfigurationError` for what cannot be
-    meant: see `Pattern.parse`; two entries for one place; a rule that names a path parameter which its path does not
+    The time of a look-up does not depend on the number of entries. Raises `ConfigurationError` for invalid patterns
+    (see `Pattern.parse`); two entries for one place; a rule that names a path parameter which its path does not
     have; a rule that can admit nobody. ``name`` is that of the table in messages.
     """
 
@@ -50,7 +50,7 @@ class PathTable:
 
     @classmethod
     def below(cls, entries: Iterable[tuple[str, Pattern, Requirement]]) -> PathTable:
-        """A table of entries that were checked already, each under the text by which it is known."""
+        """A table of entries that were checked already, each under the given text."""
         table = object.__new__(cls)
         table.name = "routes"
         table._fill([(replace(pattern, text=text), requirement) for text, pattern, requirement in entries])
@@ -59,7 +59,7 @@ class PathTable:
     def _fill(self, entries: list[tuple[Pattern, Requirement]]) -> None:
         self.patterns: tuple[Pattern, ...] = tuple(pattern for pattern, _ in entries)
         self.requirements: Mapping[str, Requirement] = MappingProxyType({each.text: asked for each, asked in entries})
-        """Every pattern with what it asks, as written."""
+        """The requirement of every pattern, as written."""
         self._root = _Node()
         for pattern, requirement in entries:
             self._root.grow(pattern, requirement)
@@ -75,7 +75,7 @@ class PathTable:
 
 
 def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[str] = ()) -> Requirement:
-    """What ``default=``, ``floor=`` or an entry was given, checked as far as it can be alone.
+    """The requirement given as ``default=``, ``floor=`` or an entry, with the checks that need no other rules.
 
     ``where`` names it in messages, ``parameters`` are those of its path. Raises `ConfigurationError`.
     """
@@ -102,7 +102,7 @@ class _Leaf:
 
 
 class _Node:
-    """One place in the tree of segments. ``here`` and ``rest`` map methods to the entries that end here or in ``*``."""
+    """A node of the segment tree. ``here`` and ``rest`` map methods to the entries that end here, or in ``*`` here."""
 
     __slots__ = ("here", "literals", "parameter", "rest")
 
@@ -131,7 +131,7 @@ class _Node:
         return self.parameter
 
     def find(self, segments: tuple[str, ...], depth: int, methods: tuple[str, ...]) -> _Leaf | None:
-        # Each node is one way to its place, so that none is visited twice, and no deeper than the deepest entry.
+        # Each node has one parent, so none is visited twice, and the recursion ends at the deepest entry.
         if depth == len(segments):
             return _first(self.here, methods)
         segment = segments[depth]
