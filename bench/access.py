@@ -28,11 +28,13 @@ def rows() -> Iterator[Row]:
     """All rows about comparing who may call."""
     pairs = AllOf(*(AnyOf(*(_holds(number, value) for value in "01")) for number in range(16)))
     people = [User(f"u{number}@example.com") for number in range(100_000)]
+    members = [person & Domain(f"d{number % 300}.example.com") for number, person in enumerate(people[:50_000])]
     decisions: dict[str, tuple[Rule, Rule]] = {
         "65,536 conjunctions, one more thing asked": (pairs, pairs & SecondFactor()),
         "65,536 conjunctions, one thing less asked": (pairs & SecondFactor(), pairs),
         "100,000 flat alternatives, one removed": (AnyOf(*people), AnyOf(*people[1:])),
         "100,000 flat alternatives, one added": (AnyOf(*people[1:]), AnyOf(*people)),
+        "50,000 flat conjunctions of two, one removed": (AnyOf(*members), AnyOf(*members[1:])),
     }
     for name, (old, new) in decisions.items():
         sides = Side(old, issuers=ISSUERS), Side(new, issuers=ISSUERS)

@@ -20,7 +20,7 @@ from callerid import (
     Via,
     firebase,
 )
-from callerid.algebra import CannotTell, No, Side, Yes, admits_nobody, new_access, search
+from callerid.algebra import CannotTell, No, Side, Yes, access, admits_nobody, is_weaker, new_access, search
 from callerid.algebra.covering import Covering
 from callerid.algebra.traits import Term, Trait, is_unknown
 from callerid.algebra.uses import check_possible, redundant_alternatives
@@ -85,6 +85,26 @@ def test_alternatives_that_are_too_many_to_split_are_compared_one_by_one(monkeyp
     assert isinstance(new_access(side(AnyOf(*several)), side(AnyOf(*several[1:]))), No)
     assert isinstance(new_access(side(AnyOf(*several)), side(AnyOf(*several) & SecondFactor())), No)
     assert isinstance(new_access(side(AnyOf(*several[1:])), side(AnyOf(*several))), Yes)
+
+
+def test_a_rule_joined_of_too_many_parts_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule, one = written_out(4), SecondFactor()
+    monkeypatch.setattr(access, "MOST_LEAVES", 4 * 2**4)
+    assert isinstance(new_access(side(rule), side(one)), Yes)
+    monkeypatch.setattr(access, "MOST_LEAVES", 4 * 2**4 - 1)
+    assert new_access(side(rule), side(one)) == CannotTell("the old rule has more than 63 parts")
+    assert new_access(side(one), side(rule)) == CannotTell("the new rule has more than 63 parts")
+    assert redundant_alternatives(AnyOf(rule, holds(0, 0))) == ()
+    assert is_weaker(rule & one, one)
+    assert not admits_nobody(rule & CustomClaim("x", 1) & CustomClaim("x", 2), ISSUERS)
+
+
+def test_claims_that_are_equal_as_numbers_are_two_rules() -> None:
+    number, truth = CustomClaim("x", 1), CustomClaim("x", True)
+    verdict = new_access(side(number), side(number | truth))
+    assert isinstance(verdict, Yes)
+    assert verdict.witness.claims == (("x", True),)
+    assert isinstance(new_access(side(truth | number), side(number)), No)
 
 
 @pytest.mark.parametrize(("rows", "names"), [(10, 5), (200, 8), (400, 90), (1500, 90)])

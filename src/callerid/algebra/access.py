@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import NoReturn
 
@@ -29,10 +30,14 @@ __all__ = [
     "compare",
     "holds",
     "new_access",
+    "too_long",
 ]
 
 MOST_TERMS = 100_000
 """A rule with more conjunctions than this is not looked into."""
+
+MOST_LEAVES = 100_000
+"""A rule joined of more rules than this is not looked into: to read them alone takes seconds."""
 
 MOST_JUDGED = 10_000
 """So many kinds of callers whom the old rule does not admit for sure are asked for a witness; then it is given up."""
@@ -96,16 +101,23 @@ def new_access(old: Side, new: Side) -> Verdict:
     if old == new:
         return No()
     for side, which in ((new, "new"), (old, "old")):
-        number = count(side.rule)
-        if which == "new" and number == 0:
+        if which == "new" and count(side.rule) == 0:
             return No()
-        if number > MOST_TERMS:
-            return CannotTell(f"the {which} rule has {number:,} alternatives, more than {MOST_TERMS:,}")
+        if found := too_long(side.rule):
+            return CannotTell(f"the {which} rule has {found}")
     verdict = compare(old, new, doors_between(old, new))
     changed = _changed_settings(old, new)
     if isinstance(verdict, No) and changed and _admits_anybody(new):
         return CannotTell(f"settings of the guard changed: {', '.join(changed)}")
     return verdict
+
+
+def too_long(rule: Rule) -> str:
+    """What a rule has too many of to be looked into, in words; empty if it has not."""
+    if (number := count(rule)) > MOST_TERMS:
+        return f"{number:,} alternatives, more than {MOST_TERMS:,}"
+    is_long = next(islice(every_leaf(rule), MOST_LEAVES, None), None) is not None
+    return f"more than {MOST_LEAVES:,} parts" if is_long else ""
 
 
 def _changed_settings(old: Side, new: Side) -> list[str]:
@@ -177,7 +189,14 @@ class _Comparison:
     def __init__(self, old: Side, new: Side, before: Choice, words: Vocabulary) -> None:
         self.old, self.new, self.words = old, new, words
         self._before, self._other_names = before, OtherNames(before)
-        self._old_code, self._new_code = _whom_code_admits(old.rule), _whom_code_admits(new.rule)
+
+    @cached_property
+    def _old_code(self) -> str:
+        return _whom_code_admits(self.old.rule)
+
+    @cached_property
+    def _new_code(self) -> str:
+        return _whom_code_admits(self.new.rule)
 
     def judge(self, shown: Presented) -> Yes | str:
         """A witness among callers whom the old rule does not admit for sure; or why it is not known if there is one."""

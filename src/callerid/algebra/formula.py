@@ -64,23 +64,41 @@ class Choice:
 
 def formula(rule: Rule, place: Place = by_name) -> Choice:
     """The rule, taken apart. `Via` distributes over its alternatives, because one service carries a call."""
-    return Choice(_options(rule, place, tenant_named=False))
+    return Choice(_Reader(place).options(rule, tenant_named=False))
 
 
-def _options(rule: Rule, place: Place, *, tenant_named: bool) -> tuple[Option, ...]:
-    """The alternatives of a rule; ``tenant_named`` is passed down as `AllOf` passes it, and `Separate` does not."""
-    if type(rule) is AnyOf:
-        parts = (_options(part, place, tenant_named=tenant_named) for part in rule.rules)
-        return tuple(dict.fromkeys(chain.from_iterable(parts)))
-    if type(rule) is AllOf or type(rule) is Separate:
-        named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
-        return _joined([_options(part, place, tenant_named=named) for part in rule.rules])
-    if type(rule) is Via:
-        return _carried(_options(rule.rule, place, tenant_named=False))
-    if type(rule) is Nobody:
-        return ()
-    term = leaf_term(rule, place, tenant_named=tenant_named)
-    return (Option(term, (), is_code(rule) or is_unknown(rule)),)
+class _Reader:
+    """Takes a rule apart; of the leaves that are equal one is read."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._read: dict[tuple[Rule, bool], tuple[Option, ...]] = {}
+
+    def options(self, rule: Rule, *, tenant_named: bool) -> tuple[Option, ...]:
+        """The alternatives of a rule; ``tenant_named`` is passed down as `AllOf` passes it, and `Separate` does not."""
+        if type(rule) is AnyOf:
+            parts = (self.options(part, tenant_named=tenant_named) for part in rule.rules)
+            return tuple(dict.fromkeys(chain.from_iterable(parts)))
+        if type(rule) is AllOf or type(rule) is Separate:
+            named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
+            return _joined([self.options(part, tenant_named=named) for part in rule.rules])
+        if type(rule) is Via:
+            return _carried(self.options(rule.rule, tenant_named=False))
+        if type(rule) is Nobody:
+            return ()
+        return self._of_leaf(rule, tenant_named=tenant_named)
+
+    def _of_leaf(self, leaf: Rule, *, tenant_named: bool) -> tuple[Option, ...]:
+        if is_unknown(leaf) or is_code(leaf):
+            # Code need not be the same where it says that it is equal.
+            return (Option(leaf_term(leaf, self._place, tenant_named=tenant_named), (), asks_code=True),)
+        key = leaf, tenant_named
+        if key not in self._read:
+            self._read[key] = (Option(leaf_term(leaf, self._place, tenant_named=tenant_named)),)
+        return self._read[key]
+
+
+_NONE = frozenset[Trait]()
 
 
 def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
@@ -88,8 +106,8 @@ def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
         return ()
     single = [part[0] for part in parts if len(part) == 1]
     term = Term(
-        frozenset[Trait]().union(*(option.term.caller for option in single)),
-        frozenset[Trait]().union(*(option.term.carrier for option in single)),
+        _NONE.union(*[option.term.caller for option in single]),
+        _NONE.union(*[option.term.carrier for option in single if option.term.carrier]),
     )
     choices = [choice for option in single for choice in option.choices]
     choices += (Choice(part) for part in parts if len(part) > 1)

@@ -18,7 +18,7 @@ from callerid.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, 
 __all__ = ["MOST_STEPS", "Kind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
 
 
-MOST_STEPS = 1_000_000
+MOST_STEPS = 500_000
 """So many choices are tried in one search; then it is given up."""
 
 

@@ -215,21 +215,20 @@ def is_code(rule: Rule) -> TypeGuard[Where | Sealed]:
     return type(rule) in (Where, Sealed)
 
 
-def _traits(leaf: Rule, *, tenant_named: bool) -> Iterator[Trait]:
-    if type(leaf) is Public:
-        return
-    if leaf.family is not None:
-        yield family(leaf.family)
+def _traits(leaf: Rule, *, tenant_named: bool) -> list[Trait]:
+    kind = type(leaf)
+    if kind is Public:
+        return []
+    traits = [] if leaf.family is None else [family(leaf.family)]
+    if kind in _READERS:
+        traits += (SOMEBODY, *_READERS[kind](leaf))
+        if kind is EmailDomain and not tenant_named:
+            traits.append(Trait("tenant", None))
+        return traits
     if not needs_no_caller(leaf):
-        yield SOMEBODY
-    if is_unknown(leaf):
-        yield Trait("unknown", fingerprint(leaf) or leaf)
-    elif is_code(leaf):
-        yield Trait("where", fingerprint(leaf) or leaf)
-    else:
-        yield from _READERS[type(leaf)](leaf)
-        if type(leaf) is EmailDomain and not tenant_named:
-            yield Trait("tenant", None)
+        traits.append(SOMEBODY)
+    traits.append(Trait("unknown" if is_unknown(leaf) else "where", fingerprint(leaf) or leaf))
+    return traits
 
 
 def _placed(trait: Trait, place: Place) -> Trait:
@@ -244,12 +243,14 @@ def _account(account: str | PathParam) -> Trait:
 _WORKSPACE, _NO_WORKSPACE = Trait("of a Workspace", True), Trait("of a Workspace", False)
 
 
-def _user(leaf: User) -> Iterator[Trait]:
-    yield PERSON
-    yield _account(leaf.account)
-    if is_email(leaf.account) and leaf.hosted:
-        # A Workspace has addresses of other domains than the one it is named by, too.
-        yield _NO_WORKSPACE if domain_of(leaf.account) in CONSUMER_DOMAINS else _WORKSPACE
+def _user(leaf: User) -> Iterable[Trait]:
+    account = leaf.account
+    if not is_email(account):
+        return PERSON, Trait("subject", account)
+    if not leaf.hosted:
+        return PERSON, Trait("email", account)
+    # A Workspace has addresses of other domains than the one it is named by, too.
+    return PERSON, Trait("email", account), _NO_WORKSPACE if domain_of(account) in CONSUMER_DOMAINS else _WORKSPACE
 
 
 def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:

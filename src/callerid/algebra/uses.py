@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, islice
 
-from callerid.algebra.access import MOST_TERMS, No, admits_anybody, compare
+from callerid.algebra.access import No, admits_anybody, compare, too_long
 from callerid.algebra.formula import Choice, Clause, Rest, clauses, formula
 from callerid.algebra.possible import alternatives, every_leaf, why_nobody
 from callerid.algebra.search import Kind, TooManySteps, distinct, kinds, presented
 from callerid.algebra.separate import Separate
 from callerid.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.algebra.traits import Term, count
+from callerid.algebra.traits import Term
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, EmailDomain, Nobody, Rule
@@ -58,7 +58,7 @@ def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
     A `Where` and a rule of the application's own are taken to admit somebody, and so is a rule with more alternatives
     than can be looked into.
     """
-    if count(rule) > MOST_TERMS:
+    if too_long(rule):
         return False
     side = Side(rule, issuers=issuers)
     return not admits_anybody(formula(rule), doors_between(side, side))
@@ -70,7 +70,7 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     Those that ask for most are tried first, and of two that ask for as much the later one. ``issuers`` are the guard's,
     if they are known.
     """
-    if type(rule) is not AnyOf or count(rule) > MOST_TERMS:
+    if type(rule) is not AnyOf or too_long(rule):
         return ()
     members = [formula(part) for part in rule.rules]
     whole = Choice(tuple(option for member in members for option in member.options))
@@ -112,7 +112,7 @@ def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bo
     """
     if rule == default:
         return False
-    if max(count(rule), count(default)) > MOST_TERMS:
+    if too_long(rule) or too_long(default):
         return True
     doors = _doors(rule, () if issuers else (formula(rule).asked, formula(default).asked), issuers)
     return not isinstance(compare(Side(default), Side(rule), doors), No)
