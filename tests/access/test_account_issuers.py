@@ -21,6 +21,7 @@ from callerid import (
     Rule,
     ServiceAccount,
     User,
+    cloud_run,
     google,
     google_chat,
     service_account,
@@ -64,6 +65,12 @@ def test_the_lock_says_what_is_believed_of_an_account() -> None:
     assert "audience 7" in lines[lines.index(f"issuer {CHAT}") :]
 
 
+def test_the_lock_says_that_tokens_without_a_signature_are_believed() -> None:
+    said = "believes tokens without a signature, as Cloud Run's front door passes them on"
+    assert said in locked(access_map(app_of(cloud_run(URL, insist=True))))
+    assert said not in locked(access_map(app_of(google(URL))))
+
+
 BOTH = ServiceAccount(ROBOT) | Domain("example.com")
 
 
@@ -100,6 +107,8 @@ BOTH = ServiceAccount(ROBOT) | Domain("example.com")
         ([service_account(ROBOT, URL)], [service_account(ROBOT, URL, longest_lifetime=600)], AnyGoogleAccount(), ""),
         ([service_account(CHAT, "8")], [google_chat(8)], AnyGoogleAccount(), "cannot tell"),
         ([google_chat(8)], [service_account(CHAT, "8")], AnyGoogleAccount(), "cannot tell"),
+        ([google(URL)], [cloud_run(URL, insist=True)], AnyGoogleAccount(), "cannot tell"),
+        ([cloud_run(URL, insist=True)], [cloud_run(URL, insist=True)], AnyGoogleAccount(), ""),
     ],
 )
 def test_what_a_change_of_them_lets_in(old: list[Issuer], new: list[Issuer], rule: Rule, said: str) -> None:

@@ -1,7 +1,7 @@
 """Frontends (FastAPI 0.139 and newer): files that are served where no route matches."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
@@ -212,6 +212,24 @@ if HAS_FRONTENDS:
 
         monkeypatch.setattr(guard, "judge", swap)
         assert ask(app, "/index.html", "staff").body == b"file index.html"
+
+    def test_a_frontend_of_the_application_that_is_another_once_it_is_judged_is_not_served(
+        files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app, guard = closed()
+        app.frontend("/", directory=files)
+        start(app)
+        judge = guard.judge
+
+        def swap(*args: Any) -> Any:
+            for route in cast("Any", app.router)._low_priority_routes:
+                route.endpoint = object()
+            return judge(*args)
+
+        assert status(app, "/index.html", "staff") == 200
+        monkeypatch.setattr(guard, "judge", swap)
+        reply = ask(app, "/index.html", "staff")
+        assert (reply.status, reply.error) == (404, None)
 
     def test_a_frontends_dependencies_do_not_run_on_a_refusal(files: Path) -> None:
         app, guard = closed(Public())

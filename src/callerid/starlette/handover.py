@@ -45,7 +45,7 @@ def preparation_of(router: Router, serve: Any) -> Prepare | None:
 
 
 def _starlette(_: Router, _route: Any, scope: Scope, found: Scope) -> None:
-    scope.update(found)
+    scope.update(found)  # pragma: no cover - older releases of Starlette
 
 
 def _starlette_with_route(_: Router, route: Any, scope: Scope, found: Scope) -> None:
