@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
-from callerid.algebra import CannotTell, No, Persona, Side, Yes, admits_nobody, new_access
+from callerid.algebra import CannotTell, No, Persona, Side, Verdict, Yes, admits_nobody, new_access
 from callerid.algebra.access import holds
+from callerid.algebra.formula import MOST_CLAUSES
 
 from .worlds import NOW, WORLDS, World, takes, two_sides
 
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.slow
 
 PAIRS = 3_000
 """In each of the seven worlds, in three parts."""
+
+MANY = 120
+"""Pairs of long rules in each world."""
 
 
 def ways(persona: Persona) -> list[Persona]:
@@ -31,6 +35,22 @@ def comes_in(side: Side, persona: Persona) -> bool:
     return any(takes(side, facts.caller, facts.via) and side.rule.admits(facts) for facts in asked)
 
 
+def assert_right(verdict: Verdict, world: World, old: Side, new: Side) -> None:
+    """The verdict is that of asking everybody, and the rules themselves refused its witness and admit it."""
+    gained = world.comes_in(new) & ~world.comes_in(old)
+    if isinstance(verdict, Yes):
+        assert gained, (old, new, verdict)
+        assert comes_in(new, verdict.witness), (old, new, verdict)
+        assert not comes_in(old, verdict.witness), (old, new, verdict)
+    elif isinstance(verdict, No):
+        assert not gained, (old, new)
+    else:
+        assert isinstance(verdict, CannotTell)
+        assert not world.tells_all, (old, new, verdict)
+        assert gained, (old, new, verdict)
+        assert "may be one that the old rule names by" in verdict.reason
+
+
 @pytest.mark.parametrize("part", range(3))
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_new_access_says_what_asking_everybody_says(world: World, part: int) -> None:
@@ -38,20 +58,9 @@ def test_new_access_says_what_asking_everybody_says(world: World, part: int) -> 
     said: Counter[type] = Counter()
     for _ in range(PAIRS // 3):
         old, new = two_sides(random, world)
-        gained = world.comes_in(new) & ~world.comes_in(old)
         verdict = new_access(old, new)
         said[type(verdict)] += 1
-        if isinstance(verdict, Yes):
-            assert gained, (old, new, verdict)
-            assert comes_in(new, verdict.witness), (old, new, verdict)
-            assert not comes_in(old, verdict.witness), (old, new, verdict)
-        elif isinstance(verdict, No):
-            assert not gained, (old, new)
-        else:
-            assert isinstance(verdict, CannotTell)
-            assert not world.tells_all, (old, new, verdict)
-            assert gained, (old, new, verdict)
-            assert "may be one that the old rule names by" in verdict.reason
+        assert_right(verdict, world, old, new)
         number = random.randrange(len(world.everybody))
         facts = world.everybody[number]
         assert (
@@ -61,6 +70,20 @@ def test_new_access_says_what_asking_everybody_says(world: World, part: int) -> 
             assert admits_nobody(new.rule, new.issuers) is (world.comes_in(new) == 0)
     # Both answers are asked for often enough to mean something.
     assert min(said[Yes], said[No]) > PAIRS // 30, said
+
+
+@pytest.mark.parametrize("most_clauses", [MOST_CLAUSES, 1], ids=["split", "in one part"])
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_so_it_is_of_rules_joined_of_many(world: World, most_clauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callerid.algebra.formula.MOST_CLAUSES", most_clauses)
+    random = Random(f"many {world.name}")
+    said: Counter[type] = Counter()
+    for _ in range(MANY):
+        old, new = two_sides(random, world, least=8, most=20)
+        verdict = new_access(old, new)
+        said[type(verdict)] += 1
+        assert_right(verdict, world, old, new)
+    assert min(said[Yes], said[No]) > MANY // 30, said
 
 
 def test_there_are_enough_of_them() -> None:

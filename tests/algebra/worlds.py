@@ -431,10 +431,14 @@ def near(random: Random, rule: Rule, leaves: Iterable[Rule]) -> Rule:
     return random.choice((rule, rule & other, rule | other, other))
 
 
-def two_sides(random: Random, world: World) -> tuple[Side, Side]:
-    """An old and a new side in this world."""
-    old = a_rule(random, world.rules, random.randint(1, 5))
-    new = a_rule(random, world.rules, random.randint(1, 4)) if random.random() < 0.3 else near(random, old, world.rules)
+def two_sides(random: Random, world: World, least: int = 1, most: int = 5) -> tuple[Side, Side]:
+    """An old and a new side in this world, the old one of so many leaves."""
+    old = a_rule(random, world.rules, random.randint(least, most))
+    new = (
+        a_rule(random, world.rules, random.randint(1, most - 1))
+        if random.random() < 0.3
+        else near(random, old, world.rules)
+    )
     if not world.issuers_vary:
         return Side(old, issuers=world.issuers), Side(new, issuers=world.issuers)
     before = Side(old, random.choice(AUDIENCES), random.choice(ISSUERS))
