@@ -32,14 +32,14 @@ __all__ = ["Authenticator", "Waited"]
 
 
 MOST_BYTES: Final = 16_384
-"""The highest limit that ``longest_token`` may set: what reading a token costs grows with its length."""
+"""The highest value of ``longest_token``: the time to read a token grows with its length."""
 
 Waited: TypeAlias = tuple[Wait, ...]
-"""What was waited for already, for one request."""
+"""The waits that are over, for one request."""
 
 
 class Authenticator:
-    """Issuers, keys, a token cache and a clock: who is calling. Whether they may is asked elsewhere.
+    """Verifies who is calling, by issuers, keys, a token cache and a clock. Authorization is not done here.
 
     ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
     ``timer`` monotonic seconds, ``memory`` is the size of the token cache, ``longest_token`` the longest token that is
@@ -133,7 +133,7 @@ class Authenticator:
     # --- keys ---
 
     def warm(self) -> list[Wait]:
-        """Begin to fetch all keys that are not fresh; returns what to wait for."""
+        """Start to fetch all keys that are not fresh; returns the waits."""
         waits = (self.keys.warm(issuer.keys, issuer.algorithm) for issuer in self.issuers)
         return [wait for wait in waits if wait is not None]
 
@@ -157,7 +157,7 @@ class Authenticator:
         return self._cloud_run.watched(sent, lambda: identify(sent, waited))
 
     def _by_any(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
-        """By bearer tokens, and where none speaks for the caller by the first token of another kind."""
+        """The identity by bearer tokens; if none is the caller's, by the first token of another kind."""
         found = self._by_bearer(sent, waited)
         if isinstance(found, Wait) or found.caller is not None:
             return found
@@ -195,7 +195,7 @@ class Authenticator:
         return identity if ignored is None else identity._replace(ignored="; ".join(filter(None, ignored)))
 
     def _by_bare(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
-        """By the first token that is no bearer token."""
+        """The identity by the first token that is not a bearer token."""
         for location in self.trusted.bare:
             text = bare_credential(location, sent.get(location.header, ()))
             if text is not None:
@@ -221,7 +221,7 @@ class Authenticator:
         return cast("Caller", found.via if location.is_intermediary else found.caller)
 
     def check_nonce(self, text: str, nonce: str) -> None:
-        """Whether a token that was verified has this ``nonce``, compared in constant time. Raises `Unauthenticated`."""
+        """Check the ``nonce`` of a verified token, in constant time. Raises `Unauthenticated`."""
         if not isinstance(nonce, str):
             raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
         came = parse(text, self.longest_token).claims.get("nonce")
@@ -232,7 +232,7 @@ class Authenticator:
     def _verified(
         self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None
     ) -> Identity | Wait:
-        """What one token proves. ``missed`` is its fingerprint where it was looked up already, and not found."""
+        """Verify one token. ``missed`` is its fingerprint if the cache was asked for it already, without success."""
         digest = missed
         if digest is None:
             digest = fingerprint(location.name, _usual(text))
@@ -258,7 +258,7 @@ class Authenticator:
         return identity
 
     def _seen(self, digest: Fingerprint) -> Identity | None:
-        """What a cached token proves that would be verified again."""
+        """The identity of a cached token that is still valid: its time, its key and its issuer are checked."""
         cached = self.cache.recent.get(digest) or self.cache.get(digest)
         if cached is None or not cached.keys.serves(cached.key):
             return None
@@ -268,7 +268,7 @@ class Authenticator:
         return cached.identity if in_time and id(cached.issuer) in self.trusted.ids else None
 
     def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
-        """Whether a Google ID token was minted for one of these, or else for the guard. Raises `Unauthenticated`."""
+        """Check the audience of a Google ID token: one of these, or else the guard's. Raises `Unauthenticated`."""
         own = self.trusted.accepted.get(caller.issuer)
         if own is None:
             raise _unknown(self.trusted.accepted, caller.issuer)
@@ -290,7 +290,7 @@ class Authenticator:
         return next(named, candidates[0])
 
     def _misplaced(self, token: Token, location: CredentialLocation, trusted: Iterable[str]) -> Unauthenticated:
-        """The refusal of a token of no issuer that is read there; it names where its own is, if it has one."""
+        """The refusal of a token whose issuer is not read in this location; it names the right one, if there is one."""
         own = (each for each, known in self.trusted.locations.items() if token.issuer in known)
         places = " or ".join(each.name for each in own)
         mend = f"tokens of this issuer are read from {places}, and not from {location.name}" if places else ""
@@ -298,7 +298,7 @@ class Authenticator:
 
 
 _CHANGING: Final = threading.Lock()
-"""Held while issuers change, so that of two changes at once none is lost."""
+"""Held while issuers change, so that no change is lost to a concurrent one."""
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
     os.register_at_fork(before=_CHANGING.acquire, after_in_parent=_CHANGING.release, after_in_child=_CHANGING.release)
@@ -312,15 +312,15 @@ def _issuers(given: tuple[object, ...]) -> list[Issuer]:
 
 
 def _usual(text: str) -> str:
-    """The usual form of a header with this token: what it is cached under, in whatever form it came.
+    """The usual form of a header with this token, whose fingerprint is its cache key, however it was sent.
 
-    So a token has one place in the cache, and its usual form is found before the header is taken apart.
+    So a token has one cache entry, and for a header in the usual form it is found before the header is parsed.
     """
     return f"Bearer {text}"
 
 
 def _for(keys: CachedKeySet, waited: Waited) -> Wait | None:
-    """What was waited for to get these keys."""
+    """The wait that is over for these keys, if there was one."""
     return next((wait for wait in waited if wait.keys is keys), None)
 
 
@@ -344,7 +344,7 @@ _KINDS: Final = {
     "https://securetoken.google.com/": "a Firebase ID token",
     "https://cloud.google.com/iap": "an IAP assertion, which is not an ID token",
 }
-"""What tokens are, by how their ``iss`` begins."""
+"""Descriptions of well-known tokens, by the beginning of their ``iss``."""
 
 _CUSTOM_TOKEN_AUDIENCE: Final = (
     "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105

@@ -1,4 +1,4 @@
-"""What is judged of a token's claims, whoever its issuer is: algorithm, subject, times and audience. Pure."""
+"""Checks that apply to the tokens of every issuer: algorithm, subject, times and audience. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
 
 
 def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> float:
-    """All that can be judged before the signature, so that hopeless tokens cost neither a key nor a fetch.
+    """All checks that need no key, made before the signature's, so that a bad token causes no key fetch.
 
     Returns when the token begins to hold: see `check_time`.
 

@@ -1,4 +1,4 @@
-"""Tokens without a signature, behind Cloud Run's front door: which are believed, and what shows that it stands open.
+"""Tokens whose signature Cloud Run's front door removed: which are accepted, and how an open front door is detected.
 
 The front door of a private service checks the token in ``X-Serverless-Authorization`` if there is one, else the one in
 ``Authorization``, and removes its signature. Source: Cloud Run, "Authenticating service-to-service".
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["PATH", "SUBPROTOCOL", "CloudRun"]
 
 PATH: Final = ":path"
-"""The path of a request among what was sent, named as in HTTP/2 (RFC 9113 section 8.3.1): no header has this name."""
+"""The name of the path among the headers that were sent, as in HTTP/2 (RFC 9113 section 8.3.1)."""
 
 SUBPROTOCOL: Final = ":subprotocol"
-"""Those values of ``Authorization`` that were sent in ``Sec-WebSocket-Protocol`` in fact."""
+"""The name of those values of ``Authorization`` that in fact were sent in ``Sec-WebSocket-Protocol``."""
 
 _LONG_EXPIRED: Final = 600
 """Seconds past ``exp`` after which the front door cannot have let a token in, however slow the way here."""
@@ -42,7 +42,7 @@ _NEVER_LET_IN: Final = {
 }
 
 _PLAUSIBLE: Final = ""
-"""Of what the front door may have let in."""
+"""Says that the front door may have let a credential in."""
 
 
 class CloudRun:
@@ -54,7 +54,7 @@ class CloudRun:
         self._probes = frozenset[str]().union(*(issuer.probes for issuer in issuers))
 
     def read(self, text: str, location: CredentialLocation, sent: Mapping[str, Any]) -> Identity:
-        """What a token without a signature proves, sent in this location of a request. It is never cached.
+        """Read a token without a signature, sent in this location of a request. It is never cached.
 
         Raises `Unauthenticated`, and `FrontDoorOpen` once the front door was seen to stand open.
         """
@@ -74,14 +74,14 @@ class CloudRun:
         return Identity(via=caller) if location.is_intermediary else Identity(caller)
 
     def _check_audience(self, audience: str, location: CredentialLocation) -> None:
-        """Refuse an audience of another issuer, which takes signed tokens. One that nobody takes, a rule may name."""
+        """Refuse an audience of another issuer, which takes signed tokens. A rule may name one that no issuer has."""
         accepted = self._authenticator.trusted.accepted[self._issuers[0].name]
         own = frozenset[str]().union(*(issuer.audiences for issuer in self._issuers))
         if location.is_intermediary or audience in accepted:
             check_audience(audience, own)
 
     def watched(self, sent: Mapping[str, list[str]], identify: Callable[[], Identity | Wait]) -> Identity | Wait:
-        """What ``identify`` gives or raises; and a look at what came, where the front door may stand open."""
+        """Return or raise what ``identify`` does; if no caller was identified, check for an open front door."""
         try:
             identity = identify()
         except Refusal:
@@ -97,8 +97,8 @@ class CloudRun:
         if any(path in self._probes for path in sent.get(PATH, ())):
             return
         checked, own = (self._seen(location, sent) for location in (SERVERLESS_AUTHORIZATION, AUTHORIZATION))
-        # Where it is not certain which of the two was checked, both must be what the front door lets in nobody with: a
-        # caller with a right token in one of them must not be able to spoil it for all others.
+        # Where it is not certain which of the two the front door checked, it would have to refuse both: a caller with a
+        # valid token in one of them must not be able to cause 503 for all others.
         seen = own if checked is None else checked
         if _PLAUSIBLE in (checked, own) and seen not in _CERTAIN:
             return
@@ -106,7 +106,7 @@ class CloudRun:
             issuer.front_door.found_open(f"{seen or 'no credential'}")
 
     def _seen(self, location: CredentialLocation, sent: Mapping[str, list[str]]) -> str | None:
-        """What came in a location that the front door lets in nobody with; ``None`` where nothing came at all."""
+        """The credential in a location that a closed front door refuses, in words; ``None`` where there is none."""
         values = sent.get(location.header, [])
         if not location.is_intermediary:
             values = values[: len(values) - len(sent.get(SUBPROTOCOL, ()))]
@@ -142,7 +142,7 @@ class CloudRun:
 
 
 def _check_header(sent: Mapping[str, Any]) -> None:
-    """Raise `Unauthenticated` where the front door did not check what stands for ``Authorization``."""
+    """Raise `Unauthenticated` where the front door did not check the token for ``Authorization``."""
     checked = "X-Serverless-Authorization" if SERVERLESS_AUTHORIZATION.header in sent else ""
     if SUBPROTOCOL in sent:
         checked = checked or "Authorization, and not Sec-WebSocket-Protocol"
@@ -157,4 +157,4 @@ def _check_header(sent: Mapping[str, Any]) -> None:
 _EXPIRED: Final = "a token that expired over ten minutes ago"
 
 _CERTAIN: Final = frozenset({_EXPIRED, *_NEVER_LET_IN.values(), "a token that is not Google's"})
-"""What is a token, read as such by any front door, and one that it refuses."""
+"""Credentials that every closed front door recognises as a token and refuses."""

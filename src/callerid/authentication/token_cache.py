@@ -1,8 +1,8 @@
 """The token cache: a token verified before costs a look-up, not a signature check.
 
 It holds what a signature check proved and nothing that is judged anew on every request: no rule's answer, no audience
-of a route, no refusal. An entry is worth nothing once its token has expired or its key has left the key set; whoever
-looks it up checks both.
+of a route, no refusal. An entry is invalid once its token has expired or its key has left the key set; the caller of
+`TokenCache.get` checks both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PROBATION_SHARE: Final = 5
 """One fifth of the cache is for tokens seen once."""
 
 
-@dataclass(slots=True, eq=False)  # not frozen: such a one takes three times as long to make
+@dataclass(slots=True, eq=False)  # not frozen: a frozen one is three times as slow to make
 class CachedToken:
     """A verified token: its issuer, the key that verified it, the key set the key is of, and what the token proves."""
 
@@ -39,9 +39,9 @@ class CachedToken:
     key: Key
     identity: Identity
     begins_at: float
-    """When the token begins to hold, in seconds since the epoch."""
+    """When the token becomes valid, in seconds since the epoch."""
     expires_at: float
-    """When it ends to hold, in seconds since the epoch."""
+    """When it expires, in seconds since the epoch."""
 
 
 Fingerprint: TypeAlias = tuple[str, bytes]
@@ -84,7 +84,7 @@ class TokenCache:
     def get(self, key: Fingerprint) -> CachedToken | None:
         """The cached token, or ``None``."""
         if key not in self._probation and key not in self._protected:
-            return None  # most tokens are new here: they do not queue for the lock
+            return None  # a miss does not wait for the lock
         with self._lock:
             found = self._protected.get(key)
             if found is None:

@@ -1,4 +1,4 @@
-"""The issuers that are trusted: one value that never changes, and is replaced as a whole."""
+"""The issuers that are trusted: one immutable value, which is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["Trusted"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trusted:
-    """Issuers, and what a request asks about them. To add or remove one makes another value, in time for one copy."""
+    """The trusted issuers, and look-ups of them. Adding or removing one returns a new value."""
 
     members: Mapping[Issuer, None] = field(default_factory=dict["Issuer", None])
-    """The issuers, in order: a mapping, so that those known are found without comparing each."""
+    """The issuers, in order. A mapping serves as an ordered set with fast look-up."""
     locations: Mapping[CredentialLocation, Mapping[str, tuple[Issuer, ...]]] = field(
         default_factory=dict["CredentialLocation", Mapping[str, tuple[Issuer, ...]]]
     )
-    """Where credentials sit, and whose they are by each accepted ``iss``."""
+    """The credential locations, each with the issuers that are read there by accepted ``iss``."""
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """By the issuers' names, the audiences that they accept."""
     ids: frozenset[int] = frozenset()
-    """The identities of the members: an issuer takes long to hash, and a remembered token holds its own."""
+    """The id() of each member, since issuers are slow to hash. A cached token holds a reference to its issuer."""
     bearer: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of bearer tokens."""
     bare: tuple[CredentialLocation, ...] = field(init=False)
-    """The other locations, headers before cookies: the first with a token counts, where no bearer token does."""
+    """The other locations, headers before cookies: the first with a token counts, if no bearer token was sent."""
     unnamed: frozenset[str] = field(init=False)
     """The names of the issuers of whose tokens an audience beside a rule says nothing."""
     projects: Mapping[str, Issuer] = field(init=False)

@@ -1,4 +1,4 @@
-"""Who waits for keys: a thread or a task. An attempt that returns a `Wait` is made again once that is over."""
+"""Waiting for keys, in a thread or a task. An attempt that returns a `Wait` is repeated once that is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Attempt", "resolve", "resolve_async"]
 
 T = TypeVar("T")
 Attempt: TypeAlias = Callable[[Waited], T | Wait]
-"""Gives a result or a `Wait`; it is called with all that was waited for so far, and never asks for the same again."""
+"""Returns a result or a `Wait`; it is called with all waits that are over, and never returns one of them again."""
 
 
 def resolve(attempt: Attempt[T]) -> T:

@@ -1,4 +1,4 @@
-"""Judging what came outside a request's headers: a token in a message, or a caller already in hand."""
+"""Judging a token that came outside a request's headers, or a caller who was verified before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKEN: Final = "(token)"  # noqa: S105 - where a token was judged, for the log
 
 
 class _TokenJudge:
-    """A guard that was handed one token: it reads that, whatever headers were sent."""
+    """Stands in for a guard, with one token as the credential in place of headers."""
 
     def __init__(self, guard: Any, read: Callable[[Waited], Caller | Wait]) -> None:
         self._guard, self._read = guard, read
@@ -42,7 +42,7 @@ class _TokenJudge:
 class TokenRequest:
     """A token that came outside headers, and what is required of its caller.
 
-    ``read`` gives the caller whom the token names, ``path`` are values for `PathParam`, ``where`` is the place for the
+    ``read`` returns the caller of the token, ``path`` are values for `PathParam`, ``where`` is the place for the
     log. Raises `ConfigurationError` for a requirement that could hold without a caller, and for a path parameter that
     is not given.
     """

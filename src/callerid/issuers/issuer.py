@@ -148,9 +148,10 @@ class Issuer(ABC):
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """The caller whom verified claims name: only what this issuer vouches for.
 
-        Called after the signature, the times and a fixed audience were checked: ``sub`` and ``aud`` are text, ``iat``
-        and ``exp`` numbers. The caller's ``issuer`` is ``name``, its ``audience`` and times are the token's. Read other
-        claims with the functions of `callerid.issuers.claims`, which raise `Unauthenticated` for the wrong type.
+        Called after the signature, the times and a fixed audience were checked: ``sub`` (if required) and ``aud`` are
+        text, ``iat`` and ``exp`` numbers. The caller's ``issuer`` is ``name``, its ``audience`` and times are the
+        token's. Read other claims with the functions of `callerid.issuers.claims`, which raise `Unauthenticated` for
+        the wrong type.
         """
 
     @property
