@@ -205,7 +205,7 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
     keys = {
         which: KeyDocument(document) for which, document in json.loads(os.environ.get(KEYS) or public_keys()).items()
     }
-    ours = google(URL, CLIENT, keys=keys["google"])
+    ours = google(URL, CLIENT, gcloud=True, keys=keys["google"])
     usual = (
         ours,
         firebase(PROJECT, keys=keys["firebase"]),
@@ -231,7 +231,9 @@ def guard_of(kind: type[G], setting: str) -> G:
     if setting != "dark":
         return kind(*_issuers(setting), **options)
     # No time passes between attempts, so that Retry-After is always the same.
-    return kind(google(URL, CLIENT, keys=_NOBODY_LISTENS), *_issuers("usual")[1:], timer=lambda: 0.0, **options)
+    return kind(
+        google(URL, CLIENT, gcloud=True, keys=_NOBODY_LISTENS), *_issuers("usual")[1:], timer=lambda: 0.0, **options
+    )
 
 
 def allowed(guard: Any, place: Place) -> Any:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
+from callerid.issuers import GCLOUD_CLIENT
 from callerid.testing import COMPUTE_ENGINE
 from callerid.testing.compact import header_and_claims
+from callerid.testing.mint import PERSON_AUDIENCE
 
 from .application import ACCOUNT_ID, CARRIER, PROJECT_NUMBER, ROBOT, TASKS, issuer
 
@@ -56,6 +58,17 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "robot in domain": lambda: _ROBOT(claims={"hd": "example.com"}, hostile=True),
     "carrier": lambda: issuer.service_account(CARRIER),
     "carrier for tasks": lambda: issuer.service_account(CARRIER, audience=TASKS),
+    # developers, by gcloud auth print-identity-token, and what else has its audience
+    "developer": lambda: _PERSON("ada@example.com", audience=GCLOUD_CLIENT),
+    "developer of another": lambda: _PERSON("eve@other.com", audience=GCLOUD_CLIENT),
+    "developer without mail": lambda: issuer.person(None, subject="1" * 21, audience=GCLOUD_CLIENT),
+    "developer unverified": lambda: issuer.person("ada@gmail.com", audience=GCLOUD_CLIENT, email_verified=False),
+    "developer by another client": lambda: _PERSON("ada@example.com", audience=GCLOUD_CLIENT, azp=PERSON_AUDIENCE),
+    "robot by gcloud": lambda: _ROBOT(audience=GCLOUD_CLIENT),
+    "foreign robot by gcloud": lambda: issuer.service_account(
+        "a@evil-corp.iam.gserviceaccount.com", audience=GCLOUD_CLIENT
+    ),
+    "robot by gcloud, without mail": lambda: _ROBOT(audience=GCLOUD_CLIENT, include_email=False),
     # service accounts by tokens of their own
     "signer": lambda: issuer.self_signed(ROBOT),
     "signer for tasks": lambda: issuer.self_signed(ROBOT, audience=TASKS),

@@ -251,3 +251,34 @@ def test_a_rule_may_name_an_audience_of_the_service_for_a_stripped_token(guard: 
     assert isinstance(identity, Identity)
     assert guard.judge(guard.requirement(AnyGoogleAccount(), audience=tasks), identity, {}) is identity.caller
     assert ask(guard, carrier=token) == "401 wrong_audience"
+
+
+GCLOUD = "32555940559.apps.googleusercontent.com"
+
+
+def test_developers_tokens_of_gcloud_are_believed_of_people_alone() -> None:
+    guard = Guard(ISSUER.cloud_run(URL, gcloud=True), clock=lambda: NOW)
+    developer = ISSUER.workspace_person("ada@example.com", audience=GCLOUD)
+    robot = ISSUER.service_account("robot@evil-corp.iam.gserviceaccount.com", audience=GCLOUD)
+    for token in (developer, stripped(developer)):
+        assert ask(guard, own=token) == ADA_ALONE
+    # The front door may have let in all of these, so none shows that it stands open.
+    for token in (robot, ISSUER.altered(developer, email_verified=False), ISSUER.altered(developer, azp="1")):
+        assert ask(guard, own=token) == ask(guard, own=stripped(token)) == "401 wrong_audience"
+        assert ask(guard, carrier=token) == ask(guard, carrier=stripped(token)) == "401 wrong_audience"
+    assert ask(guard, own=stripped(developer)) == ADA_ALONE
+    assert ask(Guard(ISSUER.cloud_run(URL), clock=lambda: NOW), own=stripped(developer)) == "401 wrong_audience"
+
+
+def test_a_token_that_an_account_signed_itself_was_not_let_in_by_the_front_door() -> None:
+    account = "robot@shop-prod.iam.gserviceaccount.com"
+
+    def made() -> Guard:
+        return Guard(ISSUER.cloud_run(URL, CLIENT), ISSUER.service_account_issuer(account, URL), clock=lambda: NOW)
+
+    own = ISSUER.self_signed(account, audience=URL)
+    carried, alone = made(), made()
+    assert ask(carried, own=own, carrier=ROBOT) == f"serviceAccount:{account} via serviceAccount:{account}"
+    assert not is_open(carried)
+    assert ask(alone, own=own) == f"serviceAccount:{account} via None"
+    assert is_open(alone)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from callerid.algebra.traits import (
+    ADDRESSED,
     ANONYMOUS,
     KNOWN,
     PERSON,
@@ -134,7 +135,7 @@ def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
     groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
     for issuer, audience in new.believed(carrier=carrier):
         rivals = taken.get((issuer.name, issuer.kind, audience), [])
-        key = (issuer.name, issuer.kind, issuer.project, _before(issuer, rivals), _known(issuer))
+        key = (issuer.name, issuer.kind, issuer.project, _before(issuer, rivals), _known(issuer, audience))
         groups.setdefault(key, {})[audience] = None
     return tuple(
         Door(name, kind, project, tuple(found), was, known)
@@ -142,11 +143,11 @@ def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
     )
 
 
-def _known(issuer: Issuer) -> Traits:
-    """What is true of all callers that an issuer vouches for, beside its family and project."""
-    if issuer.account is None:
-        return frozenset()
-    return frozenset({SERVICE, _Trait("email", issuer.account), _Trait("subject", issuer.account)})
+def _known(issuer: Issuer, audience: str) -> Traits:
+    """What is true of all callers with an issuer's tokens for an audience, beside its family and project."""
+    if issuer.account is not None:
+        return frozenset({SERVICE, _Trait("email", issuer.account), _Trait("subject", issuer.account)})
+    return frozenset({PERSON, ADDRESSED}) if audience in issuer.people_only else frozenset()
 
 
 def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:

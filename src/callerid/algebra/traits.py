@@ -49,6 +49,7 @@ from callerid.rules.accounts import CONSUMER_DOMAINS, is_email
 from callerid.rules.text import domain_of
 
 __all__ = [
+    "ADDRESSED",
     "ANONYMOUS",
     "KNOWN",
     "PERSON",
@@ -93,6 +94,7 @@ class Term(NamedTuple):
 SOMEBODY = Trait("known at all", True)
 PERSON = Trait("sort", "person")
 SERVICE = Trait("sort", "service account")
+ADDRESSED = Trait("has an address", True)
 KNOWN = Trait("anonymous", False)
 ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
 

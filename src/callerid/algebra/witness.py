@@ -14,7 +14,7 @@ from typing import Any
 from callerid.algebra.personas import ClaimValue, Persona
 from callerid.algebra.search import Presented
 from callerid.algebra.sides import Before, Door
-from callerid.algebra.traits import SERVICE, Term, Traits
+from callerid.algebra.traits import ADDRESSED, SERVICE, Term, Traits
 from callerid.callers import Kind
 
 __all__ = ["Vocabulary", "least"]
@@ -92,7 +92,7 @@ def _google_facts(said: dict[Any, Any], words: Vocabulary) -> dict[str, Any]:
     if domain is None and said.get("of a Workspace"):
         domain = words.another("domain", _workspaces(str(email)))
     # Who is named by id is known by nothing else: a token need not carry the address.
-    if email is None and (domain is not None or "subject" not in said):
+    if email is None and (domain is not None or "subject" not in said or ADDRESSED.of in said):
         host = "some-project.iam.gserviceaccount.com" if service else domain or "gmail.com"
         email = words.another("email", (f"someone{number or ''}@{host}" for number in count()))
     return {"email": email, "domain": domain, "is_service_account": service}

@@ -8,14 +8,12 @@ from typing import Any, Final
 
 from callerid.authentication.jws import Token
 from callerid.errors import Reason, Unauthenticated
-from callerid.issuers import Issuer
+from callerid.issuers import GCLOUD_CLIENT, Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
 
 __all__ = ["check_audience", "check_claims", "check_time"]
 
 _BEGINNINGS: Final = ("iat", "nbf", "auth_time")
-
-GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
 
 
 def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> float:
@@ -87,5 +85,5 @@ _MINT: Final = (
 )
 _MINT_FOR_GCLOUD: Final = (
     "this is gcloud's own client id: name the audience with gcloud auth print-identity-token --audiences=AUDIENCE "
-    "--impersonate-service-account=ACCOUNT"
+    "--impersonate-service-account=ACCOUNT, or accept people's by google(..., gcloud=True) where rules name no audience"
 )

@@ -13,7 +13,7 @@ from callerid.authentication.bearer import credential
 from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.identity import Identity
 from callerid.authentication.jws import is_stripped, parse, parse_stripped
-from callerid.callers import GOOGLE
+from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
 from callerid.keys import Wait
@@ -89,7 +89,7 @@ class CloudRun:
             raise
         if not isinstance(identity, Wait) and identity.via is None:
             caller = identity.caller
-            if caller is None or caller.kind is not GOOGLE:
+            if caller is None or not self._is_googles(caller):
                 self._watch(sent)
         return identity
 
@@ -132,7 +132,11 @@ class CloudRun:
             self.read(text, SERVERLESS_AUTHORIZATION, {})
             return _PLAUSIBLE
         caller = self._authenticator.read(text, location)
-        return _PLAUSIBLE if isinstance(caller, Wait) or caller.kind is GOOGLE else "a token that is not Google's"
+        return _PLAUSIBLE if isinstance(caller, Wait) or self._is_googles(caller) else "a token that is not Google's"
+
+    def _is_googles(self, caller: Caller) -> bool:
+        """Whether the caller's token is one that the front door checks: an account's own are not."""
+        return caller.issuer == self._issuers[0].name
 
     def _expired(self, text: str) -> str:
         longest = self._authenticator.longest_token

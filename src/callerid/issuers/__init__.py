@@ -17,6 +17,7 @@ from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssu
 from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
     AUTHORIZATION,
+    GCLOUD_CLIENT,
     IAP_ASSERTION,
     SERVERLESS_AUTHORIZATION,
     CredentialLocation,
@@ -32,6 +33,7 @@ __all__ = [
     "CHAT_KEYS",
     "FIREBASE_KEYS",
     "FIREBASE_SESSION_KEYS",
+    "GCLOUD_CLIENT",
     "GOOGLE_KEYS",
     "IAP_ASSERTION",
     "IAP_KEYS",

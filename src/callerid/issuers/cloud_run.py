@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from callerid.errors import ConfigurationError
-from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer
-from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, audience_set
+from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google_audiences
+from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import AnySource, key_source
 
 __all__ = ["CloudRunIssuer", "FrontDoor", "cloud_run"]
@@ -71,7 +71,11 @@ class CloudRunIssuer(GoogleIssuer):
 
 
 def cloud_run(
-    *audiences: str, probes: Iterable[str] = (), insist: bool = False, keys: str | AnySource = GOOGLE_KEYS
+    *audiences: str,
+    probes: Iterable[str] = (),
+    gcloud: bool = False,
+    insist: bool = False,
+    keys: str | AnySource = GOOGLE_KEYS,
 ) -> CloudRunIssuer:
     """Google ID tokens on a *private* Cloud Run service, whose front door may have removed their signature.
 
@@ -86,8 +90,8 @@ def cloud_run(
     token without a signature any more (503), and says so once, as a CRITICAL log record. Name the paths of start-up and
     health checks, which carry no credential, in ``probes``.
 
-    ``audiences`` are the service's URLs and custom audiences. Outside of Cloud Run (``K_SERVICE`` is not set) it raises
-    `ConfigurationError`, unless you ``insist``: nothing checks tokens there.
+    ``audiences`` are the service's URLs and custom audiences; ``gcloud=True`` is as for `google`. Outside of Cloud Run
+    (``K_SERVICE`` is not set) it raises `ConfigurationError`, unless you ``insist``: nothing checks tokens there.
     """
     if not insist and not os.environ.get("K_SERVICE"):
         raise ConfigurationError(
@@ -97,7 +101,7 @@ def cloud_run(
     return CloudRunIssuer(
         name="https://accounts.google.com",
         accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
-        audiences=audience_set(audiences, "cloud_run(...) accepts tokens minted for your own service only"),
+        audiences=google_audiences(audiences, "cloud_run(...) accepts tokens minted for your own service only", gcloud),
         keys=key_source(keys),
         locations=(AUTHORIZATION, SERVERLESS_AUTHORIZATION),
         probes=_paths(probes),

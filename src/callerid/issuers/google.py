@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from callerid.callers import GOOGLE, Caller, ComputeEngine, Kind
-from callerid.issuers.claims import bad_claim, object_claim, profile, text_claim, verified_email
-from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CredentialLocation, Issuer, audience_set
+from callerid.errors import ConfigurationError, Reason, Unauthenticated
+from callerid.issuers.claims import bad_claim, object_claim, profile, shown, text_claim, verified_email
+from callerid.issuers.issuer import (
+    AUTHORIZATION,
+    GCLOUD_CLIENT,
+    SERVERLESS_AUTHORIZATION,
+    CredentialLocation,
+    Issuer,
+    audience_set,
+)
 from callerid.keys import AnySource, key_source
 
-__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google", "is_service_address"]
+__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google", "google_audiences", "is_service_address"]
 
 GOOGLE_KEYS: Final = "https://www.googleapis.com/oauth2/v1/certs"
 
@@ -25,6 +33,11 @@ class GoogleIssuer(Issuer):
     fixed_audience: ClassVar[bool] = False
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION, SERVERLESS_AUTHORIZATION)
 
+    @property
+    def people_only(self) -> frozenset[str]:
+        """The client id of gcloud, where it is accepted: by default, any project's service accounts get it, too."""
+        return self.audiences & {GCLOUD_CLIENT}
+
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """A person or a service account; e-mail if verified, ``hd`` as domain for people."""
         subject, authorized_party = claims["sub"], text_claim(claims, "azp")
@@ -33,6 +46,8 @@ class GoogleIssuer(Issuer):
         email, domain = verified_email(claims), text_claim(claims, "hd")
         # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
         is_service = is_service_address(email) or is_service_address(authorized_party) or authorized_party == subject
+        if claims["aud"] in self.people_only:
+            _check_person(email, authorized_party, is_service=is_service)
         return Caller(
             kind=GOOGLE,
             issuer=self.name,
@@ -49,7 +64,7 @@ class GoogleIssuer(Issuer):
         )
 
 
-def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer:
+def google(*audiences: str, gcloud: bool = False, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer:
     """Google ID tokens (OIDC) of people and service accounts, minted for one of these audiences.
 
     Services mint tokens for the URL they call; people get them for an OAuth client id, which ends in
@@ -57,14 +72,45 @@ def google(*audiences: str, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer
     token chooses it.
 
     Reads ``Authorization`` as the caller and ``X-Serverless-Authorization`` as the service that carried the call.
+    With ``gcloud=True`` developers' tokens of ``gcloud auth print-identity-token`` are accepted, too, wherever no rule
+    names audiences. They all have the audience 32555940559.apps.googleusercontent.com, so whatever server a developer
+    sends one to can use it here until it expires: for services that developers call, and not where much is at stake.
+    They are believed of people only, whom ``azp`` (that client) and a verified address show: service accounts of any
+    project get the same audience by default, and are refused.
+
     ``keys`` is a URL (https, or http on loopback) or a key source. Source: Google Identity, "OpenID Connect".
     """
     return GoogleIssuer(
         name="https://accounts.google.com",
         accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
-        audiences=audience_set(audiences, "google(...) accepts tokens minted for your own audiences only"),
+        audiences=google_audiences(audiences, "google(...) accepts tokens minted for your own audiences only", gcloud),
         keys=key_source(keys),
         locations=GoogleIssuer.usual_locations,
+    )
+
+
+def google_audiences(audiences: tuple[object, ...], why: str, gcloud: object) -> frozenset[str]:
+    """The audiences as a set, with gcloud's if it is accepted. Raises `ConfigurationError`; see `audience_set`."""
+    if type(gcloud) is not bool:
+        raise ConfigurationError(f"gcloud is True or False, not {gcloud!r}")
+    named = audience_set(audiences, why)
+    return named | {GCLOUD_CLIENT} if gcloud else named
+
+
+def _check_person(email: str | None, authorized_party: str | None, *, is_service: bool) -> None:
+    """Refuse a token for gcloud's audience that gcloud did not mint for a person with a verified address."""
+    if is_service:
+        got = "one of a service account, whose default it is in any project"
+    elif authorized_party != GCLOUD_CLIENT:
+        got = f"one for another client, azp {shown(authorized_party)}"
+    elif email is None:
+        got = "one without a verified e-mail address"
+    else:
+        return
+    raise Unauthenticated(
+        Reason.WRONG_AUDIENCE,
+        f"expected a person's token of gcloud, got {got}",
+        mend="name the audience: gcloud auth print-identity-token --audiences=AUDIENCE",
     )
 
 

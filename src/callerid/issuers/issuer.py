@@ -18,6 +18,7 @@ from callerid.keys import Algorithm, AnySource
 
 __all__ = [
     "AUTHORIZATION",
+    "GCLOUD_CLIENT",
     "IAP_ASSERTION",
     "SERVERLESS_AUTHORIZATION",
     "CredentialLocation",
@@ -25,6 +26,9 @@ __all__ = [
     "audience_set",
     "cookie_location",
 ]
+
+GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
+"""The OAuth client id of gcloud: the audience of whatever ``gcloud auth print-identity-token`` mints by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,11 @@ class Issuer(ABC):
         return None
 
     @property
+    def people_only(self) -> frozenset[str]:
+        """The audiences for which it believes people with a verified address, and nobody else."""
+        return frozenset()
+
+    @property
     def settings(self) -> Mapping[str, frozenset[str]]:
         """What else than keys, algorithm and locations decides which of its tokens are believed, as the lock has it."""
         return {"audience": self.audiences}
@@ -175,6 +184,11 @@ def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
 def _audience(audience: object, why: str) -> str:
     if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
         raise ConfigurationError(f"{why}: {audience!r} is not an audience: write each as a string{asking(audience)}")
+    if audience == GCLOUD_CLIENT:
+        raise ConfigurationError(
+            f"{why}: {audience!r} is gcloud's own client id, for which everybody's gcloud mints tokens: "
+            "google(..., gcloud=True) accepts those of people, where no rule names audiences"
+        )
     if not set("*{}").isdisjoint(audience):
         raise ConfigurationError(
             f"{why}, and audiences are literal: {audience!r} is not a pattern: write out each audience that tokens have"

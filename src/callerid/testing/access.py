@@ -235,7 +235,8 @@ class Rehearsal:
         those = [issuer for issuer in self._issuers() if issuer.kind is kind and issuer.account == account]
         if kind is Kind.FIREBASE:
             return sorted({str(issuer.project) for issuer in those})
-        return sorted({each for issuer in those if not issuer.ignores_named_audience for each in issuer.audiences})
+        named = (issuer.audiences - issuer.people_only for issuer in those if not issuer.ignores_named_audience)
+        return sorted(frozenset[str]().union(*named))
 
     def _issuers(self) -> list[Issuer]:
         return [issuer for guard in self.map.guards for issuer in guard.issuers]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from callerid.authentication.jws import parse
 from callerid.callers import Caller, FirebaseFacts
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer, firebase, google
+from callerid.issuers import GCLOUD_CLIENT, Issuer, firebase, google
 from callerid.testing.claims import is_client_id
 from callerid.testing.compact import Part, compact
 from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
@@ -42,7 +42,7 @@ def google_person(
         token = _PENCIL.workspace_person(
             email, domain=domain, audience=chosen, subject=subject, email_verified=email_verified
         )
-    return _marked(_caller(token, google(chosen)), audience)
+    return _marked(_caller(token, _google(chosen)), audience)
 
 
 def service_account(
@@ -62,7 +62,7 @@ def service_account(
     token = _PENCIL.service_account(
         email, audience=chosen, subject=subject, include_email=include_email, compute_engine=compute_engine
     )
-    return _marked(_caller(token, google(chosen)), audience)
+    return _marked(_caller(token, _google(chosen)), audience)
 
 
 def firebase_user(  # noqa: PLR0913 - one parameter a fact
@@ -97,6 +97,10 @@ def firebase_user(  # noqa: PLR0913 - one parameter a fact
         claims=claims,
     )
     return _marked(_caller(token, firebase(chosen)), project)
+
+
+def _google(audience: str) -> Issuer:
+    return google(PERSON_AUDIENCE, gcloud=True) if audience == GCLOUD_CLIENT else google(audience)
 
 
 class _Pencil(Mint):
@@ -140,7 +144,7 @@ def fitted(caller: Caller, guard: GuardCore) -> Caller:
 
 
 def _of_google(caller: Caller, issuers: list[Issuer]) -> Caller:
-    accepted = sorted({audience for issuer in issuers for audience in issuer.audiences})
+    accepted = sorted({audience for issuer in issuers for audience in issuer.audiences - issuer.people_only})
     if not accepted or (caller.issuer == issuers[0].name and caller.audience in accepted):
         return caller
     # People get tokens for an OAuth client id, services for a URL.

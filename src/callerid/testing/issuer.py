@@ -109,14 +109,14 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         """Where the signer's X.509 certificates are served."""
         return self.url + pem_path(which)
 
-    def google(self, *audiences: str) -> Issuer:
+    def google(self, *audiences: str, gcloud: bool = False) -> Issuer:
         """``callerid.google(*audiences)``, with the keys of this issuer.
 
         The keys come over HTTP if it serves; else they are those of this moment, and `rotate` is not noticed.
         """
         from callerid.issuers import google  # noqa: PLC0415 - minting must not depend on it
 
-        return google(*audiences, keys=self.keys_of("google"))
+        return google(*audiences, gcloud=gcloud, keys=self.keys_of("google"))
 
     def firebase(self, project: str) -> Issuer:
         """``callerid.firebase(project)``, with the keys of this issuer, from where `google` has them."""
@@ -124,11 +124,11 @@ class LocalIssuer(HostileMint, KeyEndpoints):
 
         return firebase(project, keys=self.keys_of("firebase"))
 
-    def cloud_run(self, *audiences: str, probes: Iterable[str] = ()) -> Issuer:
+    def cloud_run(self, *audiences: str, probes: Iterable[str] = (), gcloud: bool = False) -> Issuer:
         """``callerid.cloud_run(*audiences)``, with the keys of this issuer and a front door of its own."""
         from callerid.issuers import cloud_run  # noqa: PLC0415 - minting must not depend on it
 
-        issuer = cloud_run(*audiences, probes=probes, insist=True)
+        issuer = cloud_run(*audiences, probes=probes, gcloud=gcloud, insist=True)
         return issuer.with_keys(self.google(*audiences).keys)
 
     def service_account_issuer(self, email: str, *audiences: str, longest_lifetime: int = 3600) -> Issuer:
