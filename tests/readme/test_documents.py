@@ -40,3 +40,14 @@ def test_the_changelog_has_the_current_version_below_what_is_unreleased() -> Non
     assert headings[:2] == ["Unreleased", callerid.__version__]
     versions = [tuple(map(int, version.split("."))) for version in headings[1:]]
     assert versions == sorted(set(versions), reverse=True)
+
+
+def test_the_blocks_about_credentials_run_and_name_what_is_there() -> None:
+    text = text_of("docs/credentials.md")
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/credentials.md", "exec", dont_inherit=True), {"__name__": "credentials"})
+    table = "".join(line for line in text.splitlines() if line.startswith("| ") and "---" not in line)
+    named = set(re.findall(r"`(?:Via\()?([A-Za-z_]+)(?=\(|`)", table)) - {"Authorization", "X", "gcloud"}
+    assert sorted(name for name in named if not hasattr(callerid, name)) == []
