@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import anyio
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
@@ -73,6 +74,45 @@ if HAS_FRONTENDS:
             new_guard().protect(app, default=STAFF & Where("adds a route", add))
             assert ask(app, "/secret.html", "staff").body == b"file secret.html", kind
             assert ask(app, "/secret.html", "staff").body == b'"added"', kind
+
+    def test_two_dispatches_of_one_scope_at_once_serve_the_files_they_were_judged_for(files: Path) -> None:
+        """Below an included router the copies of a scope share a dictionary, in which FastAPI keeps a file's path."""
+        bodies = {"index.html": b"", "secret.html": b""}
+        arrived: list[None] = []
+        both = anyio.Event()
+
+        async def together() -> None:
+            arrived.append(None)
+            if len(arrived) == len(bodies):
+                both.set()
+            await both.wait()
+
+        class AtOnce:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def one(self, scope: Any, receive: Any, name: str) -> None:
+                async def send(message: Any) -> None:
+                    bodies[name] += message.get("body", b"")
+
+                await self.app({**scope, "path": f"/included/sub/{name}"}, receive, send)
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                async with anyio.create_task_group() as tasks:
+                    for name in bodies:
+                        tasks.start_soon(self.one, scope, receive, name)
+                await PlainTextResponse("done")(scope, receive, send)
+
+        sub = FastAPI(openapi_url=None, dependencies=[Depends(together)])
+        sub.add_middleware(AtOnce)
+        sub.router.frontend("/", directory=files)
+        included = APIRouter()
+        included.mount("/sub", sub)
+        app = FastAPI(openapi_url=None)
+        app.include_router(included, prefix="/included")
+        new_guard().protect(app, default=STAFF)
+        assert ask(app, "/included/sub/", "staff").body == b"done"
+        assert bodies == {name: f"file {name}".encode() for name in bodies}
 
     def test_middleware_outside_sees_a_frontend_as_without_a_guard(files: Path) -> None:
         seen: list[Any] = []

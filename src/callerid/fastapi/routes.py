@@ -25,7 +25,7 @@ from callerid.fastapi.comparing import compare_before_endpoint
 from callerid.fastapi.decorator import CallerDependency
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
 from callerid.marks import Mark, marks_on
-from callerid.starlette.handover import still_serves
+from callerid.starlette.handover import separate, still_serves
 from callerid.starlette.redirects import redirected
 from callerid.starlette.routes import FULL, NONE, PARTIAL, Dispatch, RoutePlace, RouteReader, Step
 
@@ -99,6 +99,7 @@ class _Frontend(Step):
         # A context is a copy, which stays as it was judged.
         if self.answer[3] is None and not still_serves(self.route, self.serves):
             return dispatch.router.not_found(scope, receive, send)
+        separate(scope)
         # Of FastAPI's own class, since another may compute its routes.
         router: Any = object.__new__(APIRouter)
         members: dict[str, Any] = {"routes": [], "redirect_slashes": False, _MATCH_FRONTEND: _always(self.answer)}

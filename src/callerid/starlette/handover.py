@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Router
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["Prepare", "preparation_of", "redirect", "serves", "still_serves"]
+__all__ = ["Prepare", "preparation_of", "redirect", "separate", "serves", "still_serves"]
 
 
 def serves(route: Any) -> tuple[Any, Any]:
@@ -61,11 +61,19 @@ def _fastapi(serve: Any) -> Prepare:
     )
 
     def prepare(router: Any, route: Any, scope: Scope, found: Scope) -> None:
+        separate(scope)
         limit(scope, getattr(router, "form_limits", None))
         update(scope, found)
         select(scope=scope, path=getattr(route, "path_format", None), mount=isinstance(route, Mount))
 
     return prepare
+
+
+def separate(scope: Scope) -> None:
+    """Give a scope a dictionary of FastAPI's own: copies of a scope share one, and what serves is read from it."""
+    shared = scope.get("fastapi")
+    if isinstance(shared, dict):
+        scope["fastapi"] = {**shared}
 
 
 def _nothing(*_: Any, **__: Any) -> None:
