@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from callerid import (
     AllOf,
+    AnyGoogleAccount,
     AnyOf,
     Caller,
     Domain,
@@ -32,6 +37,7 @@ from callerid.access.lock import Block, read_lock, rule_in
 from callerid.algebra import Sealed, Separate, fingerprint
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
+from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer
 from tests.access.made import STAFF, new_guard, small
 
@@ -200,3 +206,35 @@ def test_what_is_no_lock_is_told_in_one_line(text: str, said: str) -> None:
 def test_nothing_in_it_is_run(lines: tuple[Any, ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"x\.lock: GET /"):
         rule_in(Block("GET /", lines), "x.lock")
+
+
+def test_of_routes_for_other_methods_the_order_is_kept_only_where_they_ask_other_things() -> None:
+    guard = StarletteGuard(google("https://orders.example.com"))
+    a, seven = Domain("a.com"), User("7")
+    asked = {
+        "GET /0/{x}": a,
+        "POST /{x}/1": seven,
+        "GET /2/{x}": a,
+        "POST /{x}/3": seven,
+        "POST /4/{x}": User("8"),
+        "POST /{x}/5": AnyGoogleAccount() & a,
+    }
+
+    def route(name: str, rule: Rule) -> Route:
+        def answer(request: Request) -> Response:
+            return Response()
+
+        return Route(name.partition(" ")[2], guard.allow(rule)(answer), methods=[name.partition(" ")[0]])
+
+    app = Starlette(routes=[route(name, rule) for name, rule in asked.items()])
+    guard.protect(app, default=Public())
+    blocks = read_lock(locked(access_map(app)), "lock").blocks
+    after = {name: [line for line in blocks[name].lines if line.startswith("after ")] for name in asked}
+    assert after == {
+        "GET /0/{x}": [],
+        "POST /{x}/1": [],
+        "GET /2/{x}": ["after POST /{x}/1"],
+        "POST /{x}/3": [],
+        "POST /4/{x}": ["after POST /{x}/1", "after POST /{x}/3"],
+        "POST /{x}/5": ["after POST /4/{x}"],
+    }

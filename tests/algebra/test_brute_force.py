@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -23,16 +22,9 @@ MANY = 120
 """Pairs of long rules in each world."""
 
 
-def ways(persona: Persona) -> list[Persona]:
-    """All that a persona could send."""
-    silent = Persona(path=persona.path, via=persona.via)
-    return [persona, silent, replace(persona, via=None), replace(silent, via=None)]
-
-
 def comes_in(side: Side, persona: Persona) -> bool:
     """Whether the rule itself admits the persona, by some way of theirs."""
-    asked = (each.facts(NOW) for each in ways(persona))
-    return any(takes(side, facts.caller, facts.via) and side.rule.admits(facts) for facts in asked)
+    return any(takes(side, facts.caller, facts.via) and side.rule.admits(facts) for facts in persona.sent(NOW))
 
 
 def assert_right(verdict: Verdict, world: World, old: Side, new: Side) -> None:

@@ -37,6 +37,7 @@ class Changes:
                 for spot in spots_of(each.stands):
                     self.gone.add(spot.place, (spot, each))
         self._others: dict[str, dict[Asking, None]] = {}
+        self._looking: dict[Asking, bool] = {}
         for name in self._kept:
             for spot in spots_of(before.named[name].stands):
                 self._compare_order(spot)
@@ -92,10 +93,18 @@ class Changes:
             return
         were = tuple(self._before.named[name] for name in names)
         now = tuple(self._now.named[name] for name in names)
-        if _is_interchangeable(*were) and _is_interchangeable(*now):
+        if self._is_interchangeable(*were) and self._is_interchangeable(*now):
             return
         if not self._is_first(first, second):
             self._others.setdefault(names[1], {})[were[0]] = None
+
+    def _is_interchangeable(self, one: Asking, other: Asking) -> bool:
+        """Whether it does not matter which of two routes serves."""
+        if one.policy != other.policy or one.opaque or other.opaque:
+            return False
+        if one not in self._looking:
+            self._looking[one] = _looks_at_path(one)
+        return not self._looking[one]
 
     def _is_first(self, first: Spot, second: Spot) -> bool:
         one, other = (self._now.named[each.stands.name] for each in (first, second))
@@ -134,12 +143,8 @@ def _is_same(was: Asking, now: Asking) -> bool:
     return not now.opaque or was.endpoint == now.endpoint
 
 
-def _is_interchangeable(one: Asking, other: Asking) -> bool:
-    """Whether it does not matter which of two routes serves."""
-    return one.policy == other.policy and not (one.opaque or other.opaque or _looks_at_path(one))
-
-
 def _looks_at_path(asking: Asking) -> bool:
+    """Whether its rule may admit others where the path names others."""
     return any(
         is_foreign(leaf) or isinstance(getattr(leaf, "uid", getattr(leaf, "account", None)), PathParam)
         for leaf in every_leaf(asking.rule)

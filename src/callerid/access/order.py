@@ -21,7 +21,8 @@ from callerid.access.standing import (
     spots_of,
     standing,
 )
-from callerid.algebra import No, Side, new_access, separate
+from callerid.algebra import No, Side, Yes, holds, new_access, separate
+from callerid.rules import Facts, Nobody
 
 __all__ = ["in_order", "named", "partly_served", "placed"]
 
@@ -82,6 +83,9 @@ class _Order:
     after: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
     _near: Index[tuple[Spot, int]] = field(default_factory=Index[tuple[Spot, int]])
     _differ: dict[object, bool] = field(default_factory=dict[object, bool])
+    _sides: dict[int, Side] = field(default_factory=dict[int, Side])
+    _by_text: dict[object, Side] = field(default_factory=dict[object, Side])
+    _first_in: dict[int, tuple[Facts, ...]] = field(default_factory=dict[int, "tuple[Facts, ...]"])
 
     def __post_init__(self) -> None:
         spots = [
@@ -134,11 +138,30 @@ class _Order:
         one_stands, other_stands = (stands for _, _, stands in found)
         if one_stands.mount != other_stands.mount or _is_own_answer(one_stands, other_stands):
             return False
-        sides = tuple(self._asked(row, stands) for _, row, stands in found)
-        key = tuple((repr(side.rule), side.audiences, side.issuers) for side in sides)
+        first, second = self._side(one), self._side(other)
+        if first is second:
+            return False
+        key = id(first), id(second)
         if key not in self._differ:
-            self._differ[key] = key[0] != key[1] and not _are_same(*sides)
+            self._differ[key] = self._refuses_somebody(second, first) or not _are_same(first, second)
         return self._differ[key]
+
+    def _side(self, number: int) -> Side:
+        """What a route's answer to a wrong method asks; the same object where the same is asked."""
+        if number not in self._sides:
+            _, row, stands = self.routes[number]
+            side = self._asked(row, stands)
+            key = (repr(side.rule), side.audiences, side.issuers)
+            self._sides[number] = self._by_text.setdefault(key, side)
+        return self._sides[number]
+
+    def _refuses_somebody(self, side: Side, other: Side) -> bool:
+        """Whether a rule refuses the first whom another one admits: that is soon said of most that differ."""
+        if id(other) not in self._first_in:
+            verdict = new_access(replace(other, rule=Nobody()), other)
+            self._first_in[id(other)] = tuple(verdict.witness.sent()) if isinstance(verdict, Yes) else ()
+        asked = self._first_in[id(other)]
+        return bool(asked) and not any(holds(side.rule, facts, unknown=True) for facts in asked)
 
     def _may_answer(self, found: _Found) -> bool:
         """Whether a route answers a wrong method (405), or OPTIONS."""

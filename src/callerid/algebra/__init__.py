@@ -25,7 +25,7 @@ The staircase inside, each importing only what stands before it::
 All of it is pure.
 """
 
-from callerid.algebra.access import CannotTell, No, Verdict, Yes, new_access
+from callerid.algebra.access import CannotTell, No, Verdict, Yes, holds, new_access
 from callerid.algebra.laws import MOST_ALTERNATIVES, exclude, implies
 from callerid.algebra.opaque import Foreign, Sealed, fingerprint
 from callerid.algebra.personas import Persona
@@ -53,6 +53,7 @@ __all__ = [
     "every_leaf",
     "exclude",
     "fingerprint",
+    "holds",
     "implies",
     "is_code",
     "is_foreign",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
@@ -76,6 +76,13 @@ class Persona:
         caller = self.caller(now)
         via = None if self.via is None else self.via.caller(now)
         return Facts(caller, via, dict(self.path) if path is None else path, now)
+
+    def sent(self, now: float = 0.0) -> Iterator[Facts]:
+        """What a rule is asked about whatever they may send: all that they have, or a part of it."""
+        for each in (self, Persona(path=self.path, via=self.via)):
+            yield each.facts(now)
+            if self.via is not None:
+                yield replace(each, via=None).facts(now)
 
     def __str__(self) -> str:
         details = ", ".join(self._details())
