@@ -112,7 +112,7 @@ def test_a_witness_comes_in_by_what_the_issuer_reads(issuer: Any, rule: Rule, he
     headers = headers_of(verdict.witness, LOCAL)
     assert list(headers) == [header]
     guard = callerid.Guard(issuer)
-    identity = guard.identify({name.lower(): [value] for name, value in headers.items()})
+    identity = guard.identify({":method": ["POST"], **{name.lower(): [value] for name, value in headers.items()}})
     assert guard.judge(guard.requirement(rule), identity, {}) is not None  # type: ignore[arg-type]
 
 

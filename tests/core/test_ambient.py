@@ -337,7 +337,7 @@ def test_an_audience_is_an_error_where_no_google_id_token_is_read() -> None:
 
 
 def test_a_location_is_read_where_an_issuer_reads_it_and_nowhere_else() -> None:
-    proof = {":method", "sec-fetch-site", "origin", "upgrade"}
+    proof = {":path", ":method", "sec-fetch-site", "origin", "upgrade"}
     assert set(GUARD.headers.values()) == {*GUARD.slots, *proof}
     assert GUARD.slots == {"authorization", "x-serverless-authorization", "cookie", "x-goog-iap-jwt-assertion"}
     plain = Guard(google(URL), firebase(PROJECT))
@@ -458,6 +458,9 @@ def test_what_changes_nothing_may_come_from_anywhere_but_a_handshake(method: str
 def test_where_no_method_is_told_a_proof_is_needed() -> None:
     with pytest.raises(CrossSite, match=r"got no Sec-Fetch-Site and Origin 'https://evil\.example'"):
         check_same_origin({"origin": ["https://evil.example"]}, frozenset())
+    with pytest.raises(CrossSite, match="got no Sec-Fetch-Site and no Origin"):
+        check_same_origin({}, frozenset())
+    check_same_origin({"origin": [URL]}, frozenset({URL}))
 
 
 def test_what_a_client_writes_into_an_origin_is_escaped_and_cut() -> None:

@@ -27,7 +27,10 @@ class Exchange(NamedTuple):
 
 
 def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]]:
-    """All values sent in these headers (their names in lower case, as sent and as text), in order; the method, too."""
+    """All values sent in these headers (their names in lower case, as sent and as text), in order.
+
+    Path and method are among them where they are asked for, both or neither.
+    """
     sent: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
         name = headers.get(raw_name.lower())
@@ -36,6 +39,5 @@ def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]
     if _PATH in headers:
         # Whatever a server let through under that name, which no header can have.
         sent[headers[_PATH]] = [scope["path"]]
-    if _METHOD in headers:
         sent[headers[_METHOD]] = [scope["method"] if scope["type"] == "http" else "WEBSOCKET"]
     return sent

@@ -19,7 +19,7 @@ from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, parse
-from callerid.authentication.same_origin import check_same_origin, origins
+from callerid.authentication.same_origin import METHOD, check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
 from callerid.callers import GOOGLE, Caller
@@ -116,12 +116,15 @@ class Authenticator:
         self.headers: Mapping[bytes, str] = trusted.headers
         """The headers that are read, in lower case, as bytes and as text; nothing else of a request is.
 
-        For ambient credentials the request's method is among them, as ``:method``.
+        For ambient credentials, and where `cloud_run` names probes, the request's path and method are among them, as
+        ``:path`` and ``:method``.
         """
         behind = tuple(issuer for issuer in trusted.members if isinstance(issuer, CloudRunIssuer))
         self._cloud_run = CloudRun(self, behind) if behind else None
-        if any(issuer.probes for issuer in behind):
-            self.headers = {**self.headers, PATH.encode(): PATH}
+        if trusted.is_ambient or any(issuer.probes for issuer in behind):
+            self.headers = {**self.headers, PATH.encode(): PATH, METHOD.encode(): METHOD}
+        self._identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait]
+        self._identify = self._by_any if trusted.bare else self._by_bearer
 
     def check_ready(self) -> None:
         """Raise `ConfigurationError` where no issuer is trusted."""
@@ -151,10 +154,9 @@ class Authenticator:
         believed, `CrossSite` for an ambient one in a request of another site's page, `Unavailable` where its key cannot
         be had.
         """
-        identify = self._by_any if self.trusted.bare else self._by_bearer
         if self._cloud_run is None:
-            return identify(sent, waited)
-        return self._cloud_run.watched(sent, lambda: identify(sent, waited))
+            return self._identify(sent, waited)
+        return self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
 
     def _by_any(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         """The identity by bearer tokens; if none is the caller's, by the first token of another kind."""

@@ -51,7 +51,7 @@ def check_same_origin(sent: Mapping[str, list[str]], trusted: frozenset[str]) ->
     """Raise `CrossSite` unless a request is one that another site's page cannot make, or that changes nothing.
 
     ``sent`` has the `METHOD` and the `PROOF_HEADERS`. A request with neither ``Sec-Fetch-Site`` nor ``Origin`` comes
-    from no browser, which would send one of them.
+    from no browser, which would send one of them. Where the method is not told, nothing is taken for granted.
     """
     is_handshake = "websocket" in ",".join(sent.get("upgrade", ())).lower()
     if sent.get(METHOD, [""])[0] in _SAFE and not is_handshake:
@@ -59,7 +59,7 @@ def check_same_origin(sent: Mapping[str, list[str]], trusted: frozenset[str]) ->
     sites, came_from = sent.get("sec-fetch-site", []), sent.get("origin", [])
     if sites in (["same-origin"], ["none"]) or (len(came_from) == 1 and came_from[0] in trusted):
         return
-    if sites or came_from:
+    if sites or came_from or METHOD not in sent:
         site, origin = _words("Sec-Fetch-Site", sites), _words("Origin", came_from)
         raise CrossSite(
             f"expected a request of the application's own pages, got {site} and {origin}",

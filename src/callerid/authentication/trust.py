@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from callerid.authentication.same_origin import METHOD, PROOF_HEADERS
+from callerid.authentication.same_origin import PROOF_HEADERS
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.issuers import CredentialLocation, Issuer
@@ -47,9 +47,14 @@ class Trusted:
         object.__setattr__(self, "unnamed", unnamed)
 
     @property
+    def is_ambient(self) -> bool:
+        """Whether a credential is read that browsers send unasked."""
+        return any(each.is_ambient for each in self.locations)
+
+    @property
     def headers(self) -> Mapping[bytes, str]:
-        """The headers that are read, in lower case, as bytes and as text; with ambient credentials the method, too."""
-        proof = (METHOD, *PROOF_HEADERS) if any(each.is_ambient for each in self.locations) else ()
+        """The headers that are read, in lower case, as bytes and as text."""
+        proof = PROOF_HEADERS if self.is_ambient else ()
         return {name.encode(): name for name in (*(each.header for each in self.locations), *proof)}
 
     def adding(self, issuers: Iterable[Issuer]) -> Self:
