@@ -100,7 +100,8 @@ class FirebaseFacts:
     """What Firebase Authentication (Identity Platform) vouches for.
 
     ``signed_in_at`` is in seconds since the epoch (the ``auth_time`` claim). ``claims`` holds the custom claims set by
-    the project's own server; nothing in it is Google's word.
+    the project's own server; nothing in it is Google's word. ``sign_in_attributes`` is what the SAML provider said of
+    the user when they signed in, and its word alone.
     """
 
     project: str
@@ -111,6 +112,7 @@ class FirebaseFacts:
     signed_in_at: float | None = None
     phone: str | None = None
     claims: Claims = field(default_factory=Claims)
+    sign_in_attributes: Claims = field(default_factory=Claims)
 
     @property
     def anonymous(self) -> bool:
@@ -142,6 +144,9 @@ class Caller:
     there for Firebase users and for nobody else. ``via`` is the service that carried the call, ``app`` the app that an
     App Check token names. ``profile`` is for display alone: it is neither printed nor compared.
 
+    ``authorized_party`` is the OAuth client that asked for a Google ID token, or the service account itself (the
+    ``azp`` claim).
+
     ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
     """
 
@@ -158,6 +163,7 @@ class Caller:
     firebase: FirebaseFacts | None = None
     via: Caller | None = None
     app: str | None = None
+    authorized_party: str | None = None
     has_unverified_email: bool = field(default=False, repr=False, compare=False)
     profile: Profile = field(default=Profile(), repr=False, compare=False)
 

@@ -14,7 +14,9 @@ from callerid import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    AuthorizedParty,
     Caller,
+    CustomClaim,
     Domain,
     EmailDomain,
     FirebaseUser,
@@ -26,6 +28,7 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     Tenant,
     User,
     Via,
@@ -145,6 +148,10 @@ def test_audiences_are_there() -> None:
         AllOf(IssuedBy("https://accounts.google.com"), User("1234") | ServiceAccount("12")),
         FirebaseUser(anonymous=True),
         FirebaseUser("u", project="shop-prod"),
+        Tenant(PathParam("a")) & CustomClaim("org", PathParam("a")),
+        CustomClaim(("roles", "acme"), "admin") | CustomClaim("orgs", contains=PathParam("a")),
+        SignInAttribute("dept", contains="x") & Tenant("t"),
+        AuthorizedParty("1234-abc.apps.googleusercontent.com"),
         Separate(Tenant("t"), EmailDomain("b.com") & Tenant("t")),
         SignedInWithin(60),
         Via(ServiceAccount("a@b.iam.gserviceaccount.com")) & User("a@b.com", hosted=False),
@@ -152,10 +159,10 @@ def test_audiences_are_there() -> None:
 )
 def test_a_rule_comes_back(rule: Rule) -> None:
     guard = new_guard()
-    found = access_map(small({"GET /a": rule}, guard=guard))
-    back, audiences = rule_in(read_lock(locked(found), "x").blocks["GET /a"], "x")
+    found = access_map(small({"GET /{a}": rule}, guard=guard))
+    back, audiences = rule_in(read_lock(locked(found), "x").blocks["GET /{a}"], "x")
     assert audiences is None
-    assert locked(access_map(small({"GET /a": back}))) == locked(found)
+    assert locked(access_map(small({"GET /{a}": back}))) == locked(found)
 
 
 def test_a_path_parameter_and_code_come_back() -> None:
@@ -164,6 +171,10 @@ def test_a_path_parameter_and_code_come_back() -> None:
     where = Where("tall", is_tall)
     rule, _ = rule_in(Block("x", (f"allow Where('tall', {fingerprint(where)!r})",)), "x")
     assert rule == Sealed("tall", str(fingerprint(where)))
+    where = Where("own", lambda caller, path: path["a"] == caller.subject)
+    block = read_lock(locked(access_map(small({"GET /{a}": where}))), "x").blocks["GET /{a}"]
+    rule, _ = rule_in(block, "x")
+    assert rule == Sealed("own", str(fingerprint(where)), reads_path=True)
 
 
 @pytest.mark.parametrize(

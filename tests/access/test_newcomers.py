@@ -15,6 +15,7 @@ import callerid.flask
 from callerid import (
     AnyGoogleAccount,
     AnyOf,
+    AuthorizedParty,
     Caller,
     CustomClaim,
     Domain,
@@ -30,6 +31,8 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
+    Tenant,
     User,
     Where,
     google,
@@ -67,6 +70,9 @@ SAME: list[tuple[Rule, Rule]] = [
     (STAFF | FirebaseUser(), FirebaseUser("ada")),
     (SignedInWithin(60), SignedInWithin(30)),
     (AnyGoogleAccount(), STAFF),
+    (STAFF, STAFF & AuthorizedParty(CLIENT)),
+    (CustomClaim("roles", "a"), CustomClaim("roles", "a") & CustomClaim(("other", "b"), "c")),
+    (FirebaseUser(), SignInAttribute("dept", "x") & Tenant("acme") & FirebaseUser()),
 ]
 NEW: list[tuple[Rule, Rule, str]] = [
     (STAFF, Public(), "anybody without a credential"),
@@ -75,6 +81,19 @@ NEW: list[tuple[Rule, Rule, str]] = [
     (FirebaseUser(), FirebaseUser(anonymous=True), "an anonymous Firebase user"),
     (FirebaseUser() & CustomClaim("role", "boss"), FirebaseUser(), "a Firebase user"),
     (FirebaseUser(PathParam("user_id")), FirebaseUser(), "names somebody else"),
+    (Tenant(PathParam("user_id")), Tenant("acme"), "of the tenant acme, where {user_id} names somebody else"),
+    (CustomClaim("org", "acme"), CustomClaim("org", PathParam("user_id")), "where {user_id} names their org"),
+    (CustomClaim("org", PathParam("user_id")), FirebaseUser(PathParam("user_id")), "where {user_id} names them"),
+    (CustomClaim("orgs", PathParam("user_id")), CustomClaim("orgs", contains=PathParam("user_id")), "their orgs"),
+    (CustomClaim(("roles", "a"), "x"), CustomClaim(("roles", "b"), "x"), "whose claim roles.b is 'x'"),
+    (
+        SignInAttribute("dept", "x"),
+        SignInAttribute("dept", PathParam("user_id")),
+        "attribute dept is 'some-dept'",
+    ),
+    (STAFF & AuthorizedParty(CLIENT), STAFF, "a person of example.com"),
+    (STAFF, STAFF | AuthorizedParty("9-z.apps.googleusercontent.com"), "by the client 9-z.apps.googleusercontent.com"),
+    (STAFF, AuthorizedParty("a@b.iam.gserviceaccount.com"), "by the client a@b.iam.gserviceaccount.com"),
     (STAFF, STAFF | ServiceAccount("queue@shop-prod.iam.gserviceaccount.com"), "the service account queue@"),
 ]
 
@@ -111,6 +130,21 @@ def test_a_removed_route_and_a_renamed_parameter_are_no_access(issuer: LocalIssu
     rule = FirebaseUser(PathParam("user_id"))
     old = app_of(issuer, {"GET /users/{user_id}": rule, "GET /left": Public()})
     assert found_between(old, app_of(issuer, {"GET /users/{uid}": FirebaseUser(PathParam("uid"))})) == []
+
+
+def test_code_that_reads_the_path_is_the_same_only_for_the_same_parameters(issuer: LocalIssuer) -> None:
+    rule = Where("their own", lambda caller, path: path.get("id") in (None, caller.subject))
+    old = app_of(issuer, {"GET /users/{id}": rule})
+    assert found_between(old, app_of(issuer, {"GET /users/{id}": rule})) == []
+    assert found_between(old, app_of(issuer, {"GET /users/{id}": rule & STAFF})) == []
+    (said,) = found_between(old, app_of(issuer, {"GET /users/{uid}": rule}))
+    assert "cannot tell: whom where their own admits, only its code can say" in said
+
+
+def test_a_renamed_parameter_that_names_a_claim_is_no_access(issuer: LocalIssuer) -> None:
+    for make in (lambda name: Tenant(PathParam(name)), lambda name: CustomClaim(("a", "b"), PathParam(name))):
+        old, new = (app_of(issuer, {f"GET /{{{name}}}": make(name)}) for name in ("x", "y"))
+        assert found_between(old, new) == []
 
 
 def test_what_was_under_a_mount_is_compared_with_it(issuer: LocalIssuer) -> None:

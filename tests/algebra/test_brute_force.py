@@ -16,7 +16,7 @@ from .worlds import NOW, WORLDS, World, takes, two_sides
 pytestmark = pytest.mark.slow
 
 PAIRS = 3_000
-"""In each of the seven worlds, in three parts."""
+"""In each of the ten worlds, in three parts."""
 
 MANY = 120
 """Pairs of long rules in each world."""

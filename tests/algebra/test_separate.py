@@ -86,7 +86,8 @@ def test_rules_apart_print_as_rules_that_all_must_hold() -> None:
 
 def test_what_can_hold_only_together_is_an_error_that_says_so() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"judged by itself: EmailDomain refuses .* join the two with & in one place"
+        ConfigurationError,
+        match=r"judged by itself: EmailDomain and SignInAttribute refuse .* join the two with & in one place",
     ):
         check_possible(Separate(OURS, THEIRS), BOTH, "/x")
     with pytest.raises(ConfigurationError, match="exclude each other") as told:

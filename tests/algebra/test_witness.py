@@ -145,6 +145,45 @@ PERSONAS: list[tuple[Persona, str]] = [
 ]
 
 
+PERSONAS += [
+    (
+        Persona(
+            family=Kind.FIREBASE,
+            issuer=f"https://securetoken.google.com/{SHOP}",
+            subject="u1",
+            audience=SHOP,
+            project=SHOP,
+            provider="saml.acme",
+            tenant="t1",
+            signed_in_ago=0,
+            claims=((("roles", "a"), "x"), (("roles", "b"), ("y", "z")), ("org", "acme")),
+            attributes=(("dept", "sales"),),
+            path=(("a", "t1"), ("b", "x"), ("c", "z"), ("d", "sales"), ("e", "else")),
+            incidental=frozenset({"audience", "signed_in_ago", "provider", "project"}),
+        ),
+        (
+            "the Firebase user 'u1' of the tenant t1, whose claim roles.a is 'x', whose claim roles.b is ['y', 'z'], "
+            "whose claim org is 'acme', whose attribute dept is 'sales', where {a} names their tenant, "
+            "where {b} names their roles.a, where {c} names their roles.b, where {d} names their dept, "
+            "where {e} names somebody else"
+        ),
+    ),
+    (
+        Persona(
+            family=Kind.GOOGLE,
+            issuer=GOOGLE,
+            subject="9",
+            audience=URL,
+            email="robot@shop-prod.iam.gserviceaccount.com",
+            is_service_account=True,
+            authorized_party=CLIENT,
+            incidental=frozenset({"audience", "subject"}),
+        ),
+        f"the service account robot@shop-prod.iam.gserviceaccount.com by the client {CLIENT}",
+    ),
+]
+
+
 @pytest.mark.parametrize(("persona", "words"), PERSONAS, ids=[row[1][:40] for row in PERSONAS])
 def test_a_persona_is_told_in_one_line_and_its_tokens_say_the_same(persona: Persona, words: str) -> None:
     assert str(persona) == words

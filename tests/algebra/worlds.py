@@ -15,6 +15,7 @@ from callerid import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    AuthorizedParty,
     Caller,
     CustomClaim,
     Domain,
@@ -31,6 +32,7 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     SignInProvider,
     Tenant,
     User,
@@ -71,8 +73,12 @@ def robot(subject: str, email: str | None = None, audience: str = CLIENT) -> Cal
 
 
 def user(uid: str, project: str = SHOP, email: str | None = None, age: int = 0, **known: Any) -> Caller:
-    claims = Claims({name: value for name, value in known.pop("claims", {}).items() if value is not None})
-    facts = FirebaseFacts(project, uid, claims=claims, signed_in_at=NOW - age, **{"provider": "oidc.made-up", **known})
+    claims, attributes = (
+        Claims({name: value for name, value in known.pop(kind, {}).items() if value is not None})
+        for kind in ("claims", "attributes")
+    )
+    known |= {"claims": claims, "sign_in_attributes": attributes}
+    facts = FirebaseFacts(project, uid, signed_in_at=NOW - age, **{"provider": "oidc.made-up", **known})
     name = f"https://securetoken.google.com/{project}"
     return Caller(Kind.FIREBASE, name, uid, project, NOW, NOW + 3600, email=email, firebase=facts)
 
@@ -261,6 +267,45 @@ CARRIED: tuple[Rule, ...] = (
     IssuedBy(f"https://securetoken.google.com/{BANK}"),
     Public(),
 )
+NAMED: tuple[Rule, ...] = (
+    FirebaseUser(anonymous=True),
+    FirebaseUser("t1", anonymous=True),
+    FirebaseUser(X, anonymous=True),
+    Tenant("t1"),
+    Tenant(X),
+    CustomClaim("org", "t1"),
+    CustomClaim("org", 1),
+    CustomClaim("org", X),
+    CustomClaim("orgs", contains="t1"),
+    CustomClaim("orgs", contains=X),
+    CustomClaim("orgs", X),
+    EmailDomain("a.com"),
+)
+INSIDE: tuple[Rule, ...] = (
+    FirebaseUser(anonymous=True),
+    Tenant("t1"),
+    Tenant(X),
+    SignInAttribute("dept", "t1"),
+    SignInAttribute("dept", X),
+    SignInAttribute("groups", contains="x"),
+    SignInAttribute("groups", contains=X),
+    CustomClaim("roles", "a"),
+    CustomClaim(("roles", "t1"), "a"),
+    CustomClaim(("roles", "t1"), "b"),
+    CustomClaim(("roles", "t1"), X),
+    CustomClaim(("roles", "t1", "deep"), "a"),
+)
+PARTIES: tuple[Rule, ...] = (
+    AnyGoogleAccount(),
+    AuthorizedParty(CLIENT),
+    AuthorizedParty(OTHER_CLIENT),
+    AuthorizedParty(ROBOT),
+    Domain("a.com"),
+    User("7"),
+    ServiceAccount("9"),
+    ServiceAccount(ROBOT),
+    Public(),
+)
 EVERYTHING = tuple(
     rule
     for rule in dict.fromkeys((*BY_ADDRESS, *WHO, *HOW[2:7], HOW[9], *CARRIED[:3]))
@@ -320,6 +365,63 @@ WORLDS = [
                 )
             ),
         ),
+    ),
+    World(
+        "named",
+        NAMED,
+        (
+            None,
+            *(
+                user(uid, email=email, tenant=tenant, claims={"org": org, "orgs": orgs})
+                for uid, email, tenant, org, orgs in product(
+                    ("t1", "t2", "t3"),
+                    (None, "ada@a.com"),
+                    (None, "t1", "t2", "t3"),
+                    (None, "t1", "t2", "t3", 1),
+                    (None, (), ("t1",), ("t2",), ("t3",), ("t1", "t2"), "t1", "t2", "t3"),
+                )
+            ),
+        ),
+        paths=("t1", "t2", "t3", "else"),
+    ),
+    World(
+        "inside",
+        INSIDE,
+        (
+            None,
+            *(
+                user("u1", tenant=tenant, claims={"roles": roles}, attributes={"dept": department, "groups": groups})
+                for tenant, roles, department, groups in product(
+                    (None, "t1", "t2", "x", "a", "b"),
+                    (None, "a", *({"t1": each} for each in ("a", "b", "t1", "t2", "x", {}, {"deep": "a"}))),
+                    (None, "t1", "t2", "x", "a", "b"),
+                    (None, (), ("x",), ("t1",), ("t2",), ("a",), ("b",), ("x", "t1"), ("x", "t2")),
+                )
+            ),
+        ),
+        paths=("t1", "t2", "x", "a", "b", "else"),
+    ),
+    World(
+        "parties",
+        PARTIES,
+        (
+            None,
+            *(
+                google_caller(subject, email=email, domain=domain, authorized_party=party)
+                for subject, (email, domain), party in product(
+                    ("7", "70"),
+                    ((None, None), ("eve@gmail.com", None), ("ada@a.com", "a.com")),
+                    (None, CLIENT, OTHER_CLIENT),
+                )
+            ),
+            *(
+                google_caller(subject, email=email, is_service_account=True, authorized_party=party)
+                for subject, email, party in product(
+                    ("9", "90"), (None, ROBOT, "other@p.iam.gserviceaccount.com"), ("9", ROBOT, CLIENT, OTHER_CLIENT)
+                )
+            ),
+        ),
+        tells_all=False,
     ),
     World(
         "carried",

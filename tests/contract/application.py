@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from callerid import (
     AnyGoogleAccount,
+    AuthorizedParty,
     Caller,
     CustomClaim,
     Domain,
@@ -29,6 +30,7 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     SignInProvider,
     Tenant,
     User,
@@ -115,6 +117,12 @@ PLACES = (
     Place("recent", "/recent", FirebaseUser() & SignedInWithin(1800)),
     Place("fresh", "/fresh", FirebaseUser() & SecondFactor() & SignedInWithin(1800)),
     Place("tenant", "/tenant", FirebaseUser() & Tenant("acme-x1")),
+    Place("own tenant", "/tenants/{tenant}", Tenant(PathParam("tenant"))),
+    Place("own role", "/roles/{role}", CustomClaim("roles", contains=PathParam("role"))),
+    Place("own space", "/spaces/{space}", CustomClaim(("spaces", "home"), PathParam("space"))),
+    Place("department", "/department", SignInAttribute("department", "sales") & Tenant("acme-x1")),
+    Place("party", "/party", AuthorizedParty("1234-abc.apps.googleusercontent.com")),
+    Place("own path", "/own/{user}", Where("their own path", lambda caller, path: path["user"] == caller.subject)),
     Place("provider", "/provider", SignInProvider("google.com")),
     Place("admin", "/admin", CustomClaim("admin", value=True)),
     Place("editor", "/editor", CustomClaim("roles", contains="editor")),

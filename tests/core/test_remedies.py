@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,14 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     Tenant,
     Unauthenticated,
     User,
     Where,
 )
 from callerid.authorization.remedies import LONGEST, account_rule, nearest, remedies
-from callerid.callers import Caller
+from callerid.callers import Caller, Claims
 from callerid.guard import Identity, Requirement
 from callerid.rules import Facts
 
@@ -79,6 +81,60 @@ def test_a_place_of_ones_own_must_be_one_by_all_rules(guard: Guard) -> None:
     other = refused(Domain("a.com"), user("ben"), guard, **path)
     (only,) = remedies([refused(own, user("ben"), guard, **path), other])
     assert only.endswith("admits firebase:shop-prod/ben and nobody else, at every {a} and {b}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "caller", "path", "place"),
+    [
+        (Tenant(PathParam("t")), user(tenant="acme"), {"t": "beta"}, "{t} is 'acme'"),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": "acme"}), {"o": "beta"}, "{o} is 'acme'"),
+        (CustomClaim(("a", "b"), PathParam("o")), user(claims={"a": {"b": "x"}}), {"o": "beta"}, "{o} is 'x'"),
+        (CustomClaim("orgs", contains=PathParam("o")), user(claims={"orgs": [1, "x", "y"]}), {"o": "z"}, "{o} is 'x'"),
+        (
+            SignInAttribute("dept", PathParam("d")),
+            user(sign_in_attributes=Claims({"dept": "sales"})),
+            {"d": "eng"},
+            "{d} is 'sales'",
+        ),
+        (
+            CustomClaim("orgs", contains=PathParam("o")) & CustomClaim("main", PathParam("o")),
+            user(claims={"orgs": ["x", "y"], "main": "y"}),
+            {"o": "z"},
+            "{o} is 'y'",
+        ),
+        (
+            FirebaseUser(PathParam("u")) & Tenant(PathParam("t")),
+            user("ben", tenant="acme"),
+            {"u": "ada", "t": "beta"},
+            "{u} is 'ben' and {t} is 'acme'",
+        ),
+    ],
+    ids=str,
+)
+def test_the_place_of_what_is_ones_own_is_named(
+    guard: Guard, rule: Rule, caller: Caller, path: dict[str, Any], place: str
+) -> None:
+    first, *_ = remedies([refused(rule, caller, guard, **path)])
+    assert first == f"call it where {place}: no rule needs to change"
+
+
+@pytest.mark.parametrize(
+    ("rule", "caller", "path"),
+    [
+        (Tenant(PathParam("t")), user(), {"t": "beta"}),
+        (Tenant(PathParam("t")), person(), {"t": "beta"}),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": 7}), {"o": "beta"}),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": "a/b"}), {"o": "beta"}),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": ""}), {"o": "beta"}),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": "acme"}), {"o": 7}),
+        (CustomClaim("org", PathParam("o")), user(claims={"org": "acme"}), {}),
+    ],
+    ids=str,
+)
+def test_where_nothing_is_ones_own_no_place_is_named(
+    guard: Guard, rule: Rule, caller: Caller, path: dict[str, Any]
+) -> None:
+    assert not [said for said in remedies([refused(rule, caller, guard, **path)]) if said.startswith("call it")]
 
 
 def test_a_subclass_is_one_rule_and_compares_what_it_likes(guard: Guard) -> None:

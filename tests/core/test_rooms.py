@@ -76,6 +76,7 @@ STEPS = {
     "google": ("facts", "text", "accounts", "base"),
     "chat": ("base", "google"),
     "firebase": ("facts", "text", "accounts", "base"),
+    "claims": ("facts", "text", "accounts", "base", "firebase"),
     "anyone": ("facts", "text", "base"),
     "reading": ("facts", "accounts", "base", "google", "firebase", "anyone"),
 }

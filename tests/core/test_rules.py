@@ -17,6 +17,7 @@ from callerid import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    AuthorizedParty,
     Caller,
     ConfigurationError,
     CustomClaim,
@@ -32,12 +33,14 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     SignInProvider,
     Tenant,
     User,
     Via,
     Where,
 )
+from callerid.callers import Claims
 from callerid.rules import (
     Facts,
     all_of,
@@ -51,10 +54,10 @@ from callerid.rules import (
     without_public,
 )
 
-from .made import NOW, about, odd, person, robot, user
+from .made import CLIENT, NOW, about, odd, person, robot, user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 GOOGLE = "https://accounts.google.com"
 FIREBASE = "https://securetoken.google.com/shop-prod"
@@ -69,6 +72,14 @@ def is_ada(caller: Caller) -> bool:
 
 def raises(caller: Caller) -> bool:
     raise ZeroDivisionError(caller.email)
+
+
+def is_own(caller: Caller, path: Mapping[str, Any]) -> bool:
+    return bool(path["who"] == caller.subject)
+
+
+def saml(tenant: str | None = None, **attributes: Any) -> Caller:
+    return user(tenant=tenant, provider="saml.acme", sign_in_attributes=Claims(attributes))
 
 
 def path(**parameters: Any) -> Callable[[Caller | None], Facts]:
@@ -141,9 +152,29 @@ YES: list[tuple[Rule, Facts]] = [
     (EmailDomain("example.com") & Tenant("acme"), about(tenant())),
     (Tenant("acme") & (EmailDomain("example.com") | FirebaseUser("x")), about(tenant())),
     ((Tenant("acme") | Tenant("beta")) & EmailDomain("example.com"), about(tenant("beta"))),
+    (AuthorizedParty(CLIENT), about(person(authorized_party=CLIENT))),
+    (AuthorizedParty(ROBOT), about(robot(authorized_party=ROBOT))),
+    (Tenant(PathParam("who")), path(who="acme")(tenant())),
+    (Tenant(PathParam("who")), path(who=7)(tenant("7"))),
+    (Tenant(PathParam("who")) & EmailDomain("example.com"), path(who="acme")(tenant())),
+    (CustomClaim("org", PathParam("who")), path(who="acme")(user(claims={"org": "acme"}))),
+    (CustomClaim("org", PathParam("who")), path(who=7)(user(claims={"org": "7"}))),
+    (CustomClaim("orgs", contains=PathParam("who")), path(who="b")(user(claims={"orgs": ["a", 1, "b"]}))),
+    (CustomClaim(("org",), "acme"), about(user(claims={"org": "acme"}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"roles": {"acme": "admin"}}))),
+    (CustomClaim(("a", "b", "c"), 1), about(user(claims={"a": {"b": {"c": 1}}}))),
+    (CustomClaim(("roles", "acme"), contains="x"), about(user(claims={"roles": {"acme": ["x"]}}))),
+    (CustomClaim(("orgs", "own"), PathParam("who")), path(who="a")(user(claims={"orgs": {"own": "a"}}))),
+    (SignInAttribute("dept", "sales"), about(saml(dept="sales"))),
+    (SignInAttribute("groups", contains="eng"), about(saml(groups=["all", "eng"]))),
+    (SignInAttribute("urn:x/y.z", PathParam("who")), path(who="a")(saml(**{"urn:x/y.z": "a"}))),
+    (SignInAttribute("dept", "sales") & Tenant("acme"), about(saml("acme", dept="sales"))),
+    (Tenant(PathParam("who")) & SignInAttribute("dept", "sales"), path(who="acme")(saml("acme", dept="sales"))),
     (IssuedBy(GOOGLE), about(person())),
     (IssuedBy(FIREBASE), about(user())),
     (Where("is Ada", is_ada), about(person())),
+    (Where("their own", is_own), path(who="u1")(user())),
+    (Where("at 7", lambda _, path: path["who"] == 7), path(who=7)(person())),
     (Where("is Ada", is_ada), about(user())),
     (Via(ServiceAccount(ROBOT)), about(person(), via=robot())),
     (Via(ServiceAccount(ROBOT)), about(via=robot())),
@@ -263,6 +294,49 @@ NO: list[tuple[Rule, Facts]] = [
     (EmailDomain("example.com") & Tenant("beta"), about(tenant())),
     ((Tenant("acme") | FirebaseUser()) & EmailDomain("example.com"), about(tenant())),
     ((Tenant("acme") & FirebaseUser("x")) | EmailDomain("example.com"), about(tenant())),
+    (AuthorizedParty(CLIENT), about()),
+    (AuthorizedParty(CLIENT), about(person())),
+    (AuthorizedParty(CLIENT), about(person(audience=CLIENT))),
+    (AuthorizedParty(CLIENT), about(person(authorized_party=CLIENT.upper()))),
+    (AuthorizedParty(CLIENT), about(user(claims={"azp": CLIENT}))),
+    (Tenant(PathParam("who")), path(who="beta")(tenant())),
+    (Tenant(PathParam("who")), path(who="acme")(user())),
+    (Tenant(PathParam("who")), path(who=None)(user())),
+    (Tenant(PathParam("who")), path(who="")(tenant(""))),
+    (Tenant(PathParam("who")), path(other="acme")(tenant())),
+    (Tenant(PathParam("who")), path(who="acme")(person())),
+    (CustomClaim("org", PathParam("who")), path(who="acme")(user(claims={"org": "beta"}))),
+    (CustomClaim("org", PathParam("who")), path(who="acme")(user())),
+    (CustomClaim("org", PathParam("who")), path(who="acme")(user(claims={"org": ["acme"]}))),
+    (CustomClaim("org", PathParam("who")), path(who="acme")(user(claims={"org": {"acme": 1}}))),
+    (CustomClaim("org", PathParam("who")), path(who=7)(user(claims={"org": 7}))),
+    (CustomClaim("org", PathParam("who")), path(who="True")(user(claims={"org": True}))),
+    (CustomClaim("org", PathParam("who")), path(who="None")(user(claims={"org": None}))),
+    (CustomClaim("org", PathParam("who")), path(who="")(user(claims={"org": ""}))),
+    (CustomClaim("org", PathParam("who")), path(who=True)(user(claims={"org": "True"}))),
+    (CustomClaim("org", PathParam("who")), path(other="acme")(user(claims={"org": "acme"}))),
+    (CustomClaim("orgs", contains=PathParam("who")), path(who="a")(user(claims={"orgs": "a"}))),
+    (CustomClaim("orgs", contains=PathParam("who")), path(who="1")(user(claims={"orgs": [1, True, ["1"]]}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"roles": {"beta": "admin"}}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"roles": "acme"}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"roles": [{"acme": "admin"}]}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"roles.acme": "admin"}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(user(claims={"acme": "admin"}))),
+    (CustomClaim(("roles", "0"), "admin"), about(user(claims={"roles": ["admin"]}))),
+    (CustomClaim(("roles", "acme"), "admin"), about(person())),
+    (SignInAttribute("dept", "sales"), about(user(claims={"dept": "sales"}))),
+    (SignInAttribute("dept", "sales"), about(saml(dept=["sales"]))),
+    (SignInAttribute("groups", contains="eng"), about(saml(groups="eng"))),
+    (SignInAttribute("level", 1), about(saml(level=True))),
+    (SignInAttribute("dept", "sales"), about(saml("acme", dept="sales"))),
+    (SignInAttribute("dept", "sales") & Tenant("beta"), about(saml("acme", dept="sales"))),
+    (SignInAttribute("dept", "sales") | Tenant("beta"), about(saml("acme", dept="sales"))),
+    (Tenant(PathParam("who")) & SignInAttribute("dept", "sales"), path(who="beta")(saml("acme", dept="sales"))),
+    (SignInAttribute("dept", "sales"), about(person())),
+    (Where("their own", is_own), path(who="u2")(user())),
+    (Where("their own", is_own), path(other="u1")(user())),
+    (Where("their own", is_own), path(who="u1")(None)),
+    (Where("writes the path", odd(lambda _, path: path.update(who=1) is None)), path(who="u1")(user())),
     (IssuedBy(GOOGLE), about()),
     (IssuedBy(GOOGLE), about(user())),
     (IssuedBy("accounts.google.com"), about(person())),
@@ -332,6 +406,14 @@ PRINTED: list[tuple[Rule, str, str]] = [
     (CustomClaim("level", 0), "CustomClaim('level', value=0)", "claim:level=0"),
     (CustomClaim("roles", contains="x"), "CustomClaim('roles', contains='x')", "claim:roles\u220b'x'"),
     (CustomClaim("roles", contains=0), "CustomClaim('roles', contains=0)", "claim:roles\u220b0"),
+    (CustomClaim("org", PathParam("x")), "CustomClaim('org', value=PathParam('x'))", "claim:org={x}"),
+    (CustomClaim("org", contains=PathParam("x")), "CustomClaim('org', contains=PathParam('x'))", "claim:org\u220b{x}"),
+    (CustomClaim(("a", "b"), "x"), "CustomClaim(('a', 'b'), value='x')", "claim:a.b='x'"),
+    (CustomClaim(("a",), "x"), "CustomClaim('a', value='x')", "claim:a='x'"),
+    (SignInAttribute("a", "x"), "SignInAttribute('a', value='x')", "signInAttribute:a='x'"),
+    (SignInAttribute("a", contains="x"), "SignInAttribute('a', contains='x')", "signInAttribute:a\u220b'x'"),
+    (Tenant(PathParam("x")), "Tenant(PathParam('x'))", "tenant:{x}"),
+    (AuthorizedParty(CLIENT), f"AuthorizedParty('{CLIENT}')", f"authorizedParty:{CLIENT}"),
     (EmailDomain("example.com"), "EmailDomain('example.com')", "emailDomain:example.com"),
     (IssuedBy(GOOGLE), f"IssuedBy('{GOOGLE}')", f"issuedBy:{GOOGLE}"),
     (Via(ServiceAccount(ROBOT)), f"Via(ServiceAccount('{ROBOT}'))", f"via serviceAccount:{ROBOT}"),
@@ -366,6 +448,30 @@ def test_where_prints_what_it_can() -> None:
     rule = Where("is Ada", is_ada)
     assert (repr(rule), str(rule)) == ("Where('is Ada', ...)", "where is Ada")
     assert rule == Where("is Ada", is_ada) != Where("is Ada", raises)
+
+
+@pytest.mark.parametrize(
+    ("function", "reads_path"),
+    [
+        (is_ada, False),
+        (is_own, True),
+        (lambda *seen: len(seen) == 1, False),
+        (lambda caller, email="ada@example.com": caller.email == email, False),
+        (lambda caller, path, email="ada@example.com": caller.email == email and path == {"who": "u1"}, True),
+        (functools.partial(lambda email, caller: caller.email == email, "ada@example.com"), False),
+        (functools.partial(lambda email, caller, path: bool(path) and caller.email == email, "ada@example.com"), True),
+        (operator.attrgetter("is_authenticated"), False),
+        ({person()}.__contains__, False),
+    ],
+)
+def test_whether_where_asks_about_the_path_is_known_by_the_function(function: Any, reads_path: bool) -> None:
+    rule = Where("x", function)
+    assert rule.reads_path is reads_path
+    assert rule.admits(path(who="u1")(person(subject="u1" if function is is_own else ID)))
+
+
+def test_where_takes_a_built_in_function_that_does_not_say_what_it_takes() -> None:
+    assert Where("x", bool).reads_path is False
 
 
 def test_where_takes_any_callable_even_one_without_a_hash() -> None:
@@ -490,6 +596,28 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: User(_LowerCased("who")), "User names one account"),
         (lambda: ServiceAccount(_LowerCased("who")), "ServiceAccount names one account"),
         (lambda: FirebaseUser(_LowerCased("who")), "FirebaseUser names a uid"),
+        (lambda: Tenant(_LowerCased("who")), "Tenant names a tenant"),
+        (lambda: CustomClaim("org", odd(_LowerCased("who"))), "is compared with"),
+        (lambda: CustomClaim("org", PathParam("x"), contains=PathParam("x")), "not both"),
+        (lambda: CustomClaim("org", contains=""), "a claim is compared with"),
+        (lambda: CustomClaim((), "x"), "names a claim"),
+        (lambda: CustomClaim(("roles", ""), "x"), "names a claim"),
+        (lambda: CustomClaim(odd(("roles", 7)), "x"), "names a claim"),
+        (lambda: CustomClaim(odd(["roles", "acme"]), "x"), "names a claim"),
+        (lambda: CustomClaim(("firebase", "tenant"), "x"), "'firebase' is not a custom claim"),
+        (lambda: CustomClaim(("name",), "x"), "'name' is not a custom claim"),
+        (lambda: SignInAttribute("", "x"), "names an attribute"),
+        (lambda: SignInAttribute(odd(("a", "b")), "x"), "names an attribute"),
+        (lambda: SignInAttribute("a"), "SignInAttribute takes a value"),
+        (lambda: SignInAttribute("a", ""), "an attribute is compared with"),
+        (lambda: SignInAttribute("a", float("nan")), "an attribute is compared with"),
+        (lambda: AuthorizedParty(""), "an OAuth client id"),
+        (lambda: AuthorizedParty(odd(None)), "an OAuth client id"),
+        (lambda: AuthorizedParty(ID), f"write ServiceAccount('{ID}')"),
+        (lambda: Where("none", odd(lambda: True)), "a function of the caller, or of the caller and the path"),
+        (lambda: Where("three", odd(lambda caller, path, more: True)), "a function of the caller, or"),
+        (lambda: Where("default", odd(lambda caller, path=None: True)), "each without a default"),
+        (lambda: Where("named", odd(_named_only)), "a function of the caller, or"),
         (lambda: PathParam(""), "names a path parameter"),
         (lambda: PathParam("{user_id}"), "names a path parameter"),
         (lambda: PathParam(odd(None)), "names a path parameter"),
@@ -509,6 +637,10 @@ def test_a_rule_that_says_nothing_clear_is_an_error(make: Callable[[], object], 
 
 async def _asynchronous(caller: Caller) -> bool:
     return caller.email is not None
+
+
+def _named_only(caller: Caller, *, path: object) -> bool:
+    return path is caller
 
 
 def _generating(caller: Caller) -> Any:
@@ -600,7 +732,7 @@ def test_a_rule_without_an_answer_of_its_own_is_no_rule() -> None:
     with pytest.raises(NotImplementedError):
         Rule.admits(Public(), about())
     with pytest.raises(NotImplementedError):
-        callerid.rules.firebase._FirebaseRule().admits(about(user()))
+        callerid.rules.firebase.FirebaseRule().admits(about(user()))
 
 
 # --- explaining ---
@@ -650,6 +782,39 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
             "- firebaseUser:{uid}: the caller is firebase:shop-prod/u1, the path names 'u2', an anonymous user",
         ),
         (Tenant("a"), about(user()), "- tenant:a: the caller is firebase:shop-prod/u1, of tenant none"),
+        (
+            Tenant(PathParam("who")),
+            path(who="beta")(tenant()),
+            "- tenant:{who}: the caller is firebase:shop-prod/u1, the path names 'beta', of tenant acme",
+        ),
+        (
+            CustomClaim(("roles", "acme"), PathParam("who")),
+            path(who="beta")(user(claims={"roles": {"acme": 7}})),
+            (
+                "- claim:roles.acme={who}: the caller is firebase:shop-prod/u1, whose roles.acme is 7, "
+                "the path names 'beta'"
+            ),
+        ),
+        (
+            SignInAttribute("dept", "x"),
+            about(saml("acme", dept="x")),
+            (
+                "- signInAttribute:dept='x': the caller is firebase:shop-prod/u1, whose dept is 'x', of tenant acme "
+                "(join the rule with & Tenant('acme'))"
+            ),
+        ),
+        (
+            AuthorizedParty(CLIENT),
+            about(person()),
+            f"- authorizedParty:{CLIENT}: the caller is user:ada@example.com, by the client unknown",
+        ),
+        (AuthorizedParty(CLIENT), about(), f"- authorizedParty:{CLIENT}: the caller is nobody"),
+        (SignInAttribute("dept", "x"), about(), "- signInAttribute:dept='x': the caller is nobody"),
+        (
+            Where("their own", is_own),
+            about(user()),
+            "- where their own: the caller is firebase:shop-prod/u1; it raised KeyError",
+        ),
         (Tenant("a"), about(person()), "- tenant:a: the caller is user:ada@example.com"),
         (
             SignInProvider("x"),
@@ -938,8 +1103,8 @@ def test_and_narrows_and_or_widens(one: Rule, other: Rule, facts: Facts) -> None
 
 
 def _asks_for_a_tenant(rule: Rule) -> bool:
-    """`EmailDomain` alone says no to users of tenants, and only it can say yes in company."""
-    return any(isinstance(leaf, EmailDomain) for leaf in leaves(rule))
+    """Those that take a tenant's word alone say no to its users, and only they can say yes in company."""
+    return any(leaf.needs_tenant_named for leaf in leaves(rule))
 
 
 @given(RULES, FACTS)

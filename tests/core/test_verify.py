@@ -432,7 +432,33 @@ def test_a_googlers_facts() -> None:
         expires_at=float(NOW + 3600),
         email="ada@example.com",
         domain="example.com",
+        authorized_party=CLIENT,
     )
+
+
+def test_who_asked_for_the_token_is_a_fact_where_it_is_said() -> None:
+    robot = "robot@shop-prod.iam.gserviceaccount.com"
+    assert caller_of(service_token(azp=robot)).authorized_party == robot
+    assert caller_of(google_token(azp="")).authorized_party is None
+    assert caller_of(google_token(azp=ABSENT)).authorized_party is None
+    assert caller_of(firebase_token(azp=CLIENT)).authorized_party is None
+
+
+def test_what_a_saml_provider_says_is_a_fact_that_cannot_change() -> None:
+    said = {"department": "sales", "groups": ["all", "eng"]}
+    facts = caller_of(firebase_token(firebase={"sign_in_provider": "saml.acme", "sign_in_attributes": said})).firebase
+    assert facts is not None
+    assert dict(facts.sign_in_attributes) == {"department": "sales", "groups": ("all", "eng")}
+    bare = caller_of(firebase_token(sign_in_attributes=said)).firebase
+    assert bare is not None
+    assert dict(bare.sign_in_attributes) == {}
+
+
+@pytest.mark.parametrize("wrong", ["sales", ["sales"], 7, None])
+def test_attributes_that_are_no_object_refuse_the_token(wrong: Any) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        caller_of(firebase_token(firebase={"sign_in_attributes": wrong}))
+    assert caught.value.reason is Reason.BAD_CLAIMS
 
 
 def test_the_issuers_name_is_one_for_both_spellings() -> None:

@@ -12,7 +12,7 @@ from flask import Flask, Request, g, request
 from flask.views import MethodView
 from werkzeug.exceptions import NotFound
 
-from callerid import Public, UnguardedEndpointError
+from callerid import Public, UnguardedEndpointError, Where
 from callerid.flask import Guard, caller
 from callerid.testing import LocalIssuer
 from tests.fixtures import OTHERS, OWNER, ROBOTS, STAFF, token
@@ -83,6 +83,20 @@ def test_a_later_change_ends_closed(
     assert status(app, "/users/ada", "ada" if marked else "staff") == (500 if judged else 200)
     assert ran == ([] if judged else ["user"])
     assert ("after the guard had decided" in caplog.text) is judged
+
+
+@pytest.mark.parametrize("change", [arguments_replaced, arguments_changed])
+@pytest.mark.parametrize("reads_path", [True, False])
+def test_arguments_that_code_may_have_looked_at_do_not_change(
+    change: Change, reads_path: bool, ran: Diary, guard: Guard
+) -> None:
+    own = Where("their own path", lambda caller, path: path["user"] == caller.subject)
+    anyone = Where("anyone", lambda caller: caller.subject != "")
+    app = closed(guard, default="domain:example.com", floor=None)
+    app.add_url_rule("/users/<user>", "user", guard.allow(own if reads_path else anyone)(ran.view("user")))
+    app.before_request(lambda: change(app))
+    assert status(app, "/users/ada", "ada") == (500 if reads_path else 200)
+    assert ran == ([] if reads_path else ["user"])
 
 
 def test_a_class_does_not_serve_another_method_than_was_judged(ran: Diary, guard: Guard) -> None:

@@ -15,8 +15,8 @@ from callerid.access.regions import request_for, samples
 from callerid.access.rows import Router, earlier
 from callerid.access.serving import Application, Asking
 from callerid.access.standing import OTHER_SLASH, Spot, goes_before, one_method, spots_of
-from callerid.algebra import every_leaf, is_foreign
-from callerid.rules import PathParam
+from callerid.algebra import every_leaf, is_code, is_foreign
+from callerid.rules import compared_with_path
 
 __all__ = ["Changes"]
 
@@ -146,6 +146,6 @@ def _is_same(was: Asking, now: Asking) -> bool:
 def _looks_at_path(asking: Asking) -> bool:
     """Whether its rule may admit others where the path names others."""
     return any(
-        is_foreign(leaf) or isinstance(getattr(leaf, "uid", getattr(leaf, "account", None)), PathParam)
+        is_foreign(leaf) or compared_with_path(leaf) is not None or (is_code(leaf) and leaf.reads_path)
         for leaf in every_leaf(asking.rule)
     )

@@ -267,7 +267,8 @@ def code(rule: Rule) -> str:
     if type(rule) is Via:
         return f"Via({code(rule.rule)})"
     if type(rule) is Where:
-        return f"Where({rule.description!r}, {fingerprint(rule)!r})"
+        reads_path = ", reads_path=True" if rule.reads_path else ""
+        return f"Where({rule.description!r}, {fingerprint(rule)!r}{reads_path})"
     if is_foreign(rule):
         kind = f"{type(rule).__module__}:{type(rule).__qualname__}"
         return f"Foreign({kind!r}, {one_line(str(rule))!r}, {fingerprint(rule) or ''!r})"
@@ -414,5 +415,5 @@ def _made(node: ast.expr) -> Any:
     given = [_made(argument) for argument in node.args]
     named = {str(each.arg): _made(each.value) for each in node.keywords}
     if kind is Where:
-        return Sealed(str(given[0]), str(given[1]))
+        return Sealed(str(given[0]), str(given[1]), named.get("reads_path") is True)
     return kind(*given, **named)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from callerid.access.index import Index
 from callerid.access.places import Place, Position, Segment, covers, literal_at, positions_of
@@ -16,20 +16,10 @@ from callerid.access.regions import request_for
 from callerid.access.rows import Order, Router, earlier
 from callerid.access.standing import HTTP, Spot, Standing, goes_before, one_method, spots_of
 from callerid.access.trust import believed_by_all
-from callerid.algebra import Separate, Side, separate
+from callerid.algebra import Sealed, Separate, Side, fingerprint, is_code, is_foreign, separate
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import (
-    FirebaseUser,
-    Nobody,
-    PathParam,
-    Rule,
-    ServiceAccount,
-    User,
-    Via,
-    is_joined,
-    is_public,
-)
+from callerid.rules import Nobody, PathParam, Rule, Via, Where, compared_with_path, is_joined, is_public
 from callerid.rules.accounts import is_email
 
 __all__ = ["Application", "Asking", "Doubt", "Point", "Told", "named_alike", "placed", "together"]
@@ -296,18 +286,25 @@ def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Positio
         return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
     if type(rule) is Via:
         return Via(placed(rule.rule, positions, names, at))
-    if type(rule) is FirebaseUser or type(rule) is User or type(rule) is ServiceAccount:
-        account = rule.uid if isinstance(rule, FirebaseUser) else rule.account
-        if isinstance(account, PathParam) and (position := positions.get(account.name)) is not None:
-            literal = literal_at(position, at)
-            return _naming(rule, PathParam(names[position]) if literal is None else literal)
+    if is_code(rule):
+        return _reading(rule, positions) if rule.reads_path else rule
+    compared = None if is_foreign(rule) else compared_with_path(rule)
+    if compared is not None and (position := positions.get(compared[1].name)) is not None:
+        literal = literal_at(position, at)
+        return _naming(rule, compared[0], PathParam(names[position]) if literal is None else literal)
     return rule
 
 
-def _naming(rule: FirebaseUser | User | ServiceAccount, account: str | PathParam) -> Rule:
-    if not isinstance(rule, FirebaseUser) and is_email(account):
+def _reading(rule: Where | Sealed, positions: Mapping[str, Position]) -> Rule:
+    """Code that is asked about the path: the same only where all parameters have the same names and places."""
+    known = fingerprint(rule)
+    return Sealed(rule.description, f"{known} {sorted(positions.items())}" if known else "", reads_path=True)
+
+
+def _naming(rule: Rule, attribute: str, wanted: str | PathParam) -> Rule:
+    if attribute == "account" and is_email(wanted):
         return Nobody()  # a path names accounts by their ids
     try:
-        return replace(rule, uid=account) if isinstance(rule, FirebaseUser) else replace(rule, account=account)
-    except ConfigurationError:  # no account has such an id
+        return replace(cast("Any", rule), **{attribute: wanted})  # type: ignore[no-any-return]
+    except ConfigurationError:  # there is no such id
         return Nobody()

@@ -45,7 +45,7 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     "service_account": _GOOGLE,
     "self_signed": {"audience": str},
     "chat": {},
-    "firebase_user": {**_FIREBASE, "claims": dict, "signed_in_ago": int},
+    "firebase_user": {**_FIREBASE, "claims": dict, "attributes": dict, "signed_in_ago": int},
 }
 """The kinds of persona, each with what may be said of one."""
 

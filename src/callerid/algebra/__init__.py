@@ -10,6 +10,7 @@ The staircase inside, each importing only what stands before it::
     opaque      rules that only code can judge
     separate    rules that all must hold, each judged by itself
     traits      what a rule asks of a caller, taken apart: all laws are here
+    named       what path parameters name, and what follows where one names several things
     covering    which of many conjunctions a caller satisfies
     formula     a rule as nested alternatives
     laws        which leaves exclude each other, which imply another

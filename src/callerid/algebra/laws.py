@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from callerid.algebra.formula import formula
-from callerid.algebra.traits import Term, contradictory, count, linked, terms, with_consequences
+from callerid.algebra.named import linked
+from callerid.algebra.traits import Term, contradictory, count, terms, with_consequences
 from callerid.rules import Rule
 
 __all__ = ["MOST_ALTERNATIVES", "exclude", "implies"]
@@ -19,8 +20,9 @@ def exclude(one: Rule, other: Rule) -> bool:
 
     - *families*: a leaf says no to every caller of another family, and a caller is of one;
     - *persons and service accounts*: `User` and `Domain` admit no service account, `ServiceAccount` nothing else;
-    - *one value*: of `Domain`, `EmailDomain`, `Tenant`, `SignInProvider`, `IssuedBy`, of a uid, of one custom claim
-      (typed: ``1`` is not ``True``; a list has no value). Two ``contains=`` go together: a list holds both;
+    - *one value*: of `Domain`, `EmailDomain`, `Tenant`, `SignInProvider`, `AuthorizedParty`, `IssuedBy`, of a uid, of
+      one custom claim or sign-in attribute (typed: ``1`` is not ``True``; a list or an object has no value). Two
+      ``contains=`` go together: a list holds both;
     - *accounts*: an address against another, an id against another. An address and an id may be one account's, and a
       `PathParam` may name anybody, so these go together;
     - *hosted*: ``User(e)`` of a Gmail address excludes every `Domain`: such an account is of no Workspace. Other
@@ -29,7 +31,8 @@ def exclude(one: Rule, other: Rule) -> bool:
     - *carriers*: one service carries a call, so ``Via(a)`` excludes ``Via(b)`` where ``a`` excludes ``b``;
     - `Nobody` excludes everything.
 
-    `EmailDomain` and `Tenant` go together, because joined they mean "that tenant's users with such an address".
+    `EmailDomain` and `Tenant` go together, because joined they mean "that tenant's users with such an address". So do
+    `SignInAttribute` and `Tenant`.
     """
     if count(one) * count(other) > MOST_ALTERNATIVES:
         return False

@@ -14,10 +14,14 @@ __all__ = ["Foreign", "Sealed", "fingerprint"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sealed(Rule):
-    """A `Where` of which only the `fingerprint` is known, as a lock file has it. By itself it admits nobody."""
+    """A `Where` of which only the `fingerprint` is known, as a lock file has it. By itself it admits nobody.
+
+    ``reads_path`` is whether it is asked about the path parameters, too.
+    """
 
     description: str
     fingerprint: str
+    reads_path: bool = False
 
     def admits(self, facts: Facts) -> bool:
         return False

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
 from callerid.rules import Facts
 
-__all__ = ["ClaimValue", "Persona"]
+__all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
 
 ClaimValue: TypeAlias = str | int | float | bool
+ClaimName: TypeAlias = str | tuple[str, ...]
+ClaimValues: TypeAlias = ClaimValue | tuple[ClaimValue, ...]
 
 _GOOGLE: Final = "https://accounts.google.com"
 
@@ -21,8 +23,10 @@ class Persona:
     """One caller of a request: who is calling, by which token, what carried the call, and what the path names.
 
     ``family`` is ``None`` for a caller without a credential of their own. ``subject`` is the account's id or the uid.
-    ``signed_in_ago`` is in seconds before the request. A claim whose value is a tuple is a list. ``incidental`` are the
-    names of the fields whose values were made up and would do as well with any other: ``str()`` leaves them out.
+    ``signed_in_ago`` is in seconds before the request. A claim whose value is a tuple is a list; one whose name is a
+    tuple stands in nested objects, and these are the names on the way to it. ``attributes`` are those of a SAML
+    sign-in. ``incidental`` are the names of the fields whose values were made up and would do as well with any other:
+    ``str()`` leaves them out.
     """
 
     family: Kind | None = None
@@ -37,7 +41,9 @@ class Persona:
     tenant: str | None = None
     second_factor: str | None = None
     signed_in_ago: int | None = None
-    claims: tuple[tuple[str, ClaimValue | tuple[ClaimValue, ...]], ...] = ()
+    claims: tuple[tuple[ClaimName, ClaimValues], ...] = ()
+    attributes: tuple[tuple[ClaimName, ClaimValues], ...] = ()
+    authorized_party: str | None = None
     via: Persona | None = None
     path: tuple[tuple[str, str], ...] = ()
     incidental: frozenset[str] = frozenset()
@@ -58,7 +64,12 @@ class Persona:
             is_service_account=self.is_service_account,
             firebase=self._firebase(now) if self.family is Kind.FIREBASE else None,
             via=None if self.via is None else self.via.caller(now),
+            authorized_party=self.authorized_party or self._own_party(),
         )
+
+    def _own_party(self) -> str | None:
+        """A service account's Google ID token names the account itself, if nobody else."""
+        return self.subject if self.is_service_account and self.issuer == _GOOGLE else None
 
     def _firebase(self, now: float) -> FirebaseFacts:
         return FirebaseFacts(
@@ -68,7 +79,8 @@ class Persona:
             tenant=self.tenant,
             second_factor=self.second_factor,
             signed_in_at=None if self.signed_in_ago is None else now - self.signed_in_ago,
-            claims=Claims(dict(self.claims)),
+            claims=Claims(nested(self.claims)),
+            sign_in_attributes=Claims(nested(self.attributes)),
         )
 
     def facts(self, now: float = 0.0, *, path: Mapping[str, str] | None = None) -> Facts:
@@ -125,8 +137,10 @@ class Persona:
             yield f"with the address {self.email}"
         if self.signed_in_ago is not None and "signed_in_ago" not in self.incidental:
             yield f"signed in {self.signed_in_ago} s ago"
-        for name, value in self.claims:
-            yield f"whose claim {name} is {list(value) if isinstance(value, tuple) else value!r}"
+        if self._told("authorized_party"):
+            yield f"by the client {self.authorized_party}"
+        yield from _listed("claim", self.claims)
+        yield from _listed("attribute", self.attributes)
 
     def _surroundings(self) -> Iterator[str]:
         if self._told("audience"):
@@ -140,5 +154,36 @@ class Persona:
         name, value = parameter
         if self.family is not None and value == self.subject:
             return f"where {{{name}}} names them"
-        carried = self.via is not None and value == self.via.subject
-        return f"where {{{name}}} names {'the carrier' if carried else 'somebody else'}"
+        if self.via is not None and value == self.via.subject:
+            return f"where {{{name}}} names the carrier"
+        if value == self.tenant:
+            return f"where {{{name}}} names their tenant"
+        told = (*self.claims, *self.attributes)
+        theirs = (_words(each) for each, known in told if value in (known if isinstance(known, tuple) else (known,)))
+        whose = next(theirs, None)
+        return f"where {{{name}}} names {'somebody else' if whose is None else f'their {whose}'}"
+
+
+def nested(claims: Iterable[tuple[ClaimName, Any]]) -> dict[str, Any]:
+    """The claims as a token has them: objects where a name is a way through objects."""
+    found: dict[str, Any] = {}
+    for name, value in claims:
+        *way, last = (name,) if isinstance(name, str) else name
+        inside = found
+        for each in way:
+            inside = inside.setdefault(each, {})
+        inside[last] = _as_json(value)
+    return found
+
+
+def _as_json(value: object) -> object:
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
+
+
+def _listed(kind: str, claims: Iterable[tuple[ClaimName, Any]]) -> Iterator[str]:
+    for name, value in claims:
+        yield f"whose {kind} {_words(name)} is {_as_json(value)!r}"
+
+
+def _words(name: ClaimName) -> str:
+    return name if isinstance(name, str) else ".".join(name)

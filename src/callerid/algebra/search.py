@@ -12,8 +12,9 @@ from itertools import product
 from typing import NamedTuple
 
 from callerid.algebra.formula import Choice, Clause, Option, Rest
+from callerid.algebra.named import linked
 from callerid.algebra.sides import Before, Door, Doors
-from callerid.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, linked, with_consequences
+from callerid.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, with_consequences
 
 __all__ = ["MOST_STEPS", "Kind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
 

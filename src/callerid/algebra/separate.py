@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from callerid.rules import EmailDomain, Facts, Rule, admitted, all_of, is_public, needs_no_caller
+from callerid.rules import Facts, Rule, admitted, all_of, is_public, needs_no_caller
 from callerid.rules.base import Joined, grouped, is_ours
 
 __all__ = ["Separate", "separate"]
@@ -16,8 +16,8 @@ __all__ = ["Separate", "separate"]
 class Separate(Joined):
     """Whoever every one of these rules admits, none of which knows of the others.
 
-    `AllOf` differs in one thing: there a `Tenant` that stands anywhere lets `EmailDomain` hold of its users. No guard
-    judges by this rule; it says what several of them do together.
+    `AllOf` differs in one thing: there a `Tenant` that stands anywhere lets `EmailDomain` and `SignInAttribute` hold of
+    its users. No guard judges by this rule; it says what several of them do together.
     """
 
     rules: tuple[Rule, ...]
@@ -59,4 +59,4 @@ def _knows_of_tenants(rule: Rule) -> bool:
     """Whether the rule may say otherwise where a tenant is named beside it."""
     if isinstance(rule, Joined):
         return any(map(_knows_of_tenants, rule.rules)) or not is_ours(rule)
-    return type(rule) is EmailDomain or not is_ours(rule)
+    return rule.needs_tenant_named or not is_ours(rule)

@@ -146,8 +146,11 @@ def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
 def _known(issuer: Issuer, audience: str) -> Traits:
     """What is true of all callers with an issuer's tokens for an audience, beside its family and project."""
     if issuer.account is not None:
-        return frozenset({SERVICE, _Trait("email", issuer.account), _Trait("subject", issuer.account)})
-    return frozenset({PERSON, ADDRESSED}) if audience in issuer.people_only else frozenset()
+        names = {_Trait("email", issuer.account), _Trait("subject", issuer.account), _Trait("authorized party", None)}
+        return frozenset({SERVICE, *names})
+    if audience in issuer.people_only:
+        return frozenset({PERSON, ADDRESSED, _Trait("authorized party", audience)})
+    return frozenset()
 
 
 def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:

@@ -8,8 +8,9 @@ the algebra are written here, once, as the traits that a leaf is read into:
 - two exclude each other if together they say two things of which a caller has only one.
 
 A leaf is read so that it holds of a caller exactly if all its traits do. The two places where more than the leaf counts
-are `EmailDomain`, which asks for "no tenant" unless a rule joined with it names one, and a hosted Gmail address, whose
-holder has no Workspace domain (Google, "OpenID Connect": ``hd`` is there for Workspace and Cloud Identity only).
+are rules that take a tenant's word (`EmailDomain`, `SignInAttribute`), which ask for "no tenant" unless a rule joined
+with them names one, and a hosted Gmail address, whose holder has no Workspace domain (Google, "OpenID Connect": ``hd``
+is there for Workspace and Cloud Identity only).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from callerid.rules import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    AuthorizedParty,
     CustomClaim,
     Domain,
     EmailDomain,
@@ -38,6 +40,7 @@ from callerid.rules import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    SignInAttribute,
     SignInProvider,
     Tenant,
     User,
@@ -45,18 +48,20 @@ from callerid.rules import (
     Where,
     needs_no_caller,
 )
-from callerid.rules.accounts import CONSUMER_DOMAINS, is_email
+from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_account
 from callerid.rules.text import domain_of
 
 __all__ = [
     "ADDRESSED",
     "ANONYMOUS",
     "KNOWN",
+    "PATHS",
     "PERSON",
     "SERVICE",
     "SOMEBODY",
     "Place",
     "Term",
+    "Thing",
     "Trait",
     "Traits",
     "ages_in",
@@ -68,16 +73,23 @@ __all__ = [
     "is_opaque",
     "is_unknown",
     "leaf_term",
-    "linked",
     "terms",
     "with_consequences",
 ]
 
 
-class Trait(NamedTuple):
-    """One statement about a caller: of what it speaks, and what it says."""
+Thing: TypeAlias = str | tuple[str, ...]
+"""Of what a trait speaks."""
 
-    of: str | tuple[str, str]
+
+class Trait(NamedTuple):
+    """One statement about a caller: of what it speaks, and what it says.
+
+    That is a word, or for a claim the way to it: ``("claim", "roles", "acme")``, ``("attribute", "department")``, and
+    ``("type", "claim", "roles")`` for what kind of value is there.
+    """
+
+    of: Thing
     value: Hashable
 
 
@@ -98,8 +110,11 @@ ADDRESSED = Trait("has an address", True)
 KNOWN = Trait("anonymous", False)
 ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
 
-SEVERAL = frozenset({"path", "age", "contains", "where", "unknown"})
+SEVERAL = frozenset({"path", "age", "contains", "contains path", "where", "unknown"})
 """A caller may have several traits of these at once; of all others only one."""
+
+PATHS = frozenset({"path", "contains path"})
+"""That a path parameter names something of the caller's: the value is what it names, and which parameter it is."""
 
 Place = Callable[[PathParam], Hashable]
 """What tells one path parameter from another."""
@@ -160,7 +175,7 @@ def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> 
 def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Term:
     """What a leaf asks of the caller; ``tenant_named`` is whether a rule beside it names their tenant."""
     traits = _traits(leaf, tenant_named=tenant_named)
-    return Term(frozenset([_placed(trait, place) if type(trait.value) is PathParam else trait for trait in traits]))
+    return Term(frozenset([_placed(trait, place) for trait in traits]))
 
 
 def _once(found: Iterable[Term]) -> list[Term]:
@@ -173,7 +188,7 @@ def _both(one: Term, other: Term) -> Term:
 
 def contradictory(traits: Traits) -> bool:
     """Whether nobody has all these traits: two of them speak of one thing that a caller has only once."""
-    said: dict[str | tuple[str, str], Hashable] = {}
+    said: dict[Thing, Hashable] = {}
     return any(trait.of not in SEVERAL and said.setdefault(trait.of, trait.value) != trait.value for trait in traits)
 
 
@@ -186,25 +201,6 @@ def with_consequences(traits: Traits) -> Traits:
         if of == "email" and domain_of(str(value)) in CONSUMER_DOMAINS:
             return traits | {_NO_WORKSPACE}
     return traits
-
-
-def linked(term: Term) -> Term | None:
-    """The term with all that follows where caller and carrier have one id; ``None`` where they would need two.
-
-    They have one id where one path parameter names both, or both are named by the same one.
-    """
-    if not term.carrier:
-        return term
-    caller, carrier = _naming(term.caller), _naming(term.carrier)
-    if caller.isdisjoint(carrier):
-        return term
-    both = caller | carrier
-    found = Term(term.caller | both, term.carrier | both)
-    return None if contradictory(both) else found
-
-
-def _naming(traits: Traits) -> Traits:
-    return frozenset(trait for trait in traits if trait.of in ("subject", "path"))
 
 
 def is_unknown(rule: Rule) -> bool:
@@ -224,8 +220,8 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> list[Trait]:
     traits = [] if leaf.family is None else [family(leaf.family)]
     if kind in _READERS:
         traits += (SOMEBODY, *_READERS[kind](leaf))
-        if kind is EmailDomain and not tenant_named:
-            traits.append(Trait("tenant", None))
+        if leaf.needs_tenant_named and not tenant_named:
+            traits += (Trait("tenant", None), Trait("of a tenant", False))
         return traits
     if not needs_no_caller(leaf):
         traits.append(SOMEBODY)
@@ -234,8 +230,11 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> list[Trait]:
 
 
 def _placed(trait: Trait, place: Place) -> Trait:
-    """An id that the path names is of another kind than one that is written out."""
-    return Trait("path", place(trait.value)) if isinstance(trait.value, PathParam) else trait
+    """What the path names is said in another way than what is written out."""
+    value: Any = trait.value
+    if isinstance(value, PathParam):
+        return Trait("path", (trait.of, place(value)))
+    return Trait(trait.of, (value[0], place(value[1]))) if trait.of == "contains path" else trait
 
 
 def _account(account: str | PathParam) -> Trait:
@@ -264,13 +263,33 @@ def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
         yield Trait("project", leaf.project)
 
 
+def _tenant(leaf: Tenant) -> Iterator[Trait]:
+    yield from (Trait("tenant", leaf.tenant), Trait("of a tenant", True))
+
+
+def _authorized_party(leaf: AuthorizedParty) -> Iterator[Trait]:
+    yield Trait("authorized party", leaf.client_id)
+    if is_service_account(leaf.client_id.lower()):
+        yield SERVICE
+
+
 def _claim(leaf: CustomClaim) -> Iterator[Trait]:
-    # Values compare with their type: 1 is not True.
-    if leaf.value is not None:
-        yield Trait(("claim", leaf.name), (type(leaf.value), leaf.value))
+    for depth in range(1, len(leaf.names)):
+        yield Trait(("type", "claim", *leaf.names[:depth]), "an object")
+    yield from _value(("claim", *leaf.names), leaf)
+
+
+def _value(thing: tuple[str, ...], leaf: CustomClaim | SignInAttribute) -> Iterator[Trait]:
+    wanted = leaf.wanted
+    if leaf.value is None:
+        yield Trait(("type", *thing), "a list")
+        is_path = isinstance(wanted, PathParam)
+        yield Trait("contains path", (thing, wanted)) if is_path else Trait("contains", (thing, type(wanted), wanted))
     else:
-        yield Trait(("claim", leaf.name), "a list")
-        yield Trait("contains", (leaf.name, type(leaf.contains), leaf.contains))
+        # Values compare with their type: 1 is not True. A path names text.
+        kind = str if isinstance(wanted, PathParam) else type(wanted)
+        yield Trait(("type", *thing), kind.__name__)
+        yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
 
 
 _MADE_OF_OTHERS = frozenset({AllOf, AnyOf, Separate, Via, Nobody})
@@ -283,7 +302,7 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     ServiceAccount: lambda leaf: (SERVICE, _account(leaf.account)),
     Domain: lambda leaf: (PERSON, _WORKSPACE, Trait("domain", leaf.domain)),
     FirebaseUser: _firebase_user,
-    Tenant: lambda leaf: (Trait("tenant", leaf.tenant),),
+    Tenant: _tenant,
     SignInProvider: lambda leaf: (
         Trait("provider", leaf.provider),
         Trait("anonymous", leaf.provider == "anonymous"),
@@ -291,6 +310,8 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     SecondFactor: lambda _: (Trait("second factor", True),),
     SignedInWithin: lambda leaf: (Trait("age", leaf.seconds),),
     CustomClaim: _claim,
+    SignInAttribute: lambda leaf: _value(("attribute", leaf.name), leaf),
+    AuthorizedParty: _authorized_party,
     EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
     IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
 }

@@ -14,7 +14,7 @@ from callerid.algebra.sides import Doors, Side, doors_between, open_doors
 from callerid.algebra.traits import Term
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, EmailDomain, Nobody, Rule
+from callerid.rules import AllOf, AnyOf, Nobody, Rule
 from callerid.rules.base import check_hashable
 
 __all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
@@ -39,8 +39,8 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     why = why_nobody(rule, issuers) or f"what {rule!r} asks for does not go together, and all of it must hold"
     if type(rule) is Separate and not admits_nobody(AllOf(*rule.rules), issuers):
         why += (
-            ", each part of it judged by itself: EmailDomain refuses every tenant's users unless a Tenant stands in "
-            "its own rule, so join the two with & in one place"
+            ", each part of it judged by itself: EmailDomain and SignInAttribute refuse every tenant's users unless a "
+            "Tenant stands in the same rule, so join the two with & in one place"
         )
     raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
 
@@ -48,7 +48,8 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
 def _admits_by_one_of_the_first(rule: Rule, issuers: tuple[Issuer, ...], kinds: set[type[Rule]]) -> bool:
     """Whether one of its first alternatives admits somebody, as in nearly every rule, however long."""
     # Whether an address may be a tenant's follows from the whole rule; all else is known of each alternative.
-    first = () if EmailDomain in kinds else islice(alternatives(rule), FEW)
+    is_told_by_tenant = any(kind.needs_tenant_named for kind in kinds)
+    first = () if is_told_by_tenant else islice(alternatives(rule), FEW)
     return any(not admits_nobody(AllOf(*conjunction), issuers) for conjunction in first)
 
 

@@ -9,7 +9,7 @@ from callerid.authorization.engine import Check, Decision, evaluate
 from callerid.authorization.requirement import Requirement, combined
 from callerid.errors import ConfigurationError
 from callerid.keys import Wait
-from callerid.rules import all_of, path_parameters
+from callerid.rules import all_of, path_parameters, reads_path
 
 __all__ = ["DEFAULT", "FLOOR", "TABLE", "Policy", "Written", "policy_of"]
 
@@ -36,7 +36,7 @@ class Policy:
     guard: at an endpoint all that one guard asks is one requirement.
     """
 
-    __slots__ = ("is_checked", "marks", "names", "parts", "public", "whole", "written")
+    __slots__ = ("is_checked", "marks", "names", "parts", "public", "reads_path", "whole", "written")
 
     def __init__(self, written: tuple[Written, ...], parts: tuple[tuple[Any, Requirement], ...]) -> None:
         self.written, self.parts = written, parts
@@ -49,6 +49,8 @@ class Policy:
         """All parts as one requirement, for messages and for the rule alone."""
         self.names = path_parameters(self.whole.rule)
         """The path parameters that the rules compare with. The adapter checks that the path has them."""
+        self.reads_path = any(map(reads_path, rules))
+        """Whether code among the rules may look at any of them."""
         self.public = _public(self.checks({})) if self.whole.public else None
         """The decision for all requests, where no credential is read; else ``None``."""
 

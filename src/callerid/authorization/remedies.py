@@ -6,31 +6,34 @@ admit. The narrowest comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from itertools import islice, product
+from typing import Any, cast
 
 from callerid.callers import Caller, FirebaseFacts, Kind
 from callerid.errors import ConfigurationError, Refusal, StepUpRequired
 from callerid.rules import (
     AllOf,
     AnyOf,
+    CustomClaim,
     Explanation,
     Facts,
     FirebaseUser,
     IssuedBy,
-    PathParam,
     Rule,
     ServiceAccount,
+    SignInAttribute,
     Tenant,
     User,
     Via,
     admitted,
     all_of,
+    compared_with_path,
     leaves,
 )
-from callerid.rules.base import grouped, the_caller
+from callerid.rules.base import grouped, is_ours, the_caller
 
 __all__ = ["Judged", "account_rule", "nearest", "remedies", "what_came"]
 
@@ -165,29 +168,59 @@ def _firebase_user(caller: Caller, user: FirebaseFacts, *, names_project: bool) 
 
 
 def _own_path(judged: Sequence[Judged]) -> Iterator[str]:
-    """Where the path names another account than the caller's: their own place."""
-    caller = judged[0].facts.caller
-    path = {name: value for each in judged for name, value in each.facts.path.items() if name in _parameters(each.rule)}
-    if caller is None or not path or not all(_may_stand_for(value, caller.subject) for value in path.values()):
+    """Where the path names something else than the caller's own: their own place."""
+    facts = judged[0].facts
+    own = _own_values(judged)
+    if facts.caller is None or not own or not all(own.values()):
         return
-    own = dict.fromkeys(path, caller.subject)
-    if all(admitted(each.rule, each.facts._replace(path={**each.facts.path, **own})) for each in judged):
-        places = " and ".join(f"{{{name}}} is {caller.subject!r}" for name in own)
-        yield f"call it where {places}: no rule needs to change"
+    for values in islice(product(*own.values()), MOST_PLACES):
+        path = dict(zip(own, values, strict=True))
+        if all(admitted(each.rule, each.facts._replace(path={**each.facts.path, **path})) for each in judged):
+            places = " and ".join(f"{{{name}}} is {value!r}" for name, value in path.items())
+            yield f"call it where {places}: no rule needs to change"
+            return
 
 
-def _may_stand_for(value: Any, subject: str) -> bool:
-    """Whether a path that has this value may have the subject in its place."""
-    return "/" not in subject and (type(value) is str or subject.isdecimal())
+MOST_PLACES = 16
+"""So many places of the caller's own are tried."""
 
 
-def _parameters(rule: Rule) -> Iterator[str]:
-    """The names of the path parameters that the rule compares with the caller."""
+def _own_values(judged: Sequence[Judged]) -> dict[str, list[str]]:
+    """For each path parameter that a rule compares with, what it would have to be for this caller."""
+    found: dict[str, dict[str, None]] = {}
+    for each in judged:
+        for leaf, name in _parameters(each.rule):
+            if name in each.facts.path:
+                value = each.facts.path[name]
+                theirs = (text for text in _own(leaf, each.facts) if _may_stand_for(value, text))
+                found.setdefault(name, {}).update(dict.fromkeys(theirs))
+    return {name: list(values) for name, values in found.items()}
+
+
+def _own(leaf: Rule, facts: Facts) -> Iterator[str]:
+    """What the path would have to name for this leaf to hold of this caller."""
+    caller = facts.caller
+    if isinstance(leaf, FirebaseUser | User | ServiceAccount) and caller is not None:
+        yield caller.subject
+    elif facts.firebase is not None:
+        found: Any = facts.firebase.tenant
+        if isinstance(leaf, CustomClaim | SignInAttribute):
+            found = leaf.found(facts.firebase)
+        items = cast("Iterable[Any]", found) if isinstance(found, tuple) else (found,)
+        yield from (item for item in items if isinstance(item, str))
+
+
+def _may_stand_for(value: Any, text: str) -> bool:
+    """Whether a path that has this value may have the text in its place."""
+    return text != "" and "/" not in text and (type(value) is str or text.isdecimal())
+
+
+def _parameters(rule: Rule) -> Iterator[tuple[Rule, str]]:
+    """The leaves that compare with the path, and the names of the parameters."""
     for leaf in leaves(rule):
-        if type(leaf) is FirebaseUser and isinstance(leaf.uid, PathParam):
-            yield leaf.uid.name
-        elif (type(leaf) is User or type(leaf) is ServiceAccount) and isinstance(leaf.account, PathParam):
-            yield leaf.account.name
+        compared = compared_with_path(leaf) if is_ours(leaf) else None
+        if compared is not None:
+            yield leaf, compared[1].name
 
 
 def _beside(judged: Sequence[Judged]) -> str:
@@ -211,5 +244,5 @@ def _whom(rule: Rule, facts: Facts) -> str:
 
 def _wherever(judged: Sequence[Judged]) -> str:
     """Where the path names an account: that it would be opened for all of them."""
-    names: Mapping[str, None] = dict.fromkeys(name for each in judged for name in _parameters(each.rule))
+    names = dict.fromkeys(name for each in judged for _, name in _parameters(each.rule))
     return f", at every {' and '.join(f'{{{name}}}' for name in names)}" if names else ""

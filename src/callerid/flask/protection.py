@@ -254,7 +254,8 @@ class _Settled:
     def decided(self, arguments: Mapping[str, Any], caller: Caller | None) -> Admission:
         """The decision to admit a request here. For a redirect no view runs, so there are no marks to check."""
         policy = self.policy
-        judged = tuple((name, arguments[name]) for name in policy.names if name in arguments) if policy.names else ()
+        names = arguments if policy.reads_path else policy.names
+        judged = tuple((name, arguments[name]) for name in names if name in arguments) if names else ()
         marks = policy.marks if self.known is not None else frozenset[Mark]()
         return Admission(self.serving, judged, marks, self.template, policy.whole.public, caller)
 

@@ -68,6 +68,7 @@ def firebase_caller(issuer: Issuer, token: Mapping[str, Any], claims: Mapping[st
             signed_in_at=None if signed_in_at is None else float(signed_in_at),
             phone=text_claim(claims, "phone_number") or None,
             claims=Claims({name: value for name, value in claims.items() if name not in FIREBASE_CLAIMS}),
+            sign_in_attributes=Claims(object_claim(about, "sign_in_attributes")),
         ),
     )
 

@@ -60,6 +60,7 @@ class GoogleIssuer(Issuer):
             is_service_account=is_service,
             compute_engine=_compute_engine(claims) if is_service else None,
             has_unverified_email=email is None and bool(claims.get("email")),
+            authorized_party=authorized_party or None,
             profile=profile(claims, "name", "picture", "locale"),
         )
 

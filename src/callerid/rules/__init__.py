@@ -4,9 +4,9 @@ A rule is pure and total: it looks at a few frozen `Facts`, does no I/O and rais
 there is no negation, because a negation lets in whatever its author did not think of. ``repr(rule)`` is code that makes
 the rule again, ``str(rule)`` says it in IAM's words, ``rule.explain(facts)`` says why.
 
-Leaves come in families. `User`, `ServiceAccount`, `Domain` and `AnyGoogleAccount` speak of Google identities;
-`FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim` and `EmailDomain` of
-Firebase users. A leaf says no to every caller of another family.
+Leaves come in families. `User`, `ServiceAccount`, `Domain`, `AuthorizedParty` and `AnyGoogleAccount` speak of Google
+identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim`,
+`SignInAttribute` and `EmailDomain` of Firebase users. A leaf says no to every caller of another family.
 
 The staircase inside, each importing only what stands before it::
 
@@ -17,6 +17,7 @@ The staircase inside, each importing only what stands before it::
     google          rules about Google identities
     chat            Google Chat and add-ons, as rules about Google identities
     firebase        rules about Firebase users
+    claims          rules that compare what a Firebase token carries
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
 """
@@ -25,9 +26,9 @@ from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
 from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.chat import GoogleChat
+from callerid.rules.claims import CustomClaim, SignInAttribute
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import (
-    CustomClaim,
     EmailDomain,
     FirebaseUser,
     SecondFactor,
@@ -35,16 +36,18 @@ from callerid.rules.firebase import (
     SignInProvider,
     Tenant,
 )
-from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
+from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, ServiceAccount, User
 from callerid.rules.reading import (
     STEPS,
     all_of,
     any_of,
+    compared_with_path,
     is_public,
     member,
     missing_steps,
     of_any_project,
     path_parameters,
+    reads_path,
     without_public,
 )
 
@@ -53,6 +56,7 @@ __all__ = [
     "AllOf",
     "AnyGoogleAccount",
     "AnyOf",
+    "AuthorizedParty",
     "CustomClaim",
     "Domain",
     "EmailDomain",
@@ -67,6 +71,7 @@ __all__ = [
     "Rule",
     "SecondFactor",
     "ServiceAccount",
+    "SignInAttribute",
     "SignInProvider",
     "SignedInWithin",
     "Tenant",
@@ -76,6 +81,7 @@ __all__ = [
     "admitted",
     "all_of",
     "any_of",
+    "compared_with_path",
     "described",
     "is_joined",
     "is_public",
@@ -85,5 +91,6 @@ __all__ = [
     "needs_no_caller",
     "of_any_project",
     "path_parameters",
+    "reads_path",
     "without_public",
 ]

@@ -31,7 +31,7 @@ _LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PathParam:
-    """In place of a uid or account id: whoever the path parameter of this name names, and nobody else.
+    """In place of a uid, an account's id, a tenant or a claim's value: what the path parameter of this name names.
 
     A ``str`` parameter is compared exactly, an ``int`` one as its ``str()``. Other converters, and a name that the path
     does not have or has twice, are start-up errors.
@@ -92,7 +92,7 @@ def names(wanted: str | PathParam, identifier: str, facts: Facts) -> bool:
     return wanted.names(identifier, facts) if isinstance(wanted, PathParam) else wanted == identifier
 
 
-def named_by_path(account: str | PathParam | None, facts: Facts) -> str:
+def named_by_path(account: object, facts: Facts) -> str:
     """Whom the path names, to be said behind the caller's name; empty where the rule names somebody itself."""
     if not isinstance(account, PathParam):
         return ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.base import Explanation, Rule, admitted, described, grouped, leaves, the_caller
 from callerid.rules.facts import Facts
-from callerid.rules.text import is_deferred, printable
+from callerid.rules.text import is_deferred, printable, takes_two
 
 __all__ = ["IssuedBy", "Nobody", "Public", "Via", "Where"]
 
@@ -77,11 +79,14 @@ class IssuedBy(Rule):
 class Where(Rule):
     """Callers of whom ``holds(caller)`` is ``True``: exactly ``True``, so that no object and no coroutine passes.
 
-    An exception in it is a no. It must not do I/O.
+    A function of two parameters is asked ``holds(caller, path)``: ``path`` are the path parameters by which the request
+    is judged, as the framework converted them, read-only. An exception in it is a no. It must not do I/O.
     """
 
     description: str
-    holds: Callable[[Caller], bool] = field(hash=False)
+    holds: Callable[[Caller], bool] | Callable[[Caller, Mapping[str, Any]], bool] = field(hash=False)
+    reads_path: bool = field(init=False, repr=False, compare=False)
+    """Whether it is asked about the path, too."""
 
     def __post_init__(self) -> None:
         printable(self.description, "Where needs a description")
@@ -89,17 +94,19 @@ class Where(Rule):
             raise ConfigurationError("Where takes a function of the caller")
         if is_deferred(self.holds):
             raise ConfigurationError("Where takes a plain function, neither async nor a generator: a rule does no I/O")
+        self._set(reads_path=takes_two(self.holds))
 
     def admits(self, facts: Facts) -> bool:
-        if facts.caller is None:
-            return False
         try:
-            return self.holds(facts.caller) is True
+            return self._answer(facts) is True
         except Exception:  # noqa: BLE001 - whatever goes wrong in it, it is a no
             return False
 
     def _answer(self, facts: Facts) -> object:
-        return facts.caller is not None and self.holds(facts.caller)
+        if facts.caller is None:
+            return False
+        holds: Any = self.holds
+        return holds(facts.caller, MappingProxyType(facts.path)) if self.reads_path else holds(facts.caller)
 
     def __str__(self) -> str:
         return f"where {self.description}"

@@ -74,6 +74,12 @@ class Rule:
     family: ClassVar[Kind | None] = None
     """The one kind of caller the rule speaks of, or ``None`` where it does not matter."""
 
+    needs_tenant_named: ClassVar[bool] = False
+    """Whether it holds of a tenant's users only where a rule joined with it names their tenant (`Facts.tenant_named`).
+
+    Asked of this library's own classes alone.
+    """
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         words = next(kind for kind in cls.__mro__ if "__str__" in vars(kind))

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from callerid.callers import FIREBASE_CLAIMS, FirebaseFacts, Kind, is_project
+from callerid.callers import FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam, address_of, named_by_path, names
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
-from callerid.rules.text import domain_name, domain_of, printable, same_value
+from callerid.rules.text import domain_name, domain_of, printable
 
-__all__ = ["CustomClaim", "EmailDomain", "FirebaseUser", "SecondFactor", "SignInProvider", "SignedInWithin", "Tenant"]
+__all__ = [
+    "EmailDomain",
+    "FirebaseRule",
+    "FirebaseUser",
+    "SecondFactor",
+    "SignInProvider",
+    "SignedInWithin",
+    "Tenant",
+]
 
 
-class _FirebaseRule(Rule):
+class FirebaseRule(Rule):
+    """A rule about Firebase users: no to every caller of another family."""
+
     __slots__ = ()
 
     family: ClassVar[Kind | None] = Kind.FIREBASE
 
     def admits(self, facts: Facts) -> bool:
-        return facts.firebase is not None and self._holds(facts.firebase, facts)
+        user = facts.firebase
+        if user is None or (self.needs_tenant_named and user.tenant is not None and not facts.tenant_named):
+            return False
+        return self._holds(user, facts)
+
+    def _tenant_note(self, user: FirebaseFacts, facts: Facts) -> str:
+        """Why a tenant's user is refused where no rule names the tenant, to be said behind their name."""
+        if not self.needs_tenant_named or user.tenant is None or facts.tenant_named:
+            return ""
+        return f", of tenant {user.tenant} (join the rule with & Tenant({user.tenant!r}))"
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class FirebaseUser(_FirebaseRule):
+class FirebaseUser(FirebaseRule):
     """A Firebase user: any, or the one with this uid. Anonymous users only where ``anonymous=True``.
 
     Anonymous accounts, and usually every other kind, are free to make: ``FirebaseUser()`` tells nobody apart.
@@ -82,23 +99,27 @@ class FirebaseUser(_FirebaseRule):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tenant(_FirebaseRule):
-    """Firebase users of one Identity Platform tenant (the ``firebase.tenant`` claim)."""
+class Tenant(FirebaseRule):
+    """Firebase users of one Identity Platform tenant (the ``firebase.tenant`` claim).
 
-    tenant: str
+    ``Tenant(PathParam("tenant"))``: of the tenant that the path names, at its own place.
+    """
+
+    tenant: str | PathParam
 
     def __post_init__(self) -> None:
-        printable(self.tenant, "Tenant names a tenant's id")
+        if type(self.tenant) is not PathParam:
+            printable(self.tenant, "Tenant names a tenant's id")
 
     @property
     def names_tenant(self) -> bool:
         return type(self) is Tenant
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
-        return user.tenant == self.tenant
+        return user.tenant is not None and names(self.tenant, user.tenant, facts)
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
-        note = the_caller(facts)
+        note = the_caller(facts) + named_by_path(self.tenant, facts)
         return note if facts.firebase is None else f"{note}, of tenant {facts.firebase.tenant or 'none'}"
 
     def __str__(self) -> str:
@@ -106,7 +127,7 @@ class Tenant(_FirebaseRule):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SignInProvider(_FirebaseRule):
+class SignInProvider(FirebaseRule):
     """Firebase users who signed in by one provider: ``password``, ``google.com``, ``saml.okta`` and so on."""
 
     provider: str
@@ -126,7 +147,7 @@ class SignInProvider(_FirebaseRule):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SecondFactor(_FirebaseRule):
+class SecondFactor(FirebaseRule):
     """Firebase users who signed in with a second factor (the ``firebase.sign_in_second_factor`` claim)."""
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
@@ -140,7 +161,7 @@ class SecondFactor(_FirebaseRule):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SignedInWithin(_FirebaseRule):
+class SignedInWithin(FirebaseRule):
     """Firebase users who gave their credentials at most so many seconds ago (the ``auth_time`` claim)."""
 
     seconds: int
@@ -164,78 +185,29 @@ class SignedInWithin(_FirebaseRule):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CustomClaim(_FirebaseRule):
-    """Firebase users whose custom claim has this value, or is a list that contains it.
-
-    Values compare with their type: ``1`` is not ``True`` and not ``"1"``. Names that Firebase itself fills are errors
-    (``name`` and ``picture`` among them: every user writes their own).
-    """
-
-    name: str
-    value: str | int | float | bool | None = None
-    contains: str | int | float | bool | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        printable(self.name, "CustomClaim names a claim")
-        if self.name in FIREBASE_CLAIMS:
-            raise ConfigurationError(f"{self.name!r} is not a custom claim: Firebase, or the user, fills it")
-        if (self.value is None) is (self.contains is None):
-            raise ConfigurationError("CustomClaim takes a value, or contains=..., and not both")
-        wanted = self.contains if self.value is None else self.value
-        if type(wanted) not in (str, int, float, bool) or wanted in ("", math.inf, -math.inf) or wanted != wanted:  # noqa: PLR0124 - NaN
-            raise ConfigurationError(f"a claim is compared with text, a number, True or False, not {wanted!r}")
-
-    def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
-        claim = user.claims.get(self.name)
-        if self.value is not None:
-            return same_value(claim, self.value)
-        items = cast("Iterable[Any]", claim) if isinstance(claim, tuple) else ()
-        return any(same_value(item, self.contains) for item in items)
-
-    def _note(self, facts: Facts, *, holds: bool) -> str:
-        note = the_caller(facts)
-        if facts.firebase is None:
-            return note
-        return f"{note}, whose {self.name} is {facts.firebase.claims.get(self.name)!r:.80}"
-
-    # Dataclass equality would take 1 for True.
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[Any, ...]:
-        return (self.name, type(self.value), self.value, type(self.contains), self.contains)
-
-    def __str__(self) -> str:
-        return f"claim:{self.name}={self.value!r}" if self.contains is None else f"claim:{self.name}∋{self.contains!r}"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class EmailDomain(_FirebaseRule):
+class EmailDomain(FirebaseRule):
     """Firebase users with a verified e-mail address of one domain.
 
     Users of a tenant only where the rule is joined (``&``) with `Tenant`: a tenant's own SAML provider may assert any
-    address, also one of yours.
+    address, also one of yours. Beside ``Tenant(PathParam(...))`` every tenant's word is taken at its own place.
     """
 
     domain: str
+
+    needs_tenant_named: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._set(domain=domain_name(self.domain, "EmailDomain"))
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
-        if user.tenant is not None and not facts.tenant_named:
-            return False
         return facts.caller is not None and domain_of(facts.caller.email) == self.domain
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         note = the_caller(facts)
         if facts.firebase is None or facts.caller is None:
             return note
-        if facts.firebase.tenant is not None and not facts.tenant_named:
-            return f"{note}, of tenant {facts.firebase.tenant} (join the rule with & Tenant({facts.firebase.tenant!r}))"
+        if tenant := self._tenant_note(facts.firebase, facts):
+            return note + tenant
         return note + (f", with the address {facts.caller.email}" if facts.caller.email else address_of(facts.caller))
 
     def __str__(self) -> str:

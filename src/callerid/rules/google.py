@@ -20,9 +20,9 @@ from callerid.rules.accounts import (
 )
 from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
-from callerid.rules.text import domain_name, domain_of, lower, same_email
+from callerid.rules.text import domain_name, domain_of, lower, printable, same_email
 
-__all__ = ["AnyGoogleAccount", "Domain", "ServiceAccount", "User"]
+__all__ = ["AnyGoogleAccount", "AuthorizedParty", "Domain", "ServiceAccount", "User"]
 
 
 def _named_by_path(account: str | PathParam, facts: Facts) -> str:
@@ -170,3 +170,36 @@ class Domain(Rule):
 
     def __str__(self) -> str:
         return f"domain:{self.domain}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuthorizedParty(Rule):
+    """Google accounts whose ID token this OAuth client asked for (the ``azp`` claim; OpenID Connect Core section 2).
+
+    An audience may be shared by the clients of several apps; this says which of them the person signed in with. A
+    client's id is public, so it names an app and proves nothing about who uses it: join it (``&``) with a rule that
+    does. Of a service account's token ``azp`` is the account's own address or id: write `ServiceAccount` for an id.
+    """
+
+    client_id: str
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+
+    def __post_init__(self) -> None:
+        printable(self.client_id, "AuthorizedParty names an OAuth client id")
+        if self.client_id.isdecimal():
+            raise ConfigurationError(
+                f"AuthorizedParty names an OAuth client id, such as '1234-abc.apps.googleusercontent.com': write "
+                f"ServiceAccount({self.client_id!r}) for an account's id"
+            )
+
+    def admits(self, facts: Facts) -> bool:
+        caller = facts.google
+        return caller is not None and caller.authorized_party == self.client_id
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        return note if facts.google is None else f"{note}, by the client {facts.google.authorized_party or 'unknown'}"
+
+    def __str__(self) -> str:
+        return f"authorizedParty:{self.client_id}"

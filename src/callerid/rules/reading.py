@@ -7,7 +7,7 @@ from collections.abc import Callable
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam
-from callerid.rules.anyone import Nobody, Public, Via
+from callerid.rules.anyone import Nobody, Public, Via, Where
 from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
@@ -17,11 +17,13 @@ __all__ = [
     "STEPS",
     "all_of",
     "any_of",
+    "compared_with_path",
     "is_public",
     "member",
     "missing_steps",
     "of_any_project",
     "path_parameters",
+    "reads_path",
     "without_public",
 ]
 
@@ -121,6 +123,20 @@ def path_parameters(rule: Rule) -> frozenset[str]:
     """The names of all path parameters that a rule compares with."""
     # A subclass of a rule of ours judges as it likes, and may ask its parts as ours do.
     parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
-    named = getattr(rule, "account", None) or getattr(rule, "uid", None)
-    own = {named.name} if isinstance(named, PathParam) else set[str]()
-    return frozenset(own.union(*map(path_parameters, parts)))
+    own = compared_with_path(rule)
+    return frozenset({own[1].name} if own else ()).union(*map(path_parameters, parts))
+
+
+def reads_path(rule: Rule) -> bool:
+    """Whether a `Where` in a rule is asked about the path, too."""
+    parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
+    return (isinstance(rule, Where) and rule.reads_path) or any(map(reads_path, parts))
+
+
+def compared_with_path(leaf: Rule) -> tuple[str, PathParam] | None:
+    """The attribute of a leaf that stands for what the path names, and the parameter; ``None`` where there is none."""
+    named = ((attribute, getattr(leaf, attribute, None)) for attribute in _COMPARED)
+    return next(((attribute, value) for attribute, value in named if isinstance(value, PathParam)), None)
+
+
+_COMPARED = ("account", "uid", "tenant", "value", "contains")

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from callerid.errors import ConfigurationError
 
-__all__ = ["domain_name", "domain_of", "is_deferred", "lower", "printable", "same_email", "same_value"]
+__all__ = ["domain_name", "domain_of", "is_deferred", "lower", "printable", "same_email", "same_value", "takes_two"]
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -60,3 +60,36 @@ def is_deferred(function: Any) -> bool:
     asked = (function, getattr(cast("Any", type(function)), "__call__", None))  # noqa: B004 - it is looked into
     kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     return any(is_kind(each) for each in asked for is_kind in kinds)
+
+
+def takes_two(function: Any) -> bool:
+    """Whether a function is to be called with the caller and the path, and not with the caller alone.
+
+    That is known by the parameters that it requires. A built-in function that does not say which takes the caller.
+    Raises `ConfigurationError` for a function that takes neither, and for a ``path`` that may be left out: it would
+    always be.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    positional = [each for each in signature.parameters.values() if each.kind in _POSITIONAL]
+    if _binds(signature, 1) and not any(each.name == "path" for each in positional[1:2]):
+        return False
+    if _binds(signature, 2) and positional[1:2] and positional[1].default is inspect.Parameter.empty:
+        return True
+    raise ConfigurationError(
+        f"Where takes a function of the caller, or of the caller and the path, each without a default, not one of "
+        f"{signature}"
+    )
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _binds(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True

@@ -75,13 +75,14 @@ def firebase_user(  # noqa: PLR0913 - one parameter a fact
     provider: str | None = None,
     tenant: str | None = None,
     second_factor: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
     signed_in_at: int | None = None,
     claims: Mapping[str, Any] | None = None,
 ) -> Caller:
     """A Firebase user, who signed in just now or at ``signed_in_at`` (seconds since the epoch).
 
     Without ``project`` it is ``shop-prod``, and `as_caller` takes the one that its guard trusts. ``claims`` are custom
-    claims. Takes and refuses what `LocalIssuer.firebase_user` does.
+    claims, ``attributes`` those of a SAML sign-in. Takes and refuses what `LocalIssuer.firebase_user` does.
     """
     chosen = FIREBASE_PROJECT if project is None else project
     token = _PENCIL.firebase_user(
@@ -93,6 +94,7 @@ def firebase_user(  # noqa: PLR0913 - one parameter a fact
         provider=provider,
         tenant=tenant,
         second_factor=second_factor,
+        attributes=attributes,
         signed_in_at=signed_in_at,
         claims=claims,
     )

@@ -121,6 +121,7 @@ def firebase_user(  # noqa: PLR0913 - one parameter a claim
     phone: str | None,
     tenant: str | None,
     second_factor: str | None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The claims of a Firebase ID token but for its times and custom claims."""
     anonymous = {"provider_id": "anonymous"} if provider == "anonymous" else {}
@@ -130,6 +131,8 @@ def firebase_user(  # noqa: PLR0913 - one parameter a claim
     firebase = {"identities": _identities(uid, provider, email, phone), "sign_in_provider": provider, **factor}
     if tenant is not None:
         firebase["tenant"] = tenant
+    if attributes:
+        firebase["sign_in_attributes"] = dict(attributes)
     return {
         **anonymous,
         "iss": FIREBASE_ISSUER + project,

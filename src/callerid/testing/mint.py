@@ -204,6 +204,7 @@ class Mint:
         provider: str | None = None,
         tenant: str | None = None,
         second_factor: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
         signed_in_at: int | None = None,
         lifetime: int = 3600,
         issued_at: int | None = None,
@@ -214,8 +215,9 @@ class Mint:
 
         ``provider`` is how the user signed in: ``"password"`` (default with an e-mail), ``"phone"`` (default with a
         number), ``"custom"`` (default with neither), ``"anonymous"``, ``"google.com"``, ``"saml.acme"``, ...
-        ``second_factor`` is ``"phone"`` or ``"totp"``; ``signed_in_at`` (``auth_time``, default: when issued) is in
-        seconds since the epoch. ``claims`` are custom claims and come at the top level, as Firebase puts them.
+        ``second_factor`` is ``"phone"`` or ``"totp"``, ``attributes`` are those of a SAML sign-in; ``signed_in_at``
+        (``auth_time``, default: when issued) is in seconds since the epoch. ``claims`` are custom claims and come at
+        the top level, as Firebase puts them.
 
         Raises `ValueError` for what Firebase never mints: a uid that is empty or over 128 characters, a reserved
         custom claim, custom claims over 1000 characters, a sign-in after the issue, an anonymous user with an e-mail
@@ -231,6 +233,7 @@ class Mint:
             phone=phone,
             tenant=tenant,
             second_factor=second_factor,
+            attributes=attributes,
         )
         standard = user | times | {"auth_time": times["iat"] if signed_in_at is None else signed_in_at}
         objections = says.firebase_objections({} if claims is None else claims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from callerid.algebra.personas import nested
 from callerid.callers import Kind
 from callerid.testing.claims import IAP_ISSUER, SESSION_ISSUER, is_service_account
 
@@ -62,7 +63,8 @@ def _firebase_user(persona: Persona, issuer: Mint, **options: Any) -> str:
         second_factor=persona.second_factor,
         signed_in_at=None if persona.signed_in_ago is None else now - persona.signed_in_ago,
         issued_at=now,
-        claims=dict(persona.claims),
+        claims=nested(persona.claims),
+        attributes=nested(persona.attributes),
         **options,
     )
 
@@ -71,6 +73,7 @@ def _service_account(persona: Persona, issuer: Mint, **options: Any) -> str:
     return issuer.service_account(
         persona.email or f"account-{persona.subject}@some-project.iam.gserviceaccount.com",
         include_email=persona.email is not None,
+        claims={} if persona.authorized_party is None else {"azp": persona.authorized_party},
         audience=persona.audience,
         subject=persona.subject,
         **options,
@@ -78,5 +81,11 @@ def _service_account(persona: Persona, issuer: Mint, **options: Any) -> str:
 
 
 def _person(persona: Persona, issuer: Mint, **options: Any) -> str:
-    hosted = {} if persona.domain is None else {"hd": persona.domain}
-    return issuer.person(persona.email, audience=persona.audience, subject=persona.subject, claims=hosted, **options)
+    return issuer.person(
+        persona.email,
+        audience=persona.audience,
+        azp=persona.authorized_party or "",  # else a client that no rule names
+        subject=persona.subject,
+        claims={} if persona.domain is None else {"hd": persona.domain},
+        **options,
+    )
