@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NoReturn
 
 from callerid.algebra.accounts import OtherNames
-from callerid.algebra.formula import Choice, clauses, formula
+from callerid.algebra.formula import Choice, ReadLeaves, clauses, formula
 from callerid.algebra.opaque import Sealed
 from callerid.algebra.personas import Persona
 from callerid.algebra.possible import alternatives, every_leaf
@@ -169,7 +169,9 @@ def compare(old: Side, new: Side, doors: Doors) -> Verdict:
 
 
 def _compared(old: Side, new: Side, doors: Doors) -> Verdict:
-    before, after = formula(old.rule, old.place), formula(new.rule, new.place)
+    read: ReadLeaves = {}
+    before = formula(old.rule, old.place, read)
+    after = formula(new.rule, new.place, read if old.parameters == new.parameters else None)
     asked = (before.asked, after.asked)
     comparison = _Comparison(old, new, before, Vocabulary.of(asked))
     doubts: dict[str, None] = {}

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from callerid.algebra.covering import Covering
 from callerid.algebra.separate import Separate
 from callerid.algebra.traits import Place, Term, Trait, by_name, is_code, is_unknown, leaf_term
 from callerid.rules import AllOf, AnyOf, Nobody, Rule, Via
 
-__all__ = ["Choice", "Clause", "Option", "Rest", "clauses", "formula"]
+__all__ = ["Choice", "Clause", "Option", "ReadLeaves", "Rest", "clauses", "formula"]
 
 MOST_CLAUSES = 4_096
 """Into so many parts a rule is split, each of which must hold."""
+
+
+ReadLeaves: TypeAlias = "dict[tuple[Rule, bool], tuple[Option, ...]]"
+"""Each leaf, and whether a tenant is named beside it, with what it is read into."""
 
 
 class Option(NamedTuple):
@@ -62,17 +66,19 @@ class Choice:
                 yield from choice.terms()
 
 
-def formula(rule: Rule, place: Place = by_name) -> Choice:
-    """The rule, taken apart. `Via` distributes over its alternatives, because one service carries a call."""
-    return Choice(_Reader(place).options(rule, tenant_named=False))
+def formula(rule: Rule, place: Place = by_name, read: ReadLeaves | None = None) -> Choice:
+    """The rule, taken apart. `Via` distributes over its alternatives, because one service carries a call.
+
+    ``read`` are leaves that were read already, with the same ``place``; those of this rule are added.
+    """
+    return Choice(_Reader(place, {} if read is None else read).options(rule, tenant_named=False))
 
 
 class _Reader:
     """Takes a rule apart; of the leaves that are equal one is read."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._read: dict[tuple[Rule, bool], tuple[Option, ...]] = {}
+    def __init__(self, place: Place, read: ReadLeaves) -> None:
+        self._place, self._read = place, read
 
     def options(self, rule: Rule, *, tenant_named: bool) -> tuple[Option, ...]:
         """The alternatives of a rule; ``tenant_named`` is passed down as `AllOf` passes it, and `Separate` does not."""
