@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callerid import AnyGoogleAccount, AuthorizedParty, ServiceAccount, google, service_account
 from callerid.algebra import No, Side, Yes, admits_nobody, new_access
-from callerid.issuers.google import GCLOUD_CLIENT
+from callerid.issuers import GCLOUD_CLIENT
 
 URL = "https://orders.example.com"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"

@@ -66,9 +66,9 @@ class _ValueRule(FirebaseRule):
         return found
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:
-        found = self.found(user)
-        if self.value is not None:
-            return _is(found, self.value, facts)
+        found, value = self.found(user), self.value
+        if value is not None:
+            return _is(found, value, facts) if type(value) is PathParam else same_value(found, value)
         items = cast("Iterable[Any]", found) if isinstance(found, tuple) else ()
         return any(_is(item, self.wanted, facts) for item in items)
 
