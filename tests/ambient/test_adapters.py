@@ -16,8 +16,12 @@ from callerid.testing import LocalIssuer
 
 ISSUER = LocalIssuer()
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
-ASSERTION = ISSUER.assertion(ISSUER.iap_assertion(ISSUER.workspace_person()))
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}
+
+
+def assertion() -> dict[str, str]:
+    """A new one, since assertions live for ten minutes."""
+    return ISSUER.assertion(ISSUER.iap_assertion(ISSUER.workspace_person()))
 
 
 class MethodInQuery(Request):
@@ -41,10 +45,10 @@ def test_flask_judges_the_method_by_which_it_serves() -> None:
     guard.protect(app, default=Domain("example.com"))
     app.route("/orders", methods=["GET", "DELETE"])(lambda: "done")
     client = app.test_client()
-    assert client.get("/orders", headers={**ASSERTION, **ELSEWHERE}).status_code == 200
-    refused = client.get("/orders?_method=DELETE", headers={**ASSERTION, **ELSEWHERE})
+    assert client.get("/orders", headers={**assertion(), **ELSEWHERE}).status_code == 200
+    refused = client.get("/orders?_method=DELETE", headers={**assertion(), **ELSEWHERE})
     assert (refused.status_code, refused.json["reason"] if refused.json else None) == (403, "cross_site")
-    assert client.get("/orders?_method=DELETE", headers=ASSERTION).status_code == 200
+    assert client.get("/orders?_method=DELETE", headers=assertion()).status_code == 200
 
 
 def security(*issuers: Issuer, rule: Any) -> tuple[Any, Any]:
@@ -79,5 +83,5 @@ def test_a_redirect_is_judged_by_where_a_request_comes_from(path: str) -> None:
     guard.protect(app, default=Domain("other.com"))
     app.post("/orders/")(guard.allow(Domain("example.com"))(lambda: "done"))
     client = TestClient(app)
-    assert client.post(path, headers={**ASSERTION, **ELSEWHERE}).json()["reason"] == "cross_site"
-    assert client.post(path, headers=ASSERTION).json() == "done"
+    assert client.post(path, headers={**assertion(), **ELSEWHERE}).json()["reason"] == "cross_site"
+    assert client.post(path, headers=assertion()).json() == "done"

@@ -22,9 +22,13 @@ from callerid.testing import LocalIssuer, as_caller, google_person
 
 ISSUER = LocalIssuer()
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
-ASSERTION = ISSUER.assertion(ISSUER.iap_assertion(ISSUER.workspace_person()))
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}
 STAFF, OTHERS = Domain("example.com"), Domain("other.com")
+
+
+def assertion() -> dict[str, str]:
+    """A new one, since assertions live for ten minutes."""
+    return ISSUER.assertion(ISSUER.iap_assertion(ISSUER.workspace_person()))
 
 
 async def shown(request: Request) -> PlainTextResponse:
@@ -43,8 +47,8 @@ def client_of(guard: Guard, **options: Any) -> TestClient:
 def test_a_refusal_that_is_not_enforced_shows_nobody(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "callerid")
     client = client_of(new_guard(), enforce=False, until="2999-01-31")
-    assert client.post("/", headers={**ASSERTION, **ELSEWHERE}).text == "None"
-    assert client.post("/", headers=ASSERTION).text == "user:ada@example.com"
+    assert client.post("/", headers={**assertion(), **ELSEWHERE}).text == "None"
+    assert client.post("/", headers=assertion()).text == "user:ada@example.com"
     fields = [vars(record)["callerid"] for record in caplog.records if "callerid" in vars(record)]
     assert [each["reason"] for each in fields if each.get("outcome") == "would refuse"] == ["cross_site"]
 
@@ -52,8 +56,8 @@ def test_a_refusal_that_is_not_enforced_shows_nobody(caplog: pytest.LogCaptureFi
 def test_shadow_rules_agree_about_where_a_request_comes_from() -> None:
     guard = new_guard()
     client = client_of(guard, shadow={"/*": OTHERS, "/": OTHERS})
-    assert client.post("/", headers={**ASSERTION, **ELSEWHERE}).status_code == 403
-    assert client.post("/", headers=ASSERTION).status_code == 200
+    assert client.post("/", headers={**assertion(), **ELSEWHERE}).status_code == 403
+    assert client.post("/", headers=assertion()).status_code == 200
     counts = guard.shadow
     assert (counts.agreed, counts.would_refuse, counts.would_admit) == (1, 1, 0)
 
@@ -73,7 +77,7 @@ def test_who_is_acted_as_is_where_the_request_comes_from() -> None:
 
 def test_why_finds_a_refusal_and_says_what_to_do(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     caplog.set_level(logging.INFO, "callerid")
-    answer = client_of(new_guard()).post("/", headers={**ASSERTION, **ELSEWHERE}).json()
+    answer = client_of(new_guard()).post("/", headers={**assertion(), **ELSEWHERE}).json()
     assert (answer["type"], answer["title"], answer["reason"]) == ("about:blank", "Forbidden", "cross_site")
     log = tmp_path / "app.log"
     log.write_text("".join(json.dumps({"callerid": vars(each).get("callerid")}) + "\n" for each in caplog.records))

@@ -29,10 +29,18 @@ def _now() -> int:
     return int(issuer.clock())
 
 
-@functools.cache
 def token(name: str) -> str:
     """The token of this name."""
-    who, _, variant = name.partition(".")
+    return _token(name, _now() // FRESH)
+
+
+FRESH = 240
+"""Seconds for which a token is sent again: those of IAP live for ten minutes."""
+
+
+@functools.cache
+def _token(name: str, _: int) -> str:
+    who, _dot, variant = name.partition(".")
     made: str = getattr(issuer, variant)(token(who)) if variant else CALLERS[who]()
     return made
 
@@ -125,7 +133,7 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "session of another": lambda: issuer.session_cookie(token("u2")),
     "session of another project": lambda: issuer.session_cookie(token("other project")),
     "session of a day": lambda: issuer.session_cookie(token("u1"), lifetime=86_400),
-    "session of a minute": lambda: issuer.session_cookie(token("u1"), lifetime=60, hostile=True),
+    "session of under five minutes": lambda: issuer.session_cookie(token("u1"), lifetime=299, hostile=True),
     "session of a month": lambda: issuer.session_cookie(token("u1"), lifetime=30 * 86_400, hostile=True),
     "session without sign-in": lambda: issuer.without(token("session"), "auth_time"),
     "assertion": lambda: issuer.iap_assertion(token("staff")),

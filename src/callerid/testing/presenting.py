@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from callerid.issuers import Issuer
     from callerid.testing.mint import Mint
 
-__all__ = ["by_issuer", "presented"]
+__all__ = ["presented"]
 
 
 def presented(token: str, issuers: Iterable[Issuer], mint: Mint) -> dict[str, str]:
@@ -25,13 +25,8 @@ def presented(token: str, issuers: Iterable[Issuer], mint: Mint) -> dict[str, st
     is_id_token = is_firebase or claims["iss"] == GOOGLE_ISSUER
     if not fitting or not is_id_token or any(not each.locations[0].is_bare for each in fitting):
         return mint.bearer(token)
-    return by_issuer(token, fitting[0], mint)
-
-
-def by_issuer(token: str, issuer: Issuer, mint: Mint) -> dict[str, str]:
-    """The headers by which one issuer knows whoever has this ID token; what Google would not make is made anyway."""
-    if issuer.signer == "firebase_session":
-        return mint.cookie(mint.session_cookie(token, hostile=True), issuer.locations[0].cookie)
-    if issuer.signer == "iap":
-        return mint.assertion(mint.iap_assertion(token, audience=min(issuer.audiences), hostile=True))
-    return mint.bearer(token)
+    # What Google would not make is made anyway: rules are judged by what a credential says.
+    own = fitting[0]
+    if own.locations[0].cookie:
+        return mint.cookie(mint.session_cookie(token, hostile=True), own.locations[0].cookie)
+    return mint.assertion(mint.iap_assertion(token, audience=min(own.audiences), hostile=True))

@@ -76,7 +76,7 @@ COOKIES: dict[tuple[str, ...], Expected] = {
     ("session=<u1>",): invalid("unknown_issuer"),
     ("session=<assertion>",): invalid("unknown_issuer"),
     ("session=<session of another project>",): invalid("unknown_issuer"),
-    ("session=<session of a minute>",): invalid("bad_claims"),
+    ("session=<session of under five minutes>",): invalid("bad_claims"),
     ("session=<session of a month>",): invalid("bad_claims"),
     ("session=<session without sign-in>",): invalid("bad_claims"),
 }
