@@ -57,6 +57,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     WRONG_AUDIENCE = "wrong_audience"
+    WRONG_TENANT = "wrong_tenant"
     STEP_UP = "step_up"
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"

@@ -33,6 +33,7 @@ from callerid import (
     User,
     Via,
     Where,
+    firebase,
     google,
 )
 from callerid.access import access_map, differences, locked
@@ -158,11 +159,11 @@ def test_audiences_are_there() -> None:
     ],
 )
 def test_a_rule_comes_back(rule: Rule) -> None:
-    guard = new_guard()
-    found = access_map(small({"GET /{a}": rule}, guard=guard))
+    issuers = google("https://orders.example.com"), firebase("shop-prod", ["t"])
+    found = access_map(small({"GET /{a}": rule}, guard=Guard(*issuers)))
     back, audiences = rule_in(read_lock(locked(found), "x").blocks["GET /{a}"], "x")
     assert audiences is None
-    assert locked(access_map(small({"GET /{a}": back}))) == locked(found)
+    assert locked(access_map(small({"GET /{a}": back}, guard=Guard(*issuers)))) == locked(found)
 
 
 def test_a_path_parameter_and_code_come_back() -> None:

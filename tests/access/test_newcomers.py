@@ -56,7 +56,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 
 def app_of(issuer: LocalIssuer, rules: dict[str, Rule], *audiences: str, **options: Any) -> FastAPI:
-    guard = Guard(issuer.google(*(audiences or (URL, CLIENT))), issuer.firebase("shop-prod"), **options)
+    guard = Guard(issuer.google(*(audiences or (URL, CLIENT))), issuer.firebase("shop-prod", ["acme"]), **options)
     return small(rules, guard=guard)
 
 
@@ -148,7 +148,7 @@ def test_a_renamed_parameter_that_names_a_claim_is_no_access(issuer: LocalIssuer
 
 
 def test_what_was_under_a_mount_is_compared_with_it(issuer: LocalIssuer) -> None:
-    guard = Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod"))
+    guard = Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod", ["acme"]))
 
     async def opaque(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError
@@ -226,7 +226,7 @@ def test_guards_that_believe_different_issuers_cannot_be_told(issuer: LocalIssue
 def test_flask_templates(issuer: LocalIssuer) -> None:
     def made(template: str, rule: Rule) -> Any:
         app = Flask(__name__, static_folder=None)
-        guard = callerid.flask.Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod"))
+        guard = callerid.flask.Guard(issuer.google(URL, CLIENT), issuer.firebase("shop-prod", ["acme"]))
         guard.protect(app, default=STAFF)
         app.add_url_rule(template, "view", guard.allow(rule)(lambda **_: ""))
         return app

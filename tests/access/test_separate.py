@@ -20,7 +20,7 @@ from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer
 
 ISSUER = LocalIssuer()
-ISSUERS = ISSUER.google("https://orders.example.com"), ISSUER.firebase("shop-prod")
+ISSUERS = ISSUER.google("https://orders.example.com"), ISSUER.firebase("shop-prod", ["t1"])
 AUDIENCE, KEYS = "https://orders.example.com", "https://keys.example.com/certs"
 OURS, THEIRS, STAFF = EmailDomain("example.com"), Tenant("t1"), Domain("example.com")
 

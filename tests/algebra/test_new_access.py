@@ -42,7 +42,7 @@ from callerid.rules import Facts
 from tests.counting import calls_in
 
 URL, CLIENT = "https://orders.example.com", "1-a.apps.googleusercontent.com"
-BOTH = (google(URL, CLIENT), firebase("shop-prod"))
+BOTH = (google(URL, CLIENT), firebase("shop-prod", ["t"]))
 A, B = Domain("a.com"), Domain("b.com")
 ADA, ROBOT = User("ada@a.com"), ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
 X, Y = PathParam("x"), PathParam("y")

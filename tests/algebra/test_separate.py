@@ -23,7 +23,7 @@ from callerid.rules import Facts, admitted, needs_no_caller
 from callerid.testing import firebase_user
 
 A, OURS, THEIRS = Domain("a.com"), EmailDomain("a.com"), Tenant("t1")
-BOTH = (google("https://orders.example.com"), firebase("shop-prod"))
+BOTH = (google("https://orders.example.com"), firebase("shop-prod", ["t1", "t2"]))
 MEMBER = Facts(firebase_user("u1", email="ada@a.com", tenant="t1"))
 
 

@@ -40,7 +40,7 @@ from .worlds import GOOGLE, SHOP_ISSUERS, WORLDS, World, a_rule
 
 A, B = Domain("a.com"), Domain("b.com")
 ADA, ROBOT = User("ada@a.com"), ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
-BOTH = (google("https://orders.example.com"), firebase("shop-prod"))
+BOTH = (google("https://orders.example.com"), firebase("shop-prod", ["t"]))
 TEN = [AnyOf(*(CustomClaim(f"{row}", column) for column in range(10))) for row in range(6)]
 
 NOBODY: list[tuple[Rule, tuple[Issuer, ...]]] = [

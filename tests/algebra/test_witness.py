@@ -42,7 +42,7 @@ from .worlds import BANK, CLIENT, GOOGLE, NOW, OTHER_CLIENT, SHOP, URL, WORLDS, 
 LOCAL = LocalIssuer(clock=lambda: NOW)
 LOCAL_ISSUERS = {
     issuer.name: issuer
-    for issuer in (LOCAL.google(URL, CLIENT, OTHER_CLIENT), LOCAL.firebase(SHOP), LOCAL.firebase(BANK))
+    for issuer in (LOCAL.google(URL, CLIENT, OTHER_CLIENT), LOCAL.firebase(SHOP, ["t1"]), LOCAL.firebase(BANK))
 }
 
 
@@ -92,7 +92,7 @@ def test_a_witness_is_refused_by_the_old_guard_and_let_in_by_the_new_one(world: 
 
 @pytest.mark.parametrize(("old", "new", "who"), SOMEBODY_NEW, ids=lambda each: repr(each)[:60])
 def test_the_witnesses_of_the_cases_are_real(old: Rule, new: Rule, who: str) -> None:
-    issuers = (google(URL, CLIENT), firebase(SHOP))
+    issuers = (google(URL, CLIENT), firebase(SHOP, ["t", "another-tenant-1"]))
     sides = Side(old, issuers=issuers), Side(new, issuers=issuers)
     verdict = new_access(*sides)
     assert isinstance(verdict, Yes)
@@ -230,7 +230,7 @@ MADE_UP: list[tuple[Rule, Rule]] = [
 
 @pytest.mark.parametrize(("old", "new"), MADE_UP, ids=repr)
 def test_what_is_made_up_is_nothing_that_a_rule_names(old: Rule, new: Rule) -> None:
-    issuers = (google(URL, CLIENT), firebase(SHOP))
+    issuers = (google(URL, CLIENT), firebase(SHOP, ["t", "another-tenant-1"]))
     verdict = new_access(Side(old, issuers=issuers), Side(new, issuers=issuers))
     assert isinstance(verdict, Yes)
     assert_new(Side(old, issuers=issuers), Side(new, issuers=issuers), verdict.witness)

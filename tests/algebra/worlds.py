@@ -57,7 +57,7 @@ URL, CLIENT, OTHER_CLIENT = (
 GOOGLE = "https://accounts.google.com"
 SHOP, BANK = "shop-prod", "bank-prod"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
-SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP), firebase(BANK))
+SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP, ["t1", "t2"]), firebase(BANK, ["t1", "t2"]))
 
 
 def google_caller(subject: str, audience: str = CLIENT, **known: Any) -> Caller:
@@ -495,10 +495,10 @@ WORLDS = [
 
 ISSUERS = [
     SHOP_ISSUERS,
-    (google(CLIENT), firebase(SHOP)),
-    (google(URL, OTHER_CLIENT), firebase(SHOP), firebase(BANK)),
+    (google(CLIENT), firebase(SHOP, ["t1", "t2"])),
+    (google(URL, OTHER_CLIENT), firebase(SHOP, ["t1", "t2"]), firebase(BANK, ["t1", "t2"])),
     (google(OTHER_CLIENT, CLIENT),),
-    (firebase(BANK),),
+    (firebase(BANK, ["t1", "t2"]),),
 ]
 AUDIENCES = [None, None, frozenset({CLIENT}), frozenset({URL, OTHER_CLIENT})]
 

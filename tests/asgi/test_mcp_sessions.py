@@ -146,7 +146,7 @@ def test_users_of_different_tenants_are_different_owners(server: Server) -> None
     session = begun(app, "u1")
     assert with_session(app, session, "u1", "u2") == [200, 404]
     issuer = LocalIssuer()
-    tenants = guarded(server, guard=Guard(issuer.firebase("shop-prod")), default=FirebaseUser())
+    tenants = guarded(server, guard=Guard(issuer.firebase("shop-prod", ["a", "b"])), default=FirebaseUser())
     tokens = [issuer.firebase_user("u1", tenant=tenant) for tenant in ("a", "b")]
     headers = [[(b"authorization", f"Bearer {token}".encode())] for token in tokens]
     reply = ask(tenants, "/mcp", method="POST", headers=headers[0])

@@ -76,7 +76,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 
 def ask(rule: Rule, headers: dict[str, str], path: str = "/users/ada") -> Any:
-    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod", ["t", "u", "v"]))
     return TestClient(small({"GET /users/{user_id}": rule}, guard=guard)).get(path, headers=headers)
 
 
@@ -170,7 +170,7 @@ def test_what_it_proposes_admits_where_several_rules_must_hold(
     ]
 
     def asked(router: Rule, mark: Rule, floor: Rule, entry: Rule) -> Any:
-        guard, app = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod")), FastAPI()
+        guard, app = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod", ["t", "u", "v"])), FastAPI()
         guard.protect(app, default=Public(), floor=floor, routes={"GET /a": entry})
         inner = APIRouter(dependencies=[guard.allow(router)])
         inner.get("/a")(guard.allow(mark)(lambda: None))
@@ -285,7 +285,7 @@ def test_of_several_projects_the_users_own_is_named(log: Path, capsys: pytest.Ca
     rule = FirebaseUser("x", project="shop-prod")
 
     def asked(rule: Rule, project: str = "shop-test") -> Any:
-        guard = Guard(ISSUER.google(URL), ISSUER.firebase("shop-prod"), ISSUER.firebase("shop-test"))
+        guard = Guard(ISSUER.google(URL), ISSUER.firebase("shop-prod", ["t", "u", "v"]), ISSUER.firebase("shop-test"))
         headers = ISSUER.bearer(ISSUER.firebase_user("ben", project=project))
         return TestClient(small({"GET /a": rule}, guard=guard)).get("/a", headers=headers)
 
@@ -341,7 +341,7 @@ def test_who_carried_the_call(log: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_whoever_may_at_a_place_of_their_own_is_told_where(
     rule: Rule, token: str, path: str, *, place: str | None, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod", ["t", "u", "v"]))
     app = small({"GET /users/{user_id}": rule, "GET /numbers/{user_id:int}": rule}, guard=guard)
     client, headers = TestClient(app), ISSUER.bearer(token)
     lines = told(client.get(path, headers=headers).json()["instance"], log, capsys)
@@ -426,7 +426,7 @@ def test_who_was_let_in_is_found_too(log: Path, capsys: pytest.CaptureFixture[st
 def test_a_refusal_that_was_not_enforced_says_that_it_was_let_through(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+    guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod", ["t", "u", "v"]))
     app = FastAPI(openapi_url=None)
     app.get("/x")(lambda: None)
     guard.protect(app, default=Domain("example.com"), enforce=False, until="2999-12-31", shadow={"/x": Public()})

@@ -51,6 +51,7 @@ URL = "https://orders.example.com"
 CLIENT = "1234-abc.apps.googleusercontent.com"
 TASKS = f"{URL}/tasks"
 PROJECT = "shop-prod"
+TENANTS = ("acme-x1", "acme-x2")
 ROBOT = "scheduler@shop-prod.iam.gserviceaccount.com"
 PROJECT_NUMBER = 123456789012
 CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
@@ -216,15 +217,15 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
     ours = google(URL, CLIENT, gcloud=True, keys=keys["google"])
     usual = (
         ours,
-        firebase(PROJECT, keys=keys["firebase"]),
+        firebase(PROJECT, TENANTS, keys=keys["firebase"]),
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
     )
-    session = firebase_session(PROJECT, keys=keys["firebase_session"])
+    session = firebase_session(PROJECT, TENANTS, keys=keys["firebase_session"])
     if setting == "ambient":
         return *usual, session, iap(BACKEND, keys=keys["iap"])
     if setting == "external":
-        return session, iap(BACKEND, external=PROJECT, keys=keys["iap"]), ours
+        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours
     return usual
 
 

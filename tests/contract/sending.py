@@ -113,6 +113,8 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "tenant": lambda: _USER("u1", tenant="acme-x1", provider="saml.acme"),
     "tenant mail": lambda: _USER("u1", tenant="acme-x1", provider="saml.acme", email="u1@example.com"),
     "other tenant": lambda: _USER("u1", tenant="acme-x2"),
+    "unnamed tenant": lambda: _USER("u1", tenant="acme-x3"),
+    "without auth_time": lambda: issuer.without(token("u1"), "auth_time"),
     "admin": lambda: _USER("u1", claims={"admin": True}),
     "one for true": lambda: _USER("u1", claims={"admin": 1}),
     "text for true": lambda: _USER("u1", claims={"admin": "true"}),

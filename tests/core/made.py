@@ -52,7 +52,7 @@ ABSENT = object()
 
 
 def make_guard(**options: Any) -> Guard:
-    return Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase(PROJECT), clock=lambda: NOW, **options)
+    return Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase(PROJECT, ["acme"]), clock=lambda: NOW, **options)
 
 
 GUARD = make_guard()

@@ -19,12 +19,14 @@ from callerid import (
     Kind,
     Reason,
     Refusal,
+    Tenant,
     Unauthenticated,
     firebase,
     firebase_session,
     google,
     iap,
 )
+from callerid.algebra import No, Side, Yes, new_access
 from callerid.authentication import resolve
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.same_origin import check_same_origin, origins
@@ -54,9 +56,9 @@ def guard_of(*issuers: Any, **options: Any) -> Guard:
     return Guard(*issuers, clock=lambda: NOW, **options)
 
 
-EVERY = (ISSUER.google(URL), ISSUER.firebase(PROJECT), ISSUER.firebase_session(PROJECT), ISSUER.iap(BACKEND))
+EVERY = (ISSUER.google(URL), ISSUER.firebase(PROJECT), ISSUER.firebase_session(PROJECT, ["acme"]), ISSUER.iap(BACKEND))
 GUARD = guard_of(*EVERY)
-EXTERNAL = guard_of(ISSUER.iap(BACKEND, external=PROJECT))
+EXTERNAL = guard_of(ISSUER.iap(BACKEND, external=PROJECT, tenants=["acme"]))
 
 
 def identify(guard: Guard, sent: Mapping[str, list[str]]) -> Identity:
@@ -95,7 +97,7 @@ def test_a_session_has_the_facts_of_its_id_token() -> None:
         claims={"admin": True},
     )
     session = by_cookie(ISSUER.session_cookie(user, lifetime=86_400))
-    token = guard_of(ISSUER.firebase(PROJECT)).verify(user)
+    token = guard_of(ISSUER.firebase(PROJECT, ["acme"])).verify(user)
     assert session.firebase == token.firebase
     assert (session.email, session.kind, str(session)) == (token.email, Kind.FIREBASE, str(token))
     assert session.issuer == "https://session.firebase.google.com/shop-prod"
@@ -255,7 +257,7 @@ TENANTS = ISSUER.firebase_user("ada", tenant="acme", provider="saml.acme", email
 @pytest.mark.parametrize("user", [USER, TENANTS])
 def test_an_external_identity_has_the_facts_of_its_id_token(user: str) -> None:
     caller = by_iap(ISSUER.iap_assertion(user), EXTERNAL)
-    token = guard_of(ISSUER.firebase(PROJECT)).verify(user)
+    token = guard_of(ISSUER.firebase(PROJECT, ["acme"])).verify(user)
     assert caller.firebase == token.firebase
     assert (caller.email, caller.has_unverified_email) == (token.email, token.has_unverified_email)
     assert (caller.kind, str(caller), caller.audience) == (Kind.FIREBASE, "firebase:shop-prod/ada", BACKEND)
@@ -514,3 +516,61 @@ def test_a_guard_like_another_has_its_origins_or_its_own() -> None:
     for other in (Guard.like(guard, trusted_origins=()), Guard.like(guard, trusted_origins=("https://b.example",))):
         with pytest.raises(CrossSite):
             identify(other, sent)
+
+
+@pytest.mark.parametrize("named", [(), ("other",)])
+def test_users_of_a_tenant_that_is_not_named_are_refused_however_they_come(named: tuple[str, ...]) -> None:
+    guard = guard_of(
+        ISSUER.firebase(PROJECT, named),
+        ISSUER.firebase_session(PROJECT, named),
+        ISSUER.iap(BACKEND, external=PROJECT, tenants=named),
+    )
+    refused = (
+        refusal(guard.verify, TENANTS),
+        refusal(by_cookie, ISSUER.session_cookie(TENANTS), guard),
+        refusal(by_iap, ISSUER.iap_assertion(TENANTS), guard),
+    )
+    for each in refused:
+        assert each.reason is Reason.WRONG_TENANT
+        assert each.detail.endswith("got one of the tenant 'acme'")
+        assert "tenants=('acme',)" in each.mend
+        assert ("or of 'other'" in each.detail) is bool(named)
+
+
+def test_users_of_no_tenant_are_believed_beside_those_of_named_ones() -> None:
+    guard = guard_of(ISSUER.firebase(PROJECT, ["acme"]))
+    tenants = [guard.verify(token).firebase for token in (USER, TENANTS)]
+    assert [None if each is None else each.tenant for each in tenants] == [None, "acme"]
+
+
+@pytest.mark.parametrize("tenants", ["acme", ("",), (" acme",), ("acme", None), None, 1, ("a\nb",)])
+def test_what_names_no_tenants_is_an_error(tenants: Any) -> None:
+    for make in (firebase, firebase_session):
+        with pytest.raises(ConfigurationError, match="takes the ids of tenants"):
+            make(PROJECT, tenants)
+    with pytest.raises(ConfigurationError, match="takes the ids of tenants"):
+        iap(BACKEND, external=PROJECT, tenants=tenants)
+
+
+def test_tenants_of_iap_are_those_of_a_project() -> None:
+    with pytest.raises(ConfigurationError, match="name that, too"):
+        iap(BACKEND, tenants=["acme"])
+
+
+def test_tenants_are_in_the_lock_and_a_further_one_is_new_access() -> None:
+    one, both = firebase(PROJECT, ["acme"]), firebase(PROJECT, ["acme", "other"])
+    assert one.settings == {"audience": {PROJECT}, "tenant": {"acme"}}
+    assert both.with_settings(one.settings) == both.narrowed(one) == one
+    rule = FirebaseUser(anonymous=True)
+    assert isinstance(new_access(Side(rule, issuers=(both,)), Side(rule, issuers=(one,))), No)
+    verdict = new_access(Side(rule, issuers=(one,)), Side(rule, issuers=(both,)))
+    assert isinstance(verdict, Yes)
+    assert verdict.witness.tenant == "other"
+    assert isinstance(new_access(Side(Tenant("acme"), issuers=(one,)), Side(Tenant("acme"), issuers=(both,))), No)
+
+
+def test_a_rule_about_a_tenant_that_no_issuer_names_is_found_at_the_start() -> None:
+    guard = guard_of(ISSUER.firebase(PROJECT, ["acme"]))
+    guard.check_possible(guard.requirement(Tenant("acme")), "GET /a")
+    with pytest.raises(ConfigurationError, match=r"Tenant\('other'\) needs an issuer that names it"):
+        guard.check_possible(guard.requirement(Tenant("other")), "GET /a")

@@ -42,6 +42,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
             Reason.EXPIRED,
             Reason.NOT_YET_VALID,
             Reason.WRONG_AUDIENCE,
+            Reason.WRONG_TENANT,
         )
     ),
     (StepUpRequired(), 401, "Unauthorized", "step_up", f'{BARE}, error="insufficient_user_authentication"'),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ADA, USER = google_token(), firebase_token()
-SHOP = ISSUER.firebase(PROJECT)
+SHOP = ISSUER.firebase(PROJECT, ["acme"])
 STAFF, ANY_USER = Requirement(Domain("example.com")), Requirement(FirebaseUser())
 
 

@@ -37,7 +37,7 @@ OUTSIDER = google_person("eve@example.org", domain="example.org")
 SCHEDULER = service_account(audience=f"{URL}/tasks")
 
 ISSUER = LocalIssuer()
-guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod"))
+guard = Guard(ISSUER.google(URL, CLIENT), ISSUER.firebase("shop-prod", ["t1"]))
 Staff = Annotated[Caller, guard.allow(Domain("example.com"))]
 Owner = Annotated[Caller, guard.allow(FirebaseUser(PathParam("user_id")))]
 

@@ -13,7 +13,7 @@ from callerid.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, ServiceAccount, Via, leaves
+from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, ServiceAccount, Tenant, Via, leaves
 
 __all__ = ["alternatives", "every_leaf", "why_nobody"]
 
@@ -85,9 +85,17 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
             return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
         if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
+        if type(leaf) is Tenant and _is_unnamed(leaf, issuers):
+            return f"{leaf!r} needs an issuer that names it: firebase(..., tenants=({leaf.tenant!r},))"
         if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
     return _names_no_account(conjunction, issuers)
+
+
+def _is_unnamed(leaf: Tenant, issuers: tuple[Issuer, ...]) -> bool:
+    tenants = [issuer.tenants for issuer in issuers if issuer.kind is Kind.FIREBASE]
+    named = leaf.tenant if isinstance(leaf.tenant, str) else None
+    return all(each is not None and (named not in each if named else not each) for each in tenants)
 
 
 def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:

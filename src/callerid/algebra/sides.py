@@ -135,22 +135,29 @@ def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
     groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
     for issuer, audience in new.believed(carrier=carrier):
         rivals = taken.get((issuer.name, issuer.kind, audience), [])
-        key = (issuer.name, issuer.kind, issuer.project, _before(issuer, rivals), _known(issuer, audience))
-        groups.setdefault(key, {})[audience] = None
+        for known in _known(issuer, audience):
+            before = _before(issuer, [rival for rival in rivals if known in _known(rival, audience)])
+            groups.setdefault((issuer.name, issuer.kind, issuer.project, before, known), {})[audience] = None
     return tuple(
         Door(name, kind, project, tuple(found), was, known)
         for (name, kind, project, was, known), found in groups.items()
     )
 
 
-def _known(issuer: Issuer, audience: str) -> Traits:
-    """What is true of all callers with an issuer's tokens for an audience, beside its family and project."""
+def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
+    """What is true of callers with an issuer's tokens for an audience, beside its family and project.
+
+    Of each of them one of these is true.
+    """
     if issuer.account is not None:
         names = {_Trait("email", issuer.account), _Trait("subject", issuer.account), _Trait("authorized party", None)}
-        return frozenset({SERVICE, *names})
+        return (frozenset({SERVICE, *names}),)
+    if issuer.tenants is not None:
+        every = (None, *sorted(issuer.tenants))
+        return tuple(frozenset({_Trait("tenant", each), _Trait("of a tenant", each is not None)}) for each in every)
     if audience in issuer.people_only:
-        return frozenset({PERSON, ADDRESSED, _Trait("authorized party", audience)})
-    return frozenset()
+        return (frozenset({PERSON, ADDRESSED, _Trait("authorized party", audience)}),)
+    return (frozenset(),)
 
 
 def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:

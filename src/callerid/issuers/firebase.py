@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
-from callerid.errors import ConfigurationError
-from callerid.issuers.claims import date_claim, object_claim, profile, text_claim, verified_email
+from callerid.errors import ConfigurationError, Reason, Unauthenticated
+from callerid.issuers.claims import bad_claim, date_claim, object_claim, profile, shown, text_claim, verified_email
 from callerid.issuers.issuer import Issuer, asking
 from callerid.keys import AnySource, key_source
 
-__all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase", "firebase_caller", "project_id"]
+__all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase", "firebase_caller", "project_id", "tenant_set"]
 
 FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 
@@ -35,6 +35,8 @@ class FirebaseIssuer(Issuer):
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """A Firebase user: never a Google identity, whatever custom claims say."""
+        if "auth_time" not in claims:
+            raise bad_claim("auth_time", "a date", "none")
         return firebase_caller(self, claims, claims)
 
 
@@ -49,6 +51,9 @@ def firebase_caller(issuer: Issuer, token: Mapping[str, Any], claims: Mapping[st
     signed_in_at = date_claim(claims, "auth_time")
     email = verified_email(claims)
     uid: str = claims["sub"]
+    tenant = text_claim(about, "tenant") or None
+    if tenant is not None and tenant not in (issuer.tenants or ()):
+        raise _wrong_tenant(issuer, tenant)
     return Caller(
         kind=FIREBASE,
         issuer=issuer.name,
@@ -63,7 +68,7 @@ def firebase_caller(issuer: Issuer, token: Mapping[str, Any], claims: Mapping[st
             project=issuer.project or "",
             uid=uid,
             provider=provider,
-            tenant=text_claim(about, "tenant") or None,
+            tenant=tenant,
             second_factor=text_claim(about, "sign_in_second_factor") or None,
             signed_in_at=None if signed_in_at is None else float(signed_in_at),
             phone=text_claim(claims, "phone_number") or None,
@@ -71,6 +76,25 @@ def firebase_caller(issuer: Issuer, token: Mapping[str, Any], claims: Mapping[st
             sign_in_attributes=Claims(object_claim(about, "sign_in_attributes")),
         ),
     )
+
+
+def _wrong_tenant(issuer: Issuer, tenant: str) -> Unauthenticated:
+    named = " or ".join(map(ascii, sorted(issuer.tenants or ())))
+    return Unauthenticated(
+        Reason.WRONG_TENANT,
+        f"expected a user of {issuer.project} of {f'no tenant, or of {named}' if named else 'no tenant'}, "
+        f"got one of the tenant {shown(tenant)}",
+        mend=f"if this tenant's users are meant, too, name it where the issuer is written: tenants=({tenant[:200]!a},)",
+    )
+
+
+def tenant_set(tenants: object) -> frozenset[str]:
+    """The tenants as a Firebase issuer takes them. Raises `ConfigurationError`."""
+    given: tuple[object, ...] = tuple(cast("Iterable[object]", tenants)) if isinstance(tenants, Iterable) else ()
+    named = [each for each in given if isinstance(each, str) and each.isprintable() and each.strip() == each != ""]
+    if isinstance(tenants, str) or not isinstance(tenants, Iterable) or len(named) != len(given):
+        raise ConfigurationError(f"tenants= takes the ids of tenants, such as ('acme-x1',), not {tenants!r}")
+    return frozenset(named)
 
 
 def project_id(project: object, factory: str) -> str:
@@ -82,11 +106,14 @@ def project_id(project: object, factory: str) -> str:
     return project
 
 
-def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> FirebaseIssuer:
+def firebase(project: str, tenants: Iterable[str] = (), *, keys: str | AnySource = FIREBASE_KEYS) -> FirebaseIssuer:
     """ID tokens of the users of one Firebase (Identity Platform) project.
 
-    Issuer and audience follow from the project's id. Source: Firebase, "Verify ID tokens using a third-party JWT
-    library".
+    Issuer and audience follow from the project's id. ``tenants`` are the ids of the tenants whose users are believed,
+    beside users of no tenant; those of all others are refused. A uid means somebody within one tenant only: join a rule
+    with ``Tenant(...)`` to say whose user it means.
+
+    Sources: Firebase, "Verify ID tokens using a third-party JWT library"; Identity Platform, "Authenticating tenants".
     """
     name = f"{_ISSUER_PREFIX}{project_id(project, 'firebase(...)')}"
     return FirebaseIssuer(
@@ -94,4 +121,5 @@ def firebase(project: str, *, keys: str | AnySource = FIREBASE_KEYS) -> Firebase
         accepted_iss=frozenset({name}),
         audiences=frozenset({project}),
         keys=key_source(keys),
+        tenants=tenant_set(tenants),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from callerid.callers import FIREBASE, Caller, Kind
 from callerid.issuers.claims import bad_claim
-from callerid.issuers.firebase import firebase_caller, project_id
+from callerid.issuers.firebase import firebase_caller, project_id, tenant_set
 from callerid.issuers.issuer import CredentialLocation, Issuer, cookie_location
 from callerid.keys import AnySource, key_source
 
@@ -43,13 +43,17 @@ class FirebaseSessionIssuer(Issuer):
 
 
 def firebase_session(
-    project: str, *, cookie: str = "session", keys: str | AnySource = FIREBASE_SESSION_KEYS
+    project: str,
+    tenants: Iterable[str] = (),
+    *,
+    cookie: str = "session",
+    keys: str | AnySource = FIREBASE_SESSION_KEYS,
 ) -> FirebaseSessionIssuer:
     """Session cookies of the users of one Firebase (Identity Platform) project, read from the cookie of this name.
 
     A server of the project makes them of ID tokens (``createSessionCookie``), for 5 minutes to 14 days. They have an
     issuer and keys of their own. Firebase Hosting passes on no cookie but ``__session``: behind it, say
-    ``cookie="__session"``.
+    ``cookie="__session"``. ``tenants`` are as for `firebase`.
 
     Browsers send cookies unasked. So a request that may change something, and the handshake of a WebSocket, has to come
     from the application's own pages (see ``trusted_origins`` of the guard). A token in ``Authorization`` goes before
@@ -64,4 +68,5 @@ def firebase_session(
         audiences=frozenset({project}),
         keys=key_source(keys),
         locations=(cookie_location(cookie),),
+        tenants=tenant_set(tenants),
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from callerid.callers import FIREBASE, GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers.claims import bad_claim, object_claim, shown, text_claim
-from callerid.issuers.firebase import firebase_caller, project_id
+from callerid.issuers.firebase import firebase_caller, project_id, tenant_set
 from callerid.issuers.google import is_service_address
 from callerid.issuers.issuer import IAP_ASSERTION, CredentialLocation, Issuer, audience_set
 from callerid.keys import AnySource, key_source
@@ -105,7 +105,9 @@ class IapExternalIssuer(Issuer):
 _LONGEST_UID: Final = 128
 
 
-def iap(*audiences: str, external: str | None = None, keys: str | AnySource = IAP_KEYS) -> Issuer:
+def iap(
+    *audiences: str, external: str | None = None, tenants: Iterable[str] = (), keys: str | AnySource = IAP_KEYS
+) -> Issuer:
     """What Identity-Aware Proxy asserts about who is calling, in ``X-Goog-IAP-JWT-Assertion``.
 
     Each audience is a backend behind IAP: ``/projects/NUMBER/apps/PROJECT_ID`` (App Engine),
@@ -114,7 +116,8 @@ def iap(*audiences: str, external: str | None = None, keys: str | AnySource = IA
     ``X-Goog-Authenticated-User-*`` are not signed, and never read.
 
     Callers are Google accounts. With ``external``, the id of a Firebase (Identity Platform) project, they are that
-    project's users, who sign in to IAP by external identities, and no Google account is let in.
+    project's users, who sign in to IAP by external identities, and no Google account is let in; ``tenants`` are as for
+    `firebase`.
 
     The assertion comes of a cookie that browsers send unasked. So a request that may change something, and the
     handshake of a WebSocket, has to come from the application's own pages (see ``trusted_origins`` of the guard). A
@@ -133,7 +136,10 @@ def iap(*audiences: str, external: str | None = None, keys: str | AnySource = IA
                 "/projects/NUMBER/global/backendServices/ID or /projects/NUMBER/locations/REGION/services/NAME"
             )
     source, accepted_iss = key_source(keys), frozenset({_ISSUER})
+    named = tenant_set(tenants)
     if external is None:
+        if named:
+            raise ConfigurationError("iap(..., tenants=...) are tenants of the project in external=: name that, too")
         return IapIssuer(_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,))
     project = project_id(external, "iap(..., external=...)")
-    return IapExternalIssuer(_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,), project)
+    return IapExternalIssuer(_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,), named, project)

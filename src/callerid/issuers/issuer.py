@@ -89,6 +89,8 @@ class Issuer(ABC):
     keys: AnySource
     algorithm: Algorithm = "RS256"
     locations: tuple[CredentialLocation, ...] = (AUTHORIZATION,)
+    tenants: frozenset[str] | None = None
+    """The Identity Platform tenants whose users are believed, beside those of no tenant; ``None``: it knows of none."""
 
     kind: ClassVar[Kind]
     """The family of its callers: all rules of that family apply to them, whichever issuer of it vouches for them.
@@ -139,15 +141,16 @@ class Issuer(ABC):
     @property
     def settings(self) -> Mapping[str, frozenset[str]]:
         """What else than keys, algorithm and locations decides which of its tokens are believed, as the lock has it."""
-        return {"audience": self.audiences}
+        return {"audience": self.audiences} | ({} if self.tenants is None else {"tenant": self.tenants})
 
     def with_settings(self, settings: Mapping[str, frozenset[str]]) -> Self:
         """The same issuer with other `settings`, as a lock has them."""
-        return replace(self, audiences=settings["audience"])
+        return replace(self, audiences=settings["audience"], tenants=settings.get("tenant"))
 
     def narrowed(self, other: Issuer) -> Self:
         """An issuer that believes what this one and the other believe, which differs from it in `settings` at most."""
-        return replace(self, audiences=self.audiences & other.audiences)
+        tenants = None if self.tenants is None or other.tenants is None else self.tenants & other.tenants
+        return replace(self, audiences=self.audiences & other.audiences, tenants=tenants)
 
     def covers(self, other: Issuer) -> bool:
         """Whether it believes each token that the other, with the same keys, believes for an audience of both."""

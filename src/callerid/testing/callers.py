@@ -98,7 +98,7 @@ def firebase_user(  # noqa: PLR0913 - one parameter a fact
         signed_in_at=signed_in_at,
         claims=claims,
     )
-    return _marked(_caller(token, firebase(chosen)), project)
+    return _marked(_caller(token, firebase(chosen, () if tenant is None else (tenant,))), project)
 
 
 def _google(audience: str) -> Issuer:

@@ -118,11 +118,11 @@ class LocalIssuer(HostileMint, KeyEndpoints):
 
         return google(*audiences, gcloud=gcloud, keys=self.keys_of("google"))
 
-    def firebase(self, project: str) -> Issuer:
-        """``callerid.firebase(project)``, with the keys of this issuer, from where `google` has them."""
+    def firebase(self, project: str, tenants: Iterable[str] = ()) -> Issuer:
+        """``callerid.firebase(project, tenants)``, with the keys of this issuer, from where `google` has them."""
         from callerid.issuers import firebase  # noqa: PLC0415 - minting must not depend on it
 
-        return firebase(project, keys=self.keys_of("firebase"))
+        return firebase(project, tenants, keys=self.keys_of("firebase"))
 
     def cloud_run(self, *audiences: str, probes: Iterable[str] = (), gcloud: bool = False) -> Issuer:
         """``callerid.cloud_run(*audiences)``, with the keys of this issuer and a front door of its own."""
@@ -145,17 +145,17 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         self.account_keys(CHAT_ACCOUNT)
         return google_chat(project_number, keys=self.keys_of(CHAT_ACCOUNT))
 
-    def firebase_session(self, project: str, *, cookie: str = "session") -> Issuer:
-        """``callerid.firebase_session(project, cookie=...)``, with the keys of this issuer, as `google` has them."""
+    def firebase_session(self, project: str, tenants: Iterable[str] = (), *, cookie: str = "session") -> Issuer:
+        """``callerid.firebase_session(project, tenants, cookie=...)``, with keys of this issuer, as for `google`."""
         from callerid.issuers import firebase_session  # noqa: PLC0415 - minting must not depend on it
 
-        return firebase_session(project, cookie=cookie, keys=self.keys_of("firebase_session"))
+        return firebase_session(project, tenants, cookie=cookie, keys=self.keys_of("firebase_session"))
 
-    def iap(self, *audiences: str, external: str | None = None) -> Issuer:
-        """``callerid.iap(*audiences, external=...)``, with the keys of this issuer, as `google` has them."""
+    def iap(self, *audiences: str, external: str | None = None, tenants: Iterable[str] = ()) -> Issuer:
+        """``callerid.iap(*audiences, external=..., tenants=...)``, with the keys of this issuer, as for `google`."""
         from callerid.issuers import iap  # noqa: PLC0415 - minting must not depend on it
 
-        return iap(*audiences, external=external, keys=self.keys_of("iap"))
+        return iap(*audiences, external=external, tenants=tenants, keys=self.keys_of("iap"))
 
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:
