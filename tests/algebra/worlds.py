@@ -57,7 +57,8 @@ URL, CLIENT, OTHER_CLIENT = (
 GOOGLE = "https://accounts.google.com"
 SHOP, BANK = "shop-prod", "bank-prod"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
-SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP, ["t1", "t2"]), firebase(BANK, ["t1", "t2"]))
+TENANTS = ("t1", "t2", "x", "a", "b")
+SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP, TENANTS), firebase(BANK, TENANTS))
 
 
 def google_caller(subject: str, audience: str = CLIENT, **known: Any) -> Caller:
@@ -495,10 +496,10 @@ WORLDS = [
 
 ISSUERS = [
     SHOP_ISSUERS,
-    (google(CLIENT), firebase(SHOP, ["t1", "t2"])),
-    (google(URL, OTHER_CLIENT), firebase(SHOP, ["t1", "t2"]), firebase(BANK, ["t1", "t2"])),
+    (google(CLIENT), firebase(SHOP, TENANTS)),
+    (google(URL, OTHER_CLIENT), firebase(SHOP, TENANTS), firebase(BANK, TENANTS)),
     (google(OTHER_CLIENT, CLIENT),),
-    (firebase(BANK, ["t1", "t2"]),),
+    (firebase(BANK, TENANTS),),
 ]
 AUDIENCES = [None, None, frozenset({CLIENT}), frozenset({URL, OTHER_CLIENT})]
 
