@@ -126,7 +126,7 @@ def test_a_witness_comes_in_by_what_the_issuer_reads(issuer: Any, rule: Rule, he
         ((iap(BACKEND), google(URL)), Persona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
         ((iap(BACKEND),), Persona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
     ],
-    ids=str,
+    ids=["cookie", "external", "bearer and cookie", "IAP and bearer", "IAP and Google", "IAP"],
 )
 def test_access_tests_send_what_the_guards_read(issuers: tuple[Any, ...], persona: Persona) -> None:
     rule = FirebaseUser() if persona.kind == "firebase_user" else AnyGoogleAccount()
