@@ -75,7 +75,10 @@ def _logging_as_before() -> Iterator[None]:
     waitress = logging.getLogger("waitress")
     before = LOG.level, LOG.propagate, list(LOG.handlers), waitress.level
     yield
-    LOG.level, LOG.propagate, LOG.handlers, waitress.level = before
+    level, LOG.propagate, LOG.handlers, waitress_level = before
+    # By its method: a logger remembers which levels it lets through.
+    LOG.setLevel(level)
+    waitress.setLevel(waitress_level)
 
 
 @pytest.mark.usefixtures("_logging_as_before")
