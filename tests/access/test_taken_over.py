@@ -84,7 +84,8 @@ def test_an_application_that_takes_over_the_routes_of_a_protected_one(take: Call
     assert TestClient(new).get(path).status_code == 200
     assert TestClient(old).get("/orders").status_code == 401
     (problem,) = problems(new)
-    assert problem.startswith("/again: " if take is added_again else "/orders: ")
+    # Before FastAPI 0.137 an included router's routes were copied, with their prefix.
+    assert problem.startswith("/again: " if take is added_again else ("/orders: ", "/api/orders: "))
     assert problem.endswith("call guard.protect on the application that you serve, once it has its routes")
     assert not access_map(old).problems
     new_guard().protect(new, default=STAFF)

@@ -392,7 +392,8 @@ from callerid.keys import KeySource, KeyStore
 store = KeyStore()
 wait = store.warm(KeySource(sys.argv[1]), "RS256")
 wait.block()
-print(store.status()[0].kids, sorted({"requests", "google.auth.transport", "charset_normalizer"} & set(sys.modules)))
+clients = {"requests", "google.auth.transport.requests", "charset_normalizer"}
+print(store.status()[0].kids, sorted(clients & set(sys.modules)))
 """
 
 
