@@ -437,6 +437,29 @@ def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> Non
     assert not [each for each in gc.get_objects() if issubclass(type(each), Route) and each.path.startswith("/gone")]
 
 
+def test_a_request_leaves_nothing_to_the_garbage_collector(ran: Diary, guard: Guard) -> None:
+    import gc
+
+    app = closed(
+        ran.route("/x"),
+        Mount("/m", routes=[ran.route("/x")]),
+        ran.route("/open", mark=guard.allow(Public())),
+        guard=guard,
+    )
+    requests = [(path, who) for path in ("/x", "/m/x", "/open", "/unknown") for who in (None, "outsider", "staff")]
+    for path, who in requests:
+        ask(app, path, who)
+    gc.collect()
+    gc.disable()
+    try:
+        for path, who in requests:
+            ask(app, path, who)
+        left = [each for each in gc.get_objects() if type(each) is route_context.RouteContext]
+    finally:
+        gc.enable()
+    assert [each.templates for each in left] == []
+
+
 def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
     ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,8 @@ def evaluate(
                     identity = read
                 caller = guard.judge(requirement, identity, parameters)
         except Refusal as refusal:
+            # Its frames hold this decision, and the token: a reference back would keep both until garbage is collected.
+            refusal.__traceback__ = None
             if waives is None or not waives(guard):
                 decision.refusal, decision.check = refusal, check
                 return decision

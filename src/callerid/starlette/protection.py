@@ -79,6 +79,7 @@ class Protection:
         if decision.refusal is not None:
             return self._turn_away(decision.refusal, decision, context)
         self._let_in(decision, context)
+        context.release_exchange()
         return None
 
     async def admit(
@@ -96,6 +97,7 @@ class Protection:
         if decision.refusal is not None:
             return await self._turn_away(decision.refusal, decision, context)
         self._let_in(decision, context)
+        context.release_exchange()
         return True
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
@@ -152,7 +154,9 @@ class Protection:
     async def _turn_away(self, refusal: Refusal, decision: Decision, context: RouteContext) -> Literal[False]:
         guard = self.guard if decision.check is None else decision.check.guard
         context.answered()
-        await self._refuse(refusal, guard.answer(refusal, decision.instance), context.exchange)
+        exchange = context.exchange
+        context.release_exchange()
+        await self._refuse(refusal, guard.answer(refusal, decision.instance), exchange)
         return False
 
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:

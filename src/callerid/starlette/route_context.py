@@ -422,6 +422,13 @@ class RouteContext:
         # A copy: code that runs after the decision may change the parameters in place.
         self._decided, self._callers, self._judged = self.judged_by.marks, callers, dict(self.path)
 
+    def release_exchange(self) -> None:
+        """Forget with what the application is called, once the request is decided.
+
+        The scope holds this context: a reference back would leave each request to the garbage collector.
+        """
+        del self.exchange
+
     def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""
         scope = self.exchange.scope
