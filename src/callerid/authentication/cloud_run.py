@@ -6,6 +6,7 @@ The front door of a private service checks the token in ``X-Serverless-Authoriza
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,12 @@ _NEVER_LET_IN: Final = {
     Reason.BAD_CLAIMS: "a token that is not a Google ID token",
     Reason.BAD_SIGNATURE: "a forged signature",
 }
+
+_DOTS: Final = 2
+"""In a compact JWS (RFC 7515 section 3.1)."""
+
+_MOST_WORDS: Final = 4
+"""Of more tokens in one value none is read: each may cost the check of a signature."""
 
 _PLAUSIBLE: Final = ""
 """Says that the front door may have let a credential in."""
@@ -114,24 +121,34 @@ class CloudRun:
             return None
         try:
             text = credential(location, values)
-            return "another scheme than Bearer" if text is None else self._token_seen(text, location)
         except BadRequest as refusal:
-            several = refusal.reason is Reason.SEVERAL_CREDENTIALS
-            return _PLAUSIBLE if several else "something that is not a bearer token"
-        except Unauthenticated as refusal:
-            if refusal.reason is Reason.EXPIRED:
-                return self._expired(credential(location, values) or "")
-            return _NEVER_LET_IN.get(refusal.reason, _PLAUSIBLE)
-        except Refusal:  # a key that cannot be had says nothing about the front door
-            return _PLAUSIBLE
+            if refusal.reason is Reason.SEVERAL_CREDENTIALS:
+                return _PLAUSIBLE
+            return self._other_seen("something that is not a bearer token", values, location)
+        if text is None:
+            return self._other_seen("another scheme than Bearer", values, location)
+        return self._token_seen(text, location)
+
+    def _other_seen(self, seen: str, values: list[str], location: CredentialLocation) -> str:
+        """What is not a bearer token to us; ``_PLAUSIBLE`` where a laxer reader may find a valid token in it."""
+        tokens = [word for value in values for word in re.split(r"[\s,]+", value) if word.count(".") == _DOTS]
+        is_plausible = any(self._token_seen(each, location) == _PLAUSIBLE for each in tokens[:_MOST_WORDS])
+        return _PLAUSIBLE if is_plausible or len(tokens) > _MOST_WORDS else seen
 
     def _token_seen(self, text: str, location: CredentialLocation) -> str:
         if len(text) > self._authenticator.longest_token:
             return _PLAUSIBLE  # our limit is not the front door's
-        if is_stripped(text):
-            self.read(text, SERVERLESS_AUTHORIZATION, {})
+        try:
+            if is_stripped(text):
+                self.read(text, SERVERLESS_AUTHORIZATION, {})
+                return _PLAUSIBLE
+            caller = self._authenticator.read(text, location)
+        except Unauthenticated as refusal:
+            if refusal.reason is Reason.EXPIRED:
+                return self._expired(text)
+            return _NEVER_LET_IN.get(refusal.reason, _PLAUSIBLE)
+        except Refusal:  # a key that cannot be had says nothing about the front door
             return _PLAUSIBLE
-        caller = self._authenticator.read(text, location)
         return _PLAUSIBLE if isinstance(caller, Wait) or self._is_googles(caller) else "a token that is not Google's"
 
     def _is_googles(self, caller: Caller) -> bool:
