@@ -364,6 +364,20 @@ def test_a_router_given_after_the_start_does_not_serve(ran: Diary, guard: Guard)
     assert ran == ["old", "old"]
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_middleware_put_round_a_routers_own_dispatch_does_not_take_the_guard_away(
+    runs: bool, ran: Diary, guard: Guard
+) -> None:
+    app = Starlette(routes=[ran.route("/x")])
+    if runs:
+        assert status(app, "/x") == 200
+    guard.protect(app, default=STAFF)
+    assert status(app, "/x") == 401
+    for stack in (app.router.app, Passing(app.router.app)):
+        app.router.middleware_stack = stack
+        assert statuses(app, "/x", None, "outsider", "staff") == [401, 403, 200]
+
+
 def test_an_application_that_runs_already_can_be_protected(ran: Diary, guard: Guard) -> None:
     app = Starlette(routes=[ran.route("/x")], middleware=[Middleware(Passing)])
     assert status(app, "/x") == 200

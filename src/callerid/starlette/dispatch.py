@@ -259,10 +259,11 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
 
     def build_protected_stack() -> ASGIApp:
         protect(app.router)
-        return StateMiddleware(build())
+        return StateMiddleware(build(), app.router, protect)
 
     protect(app.router)
     app.build_middleware_stack = build_protected_stack  # type: ignore[method-assign]
     if app.middleware_stack is not None:
-        protect(end_of_chain(app.middleware_stack))
-        app.middleware_stack = StateMiddleware(app.middleware_stack)
+        router = end_of_chain(app.middleware_stack)
+        protect(router)
+        app.middleware_stack = StateMiddleware(app.middleware_stack, router, protect)

@@ -6,7 +6,7 @@ between requests. So the guard judges and serves a copy of the scope, and stores
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from enum import Enum
 from typing import Any, Final
 
@@ -80,13 +80,21 @@ def _shared(scope: Scope) -> MutableMapping[str, Any]:
 
 
 class StateMiddleware:
-    """Outermost middleware of a protected application: gives each request a state of its own for the caller."""
+    """Outermost middleware of a protected application: gives each request a state of its own for the caller.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``protect`` is called again for the ``router`` where somebody has replaced its middleware, and the guard in it.
+    """
+
+    def __init__(self, app: ASGIApp, router: Any, protect: Callable[[Any], None]) -> None:
         self.app = app
+        self._router, self._protect = router, protect
+        self._protected = router.middleware_stack
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application with a state of this request's own."""
+        if self._router.middleware_stack is not self._protected:
+            self._protect(self._router)
+            self._protected = self._router.middleware_stack
         if scope["type"] != "lifespan":
             state = RequestState(_shared(scope))
             if is_served(scope):
