@@ -16,8 +16,6 @@ __all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase", "firebase_caller", "pr
 
 FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 
-_ISSUER_PREFIX: Final = "https://securetoken.google.com/"
-
 
 @dataclass(frozen=True, slots=True)
 class FirebaseIssuer(Issuer):
@@ -27,11 +25,13 @@ class FirebaseIssuer(Issuer):
     ignores_named_audience: ClassVar[bool] = True
     longest_subject: ClassVar[int] = 128
     signer: ClassVar[str] = "firebase"
+    prefix: ClassVar[str] = "https://securetoken.google.com/"
+    """What stands before the project's id in ``iss``."""
 
     @property
     def project(self) -> str:
         """The project's id."""
-        return self.name.removeprefix(_ISSUER_PREFIX)
+        return self.name.removeprefix(self.prefix)
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """A Firebase user: never a Google identity, whatever custom claims say."""
@@ -115,7 +115,7 @@ def firebase(project: str, tenants: Iterable[str] = (), *, keys: str | AnySource
 
     Sources: Firebase, "Verify ID tokens using a third-party JWT library"; Identity Platform, "Authenticating tenants".
     """
-    name = f"{_ISSUER_PREFIX}{project_id(project, 'firebase(...)')}"
+    name = f"{FirebaseIssuer.prefix}{project_id(project, 'firebase(...)')}"
     return FirebaseIssuer(
         name=name,
         accepted_iss=frozenset({name}),

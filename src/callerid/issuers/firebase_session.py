@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from callerid.callers import FIREBASE, Caller, Kind
-from callerid.issuers.claims import bad_claim
-from callerid.issuers.firebase import firebase_caller, project_id, tenant_set
-from callerid.issuers.issuer import CredentialLocation, Issuer, cookie_location
+from callerid.issuers.firebase import FirebaseIssuer, project_id, tenant_set
+from callerid.issuers.issuer import CredentialLocation, cookie_location
 from callerid.keys import AnySource, key_source
 
 __all__ = ["FIREBASE_SESSION_KEYS", "FirebaseSessionIssuer", "firebase_session"]
 
 FIREBASE_SESSION_KEYS: Final = "https://www.googleapis.com/identitytoolkit/v3/relyingparty/publicKeys"
 
-_ISSUER_PREFIX: Final = "https://session.firebase.google.com/"
-
 
 @dataclass(frozen=True, slots=True)
-class FirebaseSessionIssuer(Issuer):
-    """The sessions of one Firebase project."""
+class FirebaseSessionIssuer(FirebaseIssuer):
+    """The sessions of one Firebase project: users with the facts of the ID token that a session was made from."""
 
-    kind: ClassVar[Kind] = FIREBASE
-    ignores_named_audience: ClassVar[bool] = True
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (cookie_location("session"),)
-    longest_subject: ClassVar[int] = 128
     lifetimes: ClassVar[tuple[int, int] | None] = (5 * 60, 14 * 86_400)
     signer: ClassVar[str] = "firebase_session"
-
-    @property
-    def project(self) -> str:
-        """The project's id."""
-        return self.name.removeprefix(_ISSUER_PREFIX)
-
-    def caller(self, claims: Mapping[str, Any]) -> Caller:
-        """A Firebase user, with the facts of the ID token that the session was made from."""
-        if "auth_time" not in claims:
-            raise bad_claim("auth_time", "a date", "none")
-        return firebase_caller(self, claims, claims)
+    prefix: ClassVar[str] = "https://session.firebase.google.com/"
 
 
 def firebase_session(
@@ -61,7 +44,7 @@ def firebase_session(
 
     Source: Firebase, "Manage session cookies"; Firebase Hosting, "Manage cache behavior". Raises `ConfigurationError`.
     """
-    name = f"{_ISSUER_PREFIX}{project_id(project, 'firebase_session(...)')}"
+    name = f"{FirebaseSessionIssuer.prefix}{project_id(project, 'firebase_session(...)')}"
     return FirebaseSessionIssuer(
         name=name,
         accepted_iss=frozenset({name}),
