@@ -14,7 +14,7 @@ from starlette.routing import Route
 from bench.measure import Row
 from callerid import AllOf, AnyOf, CustomClaim, Domain, Rule, SecondFactor, User, firebase, google
 from callerid.access import access_map, locked, newcomers
-from callerid.algebra import Side, new_access
+from callerid.audit.algebra import Side, new_access
 from callerid.starlette import Guard
 
 __all__ = ["rows"]

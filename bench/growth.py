@@ -29,7 +29,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import Side, new_access
+from callerid.audit.algebra import Side, new_access
 from callerid.authentication import resolve
 from callerid.paths import PathTable
 from callerid.starlette import Guard as StarletteGuard

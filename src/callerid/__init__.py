@@ -8,7 +8,7 @@ The staircase of rooms, each importing only what stands before it::
     errors ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential
     issuers ← authentication                    credentials of a request → verified callers
-    rules, issuers ← algebra                    what rules mean together
+    rules, issuers ← audit.algebra              what rules mean together
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
     rules, authentication ← authorization       requirements → one decision, logged
@@ -17,6 +17,7 @@ The staircase of rooms, each importing only what stands before it::
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
     starlette ← fastapi · flask                 rules tied to routes
+    audit ← access                              the access map, the lock, no new access, why
     testing · cli
 """
 

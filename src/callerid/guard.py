@@ -278,7 +278,7 @@ class GuardCore:
 
         Or for one that does not say which Firebase project's users it means, where this guard trusts several.
         """
-        from callerid.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
+        from callerid.audit.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
         check_project(requirement, self.authenticator.trusted.projects, where)
         check_possible(requirement.rule, self.issuers, where)
@@ -293,7 +293,7 @@ class GuardCore:
 
         They may trust different issuers, but their rules must go together all the same.
         """
-        from callerid.algebra import check_possible, separate  # noqa: PLC0415 - as above
+        from callerid.audit.algebra import check_possible, separate  # noqa: PLC0415 - as above
 
         parts = tuple(parts)
         issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
@@ -305,7 +305,7 @@ class GuardCore:
         That is which places are open to everybody, which admit somebody the default refuses, and which alternatives
         admit nobody whom the others of the same rule do not.
         """
-        from callerid.algebra import is_weaker, redundant_alternatives  # noqa: PLC0415 - as above
+        from callerid.audit.algebra import is_weaker, redundant_alternatives  # noqa: PLC0415 - as above
 
         @cache
         def weaker(rule: Rule) -> bool:

@@ -27,8 +27,8 @@ from callerid import (
     service_account,
 )
 from callerid.access import access_map, locked, newcomers
-from callerid.access.suite import Case, Persona, read_suite
-from callerid.algebra import Yes
+from callerid.audit.algebra import Yes
+from callerid.audit.suite import Case, Persona, read_suite
 from callerid.testing import LocalIssuer
 from callerid.testing.access import rehearsing
 from callerid.testing.personas import headers_of

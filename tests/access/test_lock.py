@@ -37,8 +37,8 @@ from callerid import (
     google,
 )
 from callerid.access import access_map, differences, locked
-from callerid.access.lock import Block, read_lock, rule_in
-from callerid.algebra import Sealed, Separate, fingerprint
+from callerid.audit.algebra import Sealed, Separate, fingerprint
+from callerid.audit.lock import Block, read_lock, rule_in
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.starlette import Guard as StarletteGuard

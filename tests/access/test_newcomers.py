@@ -38,7 +38,7 @@ from callerid import (
     google,
 )
 from callerid.access import access_map, assumed, locked, newcomers
-from callerid.algebra import CannotTell, Yes
+from callerid.audit.algebra import CannotTell, Yes
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.rules import Facts

@@ -32,7 +32,7 @@ from callerid import (
     google,
     wsgi,
 )
-from callerid.access.suite import Case, Persona
+from callerid.audit.suite import Case, Persona
 from callerid.errors import ConfigurationError
 from callerid.testing import LocalIssuer
 from callerid.testing.access import Judgement, Rehearsal, rehearsing

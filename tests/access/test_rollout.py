@@ -18,8 +18,8 @@ import callerid.starlette
 import callerid.wsgi
 from callerid import Nobody, google
 from callerid.access import access_map, differences, locked, newcomers
-from callerid.access.forms import as_json, as_markdown, as_table
 from callerid.asgi import CallerMiddleware
+from callerid.audit.forms import as_json, as_markdown, as_table
 from callerid.cli import main
 from tests.access.made import SERVICE, STAFF, module, new_guard
 

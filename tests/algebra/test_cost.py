@@ -20,10 +20,10 @@ from callerid import (
     Via,
     firebase,
 )
-from callerid.algebra import CannotTell, No, Side, Yes, access, admits_nobody, is_weaker, new_access, search
-from callerid.algebra.covering import Covering
-from callerid.algebra.traits import Term, Trait, is_unknown
-from callerid.algebra.uses import check_possible, redundant_alternatives
+from callerid.audit.algebra import CannotTell, No, Side, Yes, access, admits_nobody, is_weaker, new_access, search
+from callerid.audit.algebra.covering import Covering
+from callerid.audit.algebra.traits import Term, Trait, is_unknown
+from callerid.audit.algebra.uses import check_possible, redundant_alternatives
 
 if TYPE_CHECKING:
     from callerid.rules import Facts

@@ -31,7 +31,7 @@ from callerid import (
     Via,
     Where,
 )
-from callerid.algebra import exclude, implies
+from callerid.audit.algebra import exclude, implies
 from callerid.rules import Facts
 
 from .worlds import WORLDS, World

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from callerid import Caller, Domain, PathParam, Rule, Where
-from callerid.algebra import Foreign, Sealed, fingerprint, implies, is_foreign
+from callerid.audit.algebra import Foreign, Sealed, fingerprint, implies, is_foreign
 from callerid.rules import Facts
 
 from . import worlds
@@ -216,7 +216,7 @@ def test_what_an_object_has_worked_out_does_not_count() -> None:
 
 
 def test_what_is_reached_from_very_much_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["callerid.algebra.code"], "MOST_LINES", 10)
+    monkeypatch.setattr(sys.modules["callerid.audit.algebra.code"], "MOST_LINES", 10)
     many = [[number] for number in range(100)]
     assert told(made(many)) == told(made([*many, [100]]))
     assert told(made([*many])) != told(made([[1], *many]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callerid import AnyGoogleAccount, AuthorizedParty, ServiceAccount, google, service_account
-from callerid.algebra import No, Side, Yes, admits_nobody, new_access
+from callerid.audit.algebra import No, Side, Yes, admits_nobody, new_access
 from callerid.issuers import GCLOUD_CLIENT
 
 URL = "https://orders.example.com"

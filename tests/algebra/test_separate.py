@@ -18,7 +18,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import No, Separate, Side, Yes, check_possible, new_access, separate
+from callerid.audit.algebra import No, Separate, Side, Yes, check_possible, new_access, separate
 from callerid.rules import Facts, admitted, needs_no_caller
 from callerid.testing import firebase_user
 

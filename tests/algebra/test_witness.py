@@ -29,7 +29,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import Persona, Side, Yes, new_access
+from callerid.audit.algebra import Persona, Side, Yes, new_access
 from callerid.authentication import resolve
 from callerid.guard import Requirement
 from callerid.rules import Facts, admitted

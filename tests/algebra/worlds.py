@@ -40,7 +40,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import Separate, Side
+from callerid.audit.algebra import Separate, Side
 from callerid.callers import Claims
 from callerid.rules import Facts
 

@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 import callerid.starlette
 from callerid import AnyGoogleAccount, Domain, FirebaseUser, Nobody, Rule, firebase, firebase_session, google, iap
 from callerid.access import access_map, locked
-from callerid.access.suite import Case, Persona
-from callerid.algebra import No, Side, Yes, new_access
+from callerid.audit.algebra import No, Side, Yes, new_access
+from callerid.audit.suite import Case, Persona
 from callerid.testing import LocalIssuer
 from callerid.testing.access import rehearsing
 from callerid.testing.personas import headers_of

@@ -32,7 +32,7 @@ from callerid import (
     Where,
     google,
 )
-from callerid.access.decision import find, instance_of
+from callerid.audit.decision import find, instance_of
 from callerid.cli import main
 from callerid.cli.why import why
 from callerid.fastapi import Guard

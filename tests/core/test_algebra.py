@@ -36,7 +36,7 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.algebra import MOST_ALTERNATIVES, alternatives, check_possible, exclude
+from callerid.audit.algebra import MOST_ALTERNATIVES, alternatives, check_possible, exclude
 from callerid.rules import Facts, leaves
 from tests.counting import calls_in
 

@@ -26,7 +26,7 @@ from callerid import (
     google,
     iap,
 )
-from callerid.algebra import No, Side, Yes, new_access
+from callerid.audit.algebra import No, Side, Yes, new_access
 from callerid.authentication import resolve
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.same_origin import check_same_origin, origins

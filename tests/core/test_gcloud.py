@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callerid import AnyGoogleAccount, ConfigurationError, Domain, Guard, Reason, Unauthenticated, User, google
-from callerid.algebra import No, Side, Yes, new_access
+from callerid.audit.algebra import No, Side, Yes, new_access
 from callerid.callers import Kind
 from callerid.guard import Requirement
 from callerid.issuers import GCLOUD_CLIENT

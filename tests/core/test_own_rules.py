@@ -34,10 +34,10 @@ from callerid import (
     Via,
     Where,
 )
-from callerid.access.lock import code
-from callerid.access.rows import canonical, who_may
-from callerid.algebra import alternatives, every_leaf, redundant_alternatives
-from callerid.algebra.access import holds
+from callerid.audit.algebra import alternatives, every_leaf, redundant_alternatives
+from callerid.audit.algebra.access import holds
+from callerid.audit.lock import code
+from callerid.audit.rows import canonical, who_may
 from callerid.guard import Identity, Requirement
 from callerid.rules import (
     Facts,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from callerid.access import Suite, read_suite
-from callerid.access.forms import unseen
+from callerid.audit.forms import unseen
 from callerid.cli.comparing import counted
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.routes import add_application, reading, text_of

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callerid.access.lock import Difference
-from callerid.access.newcomers import Finding
-from callerid.access.rows import AccessMap, who_may
-from callerid.algebra import CannotTell, Side, Yes
+from callerid.audit.algebra import CannotTell, Side, Yes
+from callerid.audit.lock import Difference
+from callerid.audit.newcomers import Finding
+from callerid.audit.rows import AccessMap, who_may
 from callerid.cli.table import Style
 
 __all__ = ["Comparison", "NewAccess", "as_json", "counted"]

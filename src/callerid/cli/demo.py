@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import urllib3
 
-from callerid.access.forms import wrapped
+from callerid.audit.forms import wrapped
 from callerid.cli.places import example_application
 from callerid.cli.scenes import CALLERS, INVALID, Outcome, credential, expected, routes_of
 from callerid.cli.stages import SERVERS, call, need_server, serve

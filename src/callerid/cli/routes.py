@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
-from callerid.access.forms import as_json, as_markdown, as_table, summary, unseen
-from callerid.access.reading import is_wsgi
+from callerid.audit.forms import as_json, as_markdown, as_table, summary, unseen
+from callerid.audit.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Comparison, NewAccess, counted
 from callerid.cli.parsing import MISSING, codes

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
-from callerid.access.forms import wrapped
+from callerid.audit.forms import wrapped
 
 if TYPE_CHECKING:
     from callerid.cli.scenes import Outcome

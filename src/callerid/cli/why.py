@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.access.decision import Decision, find, instance_of
+from callerid.audit.decision import Decision, find, instance_of
 from callerid.authorization.report_only import WOULD_REFUSE
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
@@ -20,7 +20,7 @@ __all__ = ["add_why", "why"]
 
 _AS_FIELDS = (
     "for the rest, log JSON lines with getattr(record, 'callerid', None) as a member: "
-    "the docstring of callerid.access.decision has a formatter that does"
+    "the docstring of callerid.audit.decision has a formatter that does"
 )
 
 LONGEST = 500

@@ -188,7 +188,7 @@ def first_expiry(*callers: Caller | None) -> float | None:
 
 def _left_to(default: Requirement, table: PathTable, guard: GuardCore) -> Iterator[str]:
     """Entries ``/a/*`` where ``/a`` itself has the default, and the default admits other callers."""
-    from callerid.algebra import admits_nobody, is_weaker  # noqa: PLC0415 - asked at start-up, and not for every import
+    from callerid.audit.algebra import admits_nobody, is_weaker  # noqa: PLC0415 - asked at start-up, and not for every import
 
     @cache
     def weaker(asked: Requirement) -> bool:

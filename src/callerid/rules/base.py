@@ -333,7 +333,7 @@ def _want(rule: Rule) -> str | None:
 
 def is_ours(rule: Rule) -> bool:
     """Whether the rule's class is one of this library's, and no subclass of one: then more is known than its answer."""
-    return type(rule).__module__.startswith(("callerid.rules.", "callerid.algebra."))
+    return type(rule).__module__.startswith(("callerid.rules.", "callerid.audit.algebra."))
 
 
 def admitted(rule: Rule, facts: Facts) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.routing import Router
 
-from callerid.algebra import separate
+from callerid.audit.algebra import separate
 from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log

@@ -19,10 +19,10 @@ from typing import Any, Final
 import anyio
 
 from callerid.access import AccessMap, access_map
-from callerid.access.reading import is_wsgi
-from callerid.access.rows import Row
-from callerid.access.standing import is_gate
-from callerid.access.suite import Case, Persona
+from callerid.audit.reading import is_wsgi
+from callerid.audit.rows import Row
+from callerid.audit.standing import is_gate
+from callerid.audit.suite import Case, Persona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log

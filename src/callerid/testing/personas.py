@@ -1,16 +1,16 @@
-"""Personas minted: what a caller that `callerid.algebra` describes would send."""
+"""Personas minted: what a caller that `callerid.audit.algebra` describes would send."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from callerid.algebra.personas import nested
+from callerid.audit.algebra.personas import nested
 from callerid.callers import Kind
 from callerid.testing.claims import IAP_ISSUER, SESSION_ISSUER, is_service_account
 
 if TYPE_CHECKING:
-    from callerid.algebra import Persona
+    from callerid.audit.algebra import Persona
     from callerid.testing.mint import Mint
 
 __all__ = ["headers_of"]

@@ -1,0 +1,26 @@
+"""The access map, the lock, "no new access" and why: what `callerid.access` gives to users.
+
+This module imports nothing, so that the checks at start-up load `callerid.audit.algebra` alone.
+
+The staircase inside, each importing only what stands before it::
+
+    algebra      what rules mean together: a package of its own, and all that the checks at start-up need
+    loading      an application by its name, as servers name it
+    places       which requests a route is for, and what two routes have in common
+    trust        whom the guards believe, as text and back
+    rows         the map as data
+    front        what stands in front of an application
+    lifespan     its start-up, in which it may add routes
+    shadowed     routes that never serve, since others come first
+    unguarded    marks that nobody enforces
+    table · starlette · flask    the map of each kind of application
+    order        which of two routes serves a request that is for both
+    serving      who serves a request and what is asked of it, before a change and after
+    shown        the rows as a person reads them: those of routes with what middleware in front asks
+    reading      the map of whatever application it is
+    forms        the map as a table, JSON, Markdown
+    lock         the map as a file to be reviewed, and what has changed since
+    newcomers    whether anybody may now who could not before
+    suite        access tests as data: access.toml (run by `callerid.testing`)
+    decision     a decision found again in the log
+"""

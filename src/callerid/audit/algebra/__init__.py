@@ -1,0 +1,65 @@
+"""What rules mean together: which exclude or imply each other, which admit nobody, and who may come in after a change.
+
+Rules have no negation, so every rule is a disjunction of conjunctions of plain statements about one caller, and whether
+one rule admits anybody whom another does not is decided by asking, for each of its alternatives and in each kind of
+caller, what the least of them may do.
+
+The staircase inside, each importing only what stands before it::
+
+    code        code and data as text that is the same in every process
+    opaque      rules that only code can judge
+    separate    rules that all must hold, each judged by itself
+    traits      what a rule asks of a caller, taken apart: all laws are here
+    named       what path parameters name, and what follows where one names several things
+    covering    which of many conjunctions a caller satisfies
+    formula     a rule as nested alternatives
+    laws        which leaves exclude each other, which imply another
+    possible    why a rule can admit nobody, with the mend
+    sides       what is compared, and the doors by which callers come in
+    search      the kinds of callers who satisfy a rule, and not another
+    accounts    accounts known by an address here and by an id there
+    personas    one caller, to be talked about and judged
+    witness     the least caller with given traits
+    access      who is admitted now and was not before
+    uses        impossible rules, redundant alternatives, weaker rules
+
+All of it is pure.
+"""
+
+from callerid.audit.algebra.access import CannotTell, No, Verdict, Yes, holds, new_access
+from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude, implies
+from callerid.audit.algebra.opaque import Foreign, Sealed, fingerprint
+from callerid.audit.algebra.personas import Persona
+from callerid.audit.algebra.possible import alternatives, every_leaf
+from callerid.audit.algebra.separate import Separate, separate
+from callerid.audit.algebra.sides import Side
+from callerid.audit.algebra.traits import is_code
+from callerid.audit.algebra.traits import is_unknown as is_foreign
+from callerid.audit.algebra.uses import admits_nobody, check_possible, is_weaker, redundant_alternatives
+
+__all__ = [
+    "MOST_ALTERNATIVES",
+    "CannotTell",
+    "Foreign",
+    "No",
+    "Persona",
+    "Sealed",
+    "Separate",
+    "Side",
+    "Verdict",
+    "Yes",
+    "admits_nobody",
+    "alternatives",
+    "check_possible",
+    "every_leaf",
+    "exclude",
+    "fingerprint",
+    "holds",
+    "implies",
+    "is_code",
+    "is_foreign",
+    "is_weaker",
+    "new_access",
+    "redundant_alternatives",
+    "separate",
+]

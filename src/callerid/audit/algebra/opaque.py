@@ -1,0 +1,73 @@
+"""Rules that only code can judge: what can be said about them without running it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from callerid.audit.algebra.code import described
+from callerid.rules import Facts, Rule, Where
+
+__all__ = ["Foreign", "Sealed", "fingerprint"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sealed(Rule):
+    """A `Where` of which only the `fingerprint` is known, as a lock file has it. By itself it admits nobody.
+
+    ``reads_path`` is whether it is asked about the path parameters, too.
+    """
+
+    description: str
+    fingerprint: str
+    reads_path: bool = False
+
+    def admits(self, facts: Facts) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"where {self.description}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Foreign(Rule):
+    """A rule of the application's own, as a lock file has it. By itself it admits nobody.
+
+    Its name and its words are known, and its `fingerprint` (empty, where it has none).
+    """
+
+    kind: str
+    words: str
+    fingerprint: str = ""
+
+    @property
+    def needs_caller(self) -> bool:
+        return False  # a lock does not say, and less asked before a change is the safer guess
+
+    def admits(self, facts: Facts) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def fingerprint(rule: Rule) -> str | None:
+    """A hash of the code of a `Where`, or of a rule of the application's own.
+
+    It is the same for code that is the same, in whatever process of one Python, and covers what `described` sees: the
+    code, the functions it calls by name, the constants and objects that it reaches as defaults, in its closure or in
+    its module; of a rule of the application's own its class, those it is derived from, and its values. Two equal
+    fingerprints are *assumed* to mean the same: what code reaches by other ways (a library's object, a file, the clock)
+    is not seen. ``None`` for a rule of which only the words are known.
+    """
+    if isinstance(rule, Sealed | Foreign):
+        return rule.fingerprint or None
+    code = rule.holds if type(rule) is Where else rule
+    return hashlib.sha256(described(code, _package_of(code)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _package_of(code: Any) -> str:
+    """The package by which a rule was written: it is the application's own, even if it is installed."""
+    inner = getattr(code, "func", code)
+    return str(getattr(inner, "__module__", None) or type(inner).__module__).partition(".")[0]

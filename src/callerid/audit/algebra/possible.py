@@ -1,0 +1,116 @@
+"""What the author of a rule is told that can admit nobody at all.
+
+A conjunction of leaves admits nobody as soon as two of them exclude each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import combinations, islice, product
+
+from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude
+from callerid.audit.algebra.separate import Separate
+from callerid.callers import Kind
+from callerid.issuers import Issuer
+from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, ServiceAccount, Tenant, Via, leaves
+
+__all__ = ["alternatives", "every_leaf", "why_nobody"]
+
+
+def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
+    """The conjunctions of leaves any of which suffices (the rule's disjunctive form), lazily."""
+    if type(rule) is AnyOf:
+        for part in rule.rules:
+            yield from alternatives(part)
+    elif type(rule) is AllOf or type(rule) is Separate:
+        for choice in product(*(tuple(islice(alternatives(part), MOST_ALTERNATIVES + 1)) for part in rule.rules)):
+            yield tuple(dict.fromkeys(leaf for conjunction in choice for leaf in conjunction))
+    else:
+        yield (rule,)
+
+
+def _clash(conjunction: Iterable[Rule], excluding: Callable[[Rule, Rule], bool]) -> tuple[Rule, Rule] | None:
+    return next(((one, other) for one, other in combinations(conjunction, 2) if excluding(one, other)), None)
+
+
+def every_leaf(rule: Rule) -> Iterator[Rule]:
+    """All leaves of a rule, those inside `Via` among them."""
+    for leaf in leaves(rule):
+        if type(leaf) is Separate:
+            yield from (each for part in leaf.rules for each in every_leaf(part))
+            continue
+        yield leaf
+        if type(leaf) is Via:
+            yield from leaves(leaf.rule)
+
+
+def why_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> str:
+    """What is wrong with a rule's first alternative, if something that can be named is wrong with all; else empty."""
+    first, excluding = "", cache(exclude)
+    for count, conjunction in enumerate(alternatives(rule)):
+        found = _trouble_of(conjunction, issuers, excluding)
+        if not found or count >= MOST_ALTERNATIVES:
+            return ""
+        first = first or found
+    return first
+
+
+def _trouble_of(
+    conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...], excluding: Callable[[Rule, Rule], bool]
+) -> str:
+    """Why a conjunction of leaves can admit nobody, with the remedy; empty if it can."""
+    clash = _clash(conjunction, excluding)
+    if clash is None:
+        return _lacks_issuer(conjunction, issuers)
+    return (
+        f"{clash[0]!r} and {clash[1]!r} exclude each other, and every rule on the way to a route must hold (join "
+        "alternatives with |, or move one of them)"
+    )
+
+
+def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+    # IAP is of one name for both families.
+    kinds: dict[str, set[Kind]] = {}
+    for issuer in issuers:
+        kinds.setdefault(issuer.name, set()).add(issuer.kind)
+    projects = {issuer.project for issuer in issuers} - {None}
+    families = {leaf.family for leaf in conjunction if leaf.family is not None}
+    for leaf in conjunction:
+        if leaf.family is not None and not any(leaf.family in each for each in kinds.values()):
+            return f"{leaf!r} needs {_FACTORY[leaf.family]} among the guard's issuers"
+        if type(leaf) is IssuedBy and leaf.issuer not in kinds:
+            return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
+        if type(leaf) is IssuedBy and families - kinds[leaf.issuer]:
+            return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
+        if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
+            return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
+        if type(leaf) is Tenant and _is_unnamed(leaf, issuers):
+            return f"{leaf!r} needs an issuer that names it: firebase(..., tenants=({leaf.tenant!r},))"
+        if type(leaf) is Via and not _can_carry(leaf, issuers):
+            return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
+    return _names_no_account(conjunction, issuers)
+
+
+def _is_unnamed(leaf: Tenant, issuers: tuple[Issuer, ...]) -> bool:
+    tenants = [issuer.tenants for issuer in issuers if issuer.kind is Kind.FIREBASE]
+    named = leaf.tenant if isinstance(leaf.tenant, str) else None
+    return all(each is not None and (named not in each if named else not each) for each in tenants)
+
+
+def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+    """Why none of the accounts can come whom the issuers of a family speak for, if all of them speak for one each."""
+    for leaf in conjunction:
+        accounts = {issuer.account for issuer in issuers if issuer.kind is leaf.family}
+        known = sorted(account for account in accounts if account is not None)
+        if accounts and len(known) == len(accounts) and all(exclude(leaf, ServiceAccount(each)) for each in known):
+            return f"{leaf!r} admits none of those for whom the guard's issuers speak: {', '.join(known)}"
+    return ""
+
+
+def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
+    carriers = tuple(issuer for issuer in issuers if any(each.is_intermediary for each in issuer.locations))
+    return bool(carriers) and not why_nobody(rule.rule, carriers)
+
+
+_FACTORY = {Kind.GOOGLE: "google(...)", Kind.FIREBASE: "firebase(...)"}

@@ -1,0 +1,190 @@
+"""The two sides of a comparison, and the doors by which callers come in: issuer, audience, and who knew them before."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from callerid.audit.algebra.traits import (
+    ADDRESSED,
+    ANONYMOUS,
+    KNOWN,
+    PERSON,
+    SERVICE,
+    SOMEBODY,
+    Traits,
+    contradictory,
+    family,
+)
+from callerid.audit.algebra.traits import Trait as _Trait
+from callerid.callers import Kind
+from callerid.issuers import Issuer
+from callerid.rules import PathParam, Rule
+
+__all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Who may come in at one place, before or after a change: a rule, and all that decides whom it is asked about.
+
+    ``rule`` and ``audiences`` are those of a `callerid.guard.Requirement`, ``issuers`` those of its guard.
+    ``parameters`` are the names of the path's parameters in order: `PathParam` is compared by position, so a parameter
+    may be renamed; one that is not among them is compared by name. ``settings`` is all else the guard was told that
+    decides who comes in (leeway, revocation, …): it is only compared.
+    """
+
+    rule: Rule
+    audiences: frozenset[str] | None = None
+    issuers: tuple[Issuer, ...] = ()
+    parameters: tuple[str, ...] = ()
+    settings: tuple[tuple[str, Hashable], ...] = ()
+
+    def place(self, parameter: PathParam) -> Hashable:
+        """What a path parameter is to this side: its position, or its name where it has none."""
+        return self.parameters.index(parameter.name) if parameter.name in self.parameters else parameter.name
+
+    def believed(self, *, carrier: bool) -> Iterator[tuple[Issuer, str]]:
+        """Each issuer with each audience of its tokens that this side takes for the caller, or for the carrier.
+
+        As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
+        ``audiences`` speak of the caller's Google identity. They replace the issuer's own, unless it fixes those: then
+        a token's audience must be among both.
+        """
+        for place in dict.fromkeys(
+            each for issuer in self.issuers for each in issuer.locations if each.is_intermediary is carrier
+        ):
+            here = [issuer for issuer in self.issuers if place in issuer.locations]
+            for name in dict.fromkeys(issuer.name for issuer in here):
+                rivals = [issuer for issuer in here if issuer.name == name]
+                pairs = (
+                    (next((each for each in rivals if audience in each.audiences), rivals[0]), audience)
+                    for audience in sorted(self._accepted(rivals, carrier=carrier))
+                )
+                yield from (
+                    (issuer, audience)
+                    for issuer, audience in pairs
+                    if not issuer.fixed_audience or audience in issuer.audiences
+                )
+
+    def _accepted(self, rivals: list[Issuer], *, carrier: bool) -> frozenset[str]:
+        is_asked = rivals[0].kind is Kind.GOOGLE and not rivals[0].ignores_named_audience
+        if is_asked and self.audiences and not carrier:
+            return self.audiences
+        return frozenset[str]().union(*(each.audiences for each in rivals))
+
+
+class Before(Enum):
+    """Whether the old side took tokens of this issuer for this audience."""
+
+    TAKEN = "taken"
+    OTHER_KEYS = "taken, but judged by other keys or settings"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before.
+
+    ``known`` is what else is true of everybody who comes in here.
+    """
+
+    issuer: str
+    kind: Kind
+    project: str | None
+    audiences: tuple[str, ...]
+    before: Before = Before.TAKEN
+    known: Traits = frozenset()
+
+    @property
+    def traits(self) -> Traits:
+        """What is true of everybody who comes in here."""
+        of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
+        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project | self.known
+
+    def kinds(self) -> Iterator[Traits]:
+        """What is true of those who come in here, of each sort there is of them."""
+        every = (self.traits | sort for sort in _SORTS[self.kind])
+        return (traits for traits in every if not contradictory(traits))
+
+
+_SORTS: dict[Kind, tuple[Traits, ...]] = {
+    Kind.GOOGLE: (frozenset({PERSON}), frozenset({SERVICE})),
+    Kind.FIREBASE: (frozenset({KNOWN}), ANONYMOUS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All doors of the new side: for callers, and for the services that carry calls."""
+
+    callers: tuple[Door, ...]
+    carriers: tuple[Door, ...]
+
+
+def doors_between(old: Side, new: Side) -> Doors:
+    """The doors of the new side, and what the old side made of them."""
+    return Doors(_doors(old, new, carrier=False), _doors(old, new, carrier=True))
+
+
+def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
+    taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
+    for issuer, audience in old.believed(carrier=carrier):
+        taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)
+    groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
+    for issuer, audience in new.believed(carrier=carrier):
+        rivals = taken.get((issuer.name, issuer.kind, audience), [])
+        for known in _known(issuer, audience):
+            before = _before(issuer, [rival for rival in rivals if known in _known(rival, audience)])
+            groups.setdefault((issuer.name, issuer.kind, issuer.project, before, known), {})[audience] = None
+    return tuple(
+        Door(name, kind, project, tuple(found), was, known)
+        for (name, kind, project, was, known), found in groups.items()
+    )
+
+
+def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
+    """What is true of callers with an issuer's tokens for an audience, beside its family and project.
+
+    Of each of them one of these is true.
+    """
+    if issuer.account is not None:
+        names = {_Trait("email", issuer.account), _Trait("subject", issuer.account), _Trait("authorized party", None)}
+        return (frozenset({SERVICE, *names}),)
+    if issuer.tenants is not None:
+        every = (None, *sorted(issuer.tenants))
+        return tuple(frozenset({_Trait("tenant", each), _Trait("of a tenant", each is not None)}) for each in every)
+    if audience in issuer.people_only:
+        return (frozenset({PERSON, ADDRESSED, _Trait("authorized party", audience)}),)
+    return (frozenset(),)
+
+
+def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:
+    if not rivals:
+        return Before.REFUSED
+    same = any(_trust(rival) == _trust(issuer) and rival.covers(issuer) for rival in rivals)
+    return Before.TAKEN if same else Before.OTHER_KEYS
+
+
+def _trust(issuer: Issuer) -> tuple[object, ...]:
+    """What must be the same for a token to be worth the same."""
+    return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.accepted_iss)
+
+
+def open_doors(names: frozenset[str], projects: frozenset[str]) -> Doors:
+    """Doors for rules that are compared by themselves: issuers of both families, some with these names.
+
+    Those of Firebase are of these projects, and of one that no rule names.
+    """
+    whose = {Kind.GOOGLE: (None,), Kind.FIREBASE: (*sorted(projects), "")}
+    callers = tuple(
+        Door(name, kind, project, (_ANY_AUDIENCE,))
+        for name in (*sorted(names), "")
+        for kind in Kind
+        for project in whose[kind]
+    )
+    return Doors(callers, callers)
+
+
+_ANY_AUDIENCE = "1234-abc.apps.googleusercontent.com"

@@ -1,0 +1,317 @@
+"""What a rule asks of a caller, taken apart: terms of traits.
+
+Rules have no negation, so every rule is a disjunction of conjunctions of leaves; and every leaf is a conjunction of
+traits, each a plain statement about one caller: this address, that tenant, signed in at most so long ago. All laws of
+the algebra are written here, once, as the traits that a leaf is read into:
+
+- one leaf implies another if it has all its traits;
+- two exclude each other if together they say two things of which a caller has only one.
+
+A leaf is read so that it holds of a caller exactly if all its traits do. The two places where more than the leaf counts
+are rules that take a tenant's word (`EmailDomain`, `SignInAttribute`), which ask for "no tenant" unless a rule joined
+with them names one, and a hosted Gmail address, whose holder has no Workspace domain (Google, "OpenID Connect": ``hd``
+is there for Workspace and Cloud Identity only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
+
+from callerid.audit.algebra.opaque import Sealed, fingerprint
+from callerid.audit.algebra.separate import Separate
+from callerid.callers import Kind
+from callerid.rules import (
+    AllOf,
+    AnyGoogleAccount,
+    AnyOf,
+    AuthorizedParty,
+    CustomClaim,
+    Domain,
+    EmailDomain,
+    FirebaseUser,
+    IssuedBy,
+    Nobody,
+    PathParam,
+    Public,
+    Rule,
+    SecondFactor,
+    ServiceAccount,
+    SignedInWithin,
+    SignInAttribute,
+    SignInProvider,
+    Tenant,
+    User,
+    Via,
+    Where,
+    needs_no_caller,
+)
+from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_account
+from callerid.rules.text import domain_of
+
+__all__ = [
+    "ADDRESSED",
+    "ANONYMOUS",
+    "KNOWN",
+    "PATHS",
+    "PERSON",
+    "SERVICE",
+    "SOMEBODY",
+    "Place",
+    "Term",
+    "Thing",
+    "Trait",
+    "Traits",
+    "ages_in",
+    "by_name",
+    "contradictory",
+    "count",
+    "family",
+    "is_code",
+    "is_opaque",
+    "is_unknown",
+    "leaf_term",
+    "terms",
+    "with_consequences",
+]
+
+
+Thing: TypeAlias = str | tuple[str, ...]
+"""Of what a trait speaks."""
+
+
+class Trait(NamedTuple):
+    """One statement about a caller: of what it speaks, and what it says.
+
+    That is a word, or for a claim the way to it: ``("claim", "roles", "acme")``, ``("attribute", "department")``, and
+    ``("type", "claim", "roles")`` for what kind of value is there.
+    """
+
+    of: Thing
+    value: Hashable
+
+
+Traits: TypeAlias = frozenset[Trait]
+
+
+class Term(NamedTuple):
+    """A conjunction: what must be true of the caller, and of the service that carried the call."""
+
+    caller: Traits = frozenset()
+    carrier: Traits = frozenset()
+
+
+SOMEBODY = Trait("known at all", True)
+PERSON = Trait("sort", "person")
+SERVICE = Trait("sort", "service account")
+ADDRESSED = Trait("has an address", True)
+KNOWN = Trait("anonymous", False)
+ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
+
+SEVERAL = frozenset({"path", "age", "contains", "contains path", "where", "unknown"})
+"""A caller may have several traits of these at once; of all others only one."""
+
+PATHS = frozenset({"path", "contains path"})
+"""That a path parameter names something of the caller's: the value is what it names, and which parameter it is."""
+
+Place = Callable[[PathParam], Hashable]
+"""What tells one path parameter from another."""
+
+
+def by_name(parameter: PathParam) -> Hashable:
+    """Path parameters told apart by name."""
+    return parameter.name
+
+
+@cache
+def family(kind: Kind) -> Trait:
+    """Being of one family of callers."""
+    return Trait("family", kind)
+
+
+def ages_in(traits: Traits) -> list[int]:
+    """Within how many seconds they signed in, by all that is said of it."""
+    return [trait.value for trait in traits if trait.of == "age" and isinstance(trait.value, int)]
+
+
+def is_opaque(trait: Trait) -> bool:
+    """Whether only code can say if a caller has the trait."""
+    return trait.of in ("where", "unknown")
+
+
+def count(rule: Rule) -> int:
+    """How many terms the rule has, without making them."""
+    if type(rule) is AnyOf:
+        return sum(map(count, rule.rules))
+    if type(rule) is AllOf or type(rule) is Separate:
+        return prod(map(count, rule.rules))
+    if type(rule) is Via:
+        return count(rule.rule)
+    return 0 if type(rule) is Nobody else 1
+
+
+def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Term]:
+    """The conjunctions any of which suffices. `Via` distributes over them, because one service carries a call.
+
+    ``tenant_named`` is passed down as `AllOf` passes it to its members, and `Separate` does not.
+    """
+    if type(rule) is AnyOf:
+        return _once(term for part in rule.rules for term in terms(part, place, tenant_named=tenant_named))
+    if type(rule) is AllOf or type(rule) is Separate:
+        named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
+        joined = [Term()]
+        for part in rule.rules:
+            joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))
+        return joined
+    if type(rule) is Via:
+        return [Term(carrier=term.caller) for term in terms(rule.rule, place)]
+    if type(rule) is Nobody:
+        return []
+    return [leaf_term(rule, place, tenant_named=tenant_named)]
+
+
+def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Term:
+    """What a leaf asks of the caller; ``tenant_named`` is whether a rule beside it names their tenant."""
+    traits = _traits(leaf, tenant_named=tenant_named)
+    return Term(frozenset([_placed(trait, place) for trait in traits]))
+
+
+def _once(found: Iterable[Term]) -> list[Term]:
+    return list(dict.fromkeys(found))
+
+
+def _both(one: Term, other: Term) -> Term:
+    return Term(one.caller | other.caller, one.carrier | other.carrier)
+
+
+def contradictory(traits: Traits) -> bool:
+    """Whether nobody has all these traits: two of them speak of one thing that a caller has only once."""
+    said: dict[Thing, Hashable] = {}
+    return any(trait.of not in SEVERAL and said.setdefault(trait.of, trait.value) != trait.value for trait in traits)
+
+
+def with_consequences(traits: Traits) -> Traits:
+    """The traits and all that follows from them, but for longer ages (see `callerid.audit.algebra.covering`).
+
+    Who has a Gmail address is judged as a `User` whose address Google hosts, however the address came to be known.
+    """
+    for of, value in traits:
+        if of == "email" and domain_of(str(value)) in CONSUMER_DOMAINS:
+            return traits | {_NO_WORKSPACE}
+    return traits
+
+
+def is_unknown(rule: Rule) -> bool:
+    """Whether the library knows nothing of the rule but its family: a rule of the application's own, or a subclass."""
+    return type(rule) not in _READERS and type(rule) not in _MADE_OF_OTHERS and not is_code(rule)
+
+
+def is_code(rule: Rule) -> TypeGuard[Where | Sealed]:
+    """Whether the rule is judged by code whose fingerprint can be told."""
+    return type(rule) in (Where, Sealed)
+
+
+def _traits(leaf: Rule, *, tenant_named: bool) -> list[Trait]:
+    kind = type(leaf)
+    if kind is Public:
+        return []
+    traits = [] if leaf.family is None else [family(leaf.family)]
+    if kind in _READERS:
+        traits += (SOMEBODY, *_READERS[kind](leaf))
+        if leaf.needs_tenant_named and not tenant_named:
+            traits += (Trait("tenant", None), Trait("of a tenant", False))
+        return traits
+    if not needs_no_caller(leaf):
+        traits.append(SOMEBODY)
+    traits.append(Trait("unknown" if is_unknown(leaf) else "where", fingerprint(leaf) or leaf))
+    return traits
+
+
+def _placed(trait: Trait, place: Place) -> Trait:
+    """What the path names is said in another way than what is written out."""
+    value: Any = trait.value
+    if isinstance(value, PathParam):
+        return Trait("path", (trait.of, place(value)))
+    return Trait(trait.of, (value[0], place(value[1]))) if trait.of == "contains path" else trait
+
+
+def _account(account: str | PathParam) -> Trait:
+    return Trait("email" if is_email(account) else "subject", account)
+
+
+_WORKSPACE, _NO_WORKSPACE = Trait("of a Workspace", True), Trait("of a Workspace", False)
+
+
+def _user(leaf: User) -> Iterable[Trait]:
+    account = leaf.account
+    if not is_email(account):
+        return PERSON, Trait("subject", account)
+    if not leaf.hosted:
+        return PERSON, Trait("email", account)
+    # A Workspace has addresses of other domains than the one it is named by, too.
+    return PERSON, Trait("email", account), _NO_WORKSPACE if domain_of(account) in CONSUMER_DOMAINS else _WORKSPACE
+
+
+def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
+    if not leaf.anonymous:
+        yield KNOWN
+    if leaf.uid is not None:
+        yield Trait("subject", leaf.uid)
+    if leaf.project is not None:
+        yield Trait("project", leaf.project)
+
+
+def _tenant(leaf: Tenant) -> Iterator[Trait]:
+    yield from (Trait("tenant", leaf.tenant), Trait("of a tenant", True))
+
+
+def _authorized_party(leaf: AuthorizedParty) -> Iterator[Trait]:
+    yield Trait("authorized party", leaf.client_id)
+    if is_service_account(leaf.client_id.lower()):
+        yield SERVICE
+
+
+def _claim(leaf: CustomClaim) -> Iterator[Trait]:
+    for depth in range(1, len(leaf.names)):
+        yield Trait(("type", "claim", *leaf.names[:depth]), "an object")
+    yield from _value(("claim", *leaf.names), leaf)
+
+
+def _value(thing: tuple[str, ...], leaf: CustomClaim | SignInAttribute) -> Iterator[Trait]:
+    wanted = leaf.wanted
+    if leaf.value is None:
+        yield Trait(("type", *thing), "a list")
+        is_path = isinstance(wanted, PathParam)
+        yield Trait("contains path", (thing, wanted)) if is_path else Trait("contains", (thing, type(wanted), wanted))
+    else:
+        # Values compare with their type: 1 is not True. A path names text.
+        kind = str if isinstance(wanted, PathParam) else type(wanted)
+        yield Trait(("type", *thing), kind.__name__)
+        yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
+
+
+_MADE_OF_OTHERS = frozenset({AllOf, AnyOf, Separate, Via, Nobody})
+
+# By exact class: a subclass may judge as it likes.
+_READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
+    Public: lambda _: (),
+    AnyGoogleAccount: lambda _: (),
+    User: _user,
+    ServiceAccount: lambda leaf: (SERVICE, _account(leaf.account)),
+    Domain: lambda leaf: (PERSON, _WORKSPACE, Trait("domain", leaf.domain)),
+    FirebaseUser: _firebase_user,
+    Tenant: _tenant,
+    SignInProvider: lambda leaf: (
+        Trait("provider", leaf.provider),
+        Trait("anonymous", leaf.provider == "anonymous"),
+    ),
+    SecondFactor: lambda _: (Trait("second factor", True),),
+    SignedInWithin: lambda leaf: (Trait("age", leaf.seconds),),
+    CustomClaim: _claim,
+    SignInAttribute: lambda leaf: _value(("attribute", leaf.name), leaf),
+    AuthorizedParty: _authorized_party,
+    EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
+    IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
+}

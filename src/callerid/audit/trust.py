@@ -1,0 +1,152 @@
+"""Whom the guards believe, and by which settings: as text, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from callerid.audit.algebra import Side
+from callerid.guard import GuardCore
+from callerid.issuers import Issuer
+from callerid.keys import KeyFile, KeySource
+from callerid.rules import Public
+
+__all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", "trust_of"]
+
+_OTHER_KEYS: Final = KeySource("https://other-keys.invalid/")
+"""Stands for keys of which only this is known: that they are not those of now, or may not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a guard was told that decides who comes in: lines of settings, and of each issuer its name and lines."""
+
+    settings: tuple[str, ...] = ()
+    issuers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def trust_of(guard: GuardCore) -> Trust:
+    """What a guard was told."""
+    return Trust(settings_of(guard), tuple(sorted((issuer.name, _lines(issuer)) for issuer in guard.issuers)))
+
+
+def settings_of(guard: GuardCore) -> tuple[str, ...]:
+    """What else than issuers a guard was told that decides who comes in."""
+    clock: Any = guard.clock
+    own = () if clock is time.time else (f"clock {getattr(clock, '__qualname__', type(clock).__qualname__)}",)
+    origins = (f"trusted-origin {origin}" for origin in sorted(guard.authenticator.origins))
+    return (f"leeway {guard.leeway}", *own, *origins)
+
+
+def _lines(issuer: Issuer) -> tuple[str, ...]:
+    settings = (f"{name} {value}" for name, values in issuer.settings.items() for value in sorted(values))
+    return (*_manner(issuer), *settings)
+
+
+def _manner(issuer: Issuer) -> Iterator[str]:
+    """All but the issuer's own settings; what is as usual for it is left out."""
+    yield f"keys {source_of(issuer)}"
+    if issuer.believes_stripped:
+        yield "believes tokens without a signature, as Cloud Run's front door passes them on"
+    if issuer.algorithm != "RS256":
+        yield f"algorithm {issuer.algorithm}"
+    if issuer.locations != issuer.usual_locations:
+        yield from (f"{'carrier in' if each.is_intermediary else 'reads'} {each.name}" for each in issuer.locations)
+    if issuer.project is not None and not issuer.name.endswith(f"/{issuer.project}"):
+        yield f"users of {issuer.project}"
+    yield from (
+        f"spelled {iss}" for iss in sorted(issuer.accepted_iss - {issuer.name, issuer.name.removeprefix("https://")})
+    )
+
+
+def source_of(issuer: Issuer) -> str:
+    """Where an issuer's keys come from. How they are fetched and kept does not decide who comes in."""
+    keys = issuer.keys
+    if isinstance(keys, KeySource):
+        return keys.url
+    if isinstance(keys, KeyFile):
+        return f"file {keys}"
+    return f"document {hashlib.sha256(keys.text.encode()).hexdigest()}"
+
+
+# --- and back ---
+
+
+def as_before(trust: Trust, now: Iterable[Issuer]) -> tuple[Issuer, ...]:
+    """The issuers as they were, as far as it matters: those whose tokens are believed ``now``, too."""
+    known = tuple(dict.fromkeys(now))
+    found: list[Issuer] = []
+    for name, lines in trust.issuers:
+        # IAP is of one name, whosever users it lets in.
+        named = [each for each in known if each.name == name and _users(_manner(each)) == _users(lines)]
+        same = next((each for each in named if _deciding(_split(lines, each)[0]) == _deciding(_manner(each))), None)
+        if same is not None:
+            found.append(same.with_settings(_split(lines, same)[1]))
+        elif named:
+            _, settings = _split(lines, named[0])
+            found.append(replace(named[0].with_settings(settings), keys=_OTHER_KEYS))
+    return tuple(found)
+
+
+def _split(lines: tuple[str, ...], issuer: Issuer) -> tuple[tuple[str, ...], dict[str, frozenset[str]]]:
+    """What a lock says of an issuer, in two: the lines that are none of its settings, and the settings."""
+    said = [(line, *line.partition(" ")[::2]) for line in lines]
+    manner = tuple(line for line, name, _ in said if name not in issuer.settings)
+    return manner, {name: frozenset(value for _, each, value in said if each == name) for name in issuer.settings}
+
+
+def _deciding(manner: Iterable[str]) -> tuple[str, ...]:
+    """Without the name of the cookie: it decides about nobody."""
+    return tuple(line for line in manner if not line.startswith("reads cookie "))
+
+
+def _users(manner: Iterable[str]) -> set[str]:
+    return {line for line in manner if line.startswith("users of ")}
+
+
+def believed_by_all(
+    asked: Sequence[tuple[tuple[Issuer, ...], frozenset[str] | None]],
+) -> tuple[tuple[Issuer, ...], frozenset[str] | None]:
+    """Whom several guards believe that stand one behind the other, and which audiences are named where they are asked.
+
+    Each is given by its issuers, and the audiences that are named where it is asked. A credential must be good for each
+    of them. Of guards that differ, the issuers are returned with the audiences that count, and ``None`` are named.
+    """
+    if len(asked) == 1 or len(set(asked)) == 1:
+        return asked[0]
+    sides = [Side(Public(), audiences, issuers) for issuers, audiences in asked]
+    return (*_shared(sides, carrier=False), *_shared(sides, carrier=True)), None
+
+
+def _shared(sides: Iterable[Side], *, carrier: bool) -> tuple[Issuer, ...]:
+    """The issuers that all sides believe in what names the caller, or what carried the call."""
+    first, *others = (_believed(side, carrier=carrier) for side in sides)
+    shared = first
+    for issuers in others:
+        shared = [one.narrowed(other) for one in shared for other in issuers if _is_alike(one, other)]
+    return tuple(dict.fromkeys(each for each in shared if each.audiences))
+
+
+def _believed(side: Side, *, carrier: bool) -> list[Issuer]:
+    """The issuers of a side, with the audiences that it takes."""
+    audiences: dict[Issuer, set[str]] = {}
+    for issuer, audience in side.believed(carrier=carrier):
+        audiences.setdefault(issuer, set()).add(audience)
+    return [
+        replace(
+            issuer,
+            audiences=frozenset(found),
+            locations=tuple(each for each in issuer.locations if each.is_intermediary is carrier),
+        )
+        for issuer, found in audiences.items()
+    ]
+
+
+def _is_alike(one: Issuer, other: Issuer) -> bool:
+    """Whether two issuers differ in their settings, and in how their keys are fetched and kept, at most."""
+    if type(one) is not type(other) or source_of(one) != source_of(other):
+        return False
+    return replace(one.with_settings(other.settings), keys=other.keys) == other
