@@ -5,13 +5,14 @@ PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
 
-.PHONY: help check demo test test-lowest test-versions lint types bench bench-check clean
+.PHONY: help check demo test e2e test-lowest test-versions lint types bench bench-check clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
 	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
+	@echo 'make e2e            what is told with a real browser (T=PATH: a part); not in `make test`'
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -27,6 +28,9 @@ check: lint types .venv/installed
 
 test: .venv/installed
 	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
+
+e2e: .venv-e2e/installed chromium
+	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/python -m pytest -n 2
@@ -50,9 +54,9 @@ bench: .venv-bench/installed wrk
 bench-check: .venv-bench/installed wrk
 	.venv-bench/bin/python -m bench --check
 
-.PHONY: wrk
-wrk:
-	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }
+.PHONY: wrk chromium
+wrk chromium:
+	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
 
 # An environment with what the tests need, but for callerid itself.
 .venv/ready: pyproject.toml constraints.txt
@@ -65,6 +69,12 @@ wrk:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
 	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[bench]'
+	@touch $@
+
+.venv-e2e/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[e2e]'
 	@touch $@
 
 .venv-lowest/ready: pyproject.toml constraints-lowest.txt

@@ -1,0 +1,69 @@
+"""A real Chromium, Debian's, and a certificate for the names of the sites it visits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from playwright.sync_api import sync_playwright
+
+from .sites import Certificate
+
+Browse = Callable[[dict[str, int]], AbstractContextManager[Any]]
+
+# Nothing is asked of Google's hosts: there is no network in the tests.
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate that nobody trusts, and its key: files that live as long as the tests."""
+    folder: Path = tmp_path_factory.mktemp("certificate")
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    form, encoding = serialization.PrivateFormat.PKCS8, serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+    (folder / "certificate.pem").write_bytes(made.public_bytes(encoding))
+    return Certificate(folder / "certificate.pem", folder / "key.pem")
+
+
+@pytest.fixture(scope="session")
+def browse() -> Iterator[Browse]:
+    """``browse({"shop.example": PORT})`` gives a browser that finds those hosts, by https, on ports of this machine."""
+    with sync_playwright() as playwright:
+
+        @contextmanager
+        def browsing(hosts: dict[str, int]) -> Iterator[Any]:
+            mapped = ", ".join(f"MAP {host}:443 127.0.0.1:{port}" for host, port in hosts.items())
+            arguments = [*QUIET, f"--host-resolver-rules={mapped}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+            path = shutil.which("chromium")
+            assert path, "make e2e installs chromium"
+            browser = playwright.chromium.launch(executable_path=path, args=arguments, timeout=60_000)
+            try:
+                yield browser
+            finally:
+                browser.close()
+
+        yield browsing
