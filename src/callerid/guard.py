@@ -174,7 +174,7 @@ class GuardCore:
 
     def status(self) -> list[KeyStatus]:
         """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last."""
-        return self.authenticator.keys.status({(issuer.keys, issuer.algorithm) for issuer in self.issuers})
+        return self.authenticator.keys.status(set(self.authenticator.key_sets))
 
     # --- one token ---
 
@@ -302,10 +302,12 @@ class GuardCore:
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
 
-        That is which places are open to everybody, which admit somebody the default refuses, and which alternatives
-        admit nobody whom the others of the same rule do not.
+        That is a trusted emulator, which places are open to everybody, which admit somebody the default refuses, and
+        which alternatives admit nobody whom the others of the same rule do not.
         """
         from callerid.audit.algebra import is_weaker, redundant_alternatives  # noqa: PLC0415 - as above
+
+        self.authenticator.check_emulated()
 
         @cache
         def weaker(rule: Rule) -> bool:

@@ -45,8 +45,9 @@ def as_table(found: AccessMap, paint: Paint, width: int = WIDTH) -> list[str]:
 
 
 def warnings(found: AccessMap) -> list[str]:
-    """Where the rules are not enforced, a line for each."""
-    return [f"NOT ENFORCED {each}: {UNENFORCED}" for each in found.unenforced]
+    """Where the rules are not enforced, or what is believed is no proof: a line for each."""
+    unsigned = [f"NO PROOF: {each}" for each in found.unsigned]
+    return [*unsigned, *(f"NOT ENFORCED {each}: {UNENFORCED}" for each in found.unenforced)]
 
 
 def unseen(found: AccessMap) -> list[str]:
@@ -136,6 +137,7 @@ def as_json(found: AccessMap) -> str:
             "version": 1,
             "kind": found.kind,
             "unenforced": list(found.unenforced),
+            "unsigned": list(found.unsigned),
             "routes": [_members(row, late) for row in shown(found)],
             "problems": list(found.problems),
             "unseen": list(found.unseen),

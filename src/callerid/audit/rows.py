@@ -11,7 +11,7 @@ from callerid.audit.algebra import Separate, is_weaker, separate
 from callerid.audit.places import ANYWHERE_ELSE, Place, positions_of
 from callerid.audit.trust import believed_by_all
 from callerid.guard import GuardCore, Requirement
-from callerid.issuers import Issuer
+from callerid.issuers import Issuer, emulator_warning
 from callerid.rules import Facts, Rule, Where, admitted, is_joined, is_public
 
 __all__ = [
@@ -278,6 +278,12 @@ class AccessMap:
     def guards(self) -> tuple[GuardCore, ...]:
         """All guards that are asked anywhere."""
         return tuple(dict.fromkeys(each.guard for row in self.rows for each in row.asked))
+
+    @property
+    def unsigned(self) -> tuple[str, ...]:
+        """Of each guard that believes unsigned tokens, a sentence that says so."""
+        emulated = (guard.authenticator.trusted.emulated for guard in self.guards)
+        return tuple(dict.fromkeys(emulator_warning(each) for each in emulated if each))
 
     def singly(self) -> Iterator[tuple[str, Row]]:
         """Each method of each route by itself, but for HEAD where there is GET; of two for one place the first."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callerid.audit.algebra import Side
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer
+from callerid.issuers import Issuer, is_emulated
 from callerid.keys import KeyFile, KeySource
 from callerid.rules import Public
 
@@ -48,7 +48,10 @@ def _lines(issuer: Issuer) -> tuple[str, ...]:
 
 def _manner(issuer: Issuer) -> Iterator[str]:
     """All but the issuer's own settings; what is as usual for it is left out."""
-    yield f"keys {source_of(issuer)}"
+    if is_emulated(issuer):
+        yield "believes unsigned tokens of the Firebase Auth emulator"
+    else:
+        yield f"keys {source_of(issuer)}"
     if issuer.believes_stripped:
         yield "believes tokens without a signature, as Cloud Run's front door passes them on"
     if issuer.algorithm != "RS256":

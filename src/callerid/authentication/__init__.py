@@ -8,6 +8,7 @@
     same_origin     whether a browser's request comes from the application's own pages
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
+    emulator        unsigned tokens of the Firebase Auth emulator
     cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     waiting         what waits for keys, in threads and in tasks

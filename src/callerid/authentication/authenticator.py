@@ -6,6 +6,7 @@ thread or in a task, then ask again with it. So one function serves threads and 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -17,19 +18,30 @@ from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.cloud_run import PATH, CloudRun
+from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.identity import NOBODY, Identity, joined
-from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, parse
+from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, is_unsigned, parse, parse_unsigned
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
 from callerid.authentication.trust import Trusted
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
-from callerid.issuers import AUTHORIZATION, CloudRunIssuer, CredentialLocation, Issuer
+from callerid.issuers import (
+    AUTHORIZATION,
+    CloudRunIssuer,
+    CredentialLocation,
+    Issuer,
+    check_not_deployed,
+    emulator_warning,
+    is_emulated,
+)
 from callerid.issuers.claims import bad_claim, shown
-from callerid.keys import CachedKeySet, KeyStore, Wait
+from callerid.keys import Algorithm, AnySource, CachedKeySet, KeyStore, Wait
 
 __all__ = ["Authenticator", "Waited"]
 
+
+log = logging.getLogger("callerid")
 
 MOST_BYTES: Final = 16_384
 """The highest value of ``longest_token``: the time to read a token grows with its length."""
@@ -68,6 +80,7 @@ class Authenticator:
         self.cache = TokenCache(memory)
         self.origins = origins(trusted_origins)
         """The origins whose pages may use an ambient credential."""
+        self._has_warned = False
         self.trusted = Trusted()
         self.trust(*issuers)
 
@@ -127,17 +140,34 @@ class Authenticator:
         self._identify = self._by_any if trusted.bare else self._by_bearer
 
     def check_ready(self) -> None:
-        """Raise `ConfigurationError` where no issuer is trusted."""
+        """Raise `ConfigurationError` where no issuer is trusted, and as `check_emulated`."""
         if not self.trusted.members:
             raise ConfigurationError(
                 "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
             )
+        self.check_emulated()
+
+    def check_emulated(self) -> None:
+        """Warn, once, where the Firebase Auth emulator is trusted; there is a platform it is a `ConfigurationError`."""
+        emulated = self.trusted.emulated
+        if not emulated:
+            return
+        check_not_deployed()
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("%s", emulator_warning(emulated))
 
     # --- keys ---
 
+    @property
+    def key_sets(self) -> tuple[tuple[AnySource, Algorithm], ...]:
+        """Where the keys of its issuers come from, with the algorithm that they are for."""
+        signing = (issuer for issuer in self.issuers if not is_emulated(issuer))
+        return tuple(dict.fromkeys((issuer.keys, issuer.algorithm) for issuer in signing))
+
     def warm(self) -> list[Wait]:
         """Start to fetch all keys that are not fresh; returns the waits."""
-        waits = (self.keys.warm(issuer.keys, issuer.algorithm) for issuer in self.issuers)
+        waits = (self.keys.warm(*each) for each in self.key_sets)
         return [wait for wait in waits if wait is not None]
 
     # --- one request ---
@@ -241,8 +271,13 @@ class Authenticator:
             seen = self._seen(digest)
             if seen is not None:
                 return seen
+        if self.trusted.emulated and is_unsigned(text):
+            token = parse_unsigned(text, self.longest_token)
+            caller = unsigned_caller(token, self._issuer(token, location), self.clock(), self.leeway)
+            return self._identity(caller, location)  # never cached
         token = parse(text, self.longest_token)
         issuer = self._issuer(token, location)
+        check_signed(token, issuer)
         begins_at = check_claims(token, issuer, self.clock(), self.leeway)
         keys = self.keys.ring(issuer.keys, issuer.algorithm)
         key = keys.at_hand(token.kid) or self.keys.find(
@@ -253,11 +288,15 @@ class Authenticator:
         if not key.verify(token.signed, token.signature):
             raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
         caller = issuer.caller(token.claims)
-        if location.is_intermediary:
-            self.check_audience(caller, None)
-        identity = Identity(via=caller) if location.is_intermediary else Identity(caller)
+        identity = self._identity(caller, location)
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
         return identity
+
+    def _identity(self, caller: Caller, location: CredentialLocation) -> Identity:
+        if not location.is_intermediary:
+            return Identity(caller)
+        self.check_audience(caller, None)
+        return Identity(via=caller)
 
     def _seen(self, digest: Fingerprint) -> Identity | None:
         """The identity of a cached token that is still valid: its time, its key and its issuer are checked."""

@@ -11,7 +11,7 @@ from callerid.errors import Reason, Unauthenticated
 from callerid.issuers import GCLOUD_CLIENT, Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
 
-__all__ = ["check_audience", "check_claims", "check_time"]
+__all__ = ["check_audience", "check_claims", "check_content", "check_time"]
 
 _BEGINNINGS: Final = ("iat", "nbf", "auth_time")
 
@@ -21,18 +21,26 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> flo
 
     Returns when the token begins to hold: see `check_time`.
 
-    Raises `Unauthenticated`: another algorithm than the issuer's (RFC 8725 section 3.1), claims of the wrong type, out
-    of their time (see `check_time`), or an audience that the issuer fixes and the token does not have.
+    Raises `Unauthenticated`: another algorithm than the issuer's (RFC 8725 section 3.1), and as `check_content`.
     """
     if token.algorithm != issuer.algorithm:
         raise Unauthenticated(Reason.WRONG_ALGORITHM, f"expected {issuer.algorithm}, got {shown(token.algorithm)}")
-    subject = text_claim(token.claims, "sub", required=issuer.requires_subject)
+    return check_content(token.claims, issuer, now, leeway)
+
+
+def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway: float) -> float:
+    """The same checks of the claims alone, whoever signed them.
+
+    Raises `Unauthenticated`: claims of the wrong type, out of their time (see `check_time`), or an audience that the
+    issuer fixes and the token does not have.
+    """
+    subject = text_claim(claims, "sub", required=issuer.requires_subject)
     if subject is not None and len(subject) > issuer.longest_subject:
         raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject)}")
-    audience = text_claim(token.claims, "aud", required=True)
-    begins_at = check_time(token.claims, now, leeway)
+    audience = text_claim(claims, "aud", required=True)
+    begins_at = check_time(claims, now, leeway)
     if issuer.lifetimes is not None:
-        _check_lifetime(token.claims, issuer.lifetimes, leeway)
+        _check_lifetime(claims, issuer.lifetimes, leeway)
     if issuer.fixed_audience:
         check_audience(audience, issuer.audiences)
     return begins_at

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from callerid.authentication.bearer import credential
 from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.identity import Identity
-from callerid.authentication.jws import is_stripped, parse, parse_stripped
+from callerid.authentication.jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
@@ -144,7 +144,7 @@ class CloudRun:
                 return _PLAUSIBLE
             caller = self._authenticator.read(text, location)
         except Unauthenticated as refusal:
-            if refusal.reason is Reason.EXPIRED:
+            if refusal.reason is Reason.EXPIRED and not is_unsigned(text):
                 return self._expired(text)
             return _NEVER_LET_IN.get(refusal.reason, _PLAUSIBLE)
         except Refusal:  # a key that cannot be had says nothing about the front door

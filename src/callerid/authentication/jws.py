@@ -16,7 +16,16 @@ from typing import Any, cast
 
 from callerid.errors import Reason, Unauthenticated
 
-__all__ = ["LONGEST_TOKEN", "REMOVED_SIGNATURE", "Token", "is_stripped", "parse", "parse_stripped"]
+__all__ = [
+    "LONGEST_TOKEN",
+    "REMOVED_SIGNATURE",
+    "Token",
+    "is_stripped",
+    "is_unsigned",
+    "parse",
+    "parse_stripped",
+    "parse_unsigned",
+]
 
 LONGEST_TOKEN = 8192
 """The longest token that is read by default, in bytes. Google's are under 2 kB; custom claims add at most 1 kB."""
@@ -83,7 +92,8 @@ def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
         raise Unauthenticated(
             Reason.UNSIGNED,
             "expected a signed token, got one without a signature",
-            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing; in tests sign with LocalIssuer",
+            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing: in tests sign with LocalIssuer; "
+            "on a developer's machine believe them by firebase(..., emulator='127.0.0.1:9099')",
         )
     kid, algorithm = _header(header)
     claims = _object(_decoded(payload), "claims")
@@ -100,6 +110,24 @@ def parse_stripped(text: str, longest: int = LONGEST_TOKEN) -> Token:
     kid, algorithm = _header(header)
     claims = _object(_decoded(payload), "claims")
     return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, b"")
+
+
+def is_unsigned(text: str) -> bool:
+    """Whether a token has no signature, so that anybody can have written it."""
+    return text.endswith(".")
+
+
+def parse_unsigned(text: str, longest: int = LONGEST_TOKEN) -> Token:
+    """Parse a token of the Firebase Auth emulator, as strictly as `parse`: it has no ``kid`` and no signature.
+
+    Its header is ``{"alg": "none", "typ": "JWT"}`` and nothing else. It proves nothing: anybody can have written it.
+    """
+    _check_length(text, longest)
+    signed, header, payload, signature = _split(text)
+    if signature or _object(_decoded(header), "header") != {"alg": "none", "typ": "JWT"}:
+        raise _malformed("a token as the Firebase Auth emulator writes it", "another header, or a signature")
+    claims = _object(_decoded(payload), "claims")
+    return Token("", "none", _text(claims, "iss", "claims"), claims, signed, b"")
 
 
 def _check_length(text: str, longest: int) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 from callerid.authentication.same_origin import PROOF_HEADERS
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
-from callerid.issuers import CredentialLocation, Issuer
+from callerid.issuers import CredentialLocation, FirebaseIssuer, Issuer, is_emulated
 
 __all__ = ["Trusted"]
 
@@ -37,7 +37,11 @@ class Trusted:
     projects: Mapping[str, Issuer] = field(init=False)
     """The Firebase projects whose users are believed, each with an issuer; one without a project is its own."""
 
+    emulated: tuple[FirebaseIssuer, ...] = field(init=False)
+    """Those who believe unsigned tokens of the Firebase Auth emulator; then all Firebase issuers do."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "emulated", tuple(filter(is_emulated, self.members)))
         projects = {issuer.project or issuer.name: issuer for issuer in self.members if issuer.kind is FIREBASE}
         object.__setattr__(self, "projects", projects)
         object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
@@ -60,6 +64,8 @@ class Trusted:
     def adding(self, issuers: Iterable[Issuer]) -> Self:
         """With these, too. Raises `ConfigurationError` where two would claim the same token."""
         new = [issuer for issuer in dict.fromkeys(issuers) if issuer not in self.members]
+        members = {**self.members, **dict.fromkeys(new)}
+        _check_emulated(members)
         locations = {location: dict(known) for location, known in self.locations.items()}
         accepted = dict(self.accepted)
         for issuer in new:
@@ -68,7 +74,6 @@ class Trusted:
                 claimed = locations.setdefault(location, {})
                 for iss in issuer.accepted_iss:
                     claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
-        members = {**self.members, **dict.fromkeys(new)}
         return type(self)(members, locations, accepted, self.ids | frozenset(map(id, new)))
 
     def removing(self, issuers: Iterable[Issuer]) -> Self:
@@ -95,6 +100,16 @@ class Trusted:
         }
         remaining = {location: known for location, known in remaining.items() if known}
         return type(self)(members, remaining, accepted, frozenset(map(id, members)))
+
+
+def _check_emulated(issuers: Iterable[Issuer]) -> None:
+    firebase = [issuer for issuer in issuers if issuer.kind is FIREBASE]
+    real = [issuer.name for issuer in firebase if not is_emulated(issuer)]
+    if real and len(real) < len(firebase):
+        raise ConfigurationError(
+            f"this guard would believe the Firebase Auth emulator, whose unsigned tokens anybody can write, beside "
+            f"{real[0]}: leave emulator= out, or the other issuer; a guard of its own for each is what both need"
+        )
 
 
 def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:

@@ -2,6 +2,7 @@
 
     claims          typed access to the claims of a token
     issuer          what every issuer is, and the places of a request that are read
+    emulator        where the Firebase Auth emulator may be believed
     google · firebase · cloud_run
     service_account · google_chat
     firebase_session · iap
@@ -10,7 +11,8 @@
 """
 
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
-from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, firebase
+from callerid.issuers.emulator import check_not_deployed
+from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
 from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
@@ -50,12 +52,15 @@ __all__ = [
     "Issuer",
     "ServiceAccountIssuer",
     "audience_set",
+    "check_not_deployed",
     "cloud_run",
     "cookie_location",
+    "emulator_warning",
     "firebase",
     "firebase_session",
     "google",
     "google_chat",
     "iap",
+    "is_emulated",
     "service_account",
 ]

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self, TypeGuard, cast
 
 from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers.claims import bad_claim, date_claim, object_claim, profile, shown, text_claim, verified_email
+from callerid.issuers.emulator import NO_KEYS, check_emulator
 from callerid.issuers.issuer import Issuer, asking
 from callerid.keys import AnySource, key_source
 
-__all__ = ["FIREBASE_KEYS", "FirebaseIssuer", "firebase", "firebase_caller", "project_id", "tenant_set"]
+__all__ = [
+    "FIREBASE_KEYS",
+    "FirebaseIssuer",
+    "emulator_warning",
+    "firebase",
+    "firebase_caller",
+    "firebase_keys",
+    "is_emulated",
+    "project_id",
+    "tenant_set",
+]
 
 FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 
@@ -21,12 +32,27 @@ FIREBASE_KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/secure
 class FirebaseIssuer(Issuer):
     """One Firebase project."""
 
+    emulator: str | None = None
+    """The address of the Firebase Auth emulator, whose unsigned tokens are believed then, and no signed one."""
+
     kind: ClassVar[Kind] = FIREBASE
     ignores_named_audience: ClassVar[bool] = True
     longest_subject: ClassVar[int] = 128
     signer: ClassVar[str] = "firebase"
     prefix: ClassVar[str] = "https://securetoken.google.com/"
     """What stands before the project's id in ``iss``."""
+
+    def __post_init__(self) -> None:
+        if self.emulator is not None:
+            check_emulator(self.emulator)
+
+    def with_keys(self, keys: AnySource) -> Self:
+        """The same issuer of signed tokens, with these keys: for tests."""
+        return replace(self, keys=keys, emulator=None)
+
+    def covers(self, other: Issuer) -> bool:
+        """See `Issuer.covers`."""
+        return type(other) is type(self) and is_emulated(other) is is_emulated(self)
 
     @property
     def project(self) -> str:
@@ -106,20 +132,63 @@ def project_id(project: object, factory: str) -> str:
     return project
 
 
-def firebase(project: str, tenants: Iterable[str] = (), *, keys: str | AnySource = FIREBASE_KEYS) -> FirebaseIssuer:
+def firebase_keys(keys: str | AnySource | None, usual: str, emulator: str | None) -> AnySource:
+    """The keys of a Firebase issuer: those that are given, or the usual; none for an emulator's tokens.
+
+    Raises `ConfigurationError`.
+    """
+    if emulator is None:
+        return key_source(usual if keys is None else keys)
+    if keys is not None:
+        raise ConfigurationError(
+            "keys= is for signed tokens, and the emulator signs none: leave keys= or emulator= out"
+        )
+    return NO_KEYS
+
+
+def is_emulated(issuer: Issuer) -> TypeGuard[FirebaseIssuer]:
+    """Whether an issuer believes the unsigned tokens of the Firebase Auth emulator: no other issuer believes any."""
+    return isinstance(issuer, FirebaseIssuer) and issuer.emulator is not None
+
+
+def emulator_warning(issuers: Iterable[FirebaseIssuer]) -> str:
+    """What the log and the access map say of issuers of which `is_emulated` is true."""
+    places = ", ".join(sorted({f"{issuer.project} at {issuer.emulator}" for issuer in issuers}))
+    return (
+        f"believes unsigned tokens of the Firebase Auth emulator ({places}): anybody who reaches this application can "
+        "write one; this is for a developer's machine alone"
+    )
+
+
+def firebase(
+    project: str,
+    tenants: Iterable[str] = (),
+    *,
+    keys: str | AnySource | None = None,
+    emulator: str | None = None,
+) -> FirebaseIssuer:
     """ID tokens of the users of one Firebase (Identity Platform) project.
 
     Issuer and audience follow from the project's id. ``tenants`` are the ids of the tenants whose users are believed,
     beside users of no tenant; those of all others are refused. A uid means somebody within one tenant only: join a rule
-    with ``Tenant(...)`` to say whose user it means.
+    with ``Tenant(...)`` to say whose user it means. ``keys`` is a URL or a key source (default: Firebase's own keys).
 
-    Sources: Firebase, "Verify ID tokens using a third-party JWT library"; Identity Platform, "Authenticating tenants".
+    ``emulator="127.0.0.1:9099"`` believes the tokens of the Firebase Auth emulator instead, and no signed one. **They
+    are unsigned: whoever reaches the application can write one, and nothing tells it from the emulator's own.** So it
+    is for a developer's machine: the address is a loopback one, no environment variable sets it, a guard that has it
+    believes no other Firebase issuer, warns at start-up, and raises `ConfigurationError` on Cloud Run, App Engine and
+    Kubernetes (``K_SERVICE``, ``GAE_ENV`` or ``KUBERNETES_SERVICE_HOST`` is set). All else is read as strictly as of
+    signed tokens.
+
+    Sources: Firebase, "Verify ID tokens using a third-party JWT library"; Identity Platform, "Authenticating tenants";
+    Firebase, "Connect your app to the Authentication Emulator". Raises `ConfigurationError`.
     """
     name = f"{FirebaseIssuer.prefix}{project_id(project, 'firebase(...)')}"
     return FirebaseIssuer(
         name=name,
         accepted_iss=frozenset({name}),
         audiences=frozenset({project}),
-        keys=key_source(keys),
+        keys=firebase_keys(keys, FIREBASE_KEYS, emulator),
         tenants=tenant_set(tenants),
+        emulator=emulator,
     )

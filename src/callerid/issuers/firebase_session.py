@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from callerid.issuers.firebase import FirebaseIssuer, project_id, tenant_set
+from callerid.issuers.firebase import FirebaseIssuer, firebase_keys, project_id, tenant_set
 from callerid.issuers.issuer import CredentialLocation, cookie_location
-from callerid.keys import AnySource, key_source
+from callerid.keys import AnySource
 
 __all__ = ["FIREBASE_SESSION_KEYS", "FirebaseSessionIssuer", "firebase_session"]
 
@@ -30,13 +30,14 @@ def firebase_session(
     tenants: Iterable[str] = (),
     *,
     cookie: str = "session",
-    keys: str | AnySource = FIREBASE_SESSION_KEYS,
+    keys: str | AnySource | None = None,
+    emulator: str | None = None,
 ) -> FirebaseSessionIssuer:
     """Session cookies of the users of one Firebase (Identity Platform) project, read from the cookie of this name.
 
     A server of the project makes them of ID tokens (``createSessionCookie``), for 5 minutes to 14 days. They have an
     issuer and keys of their own. Firebase Hosting passes on no cookie but ``__session``: behind it, say
-    ``cookie="__session"``. ``tenants`` are as for `firebase`.
+    ``cookie="__session"``. ``tenants`` and ``emulator`` are as for `firebase`.
 
     Browsers send cookies unasked. So a request that may change something, and the handshake of a WebSocket, has to come
     from the application's own pages (see ``trusted_origins`` of the guard). A token in ``Authorization`` goes before
@@ -49,7 +50,8 @@ def firebase_session(
         name=name,
         accepted_iss=frozenset({name}),
         audiences=frozenset({project}),
-        keys=key_source(keys),
+        keys=firebase_keys(keys, FIREBASE_SESSION_KEYS, emulator),
         locations=(cookie_location(cookie),),
         tenants=tenant_set(tenants),
+        emulator=emulator,
     )

@@ -15,7 +15,7 @@ Importing this package imports neither an HTTP client nor cryptography: both com
 
 from callerid.keys.in_flight import Wait
 from callerid.keys.key import Algorithm, Key
-from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, key_source
+from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
 from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "KeyStatus",
     "KeyStore",
     "Wait",
+    "is_loopback",
     "key_source",
 ]

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from callerid.errors import ConfigurationError
 from callerid.keys.documents import DocumentError, entries
 
-__all__ = ["AnySource", "KeyDocument", "KeyFile", "KeyPolicy", "KeySource", "key_source", "policy_of"]
+__all__ = ["AnySource", "KeyDocument", "KeyFile", "KeyPolicy", "KeySource", "is_loopback", "key_source", "policy_of"]
 
 LOOPBACK = IPv4Network("127.0.0.0/8")
 SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:|//", re.IGNORECASE)
@@ -138,13 +138,14 @@ def _check_url(url: object) -> None:
 
 
 def _check_scheme(parts: SplitResult) -> None:
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ConfigurationError(
             f"Keys cannot be fetched from {parts.scheme}://{parts.netloc}: use https (http is for loopback only)."
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its literal: 127.0.0.0/8, ``::1`` or ``localhost``."""
     if host == "localhost":
         return True
     try:
