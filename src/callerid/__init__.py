@@ -21,6 +21,7 @@ The staircase of rooms, each importing only what stands before it::
     testing · cli
 """
 
+from callerid.authentication import SignInForm
 from callerid.authorization import ShadowCounts
 from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind, Profile
 from callerid.errors import (
@@ -114,6 +115,7 @@ __all__ = [
     "ServiceAccount",
     "ShadowCounts",
     "SignInAttribute",
+    "SignInForm",
     "SignInProvider",
     "SignedInWithin",
     "StepUpRequired",

@@ -44,6 +44,7 @@ class Reason(StrEnum):
 
     SEVERAL_CREDENTIALS = "several_credentials"
     MALFORMED_HEADER = "malformed_header"
+    MALFORMED_FORM = "malformed_form"
     AMBIGUOUS_PATH = "ambiguous_path"
     NO_CREDENTIAL = "no_credential"
     MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a reason, not a password
@@ -61,6 +62,7 @@ class Reason(StrEnum):
     STEP_UP = "step_up"
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"
+    WRONG_CSRF_TOKEN = "wrong_csrf_token"  # noqa: S105 - as above
     KEYS_UNAVAILABLE = "keys_unavailable"
     FRONT_DOOR_OPEN = "front_door_open"
 
@@ -99,7 +101,7 @@ class Refusal(CalleridError):
     ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
     is sent), ``reason`` the stable cause. For the log alone, and never seen by the client: ``detail``, ``why``,
     ``mend`` (the remedy), ``judged`` (the rule that refused, with the facts about the request) and ``also`` (the
-    refusals of other rules that must hold there, too).
+    refusals of other rules that must hold there, too). ``instance`` finds the decision in the log, once it is logged.
     """
 
     status: int = 500
@@ -107,6 +109,7 @@ class Refusal(CalleridError):
     title: str = "Refused"
     judged: object = None
     also: tuple[Refusal, ...] = ()
+    instance: str = ""
 
     def __init__(self, reason: Reason, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
         super().__init__(reason)
@@ -182,13 +185,13 @@ class Forbidden(Refusal):
 
 
 class CrossSite(Refusal):
-    """403 without a challenge: a browser sent an ambient credential from another site's page."""
+    """403 without a challenge: a browser sent an ambient credential, or a sign-in, from another site's page."""
 
     status = 403
     title = "Forbidden"
 
-    def __init__(self, detail: str = "", *, mend: str = "") -> None:
-        super().__init__(Reason.CROSS_SITE, detail, mend=mend)
+    def __init__(self, detail: str = "", *, reason: Reason = Reason.CROSS_SITE, mend: str = "") -> None:
+        super().__init__(reason, detail, mend=mend)
 
 
 class Unavailable(Refusal):

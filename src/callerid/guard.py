@@ -15,6 +15,7 @@ from callerid.authentication import (
     Attempt,
     Authenticator,
     Identity,
+    SignInForm,
     Waited,
     resolve,
     resolve_async,
@@ -34,6 +35,7 @@ from callerid.authorization import (
     named_audiences,
     record,
     requirement_of,
+    signing_in,
 )
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
@@ -216,6 +218,32 @@ class GuardCore:
     ) -> Caller:
         """As `verify`, without blocking the event loop."""
         return await resolve_async(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
+
+    def verify_sign_in(self, form: SignInForm, rule: Rule | str | None = None, nonce: str | None = None) -> Caller:
+        """The person whom Google's button signed in, by the form that it posted to ``login_uri``. Raises `Refusal`.
+
+        The guards of FastAPI, Starlette and Flask take a request instead: ``sign_in_with_google(request)``.
+
+        The form must have come from a page of this application's own: its ``g_csrf_token`` must be that of the
+        browser's cookie, or else an attacker's page could sign the user in to the attacker's account (403,
+        ``wrong_csrf_token``). Its ``credential`` must be an ID token of this guard's `google`, minted for a person and
+        for one of the guard's OAuth client ids. Without a ``rule`` any Google account may sign in. ``nonce`` is as for
+        `verify`: with one of your own for each page that shows the button, nobody else's token can be posted.
+
+        The form is no credential of a request: what comes next is up to the application, which remembers who signed in
+        (by a session cookie of its own, or Firebase's).
+
+        Raises `ConfigurationError` where the guard has no OAuth client id, and for rules as `verify`.
+        """
+        self.check_ready()
+        return resolve(signing_in(self, form, rule, nonce))
+
+    async def averify_sign_in(
+        self, form: SignInForm, rule: Rule | str | None = None, nonce: str | None = None
+    ) -> Caller:
+        """As `verify_sign_in`, without blocking the event loop."""
+        self.check_ready()
+        return await resolve_async(signing_in(self, form, rule, nonce))
 
     def _verifying(  # noqa: PLR0913 - as above
         self,

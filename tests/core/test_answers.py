@@ -62,6 +62,8 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
     ),
     (BadRequest(Reason.MALFORMED_HEADER), 400, "Bad Request", "malformed_header", f'{BARE}, error="invalid_request"'),
     (BadRequest(Reason.AMBIGUOUS_PATH), 400, "Bad Request", "ambiguous_path", None),
+    (BadRequest(Reason.MALFORMED_FORM), 400, "Bad Request", "malformed_form", f'{BARE}, error="invalid_request"'),
+    (CrossSite(reason=Reason.WRONG_CSRF_TOKEN), 403, "Forbidden", "wrong_csrf_token", None),
     (Forbidden(), 403, "Forbidden", "not_allowed", f'{BARE}, error="insufficient_scope"'),
     (CrossSite(), 403, "Forbidden", "cross_site", None),
     (Unavailable(), 503, "Service Unavailable", "keys_unavailable", None),

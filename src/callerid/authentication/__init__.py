@@ -6,6 +6,7 @@
     bearer          the one bearer token in a header
     bare            the one token in another header, or in a cookie
     same_origin     whether a browser's request comes from the application's own pages
+    sign_in         the form that Google's button posts
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
     emulator        unsigned tokens of the Firebase Auth emulator
@@ -21,6 +22,7 @@ from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.jws import LONGEST_TOKEN
 from callerid.authentication.same_origin import METHOD
+from callerid.authentication.sign_in import SignInForm
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
@@ -33,6 +35,7 @@ __all__ = [
     "Attempt",
     "Authenticator",
     "Identity",
+    "SignInForm",
     "Waited",
     "resolve",
     "resolve_async",

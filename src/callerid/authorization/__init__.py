@@ -8,7 +8,7 @@
     policy          what holds at one place, with where it was written
     shadow          a shadow policy: judged and counted, never enforced
     authorize       from a request to a decision that was logged: what every adapter calls
-    outside         the same for a token that came outside headers, and for a caller verified before
+    outside         the same for a token that came outside headers, a sign-in, and a caller verified before
 
 Each module imports only those before it.
 """
@@ -16,7 +16,7 @@ Each module imports only those before it.
 from callerid.authorization.authorize import Request, Shadow, authorize, conclude
 from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
-from callerid.authorization.outside import TOKEN, TokenRequest, allows, check_path
+from callerid.authorization.outside import TOKEN, TokenRequest, allows, check_path, instance_of, signing_in
 from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
@@ -52,6 +52,7 @@ __all__ = [
     "combined",
     "conclude",
     "evaluate",
+    "instance_of",
     "judge",
     "log",
     "named",
@@ -60,4 +61,5 @@ __all__ = [
     "record",
     "requirement_of",
     "rollout_of",
+    "signing_in",
 ]

@@ -1,24 +1,28 @@
-"""Judging a token that came outside a request's headers, or a caller who was verified before."""
+"""Judging a token that came outside a request's headers, a sign-in, or a caller who was verified before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from callerid.authentication import NOBODY, Identity, Waited
+from callerid.authentication import NOBODY, Attempt, Identity, SignInForm, Waited
 from callerid.authorization.authorize import Request, authorize
 from callerid.authorization.engine import Check, Judge, evaluate
-from callerid.authorization.requirement import Requirement
+from callerid.authorization.requirement import Requirement, requirement_of
 from callerid.callers import Caller
-from callerid.errors import ConfigurationError, Unauthenticated
+from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated
+from callerid.issuers import GCLOUD_CLIENT, GoogleIssuer
 from callerid.keys import Wait
-from callerid.rules import path_parameters
+from callerid.rules import AnyGoogleAccount, Rule, path_parameters
 
-__all__ = ["TOKEN", "TokenRequest", "allows", "check_path"]
+__all__ = ["TOKEN", "TokenRequest", "allows", "check_path", "instance_of", "signing_in"]
 
 TOKEN: Final = "(token)"  # noqa: S105 - where a token was judged, for the log
 """The route in the log of a token that was judged by itself."""
+
+SIGN_IN: Final = "(sign-in)"
+"""The same of a form that Google's button posted."""
 
 
 class _TokenJudge:
@@ -69,8 +73,50 @@ class TokenRequest:
         if isinstance(decision, Wait):
             return decision
         if decision.refusal is not None:
+            decision.refusal.instance = decision.instance
             raise decision.refusal
         return cast("Caller", decision.caller)  # the requirement is not optional
+
+
+def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: str | None) -> Attempt[Caller]:
+    """An attempt at the person who signed in with Google's button; see `callerid.guard.GuardCore.verify_sign_in`."""
+    issuers = [issuer for issuer in guard.issuers if isinstance(issuer, GoogleIssuer)]
+    named = {audience for issuer in issuers for audience in issuer.audiences if audience.endswith(_CLIENT)}
+    clients = named - {GCLOUD_CLIENT}
+    if not clients:
+        raise ConfigurationError(
+            "Google's button signs people in for an OAuth client id, and this guard knows of none: write "
+            f"google(..., '1234-abc{_CLIENT}')"
+        )
+
+    def read(waited: Waited) -> Caller | Wait:
+        token = form.credential(guard.authenticator.longest_token)
+        caller: Caller | Wait = guard.authenticator.read(token, waited=waited)
+        if not isinstance(caller, Wait):
+            _check_signed_in(caller, issuers)
+            if nonce is not None:
+                guard.authenticator.check_nonce(token, nonce)
+        return caller
+
+    requirement = requirement_of((AnyGoogleAccount() if rule is None else rule,), clients)
+    return TokenRequest(guard, read, requirement, {}, SIGN_IN).authorize
+
+
+_CLIENT: Final = ".apps.googleusercontent.com"
+"""How an OAuth client id ends."""
+
+
+def _check_signed_in(caller: Caller, issuers: Iterable[GoogleIssuer]) -> None:
+    if all(caller.issuer != issuer.name for issuer in issuers):
+        raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected a Google ID token, got one of {caller.issuer}")
+    if caller.is_service_account:
+        # Any of them can have a token minted for any audience, and none of them ever signs in by a button.
+        raise Unauthenticated(Reason.BAD_CLAIMS, "expected a person's token, got one of a service account")
+
+
+def instance_of(guard: Any, refusal: Refusal) -> str:
+    """By what a refusal that a handler raised is found in the log; it is logged here, if it was not before."""
+    return refusal.instance or guard.record(TOKEN, None, None, refusal)
 
 
 def allows(guard: Judge, caller: Caller | None, requirement: Requirement, path: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flask import Flask
 
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, Refusal
 from callerid.flask.current import ATTRIBUTE, SERVING, Admission, request_now, tell_of_no_guard, undecided_dispatch
 from callerid.flask.protection import Protection
 from callerid.flask.startup_checks import check
@@ -39,6 +39,8 @@ def install(protection: Protection) -> None:
         return preprocess() if answer is None else answer
 
     app.preprocess_request = guarded_preprocess  # type: ignore[method-assign]
+    # Not by register_error_handler: it replaces one of the application's own, and fails once the application serves.
+    app.error_handler_spec[None][None].setdefault(Refusal, protection.answer_raised)
     _watch_blueprints(app)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 
-from flask import Flask
+from flask import Flask, Request
 
+from callerid.authentication import SignInForm
 from callerid.authorization import named, rollout_of
+from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.flask.decorator import Allow
 from callerid.flask.dispatch import install
@@ -85,6 +88,25 @@ class Guard(GuardCore):
 
     init_app = protect
     """The same, by the name that Flask's extensions have for it."""
+
+    def sign_in_with_google(
+        self, request: Request, *, rule: Rule | str | None = None, nonce: str | None = None
+    ) -> Caller:
+        """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
+
+        For a view that anybody may call. A `Refusal` that it raises is answered as the guard's own.
+        `callerid.guard.GuardCore.verify_sign_in` describes what is checked.
+        """
+        headers = request.headers
+        form = SignInForm(
+            request.method,
+            headers.get("Content-Type", ""),
+            request.content_length,
+            tuple(headers.getlist("Cookie")),
+        )
+        if form.trouble(self.authenticator.longest_token) is None:
+            form = replace(form, fields=tuple(request.form.items(multi=True)))
+        return self.verify_sign_in(form, rule, nonce)
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):

@@ -16,13 +16,13 @@ from werkzeug.datastructures import EnvironHeaders
 
 from callerid.answers import Answer, is_needed
 from callerid.authentication import METHOD, Waited, resolve
-from callerid.authorization import Check, Policy, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.authorization import Check, Policy, Rollout, Shadow, authorize, conclude, evaluate, instance_of
 from callerid.authorization import Decision as Authorized
 from callerid.authorization import Request as AuthorizationRequest
 from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask.cors import is_preflight
-from callerid.flask.current import ATTRIBUTE, Admission, Serving, let_in
+from callerid.flask.current import ATTRIBUTE, Admission, Serving, let_in, request_now
 from callerid.flask.policies import Rules
 from callerid.flask.routes import Known, Reader, ViewPlace
 from callerid.flask.routing import destination_of
@@ -179,6 +179,11 @@ class Protection:
             # The view handles OPTIONS itself and may do anything: do not run it without a caller.
             return self._with_cors(self.app.make_default_options_response(), known)
         return self._with_cors(self._refused(refusal, guard.answer(refusal, instance), asked), known)
+
+    def answer_raised(self, refusal: Refusal) -> Response:
+        """Answer a refusal that a view did not catch: of `verify`, or of a sign-in."""
+        refusal.__traceback__ = None  # its frames hold the token
+        return self._turn_away(request_now(), refusal, instance_of(self.rules.guard, refusal))
 
     def _refused(self, refusal: Refusal, answer: Answer, asked: Request) -> Response:
         response = self._redressed(refusal, asked)

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.asgi.exchange import Exchange
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, Refusal
 from callerid.marks import DECIDED
 from callerid.paths import ambiguous
 from callerid.starlette.handover import Prepare, preparation_of, redirect
@@ -62,6 +62,9 @@ class GuardedDispatch:
         exchange.scope.setdefault("router", self.router)
         for outer in context.outer_scopes:
             publish(exchange.scope, context.step, outer)
+        handlers = scope.get("starlette.exception_handlers")  # those of the innermost application
+        if handlers is not None:
+            handlers[0].setdefault(Refusal, context.protection.answer_raised)
         token = DECIDED.set(context)
         try:
             await self._dispatch(context, exchange)

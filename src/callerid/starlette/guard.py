@@ -10,10 +10,12 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Router
 
 from callerid.asgi import McpSessions, WebSockets
 from callerid.authorization import named, rollout_of
+from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
@@ -24,6 +26,7 @@ from callerid.starlette.dispatch import install_in_app
 from callerid.starlette.fastapis import is_fastapis
 from callerid.starlette.protection import OnRefusal, Protection
 from callerid.starlette.routes import RouteReader
+from callerid.starlette.sign_in import sign_in_form
 from callerid.starlette.startup_checks import check
 
 __all__ = ["PROTECTED", "Guard"]
@@ -95,6 +98,16 @@ class Guard(GuardCore):
             until=until,
             shadow=shadow,
         )
+
+    async def sign_in_with_google(
+        self, request: Request, *, rule: Rule | str | None = None, nonce: str | None = None
+    ) -> Caller:
+        """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
+
+        For an endpoint that anybody may call. A `Refusal` that it raises is answered as the guard's own.
+        `callerid.guard.GuardCore.verify_sign_in` describes what is checked.
+        """
+        return await self.averify_sign_in(await sign_in_form(request, self.authenticator.longest_token), rule, nonce)
 
     def _protect(  # noqa: PLR0913 - what protect was given
         self,

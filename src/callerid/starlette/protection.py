@@ -14,11 +14,22 @@ from starlette.types import Message
 
 from callerid.answers import Answer, is_needed
 from callerid.asgi.answering import deliver, redressed, response_of
-from callerid.asgi.exchange import Exchange
+from callerid.asgi.exchange import Exchange, Scope
 from callerid.asgi.mcp import McpSessions
 from callerid.asgi.websockets import WebSockets
 from callerid.authentication import Waited, resolve_async
-from callerid.authorization import Check, Decision, Policy, Request, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.authorization import (
+    Check,
+    Decision,
+    Policy,
+    Request,
+    Rollout,
+    Shadow,
+    authorize,
+    conclude,
+    evaluate,
+    instance_of,
+)
 from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
@@ -159,17 +170,31 @@ class Protection:
         await self._refuse(refusal, guard.answer(refusal, decision.instance), exchange)
         return False
 
+    async def answer_raised(self, connection: HTTPConnection, refusal: Refusal) -> Response:
+        """The response to a refusal that an endpoint did not catch, of `verify` or of a sign-in.
+
+        An exception handler of the application, unless it has one of its own for refusals.
+        """
+        if connection.scope["type"] != "http":
+            raise refusal
+        refusal.__traceback__ = None  # its frames hold the token
+        answer = self.guard.answer(refusal, instance_of(self.guard, refusal))
+        response = await self._redressed(refusal, answer, connection.scope)
+        return response or Response(answer.body, answer.status, dict(answer.headers))
+
     async def _refuse(self, refusal: Refusal, answer: Answer, exchange: Exchange) -> None:
-        hook, response = self.on_refusal, None
-        if hook is not None:
-            response = await redressed(lambda: hook(HTTPConnection(exchange.scope), refusal), Response)
-        if response is None:
-            await deliver(response_of(answer), exchange)
-            return
-        for name, value in answer.headers:
-            if is_needed(name, response.status_code):
-                response.headers.setdefault(name, value)
-        await deliver(response, exchange)
+        await deliver(await self._redressed(refusal, answer, exchange.scope) or response_of(answer), exchange)
+
+    async def _redressed(self, refusal: Refusal, answer: Answer, scope: Scope) -> Response | None:
+        hook = self.on_refusal
+        if hook is None:
+            return None
+        response = await redressed(lambda: hook(HTTPConnection(scope), refusal), Response)
+        if response is not None:
+            for name, value in answer.headers:
+                if is_needed(name, response.status_code):
+                    response.headers.setdefault(name, value)
+        return response
 
 
 def _policy(context: RouteContext, match: TableMatch = NO_ENTRIES) -> Policy:
