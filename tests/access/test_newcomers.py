@@ -72,7 +72,7 @@ SAME: list[tuple[Rule, Rule]] = [
     (AnyGoogleAccount(), STAFF),
     (STAFF, STAFF & AuthorizedParty(CLIENT)),
     (CustomClaim("roles", "a"), CustomClaim("roles", "a") & CustomClaim(("other", "b"), "c")),
-    (FirebaseUser(), SignInAttribute("dept", "x") & Tenant("acme") & FirebaseUser()),
+    (Tenant("acme"), SignInAttribute("dept", "x") & Tenant("acme") & FirebaseUser()),
 ]
 NEW: list[tuple[Rule, Rule, str]] = [
     (STAFF, Public(), "anybody without a credential"),
@@ -80,6 +80,8 @@ NEW: list[tuple[Rule, Rule, str]] = [
     (STAFF, AnyGoogleAccount(), "not domain:example.com"),
     (FirebaseUser(), FirebaseUser(anonymous=True), "an anonymous Firebase user"),
     (FirebaseUser() & CustomClaim("role", "boss"), FirebaseUser(), "a Firebase user"),
+    (FirebaseUser(), FirebaseUser() & Tenant("acme"), "of the tenant acme"),
+    (FirebaseUser("ada") & Tenant("acme"), FirebaseUser("ada"), "the Firebase user 'ada', not tenant:acme"),
     (FirebaseUser(PathParam("user_id")), FirebaseUser(), "names somebody else"),
     (Tenant(PathParam("user_id")), Tenant("acme"), "of the tenant acme, where {user_id} names somebody else"),
     (CustomClaim("org", "acme"), CustomClaim("org", PathParam("user_id")), "where {user_id} names their org"),

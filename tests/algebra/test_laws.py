@@ -70,17 +70,24 @@ IMPLYING: list[tuple[Rule, Rule]] = [
     (FirebaseUser("u1"), ANYBODY),
     (FirebaseUser(X), FirebaseUser()),
     (FirebaseUser("u1", anonymous=True), ANYBODY),
-    # Every leaf about Firebase users speaks of one, anonymous or not.
-    (Tenant("t1"), ANYBODY),
-    (SignInProvider("password"), ANYBODY),
-    (SignInProvider("anonymous"), ANYBODY),
-    (SecondFactor(), ANYBODY),
-    (SignedInWithin(60), ANYBODY),
-    (CustomClaim("role", "a"), ANYBODY),
-    (CustomClaim("role", contains="a"), ANYBODY),
+    # Every leaf about Firebase users speaks of one, anonymous or not, of a tenant or not.
+    (Tenant("t1"), ANYBODY & Tenant("t1")),
+    *(
+        (leaf & Tenant("t1"), ANYBODY & Tenant("t1"))
+        for leaf in (
+            SignInProvider("password"),
+            SignInProvider("anonymous"),
+            SecondFactor(),
+            SignedInWithin(60),
+            CustomClaim("role", "a"),
+            CustomClaim("role", contains="a"),
+        )
+    ),
     (EmailDomain("a.com"), ANYBODY),
+    (FirebaseUser("u1") & Tenant("t1"), Tenant("t1")),
+    (FirebaseUser("u1") & Tenant("t1"), FirebaseUser() & (Tenant("t1") | Tenant("t2"))),
     # Who signed in by a provider is not anonymous.
-    (SignInProvider("password"), FirebaseUser()),
+    (SignInProvider("password") & Tenant("t1"), FirebaseUser() & Tenant("t1")),
     # Whose address Google hosts has that address, and of Gmail it hosts every one.
     (ADA, User("ada@a.com", hosted=False)),
     (EVE, User("eve@gmail.com", hosted=False)),
@@ -116,6 +123,13 @@ IMPLYING: list[tuple[Rule, Rule]] = [
 NOT_IMPLYING: list[tuple[Rule, Rule]] = [
     (SignedInWithin(300), SignedInWithin(60)),
     (FirebaseUser(), FirebaseUser("u1")),
+    # Without a tenant beside it, a user is one of no tenant.
+    (Tenant("t1"), ANYBODY),
+    (FirebaseUser("u1") & Tenant("t1"), FirebaseUser("u1")),
+    (FirebaseUser("u1"), FirebaseUser("u1") & Tenant("t1")),
+    (FirebaseUser("u1") & Tenant("t1"), FirebaseUser("u1") & Tenant("t2")),
+    (SecondFactor(), ANYBODY),
+    (SignInProvider("password"), FirebaseUser()),
     (FirebaseUser("u1", anonymous=True), FirebaseUser("u1")),
     (FirebaseUser("u1", anonymous=True), FirebaseUser()),
     (FirebaseUser("u1"), FirebaseUser(X)),

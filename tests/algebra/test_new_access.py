@@ -181,7 +181,7 @@ NOBODY_NEW: list[tuple[Rule, Rule]] = [
     (Via(InGroup("ops@a.com")), Via(InGroup("ops@a.com")) & A),
     (ByMoonlight(), ByMoonlight() & A),
     (BySunlight(), BySunlight() & A),
-    (AnyGoogleAccount() | FirebaseUser(anonymous=True), BySunlight()),
+    (AnyGoogleAccount() | FirebaseUser(anonymous=True) | Tenant("t"), BySunlight()),
     (foreign(ByMoonlight()), ByMoonlight()),
     (foreign(BySunlight()), BySunlight()),
     (foreign(InGroup("ops@a.com")), InGroup("ops@a.com")),

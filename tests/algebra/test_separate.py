@@ -13,6 +13,7 @@ from callerid import (
     Nobody,
     Public,
     Rule,
+    SecondFactor,
     Tenant,
     Via,
     firebase,
@@ -54,8 +55,9 @@ class OfOwn(FirebaseUser):
         ((Public(), A), A),
         ((Public(), Public()), Public()),
         ((OURS, FirebaseUser()), OURS & FirebaseUser()),
-        ((THEIRS, FirebaseUser()), THEIRS & FirebaseUser()),
-        ((OURS & THEIRS, FirebaseUser()), AllOf(OURS, THEIRS, FirebaseUser())),
+        ((THEIRS, FirebaseUser()), Separate(THEIRS, FirebaseUser())),
+        ((THEIRS, SecondFactor()), THEIRS & SecondFactor()),
+        ((OURS & THEIRS, FirebaseUser()), Separate(OURS & THEIRS, FirebaseUser())),
         ((OURS & THEIRS, A), AllOf(OURS, THEIRS, A)),
         ((OURS, THEIRS), Separate(OURS, THEIRS)),
         ((THEIRS, Public(), OURS | A), Separate(THEIRS, OURS | A)),
@@ -87,7 +89,7 @@ def test_rules_apart_print_as_rules_that_all_must_hold() -> None:
 def test_what_can_hold_only_together_is_an_error_that_says_so() -> None:
     with pytest.raises(
         ConfigurationError,
-        match=r"judged by itself: EmailDomain and SignInAttribute refuse .* join the two with & in one place",
+        match=r"by itself: FirebaseUser, EmailDomain and SignInAttribute refuse .* join the two with & in one place",
     ):
         check_possible(Separate(OURS, THEIRS), BOTH, "/x")
     with pytest.raises(ConfigurationError, match="exclude each other") as told:

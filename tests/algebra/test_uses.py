@@ -137,11 +137,13 @@ REDUNDANT: list[tuple[Rule, tuple[Rule, ...]]] = [
     (A | Nobody(), (Nobody(),)),
     (A | B & ROBOT, (B & ROBOT,)),
     (
-        FirebaseUser() | SignInProvider("anonymous") | FirebaseUser(anonymous=True),
-        (FirebaseUser(), SignInProvider("anonymous")),
+        FirebaseUser() | EmailDomain("a.com") | FirebaseUser(anonymous=True),
+        (FirebaseUser(), EmailDomain("a.com")),
     ),
-    # Two that only together say what a third does: it goes.
-    (FirebaseUser(anonymous=True) | FirebaseUser() | SecondFactor(), (FirebaseUser(), SecondFactor())),
+    # A tenant's users are no users without a tenant.
+    (FirebaseUser(anonymous=True) | FirebaseUser() | SecondFactor(), (FirebaseUser(),)),
+    (FirebaseUser(anonymous=True) | FirebaseUser() & Tenant("t1"), ()),
+    (Tenant("t1") | FirebaseUser() & Tenant("t1"), (FirebaseUser() & Tenant("t1"),)),
     (SignedInWithin(60) & A | SignedInWithin(300), (SignedInWithin(60) & A,)),
     (SignedInWithin(60) | SignedInWithin(300), (SignedInWithin(60),)),
     # Two that say the same: one goes, the later one if they ask for as much.

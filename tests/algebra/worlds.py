@@ -352,12 +352,14 @@ WORLDS = [
                 user(
                     "u1",
                     age=age,
+                    tenant=tenant,
                     provider=provider,
                     second_factor=factor,
                     claims={"role": role, "level": level, "roles": roles},
                 )
-                for age, provider, factor, role, level, roles in product(
+                for age, tenant, provider, factor, role, level, roles in product(
                     (30, 180, 900),
+                    (None, "t1"),
                     ("anonymous", "oidc.made-up"),
                     (None, "totp"),
                     (None, "a", "b"),

@@ -19,6 +19,7 @@ from callerid import (
     Kind,
     Reason,
     Refusal,
+    SignedInWithin,
     Tenant,
     Unauthenticated,
     firebase,
@@ -561,7 +562,7 @@ def test_tenants_are_in_the_lock_and_a_further_one_is_new_access() -> None:
     one, both = firebase(PROJECT, ["acme"]), firebase(PROJECT, ["acme", "other"])
     assert one.settings == {"audience": {PROJECT}, "tenant": {"acme"}}
     assert both.with_settings(one.settings) == both.narrowed(one) == one
-    rule = FirebaseUser(anonymous=True)
+    rule = SignedInWithin(60)
     assert isinstance(new_access(Side(rule, issuers=(both,)), Side(rule, issuers=(one,))), No)
     verdict = new_access(Side(rule, issuers=(one,)), Side(rule, issuers=(both,)))
     assert isinstance(verdict, Yes)

@@ -17,6 +17,7 @@ from callerid import (
     Nobody,
     Public,
     Reason,
+    Tenant,
     Unauthenticated,
     firebase,
     firebase_session,
@@ -84,7 +85,7 @@ def test_a_token_of_the_emulator_names_its_user_with_all_facts() -> None:
     assert caller.firebase is not None
     assert (caller.firebase.tenant, caller.firebase.second_factor) == ("acme-x1", "phone")
     assert caller.firebase.claims["role"] == "admin"
-    assert guard.allows(caller, FirebaseUser("u1"))
+    assert guard.allows(caller, FirebaseUser("u1") & Tenant("acme-x1"))
 
 
 def test_it_signs_nothing_so_it_has_no_keys_to_fetch() -> None:

@@ -53,13 +53,20 @@ class FirebaseUser(FirebaseRule):
     Anonymous accounts, and usually every other kind, are free to make: ``FirebaseUser()`` tells nobody apart.
 
     A uid, like a custom claim, means something within one project only. Where a guard trusts several Firebase projects,
-    every rule about their users says whose: ``project="shop-prod"`` here, or `IssuedBy` beside it. Of a project with
-    tenants, ``& Tenant(...)`` says which one's user is meant.
+    every rule about their users says whose: ``project="shop-prod"`` here, or `IssuedBy` beside it.
+
+    In a project with tenants a uid means something within one tenant only. So this rule is about users of no tenant,
+    ``FirebaseUser()`` too, unless it is joined (``&``) with `Tenant`: ``FirebaseUser("u1") & Tenant("acme-x1")`` is
+    u1 of that tenant, ``FirebaseUser() & (Tenant("acme-x1") | Tenant("acme-x2"))`` is any user of these two.
+
+    Source: Identity Platform, "Multi-tenancy": each tenant has its own users.
     """
 
     uid: str | PathParam | None = None
     anonymous: bool = False
     project: str | None = field(default=None, kw_only=True)
+
+    needs_tenant_named: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.uid is not None and type(self.uid) is not PathParam:
@@ -90,6 +97,8 @@ class FirebaseUser(FirebaseRule):
         note = the_caller(facts) + named_by_path(self.uid, facts)
         if facts.firebase is not None and self.project not in (None, facts.firebase.project):
             note += f", of the project {facts.firebase.project}"
+        elif facts.firebase is not None and self._holds(facts.firebase, facts):
+            note += self._tenant_note(facts.firebase, facts)
         return f"{note}, an anonymous user" if facts.firebase is not None and facts.firebase.anonymous else note
 
     def __str__(self) -> str:

@@ -142,6 +142,8 @@ BEFORE_RULES: tuple[Asked, ...] = (
         {None: STRANGER, "u1": U1, "u2": FORBIDDEN, "staff": FORBIDDEN, "other project": invalid("unknown_issuer")},
     ),
     ("/users/admin", {"admin uid": "firebase:shop-prod/admin", "u1": FORBIDDEN}),
+    # A uid is somebody within one tenant, and without a tenant somebody else.
+    ("/users/u1", {"tenant": FORBIDDEN, "other tenant": FORBIDDEN}),
     ("/users/anonymous", {"anonymous": FORBIDDEN}),
     ("/users/a1", {"anonymous": FORBIDDEN}),
     ("/users/U1", {"u1": FORBIDDEN}),
@@ -152,7 +154,7 @@ BEFORE_RULES: tuple[Asked, ...] = (
     (f"/numbers/-{ACCOUNT_ID}", {"numbered": FORBIDDEN}),
     (f"/numbers/+{ACCOUNT_ID}", {"numbered": FORBIDDEN}),
     (f"/numbers/{ACCOUNT_ID}.0", {"numbered": FORBIDDEN}),
-    ("/customer", {None: STRANGER, "u1": U1, "anonymous": FORBIDDEN, "staff": FORBIDDEN, "tenant": U1}),
+    ("/customer", {None: STRANGER, "u1": U1, "anonymous": FORBIDDEN, "staff": FORBIDDEN, "tenant": FORBIDDEN}),
     ("/guest", {"anonymous": "firebase:shop-prod/a1", "u1": U1, "staff": FORBIDDEN, None: STRANGER}),
     ("/second-factor", {"with factor": U1, "u1": step_up(), "staff": FORBIDDEN, None: STRANGER}),
     ("/recent", {"u1": U1, "long ago": step_up(1800), "staff": FORBIDDEN, "anonymous": FORBIDDEN}),

@@ -16,8 +16,8 @@ __all__ = ["Separate", "separate"]
 class Separate(Joined):
     """Whoever every one of these rules admits, none of which knows of the others.
 
-    `AllOf` differs in one thing: there a `Tenant` that stands anywhere lets `EmailDomain` and `SignInAttribute` hold of
-    its users. No guard judges by this rule; it says what several of them do together.
+    `AllOf` differs in one thing: there a `Tenant` that stands anywhere lets `FirebaseUser`, `EmailDomain` and
+    `SignInAttribute` hold of its users. No guard judges by this rule; it says what several of them do together.
     """
 
     rules: tuple[Rule, ...]

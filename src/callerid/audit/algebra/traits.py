@@ -8,9 +8,9 @@ the algebra are written here, once, as the traits that a leaf is read into:
 - two exclude each other if together they say two things of which a caller has only one.
 
 A leaf is read so that it holds of a caller exactly if all its traits do. The two places where more than the leaf counts
-are rules that take a tenant's word (`EmailDomain`, `SignInAttribute`), which ask for "no tenant" unless a rule joined
-with them names one, and a hosted Gmail address, whose holder has no Workspace domain (Google, "OpenID Connect": ``hd``
-is there for Workspace and Cloud Identity only).
+are rules that mean something within one tenant only (`FirebaseUser`, `EmailDomain`, `SignInAttribute`), which ask for
+"no tenant" unless a rule joined with them names one, and a hosted Gmail address, whose holder has no Workspace domain
+(Google, "OpenID Connect": ``hd`` is there for Workspace and Cloud Identity only).
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
     why = why_nobody(rule, issuers) or f"what {rule!r} asks for does not go together, and all of it must hold"
     if type(rule) is Separate and not admits_nobody(AllOf(*rule.rules), issuers):
         why += (
-            ", each part of it judged by itself: EmailDomain and SignInAttribute refuse every tenant's users unless a "
-            "Tenant stands in the same rule, so join the two with & in one place"
+            ", each part of it judged by itself: FirebaseUser, EmailDomain and SignInAttribute refuse every tenant's "
+            "users unless a Tenant stands in the same rule, so join the two with & in one place"
         )
     raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
 
