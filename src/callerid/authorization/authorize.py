@@ -93,7 +93,7 @@ def _decided(request: Request, waited: Waited) -> Decision | Wait:
         return decision
     if not waives(None):  # report-only mode may have ended meanwhile
         return Decision(refusal=trouble, check=at)
-    decision.waived.insert(0, (trouble, at))
+    decision.waived = ((trouble, at), *decision.waived)
     return decision
 
 

@@ -7,6 +7,7 @@ I/O: where a key has to be fetched it returns a `Wait`, and is called again once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from callerid.authentication import NOBODY, Authenticator, Identity, Waited
@@ -56,6 +57,8 @@ Known: TypeAlias = Mapping[Any, Identity | Refusal]
 """By guard, the identity or refusal that its credentials led to in an earlier decision about the same request."""
 
 
+_NONE: Final = cast("dict[Any, Any]", MappingProxyType({}))
+
 _new: Final = cast("Any", tuple).__new__
 """Makes a named tuple faster than its class does; one is made for every request."""
 
@@ -70,18 +73,20 @@ class Decision:
     __slots__ = ("callers", "check", "identities", "instance", "refusal", "waived")
 
     def __init__(self, refusal: Refusal | None = None, check: Check | None = None) -> None:
-        self.callers: dict[Any, Caller | None] = {}
-        self.identities: dict[Any, Identity] = {}
+        # Shared empty values, which are replaced and never changed: one decision is made for every request.
+        self.callers: dict[Any, Caller | None] = _NONE
+        self.identities: dict[Any, Identity] = _NONE
         self.refusal, self.check = refusal, check
         self.instance = ""
         """The id by which a refusal is found in the log."""
-        self.waived: list[tuple[Refusal, Check]] = []
+        self.waived: tuple[tuple[Refusal, Check], ...] = ()
 
     @property
     def caller(self) -> Caller | None:
         """The caller whom the innermost guard admitted."""
-        callers = self.callers
-        return callers[next(reversed(callers))] if callers else None
+        for guard in reversed(self.callers):
+            return self.callers[guard]
+        return None
 
     @property
     def first_refusal(self) -> Refusal | None:
@@ -114,14 +119,14 @@ def evaluate(
     for check in checks:
         guard, requirement, parameters, _ = check
         caller: Caller | None = None
+        identity: Identity | Wait | None
         try:
             if not requirement.public:
                 identity = decision.identities.get(guard)
                 if identity is None:
-                    read = _identity(guard, decision, credentials, waited, known)
-                    if isinstance(read, Wait):
-                        return read
-                    identity = read
+                    identity = _identity(guard, decision, credentials, waited, known)
+                    if isinstance(identity, Wait):
+                        return identity
                 caller = guard.judge(requirement, identity, parameters)
         except Refusal as refusal:
             # Its frames hold this decision, and the token: a reference back would keep both until garbage is collected.
@@ -129,7 +134,7 @@ def evaluate(
             if waives is None or not waives(guard):
                 decision.refusal, decision.check = refusal, check
                 return decision
-            decision.waived.append((refusal, check))
+            decision.waived = (*decision.waived, (refusal, check))
             caller = _despite(refusal, decision.identities.get(guard, NOBODY))
         callers.append(caller)
     decision.callers = {checks[0].guard: callers[0]} if len(callers) == 1 else _by_guard(checks, callers)
@@ -148,7 +153,7 @@ def _identity(
         raise before
     found = guard.identify(credentials(guard), waited) if before is None else before
     if not isinstance(found, Wait):
-        decision.identities[guard] = found
+        decision.identities = {**decision.identities, guard: found}
     return found
 
 
@@ -158,7 +163,7 @@ def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
         if not waives(check.guard):
             decision.refusal, decision.check = refusal, check
         elif refusal.reason is Reason.WRONG_AUDIENCE:
-            decision.callers[check.guard] = None
+            decision.callers = {**decision.callers, check.guard: None}
     return decision
 
 

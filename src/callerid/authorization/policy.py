@@ -9,7 +9,7 @@ from callerid.authorization.engine import Check, Decision, evaluate
 from callerid.authorization.requirement import Requirement, combined
 from callerid.errors import ConfigurationError
 from callerid.keys import Wait
-from callerid.rules import all_of, path_parameters, reads_path
+from callerid.rules import all_of, needs_path, path_parameters, reads_path
 
 __all__ = ["DEFAULT", "FLOOR", "TABLE", "Policy", "Written", "policy_of"]
 
@@ -36,7 +36,7 @@ class Policy:
     guard: at an endpoint all that one guard asks is one requirement.
     """
 
-    __slots__ = ("is_checked", "marks", "names", "parts", "public", "reads_path", "whole", "written")
+    __slots__ = ("_fixed", "is_checked", "marks", "names", "parts", "public", "reads_path", "whole", "written")
 
     def __init__(self, written: tuple[Written, ...], parts: tuple[tuple[Any, Requirement], ...]) -> None:
         self.written, self.parts = written, parts
@@ -51,15 +51,19 @@ class Policy:
         """The path parameters that the rules compare with. The adapter checks that the path has them."""
         self.reads_path = any(map(reads_path, rules))
         """Whether code among the rules may look at any of them."""
+        self._fixed = None if any(map(needs_path, rules)) else self._checks({})
         self.public = _public(self.checks({})) if self.whole.public else None
         """The decision for all requests, where no credential is read; else ``None``."""
 
-    def checks(self, parameters: Mapping[str, Any]) -> list[Check]:
-        """The checks for a request with these path parameters."""
-        return [Check(guard, requirement, parameters) for guard, requirement in self.parts]
+    def checks(self, parameters: Mapping[str, Any]) -> tuple[Check, ...]:
+        """The checks for a request with these path parameters: the same each time where no rule looks at them."""
+        return self._fixed or self._checks(parameters)
+
+    def _checks(self, parameters: Mapping[str, Any]) -> tuple[Check, ...]:
+        return tuple(Check(guard, requirement, parameters) for guard, requirement in self.parts)
 
 
-def _public(checks: list[Check]) -> Decision:
+def _public(checks: tuple[Check, ...]) -> Decision:
     decision = evaluate(checks, lambda _: {})
     assert not isinstance(decision, Wait)  # noqa: S101 - no credential is read, so no key is needed
     return decision

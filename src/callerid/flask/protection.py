@@ -139,12 +139,12 @@ class Protection:
             decision = evaluate(checks, credentials, waited)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision
-            conclude(AuthorizationRequest(guard, settled.route, tuple(checks), credentials, policy.whole), decision)
+            conclude(AuthorizationRequest(guard, settled.route, checks, credentials, policy.whole), decision)
             return decision
         request = AuthorizationRequest(
             guard,
             settled.route,
-            tuple(checks),
+            checks,
             credentials,
             policy.whole,
             waives=None if self.rollout is None else self._waives,
@@ -159,7 +159,7 @@ class Protection:
         serving = Serving.of(self.app, asked)
         target = target or self._target(serving, asked)
         policy = self.rules.policy(target.place, serving.method, endpoint=target.endpoint, table=shadow)
-        return tuple(policy.checks(target.arguments))
+        return policy.checks(target.arguments)
 
     def _preflight(self, known: Known | None, serving: Serving, asked: Request) -> Response | None:
         """The answer to a browser's preflight for which no view is needed."""

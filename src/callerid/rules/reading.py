@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, cast
 
 from callerid.callers import FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import Nobody, Public, Via, Where
-from callerid.rules.base import AllOf, AnyOf, Joined, Rule, admitted, described, is_joined, leaves, needs_no_caller
+from callerid.rules.base import (
+    AllOf,
+    AnyOf,
+    Joined,
+    Rule,
+    admitted,
+    described,
+    is_joined,
+    is_ours,
+    leaves,
+    needs_no_caller,
+)
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
@@ -21,6 +34,7 @@ __all__ = [
     "is_public",
     "member",
     "missing_steps",
+    "needs_path",
     "of_any_project",
     "path_parameters",
     "reads_path",
@@ -131,6 +145,15 @@ def reads_path(rule: Rule) -> bool:
     """Whether a `Where` in a rule is asked about the path, too."""
     parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
     return (isinstance(rule, Where) and rule.reads_path) or any(map(reads_path, parts))
+
+
+def needs_path(rule: Rule) -> bool:
+    """Whether the answer of a rule may depend on the path: what is not this library's may look at any parameter."""
+    if not is_ours(rule) or reads_path(rule):
+        return True
+    parts = rule.rules if isinstance(rule, Joined) else (rule.rule,) if isinstance(rule, Via) else ()
+    values = (getattr(rule, member.name) for member in fields(cast("Any", rule)))
+    return any(isinstance(value, PathParam) for value in values) or any(map(needs_path, parts))
 
 
 def compared_with_path(leaf: Rule) -> tuple[str, PathParam] | None:

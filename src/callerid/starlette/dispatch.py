@@ -55,13 +55,14 @@ class GuardedDispatch:
         if self.start is not None:
             self._start()
         # A copy of the scope: nobody who holds the original can change it between check and dispatch.
-        exchange = Exchange({**scope, KEY: context}, receive, send)
+        own = {**scope, KEY: context}
+        exchange = Exchange(own, receive, send)
         waiting = self._decide(context, exchange)
         if waiting is not None and not await waiting:
             return
-        exchange.scope.setdefault("router", self.router)
+        own.setdefault("router", self.router)
         for outer in context.outer_scopes:
-            publish(exchange.scope, context.step, outer)
+            publish(own, context.step, outer)
         handlers = scope.get("starlette.exception_handlers")  # those of the innermost application
         if handlers is not None:
             handlers[0].setdefault(Refusal, context.protection.answer_raised)
@@ -99,8 +100,7 @@ class GuardedDispatch:
         else:
             context = nearest.past_the_routes()
         if not is_served(scope):
-            pending = () if above is None or not above.pending else above.outer_scopes
-            context.outer_scopes = (scope, *pending)
+            context.outer_scopes = (scope,) if above is None or not above.pending else (scope, *above.outer_scopes)
         if protection is not None:
             context.chain = protection.chains.get(context.chain) or context.chain.under(protection)
         return context
@@ -110,8 +110,9 @@ class GuardedDispatch:
 
         The awaitable gives ``False`` for a request that was refused and answered.
         """
-        scope, router = exchange.scope, self.router
-        protection = context.chain.areas[-1][0]
+        router = self.router
+        scope, _, _ = exchange
+        protection = context.chain.protection
         reader = protection.reader
         around = reader.around(router)
         if around:
@@ -181,14 +182,13 @@ class GuardedDispatch:
 
     def _dispatch(self, context: RouteContext, exchange: Exchange) -> Awaitable[None]:
         scope, receive, send = exchange
-        step = context.step
+        step, protection = context.step, context.chain.protection
         if context.leads_to is not None:
             send = GatedSend(context, exchange)
         elif scope["type"] == "websocket":
             serve = self._served(context)
-            return context.protection.websockets.serve(serve, exchange, context.ends, context.lapses)
-        elif context.protection.mcp_sessions.concerns(scope):
-            protection = context.protection
+            return protection.websockets.serve(serve, exchange, context.ends, context.lapses)
+        elif protection.mcp_sessions.concerns(scope):
             enforced = not context.is_report_only(protection.guard)
             return protection.mcp_sessions.serve(self._served(context), exchange, context.caller, enforced=enforced)
         if step is not None:
@@ -211,10 +211,10 @@ async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> 
 
 def _nearest(scope: Scope) -> RouteContext | None:
     """The context of the scope; or the context variable's, where middleware has made a new scope."""
-    found = scope.get(KEY)
-    if not isinstance(found, RouteContext):
-        found = DECIDED.get()
-    return found if isinstance(found, RouteContext) else None
+    for found in (scope.get(KEY), DECIDED.get()):
+        if found is not None and isinstance(found, RouteContext):
+            return found
+    return None
 
 
 def install(router: Router) -> GuardedDispatch | None:

@@ -112,10 +112,13 @@ class Protection:
         return True
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
-        chain = context.chain
+        chain, place = context.chain, context.place
         if chain.has_tables or chain.has_rollout_or_shadow or log.isEnabledFor(logging.DEBUG):
             return self._authorized(context, waited)
-        policy = context.judged_by = _policy(context)
+        policy = chain.policies.get(place is not None)
+        if policy is None or not policy.is_checked:
+            policy = _policy(context)
+        context.judged_by = policy
         if policy.public is not None:
             return policy.public
         checks = _checks(context, policy)
@@ -135,11 +138,11 @@ class Protection:
         policy = context.judged_by = _policy(context, match)
         return authorize(self._request(context, _checks(context, policy, match), trouble), waited)
 
-    def _request(self, context: RouteContext, checks: list[Check], trouble: Refusal | None) -> Request:
+    def _request(self, context: RouteContext, checks: tuple[Check, ...], trouble: Refusal | None) -> Request:
         return Request(
             self.guard,
             context.route(context.exchange.scope),
-            tuple(checks),
+            checks,
             context.credentials,
             self.default,
             trouble,
@@ -148,7 +151,7 @@ class Protection:
         )
 
     def _let_in(self, decision: Decision, context: RouteContext) -> None:
-        scope = context.exchange.scope
+        scope, _, _ = context.exchange
         context.settle(decision.callers, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
@@ -160,7 +163,7 @@ class Protection:
                 for guard, identity in decision.identities.items()
             )
             context.ends = tuple((guard, context.end_of(guard, at)) for guard, at in expiries if at is not None)
-        introduce(context.caller, scope)
+        introduce(decision.caller, scope)
 
     async def _turn_away(self, refusal: Refusal, decision: Decision, context: RouteContext) -> Literal[False]:
         guard = self.guard if decision.check is None else decision.check.guard
@@ -214,12 +217,12 @@ def _check(context: RouteContext, place: RoutePlace, policy: Policy) -> None:
         policy.is_checked = True
 
 
-def _checks(context: RouteContext, policy: Policy, match: TableMatch = NO_ENTRIES) -> list[Check]:
+def _checks(context: RouteContext, policy: Policy, match: TableMatch = NO_ENTRIES) -> tuple[Check, ...]:
     parameters = _as_judged(context.path, context.place)
     return policy.checks({**parameters, **match.parameters} if match.entries else parameters)
 
 
-def _shadow_checks(context: RouteContext) -> list[Check]:
+def _shadow_checks(context: RouteContext) -> tuple[Check, ...]:
     """The checks of the shadow policy. Raises `BadRequest`."""
     match = context.match_tables(context.exchange.scope, endpoint=context.place is not None, shadow=True)
     return _checks(context, _policy(context, match), match)

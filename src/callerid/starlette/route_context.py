@@ -88,6 +88,7 @@ class RouteChain:
         "parameters",
         "place",
         "policies",
+        "protection",
         "spans",
         "templates",
     )
@@ -101,6 +102,8 @@ class RouteChain:
         place: RoutePlace | None = None,
     ) -> None:
         self.areas, self.parameters, self.templates = areas, parameters, templates
+        self.protection = cast("Protection", areas[-1][0] if areas else None)
+        """The innermost protection."""
         self.spans = spans
         """The part of the chain in each area."""
         self.place = place
@@ -145,6 +148,8 @@ def _keep(chains: dict[RouteChain, RouteChain], before: RouteChain, chain: Route
 
 _BEGINNING: Final = RouteChain()
 
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
 
 class RouteContext:
     """One request in one router: the chain of routes that led here, and the decision that was made here.
@@ -153,41 +158,62 @@ class RouteContext:
     the decisions of outer routers. Only the task that serves the request uses it.
     """
 
-    # Class attributes: cheap shared defaults, all immutable, for what most requests leave as it is.
-    chain: RouteChain = _BEGINNING
-    leads_to: Router | None = None
-    pending: bool = True
-    ends: Ends = ()
-    """When the tokens of this request expire, by each guard's clock: a WebSocket is closed then."""
-    lapses: Ends = ()
-    """When refusals that were only logged begin to be enforced, by each guard's clock: a WebSocket is closed then."""
-    above: RouteContext | None = None
-    outer_scopes: tuple[Scope, ...] = ()
-    """The scopes of outer middleware, which reads them after the request; that of the router's own app comes first."""
-    step: Step | None = None
-    """The route that matched, if one did."""
-    place: RoutePlace | None = None
-    """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
-    path: Mapping[str, Any] = MappingProxyType({})
-    """The path parameters that the endpoint would get."""
+    __slots__ = (
+        "_callers",
+        "_decided",
+        "_judged",
+        "_method",
+        "above",
+        "answer",
+        "chain",
+        "ends",
+        "exchange",
+        "judged_by",
+        "judged_path",
+        "lapses",
+        "leads_to",
+        "outer_scopes",
+        "path",
+        "pending",
+        "place",
+        "step",
+    )
+
     exchange: Exchange
     """The scope, receive and send that the application is called with, once the request is admitted."""
     judged_by: Policy
-    answer: Any = None
-    """The router's own response (not found, redirect) where no route matches, as it was judged."""
-    _callers: Mapping[GuardCore, Caller | None] = MappingProxyType({})
-    _decided: frozenset[Mark] = frozenset()
-    _judged: Mapping[str, Any] = MappingProxyType({})
-    _method: str | None = None
-    judged_path: tuple[str | None, str, str] | None = None
-    """The method, path and root path by which an entry below an opaque mount was looked up."""
+
+    def __init__(self, chain: RouteChain = _BEGINNING, above: RouteContext | None = None) -> None:
+        self.chain = chain
+        self.above = above
+        self.leads_to: Router | None = None
+        self.pending = True
+        self.ends: Ends = ()
+        """When the tokens of this request expire, by each guard's clock: a WebSocket is closed then."""
+        self.lapses: Ends = ()
+        """When refusals that were only logged begin to be enforced, by each guard's clock: a WebSocket is closed
+        then."""
+        self.outer_scopes: tuple[Scope, ...] = ()
+        """The scopes of outer middleware, which reads them after the request; that of the router's own app comes
+        first."""
+        self.step: Step | None = None
+        """The route that matched, if one did."""
+        self.place: RoutePlace | None = None
+        """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
+        self.path = _NOTHING
+        """The path parameters that the endpoint would get."""
+        self.answer: Any = None
+        """The router's own response (not found, redirect) where no route matches, as it was judged."""
+        self.judged_path: tuple[str | None, str, str] | None = None
+        """The method, path and root path by which an entry below an opaque mount was looked up."""
+        self._callers: Mapping[GuardCore, Caller | None] = _NOTHING
+        self._decided: frozenset[Mark] = frozenset()
+        self._judged = _NOTHING
+        self._method: str | None = None
 
     def onwards(self) -> RouteContext:
         """The context in the next router: the same rules hold there, too, and nothing is decided yet."""
-        context = RouteContext()
-        context.above = self
-        context.chain = self.chain
-        return context
+        return RouteContext(self.chain, self)
 
     def leading_to(self, router: Router) -> RouteContext | None:
         """The nearest context that leads to this router.
@@ -309,7 +335,7 @@ class RouteContext:
     @property
     def protection(self) -> Protection:
         """The innermost protection."""
-        return self.chain.areas[-1][0]
+        return self.chain.protection
 
     @property
     def guards(self) -> frozenset[GuardCore]:
@@ -419,8 +445,9 @@ class RouteContext:
             self.pending = False
         else:
             self.answered()
-        # A copy: code that runs after the decision may change the parameters in place.
-        self._decided, self._callers, self._judged = self.judged_by.marks, callers, dict(self.path)
+        self._decided, self._callers = self.judged_by.marks, callers
+        if self.path:  # a copy: code that runs after the decision may change the parameters in place
+            self._judged = dict(self.path)
 
     def release_exchange(self) -> None:
         """Forget with what the application is called, once the request is decided.
@@ -431,7 +458,7 @@ class RouteContext:
 
     def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""
-        scope = self.exchange.scope
+        scope, _, _ = self.exchange
         if scope["type"] == "http":
             return values_of(scope, guard.headers)
         return self.protection.websockets.values_of(scope, guard)

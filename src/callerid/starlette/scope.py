@@ -38,7 +38,7 @@ class RequestState(MutableMapping[str, Any]):
     __slots__ = ("caller", "is_served", "shared")
 
     def __init__(
-        self, shared: MutableMapping[str, Any], *, is_served: bool = False, caller: Caller | _Unset | None = _UNSET
+        self, shared: MutableMapping[str, Any], is_served: bool = False, caller: Caller | _Unset | None = _UNSET
     ) -> None:
         # By exact type: isinstance() of an abstract base class is slow.
         self.shared: MutableMapping[str, Any] = shared.shared if type(shared) is RequestState else shared
@@ -117,17 +117,17 @@ class _Credentials(AuthCredentials):
 
 def introduce(caller: Caller | None, scope: Scope) -> None:
     """Set the caller (or ``None``) in the scope of the request that is about to be served."""
-    scope["state"] = RequestState(_shared(scope), is_served=True, caller=caller)
+    scope["state"] = RequestState(_shared(scope), True, caller)
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
-        scope["auth"] = _Credentials() if caller is None else _Credentials(["authenticated"])
+        scope["auth"] = _Credentials() if caller is None else _Credentials(_AUTHENTICATED)
 
+
+_AUTHENTICATED: Final = ("authenticated",)
 
 INTRODUCED: Final = ("state", "user", "auth")
 """The entries of a scope that `introduce` sets."""
-
-_PUBLISHED: Final = ("endpoint", "path_params", "route")
 
 
 def publish(scope: Scope, step: Any, outer: Scope) -> None:
@@ -138,14 +138,18 @@ def publish(scope: Scope, step: Any, outer: Scope) -> None:
     outer["router"] = scope["router"]
     if step is not None:
         found = step.found
-        for name in _PUBLISHED:
-            if name in found:
-                outer[name] = found[name]
+        if "route" in found:
+            outer["route"] = found["route"]
+        if "endpoint" in found:
+            outer["endpoint"] = found["endpoint"]
+        if "path_params" in found:
+            outer["path_params"] = found["path_params"]
     state = scope.get("state")
     if type(state) is RequestState and state.is_served:
-        for name in ("user", "auth"):
-            if name in scope:
-                outer[name] = scope[name]
+        if "user" in scope:
+            outer["user"] = scope["user"]
+        if "auth" in scope:
+            outer["auth"] = scope["auth"]
         seen = outer.get("state")
         if type(seen) is RequestState:
             seen.caller = state.caller
