@@ -5,7 +5,8 @@ A valid token says who is calling; only a rule says whether they may. So: no rul
 The staircase of rooms, each importing only what stands before it::
 
     errors ← callers ← rules ← iam              pure
-    errors ← keys                               Google's keys: fetched, kept, chosen
+    errors ← asking                             one call for all who wait for its answer
+    asking ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential
     issuers ← authentication                    credentials of a request → verified callers
     rules, issuers ← audit.algebra              what rules mean together

@@ -11,7 +11,7 @@ The tree::
         ├── StepUpRequired          401  a fresher or stronger sign-in would do (RFC 9470)
         ├── Forbidden               403  we know who is calling, and they may not
         ├── CrossSite               403  a browser sent a cookie without being asked by the site's own pages
-        └── Unavailable             503  the keys cannot be had: nobody's fault who is calling
+        └── Unavailable             503  keys, or an issuer's word, cannot be had: not the caller's fault
 
 A refusal never holds the token or any part of its signature.
 """
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 __all__ = [
     "BadRequest",
@@ -52,6 +52,7 @@ class Reason(StrEnum):
     UNSIGNED = "unsigned"
     UNKNOWN_ISSUER = "unknown_issuer"
     UNKNOWN_KEY = "unknown_key"
+    UNKNOWN_CREDENTIAL = "unknown_credential"
     WRONG_ALGORITHM = "wrong_algorithm"
     BAD_SIGNATURE = "bad_signature"
     BAD_CLAIMS = "bad_claims"
@@ -64,6 +65,7 @@ class Reason(StrEnum):
     CROSS_SITE = "cross_site"
     WRONG_CSRF_TOKEN = "wrong_csrf_token"  # noqa: S105 - as above
     KEYS_UNAVAILABLE = "keys_unavailable"
+    VERIFICATION_UNAVAILABLE = "verification_unavailable"
     FRONT_DOOR_OPEN = "front_door_open"
 
 
@@ -195,13 +197,23 @@ class CrossSite(Refusal):
 
 
 class Unavailable(Refusal):
-    """503: the keys cannot be had and nothing usable is cached; ``retry_after`` is in whole seconds, at least 1."""
+    """503: what is needed to judge the request cannot be had, and nothing usable is cached.
+
+    That is keys, or the word of whoever issued a credential. ``retry_after`` is in whole seconds, at least 1.
+    """
 
     status = 503
     title = "Service Unavailable"
 
-    def __init__(self, detail: str = "", *, retry_after: float = 1.0, mend: str = "") -> None:
-        super().__init__(Reason.KEYS_UNAVAILABLE, detail, mend=mend)
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after: float = 1.0,
+        mend: str = "",
+        reason: Reason = Reason.KEYS_UNAVAILABLE,
+    ) -> None:
+        super().__init__(reason, detail, mend=mend)
         self.retry_after = max(1, int(-(-retry_after // 1)))
 
 
@@ -209,5 +221,7 @@ class FrontDoorOpen(Unavailable):
     """503: Cloud Run's front door was seen to stand open, so no token without a signature is believed any more."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail, retry_after=60, mend="close the front door, then deploy a new revision")
-        self.reason = Reason.FRONT_DOOR_OPEN
+        super().__init__(detail, retry_after=60, mend=_CLOSE, reason=Reason.FRONT_DOOR_OPEN)
+
+
+_CLOSE: Final = "close the front door, then deploy a new revision"

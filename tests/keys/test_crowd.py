@@ -13,10 +13,10 @@ import pytest
 import trio
 
 from callerid import Guard, google
+from callerid.asking.crowd import Count
+from callerid.asking.in_flight import InFlight
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait
-from callerid.keys.crowd import Count
-from callerid.keys.in_flight import InFlightFetch
 from callerid.keys.store import _after_fork_in_child
 from callerid.testing import LocalIssuer
 
@@ -102,7 +102,7 @@ def test_a_fetch_that_does_not_hang_is_waited_for_by_all(
 
 
 def test_a_brief_wait_begins_when_the_source_is_asked(pool: ThreadPoolExecutor) -> None:
-    in_flight = InFlightFetch(0)
+    in_flight = InFlight(0)
     brief = [pool.submit(in_flight.block_briefly, 20, 0) for _ in range(2)]
     landed = pool.submit(in_flight.block_briefly, 20, 20)
     assert not any(future.done() for future in brief)
@@ -116,15 +116,15 @@ def test_a_brief_wait_begins_when_the_source_is_asked(pool: ThreadPoolExecutor) 
 
 
 def test_a_brief_wait_ends_with_a_fetch_that_was_never_sent(pool: ThreadPoolExecutor) -> None:
-    in_flight = InFlightFetch(0)
+    in_flight = InFlight(0)
     brief = pool.submit(in_flight.block_briefly, 20, 20)
     in_flight.finish()
     brief.result()
-    InFlightFetch(0).block_briefly(0, 20)  # nor is loading waited for without end
+    InFlight(0).block_briefly(0, 20)  # nor is loading waited for without end
 
 
 def test_a_brief_wait_is_never_longer_than_a_whole_one() -> None:
-    in_flight = InFlightFetch(0)
+    in_flight = InFlight(0)
     in_flight.mark_sent()
     in_flight.block_briefly(0.01, 3_600)
     assert not in_flight.is_done
@@ -156,10 +156,10 @@ def test_a_thread_whose_wait_ends_makes_room(source: KeySource) -> None:
 
 
 def test_a_thread_that_is_interrupted_makes_room(source: KeySource, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(in_flight: InFlightFetch, seconds: float) -> None:
+    def interrupted(in_flight: InFlight, seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(InFlightFetch, "block", interrupted)
+    monkeypatch.setattr(InFlight, "block", interrupted)
     store = KeyStore()
     with pytest.raises(KeyboardInterrupt):
         must_wait(store, source).block()
@@ -318,7 +318,7 @@ def test_a_task_whose_loop_ends_makes_room(source: KeySource) -> None:
 def test_a_task_that_is_thrown_away_makes_room() -> None:
     async def main() -> None:
         store = KeyStore()
-        pausing = Wait(InFlightFetch(0), 60, crowd=_crowd(store)).pause()
+        pausing = Wait(InFlight(0), 60, crowd=_crowd(store)).pause()
         task: Any = pausing.__await__()
         next(task)
         assert len(store._tasks) == 1
@@ -329,9 +329,9 @@ def test_a_task_that_is_thrown_away_makes_room() -> None:
 
 
 def _crowd(store: KeyStore) -> Any:
-    from callerid.keys.crowd import Crowd
+    from callerid.asking.crowd import Crowd
 
-    return Crowd(store._threads, store._tasks, KeySource("https://host.example/"))
+    return Crowd(store._threads, store._tasks, "a source", KeySource("https://host.example/"))
 
 
 # Forks, and guards

@@ -13,9 +13,9 @@ import anyio
 import pytest
 import trio
 
+from callerid.asking.in_flight import InFlight
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait, store
-from callerid.keys.in_flight import InFlightFetch
 from callerid.keys.store import _after_fork_in_child
 from tests import held_time
 
@@ -163,7 +163,7 @@ def test_a_loop_that_closes_meanwhile_does_not_break_the_fetch(server: KeyServer
 
 
 def test_a_watcher_whose_loop_is_closed_does_not_keep_others_asleep() -> None:
-    in_flight, woken = InFlightFetch(0), threading.Event()
+    in_flight, woken = InFlight(0), threading.Event()
     loop = asyncio.new_event_loop()
     loop.close()
 
@@ -188,7 +188,7 @@ RUNS: list[Callable[[Callable[[], Awaitable[None]]], None]] = [
 def test_no_wake_up_is_lost(run: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
     async def main() -> None:
         for number in range(300):
-            in_flight = InFlightFetch(0)
+            in_flight = InFlight(0)
             threading.Timer(number % 5 / 10_000, in_flight.finish).start()
             await Wait(in_flight, 3600).pause()  # a lost one is waited for until the test's own time is up
             assert in_flight.is_done
@@ -199,7 +199,7 @@ def test_no_wake_up_is_lost(run: Callable[[Callable[[], Awaitable[None]]], None]
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_pause_ends_after_its_seconds(backend: str) -> None:
-    in_flight = InFlightFetch(0)
+    in_flight = InFlight(0)
 
     async def main() -> float:
         await Wait(in_flight, 60).pause()
@@ -211,7 +211,7 @@ def test_a_pause_ends_after_its_seconds(backend: str) -> None:
 
 
 def test_a_thread_is_blocked_for_its_seconds_at_most() -> None:
-    in_flight = InFlightFetch(0)
+    in_flight = InFlight(0)
     Wait(in_flight, 0.01).block()
     assert not in_flight.is_done
 

@@ -8,12 +8,12 @@ Its modules, each importing only those before it::
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     environment                     proxies and certificates, as the environment names them
     fetch ← causes ← transport      one fetch, aborted in time; why it failed  (urllib3)
-    crowd ← in_flight ← store       who waits for a fetch, and how many may; the state, its lock, one fetch at a time
+    store                           the state, its lock, one fetch at a time for all who wait (callerid.asking)
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
 """
 
-from callerid.keys.in_flight import Wait
+from callerid.asking.in_flight import Wait
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
 from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from callerid.asking.plan import GRACE, Fetch, State, Unavailable, Use, failed, plan_held, plan_missing, unavailable
 from callerid.keys.freshness import BEFORE_ALL, Origin
+from callerid.keys.key import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from callerid.keys.key import Key
+    from callerid.asking.policy import AskPolicy
     from callerid.keys.source import KeyPolicy
 
 __all__ = [
+    "GRACE",
     "Decision",
     "Fetch",
     "KeySet",
@@ -37,77 +40,34 @@ __all__ = [
     "wants_warming",
 ]
 
-GRACE = 1.0
-"""Waiters are woken when a fetch times out; if no watchdog thread could be started, they give up this much later."""
-
 
 @dataclass(frozen=True, slots=True)
-class KeySet:
+class KeySet(State):
     """All that is known of one source's keys. The state of an untried source is ``KeySet()``."""
 
     keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
     """By key id; empty only as long as no fetch has succeeded."""
-    fetched_at: float = -math.inf
-    """When the fetch that brought these keys began: their age counts from there (RFC 9111 section 4.2.3)."""
-    lifetime: float = 0.0
-    """Seconds they are fresh; infinite for keys that are never fetched again."""
     origin: Origin = BEFORE_ALL
     """When the document with these keys was generated: an older one never replaces it while the keys are usable."""
     no_refresh_before: float = -math.inf
     """Set where the last fetch brought an older document: a cache that served it will likely serve it again."""
-    begun_at: float | None = None
-    """When the fetch in flight began, if there is one."""
-    failures: int = 0
-    """Fetches that failed since the last one that succeeded."""
-    retry_at: float = -math.inf
-    """The end of the back-off."""
     unknown_until: float = -math.inf
     """The end of the cool-down for unknown key ids."""
     fetches: int = 0
     """Fetches begun."""
-    last_error: str = ""
-    """Why the last fetch failed; empty when it succeeded."""
 
     @property
-    def expires_at(self) -> float:
-        """The end of the lifetime."""
-        return self.fetched_at + self.lifetime
+    def has_answer(self) -> bool:
+        """Whether there are keys."""
+        return bool(self.keys)
 
-    def refresh_at(self, policy: KeyPolicy) -> float:
+    def refresh_at(self, policy: AskPolicy) -> float:
         """When the last part of the lifetime begins, in which a refresh is due."""
-        return max(self.fetched_at + self.lifetime * (1 - policy.refresh_fraction), self.no_refresh_before)
+        return max(State.refresh_at(self, policy), self.no_refresh_before)
 
-    def use_until(self, policy: KeyPolicy) -> float:
-        """Until when the keys are used without a fetch: then a refresh or retry is due, or they are not usable."""
-        return min(max(self.refresh_at(policy), self.retry_at), self.expires_at + policy.stale_seconds)
-
-    def is_fresh(self, now: float) -> bool:
-        """Whether there are keys within their lifetime."""
-        return bool(self.keys) and now < self.expires_at
-
-    def is_usable(self, policy: KeyPolicy, now: float) -> bool:
-        """Whether there are keys, fresh or not too far past their lifetime."""
-        return bool(self.keys) and now < self.expires_at + policy.stale_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Verify with this key."""
-
-    key: Key
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Start a fetch, or join the one in flight, and wait for at most ``seconds``.
-
-    0 seconds: it runs in the background, and this request uses ``key`` now. ``because_unknown``: the fetch is made
-    because the key id is not in the set, so it starts the cool-down.
-    """
-
-    seconds: float
-    key: Key | None = None
-    because_unknown: bool = False
+    def ask_again_at(self, now: float) -> float:
+        """When a key id that is not in the set may be."""
+        return max(self.retry_at, self.unknown_until) if self.is_fresh(now) else self.retry_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,61 +75,33 @@ class Reject:
     """There is no such key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Whether there is such a key is not known now; ask again after ``retry_after`` seconds."""
-
-    retry_after: float
-
-
-Decision = Use | Fetch | Reject | Unavailable
+Decision = Use[Key] | Fetch[Key] | Reject | Unavailable
 
 
 def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool = False) -> Decision:
     """What to do about a token that names the key id ``kid``.
-
-    A caller without a key waits for the whole fetch, but only for ``stale_wait`` if the last fetch failed: otherwise an
-    outage would block every thread of a server each time the back-off ends.
 
     ``waited``: this caller has waited for a fetch already and gets what there is now; the result is never Fetch.
     """
     key = state.keys.get(kid) if state.is_usable(policy, now) else None
     if key is None:
         return _settle_unknown(policy, state, now) if waited else _plan_unknown(policy, state, now)
-    return Use(key) if waited else _plan_known(policy, state, key, now)
-
-
-def _plan_known(policy: KeyPolicy, state: KeySet, key: Key, now: float) -> Decision:
-    if now < state.refresh_at(policy) or now < state.retry_at:
-        return Use(key)
-    waited_already = 0.0 if state.begun_at is None else now - state.begun_at
-    seconds = 0.0 if state.is_fresh(now) else max(0.0, policy.stale_wait - waited_already)
-    if seconds == 0.0 and state.begun_at is not None:
-        return Use(key)
-    return Fetch(seconds, key)
+    return Use(key) if waited else plan_held(policy, state, key, now)
 
 
 def _plan_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
-    most = policy.stale_wait if state.failures else policy.fetch_seconds + GRACE
-    if state.begun_at is not None:
-        seconds = state.begun_at + most - now
-        return Fetch(seconds) if seconds > 0 else _unavailable(state, now)
-    if now < state.retry_at:
-        return _unavailable(state, now)
+    decision = plan_missing(policy, state, now)
+    if isinstance(decision, Unavailable) or state.begun_at is not None:
+        return decision
     if state.is_fresh(now) and (now < state.unknown_until or state.lifetime == math.inf):
-        return _unavailable(state, now) if state.failures else Reject()
-    return Fetch(most, because_unknown=state.is_usable(policy, now))
+        return unavailable(state, now) if state.failures else Reject()
+    return replace(decision, because_unknown=state.is_usable(policy, now))
 
 
 def _settle_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
     if state.is_usable(policy, now) and not state.failures and state.begun_at is None:
         return Reject()
-    return _unavailable(state, now)
-
-
-def _unavailable(state: KeySet, now: float) -> Unavailable:
-    until = max(state.retry_at, state.unknown_until) if state.is_fresh(now) else state.retry_at
-    return Unavailable(max(1.0, until - now))
+    return unavailable(state, now)
 
 
 def wants_warming(state: KeySet, now: float) -> bool:
@@ -241,16 +173,6 @@ def kept(policy: KeyPolicy, state: KeySet, now: float) -> KeySet:
     """
     pause_until = min(now + policy.longest_backoff, state.expires_at)
     return replace(state, no_refresh_before=pause_until, begun_at=None, failures=0, retry_at=-math.inf, last_error="")
-
-
-def failed(policy: KeyPolicy, state: KeySet, now: float, error: str, retry_after: float = 0.0) -> KeySet:
-    """The fetch under way failed; the keys stay, and the back-off doubles.
-
-    ``retry_after``: seconds the server asked to be left alone; it can lengthen the back-off up to its longest.
-    """
-    doubled = policy.shortest_backoff * 2.0 ** min(state.failures, 64)
-    backoff = min(policy.longest_backoff, max(doubled, retry_after))
-    return replace(state, begun_at=None, failures=state.failures + 1, retry_at=now + backoff, last_error=error)
 
 
 def missed(policy: KeyPolicy, state: KeySet, kid: str, finished_at: float) -> KeySet:

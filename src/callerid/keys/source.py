@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from callerid.asking.policy import AskPolicy, require_counts, require_seconds
 from callerid.errors import ConfigurationError
 from callerid.keys.documents import DocumentError, entries
 
@@ -21,65 +21,28 @@ SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:|//", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyPolicy:
+class KeyPolicy(AskPolicy):
     """The settings by which keys are fetched and cached. All times are in seconds.
 
     Raises ConfigurationError for a number out of range.
     """
 
-    fetch_seconds: float = 5.0
-    """One fetch ends within this in all: name look-up, connection, TLS, headers and body together."""
     shortest_lifetime: float = 60.0
     """Keys are fresh at least this long, whatever the headers say; also where they say nothing usable."""
     longest_lifetime: float = 86_400.0
     """Keys are fresh at most this long, whatever the headers say."""
-    refresh_fraction: float = 0.1
-    """In this last part of a lifetime, a request starts a refresh in the background and uses the cached keys."""
-    stale_wait: float = 1.0
-    """Once the keys have expired, a caller waits at most this long for the refresh; then the old keys are used."""
-    stale_seconds: float = 86_400.0
-    """Old keys are used this long past their expiry while fetching fails."""
-    shortest_backoff: float = 1.0
-    """After a first failure nothing is fetched for this long; each further failure doubles it."""
-    longest_backoff: float = 30.0
-    """The back-off grows no longer than this."""
     unknown_kid_cooldown: float = 30.0
     """At most one fetch in this time is made for tokens whose key id is not in the set."""
     largest_document: int = 256 * 1024
     """A document of more bytes than this, before or after decompression, is refused whole."""
-    waiting_threads: int = 3
-    """While this many threads wait for keys of a guard, whatever their sources, others wait for ``brief_wait`` only;
-    then they use the cached keys, or answer 503. One thread may always wait for each source. So the rest of a server's
-    threads go on serving while a key endpoint hangs; raise it for a server with many threads."""
-    brief_wait: float = 0.25
-    """Any number of threads wait this long after the request was sent: most fetches are done by then."""
-    waiting_tasks: int = 1_000
-    """This many tasks of event loops may wait at a time; each costs memory and no thread. Further ones do not wait."""
 
     def __post_init__(self) -> None:
-        for name in ("fetch_seconds", "shortest_lifetime", "shortest_backoff", "unknown_kid_cooldown"):
-            _require(name, self, positive=True)
-        for name in ("stale_wait", "stale_seconds", "refresh_fraction", "longest_lifetime", "longest_backoff"):
-            _require(name, self, positive=False)
-        _require("brief_wait", self, positive=False)
-        if self.refresh_fraction >= 1:
-            raise ConfigurationError(f"refresh_fraction is {self.refresh_fraction}: give a part of one, such as 0.1.")
+        AskPolicy.__post_init__(self)
+        require_seconds(self, "shortest_lifetime", "unknown_kid_cooldown", positive=True)
+        require_seconds(self, "longest_lifetime")
         if self.longest_lifetime < self.shortest_lifetime:
             raise ConfigurationError("longest_lifetime is below shortest_lifetime: raise it, or lower the other.")
-        if self.longest_backoff < self.shortest_backoff:
-            raise ConfigurationError("longest_backoff is below shortest_backoff: raise it, or lower the other.")
-        for name in ("largest_document", "waiting_threads", "waiting_tasks"):
-            value: Any = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ConfigurationError(f"{name} is {value!r}: give a whole number above 0.")
-
-
-def _require(name: str, policy: KeyPolicy, *, positive: bool) -> None:
-    value: Any = getattr(policy, name)
-    is_number = type(value) in (int, float) and math.isfinite(value)
-    if not is_number or value < 0 or (positive and value == 0):
-        bound = "above 0" if positive else "of at least 0"
-        raise ConfigurationError(f"{name} is {value!r}: give a finite number {bound}.")
+        require_counts(self, "largest_document")
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from callerid.asking.crowd import Count, Crowd
+from callerid.asking.in_flight import InFlight, Wait
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
-from callerid.keys.crowd import Count, Crowd
 from callerid.keys.fetch import AbortHandle, Fetched, FetchError, fetcher, overdue, short_cause
 from callerid.keys.freshness import Origin, generated_at
-from callerid.keys.in_flight import InFlightFetch, Wait
+from callerid.keys.key import Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from callerid.keys.key import Algorithm, Key
+    from callerid.keys.key import Algorithm
 
 __all__ = ["CachedKeySet", "KeyStatus", "KeyStore"]
 
@@ -65,7 +66,7 @@ class CachedKeySet:
         self.algorithm: Algorithm = algorithm
         self.policy = policy_of(source)
         self.state = plan.KeySet()  # the setter also sets _at_hand
-        self.in_flight: InFlightFetch | None = None
+        self.in_flight: InFlight | None = None
         self._timer = timer
 
     @property
@@ -117,7 +118,7 @@ class KeyStore:
         entry = self.ring(source, algorithm)
         decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
         if isinstance(decision, plan.Use):
-            return decision.key
+            return decision.held
         return self._find_locked(entry, kid, waited)
 
     def warm(self, source: AnySource, algorithm: Algorithm) -> Wait | None:
@@ -155,21 +156,21 @@ class KeyStore:
             in_flight, is_new = self._join(entry, because_unknown=decision.because_unknown)
         if is_new:
             self._start(entry, in_flight)
-        if decision.key is not None and decision.seconds == 0:
-            return decision.key
-        wait = Wait(in_flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy))
+        if decision.held is not None and decision.seconds == 0:
+            return decision.held
+        wait = Wait(in_flight, decision.seconds, entry, Crowd(self._threads, self._tasks, entry.policy, entry.policy))
         return self.find(entry.source, entry.algorithm, kid, wait) if in_flight.is_done else wait
 
-    def _join(self, entry: CachedKeySet, *, because_unknown: bool) -> tuple[InFlightFetch, bool]:
+    def _join(self, entry: CachedKeySet, *, because_unknown: bool) -> tuple[InFlight, bool]:
         """The fetch in flight, or a new one that the caller has to start. Called with the lock held."""
         if entry.in_flight is not None:
             return entry.in_flight, False
         now = self._timer()
         entry.state = plan.begun(entry.policy, entry.state, now, because_unknown=because_unknown)
-        entry.in_flight = InFlightFetch(now)
+        entry.in_flight = InFlight(now)
         return entry.in_flight, True
 
-    def _start(self, entry: CachedKeySet, in_flight: InFlightFetch) -> None:
+    def _start(self, entry: CachedKeySet, in_flight: InFlight) -> None:
         if isinstance(entry.source, KeyDocument):
             self._run(entry, in_flight)  # nothing to wait for
             return
@@ -178,7 +179,7 @@ class KeyStore:
         except RuntimeError as error:  # no more threads, or the interpreter is ending
             self._fail(entry, in_flight, error)
 
-    def _run(self, entry: CachedKeySet, in_flight: InFlightFetch) -> None:
+    def _run(self, entry: CachedKeySet, in_flight: InFlight) -> None:
         try:
             with _LOADING:
                 fetch = fetcher(entry.source)
@@ -197,7 +198,7 @@ class KeyStore:
             self._fail(entry, in_flight, error)
 
     def _fetch_in_time(
-        self, entry: CachedKeySet, in_flight: InFlightFetch, fetch: Callable[[AbortHandle], Fetched]
+        self, entry: CachedKeySet, in_flight: InFlight, fetch: Callable[[AbortHandle], Fetched]
     ) -> Fetched:
         handle = AbortHandle()
         if isinstance(entry.source, KeyDocument):
@@ -212,14 +213,14 @@ class KeyStore:
             handle.release()
 
     def _time_out(
-        self, entry: CachedKeySet, in_flight: InFlightFetch, source: KeySource | KeyFile, handle: AbortHandle
+        self, entry: CachedKeySet, in_flight: InFlight, source: KeySource | KeyFile, handle: AbortHandle
     ) -> None:
         """The time is up: record the failure, and abort the request so that its thread ends."""
         self._fail(entry, in_flight, overdue(source))
         handle.abort()
 
     def _succeed(
-        self, entry: CachedKeySet, in_flight: InFlightFetch, keys: Mapping[str, Key], lifetime: float, origin: Origin
+        self, entry: CachedKeySet, in_flight: InFlight, keys: Mapping[str, Key], lifetime: float, origin: Origin
     ) -> None:
         """Replace the keys held by those fetched, unless these are older.
 
@@ -243,7 +244,7 @@ class KeyStore:
         if outdated:
             logger.info("%s sent a document %.0f s older than the one held, which stays.", entry.source, outdated)
 
-    def _fail(self, entry: CachedKeySet, in_flight: InFlightFetch, error: Exception) -> None:
+    def _fail(self, entry: CachedKeySet, in_flight: InFlight, error: Exception) -> None:
         cause = short_cause(error)
         with self._lock:
             if entry.in_flight is not in_flight:
@@ -266,10 +267,10 @@ class KeyStore:
 
 
 def _answer(
-    entry: CachedKeySet, kid: str, decision: plan.Use | plan.Reject | plan.Unavailable, waited: Wait | None
+    entry: CachedKeySet, kid: str, decision: plan.Use[Key] | plan.Reject | plan.Unavailable, waited: Wait | None
 ) -> Key:
     if isinstance(decision, plan.Use):
-        return decision.key
+        return decision.held
     if isinstance(decision, plan.Reject):
         raise Unauthenticated(Reason.UNKNOWN_KEY, f"{entry.source} publishes no {entry.algorithm} key {kid!r:.100}")
     undone = "the fetch is not done" if waited is None or waited.admitted else "enough callers wait for the fetch"
@@ -304,7 +305,7 @@ def _after_fork_in_child() -> None:
         store.renew_after_fork()
 
 
-def _load(in_flight: InFlightFetch) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
+def _load(in_flight: InFlight) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
     """Import cryptography, mark the request as sent, and return the function that reads the keys of a document."""
     with _LOADING:
         from callerid.keys.verifiers import keys  # noqa: PLC0415 - loads cryptography, with the first fetch

@@ -1,4 +1,4 @@
-"""Limits how many callers wait for keys at a time, so that a hanging endpoint does not block every server thread."""
+"""Limits how many callers wait for answers at a time, so that a hanging source does not block every server thread."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator, Hashable
 
-    from callerid.keys.source import KeyPolicy
+    from callerid.asking.policy import AskPolicy
 
 __all__ = ["Count", "Crowd"]
 
 
 class Count:
-    """Counts the callers that wait for keys of one store, by source. Thread-safe."""
+    """Counts the callers that wait for answers of one store, by source. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,19 +52,20 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The callers that wait for keys of one store, and the limits of the source that is waited for.
+    """The callers that wait for answers of one store, the source that is waited for, and its limits.
 
     A waiting thread serves no other request, so few may wait. A waiting task costs only memory.
     """
 
     threads: Count
     tasks: Count
-    source: KeyPolicy
+    source: Hashable
+    policy: AskPolicy
 
     def thread(self) -> AbstractContextManager[bool]:
         """Count a thread while it waits; yields False where too many do."""
-        return self.threads.place(self.source, self.source.waiting_threads)
+        return self.threads.place(self.source, self.policy.waiting_threads)
 
     def task(self) -> AbstractContextManager[bool]:
         """Count a task while it waits; yields False where too many do."""
-        return self.tasks.place(self.source, self.source.waiting_tasks)
+        return self.tasks.place(self.source, self.policy.waiting_tasks)

@@ -1,6 +1,6 @@
-"""A fetch in flight and its waiters: threads wait on an event, tasks on an event of their own loop.
+"""A call in flight and its waiters: threads wait on an event, tasks on an event of their own loop.
 
-A waiting task blocks no thread. The fetch wakes it by the loop's thread-safe call: ``call_soon_threadsafe`` in asyncio,
+A waiting task blocks no thread. The call wakes it by the loop's thread-safe call: ``call_soon_threadsafe`` in asyncio,
 ``TrioToken.run_sync_soon`` in trio.
 """
 
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callerid.keys.crowd import Crowd
+    from callerid.asking.crowd import Crowd
 
-__all__ = ["InFlightFetch", "Wait"]
+__all__ = ["InFlight", "Wait"]
 
 
-class InFlightFetch:
-    """One fetch from start to finish, shared by all who wait for it. ``begun_at`` is a time of the store's timer."""
+class InFlight:
+    """One call from start to finish, shared by all who wait for it. ``begun_at`` is a time of the store's timer."""
 
     def __init__(self, begun_at: float) -> None:
         self.begun_at = begun_at
@@ -36,16 +36,16 @@ class InFlightFetch:
 
     @property
     def is_done(self) -> bool:
-        """Whether the fetch has finished, with keys or without."""
+        """Whether the call is over, with an answer or without."""
         return self._done.is_set()
 
     def mark_sent(self) -> None:
-        """The request is being sent: all libraries that a first fetch imports are loaded."""
+        """The source is being asked: all libraries that a first call imports are loaded."""
         self._sent_at = time.monotonic()
         self._sent.set()
 
     def finish(self) -> None:
-        """The fetch is over: wake all waiters."""
+        """The call is over: wake all waiters."""
         with self._lock:
             self._done.set()
             self._sent.set()
@@ -55,11 +55,11 @@ class InFlightFetch:
                 wake()
 
     def block(self, seconds: float) -> None:
-        """Block this thread until the fetch is over, for at most ``seconds``."""
+        """Block this thread until the call is over, for at most ``seconds``."""
         self._done.wait(seconds)
 
     def block_briefly(self, seconds: float, brief: float) -> None:
-        """As ``block``, but no longer than ``brief`` seconds after the request was sent.
+        """As ``block``, but no longer than ``brief`` seconds after the source was asked.
 
         Most sources have answered by then. The time before that is not counted: a first fetch imports libraries, which
         takes longer than most requests.
@@ -69,7 +69,7 @@ class InFlightFetch:
         self._done.wait(max(0.0, min(until, self._sent_at + brief) - time.monotonic()))
 
     def watch(self, wake: Callable[[], object]) -> None:
-        """Have ``wake`` called once, by another thread, when the fetch is over; at once if it is over already."""
+        """Have ``wake`` called once, by another thread, when the call is over; at once if it is over already."""
         with self._lock:
             if not self.is_done:
                 self._watchers.add(wake)
@@ -83,27 +83,36 @@ class InFlightFetch:
 
 
 class Wait:
-    """A fetch that a caller has to wait for before a key can be found; then call ``find`` again with it.
+    """A call that somebody has to wait for before there is an answer; then call ``find`` again with it.
 
     ``seconds`` is the longest it takes. Where too many wait already (see ``Crowd``) it ends sooner, and ``admitted`` is
     False then. Waiters are independent: one that is cancelled, or whose loop closes, does not affect the others.
     """
 
     def __init__(
-        self, in_flight: InFlightFetch, seconds: float, keys: object = None, crowd: Crowd | None = None
+        self,
+        in_flight: InFlight,
+        seconds: float,
+        keys: object = None,
+        crowd: Crowd | None = None,
+        begin: Callable[[bool], None] | None = None,
     ) -> None:
+        """``begin`` makes the call, if nobody has; it is told whether a task waits, on whose loop the call may run."""
         self.in_flight = in_flight
         self.seconds = seconds
         self.keys = keys
-        """The key set that is waited for."""
+        """What is waited for: a key set, or another entry of a store."""
         self.admitted = True
         self._crowd = crowd
+        self._begin = begin
 
     def __repr__(self) -> str:
         return f"Wait(seconds={self.seconds:g})"
 
     def block(self) -> None:
-        """Block this thread until the fetch is over, for at most ``seconds``. It raises nothing."""
+        """Block this thread until the call is over, for at most ``seconds``. It raises nothing."""
+        if self._begin is not None:
+            self._begin(False)
         if self._crowd is None:
             self.in_flight.block(self.seconds)
             return
@@ -111,10 +120,12 @@ class Wait:
             if self.admitted:
                 self.in_flight.block(self.seconds)
             else:
-                self.in_flight.block_briefly(self.seconds, self._crowd.source.brief_wait)
+                self.in_flight.block_briefly(self.seconds, self._crowd.policy.brief_wait)
 
     async def pause(self) -> None:
-        """Suspend this task, of asyncio or trio, until the fetch is over, for at most ``seconds``."""
+        """Suspend this task, of asyncio or trio, until the call is over, for at most ``seconds``."""
+        if self._begin is not None:
+            self._begin(True)
         if self._crowd is None:
             await self._pause()
             return

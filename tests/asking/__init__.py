@@ -1,0 +1,1 @@
+"""Asking somebody, for all who wait."""
