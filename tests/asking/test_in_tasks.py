@@ -46,7 +46,7 @@ class Slow:
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(40):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - it is no event of this loop
             await anyio.sleep(0.001)
 
 

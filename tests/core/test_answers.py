@@ -36,6 +36,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
             Reason.UNSIGNED,
             Reason.UNKNOWN_ISSUER,
             Reason.UNKNOWN_KEY,
+            Reason.UNKNOWN_CREDENTIAL,
             Reason.WRONG_ALGORITHM,
             Reason.BAD_SIGNATURE,
             Reason.BAD_CLAIMS,
@@ -67,6 +68,13 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
     (Forbidden(), 403, "Forbidden", "not_allowed", f'{BARE}, error="insufficient_scope"'),
     (CrossSite(), 403, "Forbidden", "cross_site", None),
     (Unavailable(), 503, "Service Unavailable", "keys_unavailable", None),
+    (
+        Unavailable(reason=Reason.VERIFICATION_UNAVAILABLE),
+        503,
+        "Service Unavailable",
+        "verification_unavailable",
+        None,
+    ),
     (FrontDoorOpen(), 503, "Service Unavailable", "front_door_open", None),
 ]
 
@@ -91,7 +99,7 @@ def test_each_refusal_has_its_answer(
     assert headers.pop("content-length") == str(len(told.body))
     assert headers.pop("cache-control") == "no-store"
     assert headers.pop("www-authenticate", None) == challenge
-    assert headers.pop("retry-after", None) == {"keys_unavailable": "1", "front_door_open": "60"}.get(reason)
+    assert headers.pop("retry-after", None) == {503: "60" if reason == "front_door_open" else "1"}.get(status)
     assert headers == {}
     assert all(name == name.lower() for name, _ in told.headers)
 
