@@ -156,7 +156,7 @@ class Tall(Rule):
 def test_a_rule_of_the_applications_own_whose_state_does_not_show_is_assumed_unchanged() -> None:
     app = starlette(route("/a", Tall()))
     assert found(app, app) == []
-    assert assumed(locked(access_map(app)), access_map(app)) == ["the tall (by the hash of its code)"]
+    assert assumed(locked(access_map(app)), access_map(app)) == ["the tall (by the hash of its source)"]
     assert found(starlette(), app) == ["GET /a: cannot tell: whom the tall admits, only its code can say"]
     assert found(app, starlette(route("/a", Nobody()))) == []
 

@@ -36,9 +36,9 @@ from callerid import (
     firebase,
     google,
 )
-from callerid.access import access_map, differences, locked
-from callerid.audit.algebra import Sealed, Separate, fingerprint
-from callerid.audit.lock import Block, read_lock, rule_in
+from callerid.access import access_map, differences, locked, newcomers
+from callerid.audit.algebra import CannotTell, Sealed, Separate, fingerprint
+from callerid.audit.lock import Block, read_lock, rule_in, without_source
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.starlette import Guard as StarletteGuard
@@ -47,7 +47,7 @@ from tests.access.made import STAFF, new_guard, small
 
 LOCK = """\
 # Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`.
-callerid-access-lock 3
+callerid-access-lock 4
 
 application
   kind FastAPI
@@ -128,6 +128,21 @@ def test_of_code_there_is_a_hash() -> None:
     assert len(differences(before, access_map(small({"GET /a": Where("tall", is_short)})))) == 1
 
 
+def test_of_code_without_a_source_it_cannot_be_told_whether_it_is_the_same() -> None:
+    names: dict[str, Any] = {}
+    exec("def is_tall(caller, path):\n    return True\n", names)
+    where = Where("tall", names["is_tall"])
+    rules: dict[str, Rule] = {"GET /a": STAFF & where, "GET /b": STAFF}
+    found = access_map(small(rules))
+    assert "  and Where('tall', '', reads_path=True)\n" in locked(found)
+    assert without_source(found) == ["GET /a"]
+    (difference,) = differences(locked(found), found)
+    assert difference.is_unknown
+    said = "cannot tell: GET /a, where the source of a rule cannot be read: write it as a function in a module"
+    assert str(difference) == said
+    assert [(each.name, type(each.verdict)) for each in newcomers(locked(found), found)] == [("GET /a", CannotTell)]
+
+
 def test_audiences_are_there() -> None:
     guard = new_guard()
     app = small({}, guard=guard)
@@ -184,11 +199,11 @@ def test_a_path_parameter_and_code_come_back() -> None:
         ("", "x.lock: this is not an access lock"),
         ("{}", "x.lock: this is not an access lock"),
         (
-            "callerid-access-lock 1\n",
-            "x.lock: the lock has format version '1', and this callerid reads 3: write it again",
+            "callerid-access-lock 3\n",
+            "x.lock: the lock has format version '3', and this callerid reads 4: write it again",
         ),
-        ("callerid-access-lock 3\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
-        ("callerid-access-lock 3\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
+        ("callerid-access-lock 4\n  allow Public()\n", "x.lock, line 2: an indented line belongs to"),
+        ("callerid-access-lock 4\nGET /\nGET /\n", "x.lock, line 3: 'GET /' is there twice"),
     ],
 )
 def test_what_is_no_lock_is_told_in_one_line(text: str, said: str) -> None:

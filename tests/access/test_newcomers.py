@@ -240,7 +240,7 @@ def test_flask_templates(issuer: LocalIssuer) -> None:
 
 def test_a_lock_without_a_default_compares_with_nobody(issuer: LocalIssuer) -> None:
     app = app_of(issuer, {"GET /a": STAFF})
-    found = newcomers("callerid-access-lock 3\n", access_map(app))
+    found = newcomers("callerid-access-lock 4\n", access_map(app))
     somebody = f"a person of example.com, with a token for {CLIENT}"
     assert list(map(str, found)) == [f"* (any other path): {somebody}", f"GET /a: {somebody}"]
 
@@ -332,8 +332,8 @@ def test_what_is_assumed_is_said(issuer: LocalIssuer) -> None:
     rules = {"GET /a": Where("tall", is_tall), "GET /b": STAFF | Members(TWO)}
     lock = locked(access_map(app_of(issuer, rules)))
     assert assumed(lock, access_map(app_of(issuer, rules))) == [
-        "members:2 (by the hash of its code)",
-        "where tall (by the hash of its code)",
+        "members:2 (by the hash of its source)",
+        "where tall (by the hash of its source)",
     ]
     other = {"GET /a": Where("tall", is_short), "GET /b": Widened(TWO)}
     assert assumed(lock, access_map(app_of(issuer, other))) == []

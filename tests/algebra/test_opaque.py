@@ -182,6 +182,7 @@ OBJECTS: dict[str, Callable[[], Callable[..., Any]]] = {
     "other slots": lambda: Slotted(2),
     "a built-in method": lambda: {"a"}.__contains__,
     "a built-in method of another value": lambda: {"b"}.__contains__,
+    "a built-in method of one's own object": lambda: Numbered(a=1).get,
     "a list's": lambda: ["a"].__contains__,
     "a method of the language": lambda: str.isdigit,
     "another method of the language": lambda: str.isalpha,

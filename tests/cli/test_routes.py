@@ -205,7 +205,7 @@ def test_what_is_assumed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         return capsys.readouterr().out.splitlines()
 
     run("assuming_1", 20, "Domain('a.com')", "--lock")
-    assumed = "  assumed unchanged: where tall (by the hash of its code)"
+    assumed = "  assumed unchanged: where tall (by the hash of its source)"
     said = f"{lock}: nobody may now who could not before, 3 rules compared"
     assert run("assuming_2", 20, "Domain('a.com')", "--no-new-access") == [said, assumed]
     *_, last = run("assuming_3", 20, "Domain('b.com')", "--no-new-access")
@@ -215,6 +215,30 @@ def test_what_is_assumed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "  GET /a: cannot tell: whom where tall admits, only its code can say",
         "    before and now: where tall",
     ]
+
+
+def test_code_without_a_source_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = tmp_path / "main.lock"
+    text = CODE.format(number=20, rule="Domain('a.com')").replace(
+        "def tall(caller):", "exec('def tall(caller): return True')\ndef other(caller):"
+    )
+    (tmp_path / "made_by_exec.py").write_text(text)
+    app = ["routes", "made_by_exec:app", "--app-dir", str(tmp_path)]
+    assert main([*app, "--lock", str(lock)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{lock}: written, 3 rules",
+        "  a rule of GET /a has no source to be compared: write it as a function in a module",
+    ]
+    assert main([*app, "--check", str(lock)]) == 1
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"{lock}: whether who may call what has changed cannot be told",
+        "cannot tell: GET /a, where the source of a rule cannot be read: write it as a function in a module",
+    ]
+    assert main([*app, "--check", str(lock), "--json"]) == 1
+    (changed,) = json.loads(capsys.readouterr().out)["changed"]
+    assert (changed["name"], changed["unknown"], changed["renamed"]) == ("GET /a", True, False)
+    assert main([*app, "--no-new-access", str(lock)]) == 1
+    assert f"{lock}: cannot tell at 1 place, 3 rules compared" in capsys.readouterr().out
 
 
 @pytest.fixture

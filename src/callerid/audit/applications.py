@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from callerid.audit.algebra import separate
-from callerid.audit.lock import Lock, Written, said_of, written_in
+from callerid.audit.lock import SOURCE_REMEDY, Lock, Written, lacks_source, said_of, written_in
 from callerid.audit.order import placed
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.rows import AccessMap, Row
@@ -35,13 +35,15 @@ def _kind(kind: str, *, by_path: bool) -> str:
 
 def _asking(row: Row, method: str, stands: Standing) -> Asking:
     serves = row.serving(method)
+    # Equal words mean an equal rule, but for code without a source.
+    unread = (SOURCE_REMEDY,) if lacks_source(row.rule) else ()
     return Asking(
         stands,
         row.rule,
         row.believed[1],
         row.issuers,
         frozenset(line for each in row.judges for line in settings_of(each.guard)),
-        (*said_of(row), *_trusted((trust_of(each.guard), each.requirement.audiences) for each in row.judges)),
+        (*said_of(row), *unread, *_trusted((trust_of(each.guard), each.requirement.audiences) for each in row.judges)),
         serves.endpoint,
         serves.opaque,
         serves.answers,

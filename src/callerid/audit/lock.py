@@ -2,7 +2,7 @@
 
 One block for each method of each route, in the order of the paths, so that moving code about changes nothing::
 
-    callerid-access-lock 3
+    callerid-access-lock 4
 
     application
       kind FastAPI
@@ -26,7 +26,8 @@ One block for each method of each route, in the order of the paths, so that movi
 
 Where moving code about does change who serves, since two routes are for the same paths, the later one is said to stand
 ``after`` the other (see `callerid.audit.order`). A rule is code that makes it again. Of a `Where`, and of a rule of
-the application's own, only a hash of its code is there: it says whether the code is the same, in one release of Python.
+the application's own, only a hash of its source is there: it says whether the source is the same, whatever release of
+Python reads it. Where there is no source, nothing is there, and whether it is the same cannot be told.
 A further guard that believes others has a number, and the routes where it is asked name it; where guards name
 different audiences, with those audiences.
 """
@@ -40,7 +41,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import callerid.rules
-from callerid.audit.algebra import Foreign, Sealed, Separate, fingerprint, is_foreign
+from callerid.audit.algebra import Foreign, Sealed, Separate, every_leaf, fingerprint, is_foreign
 from callerid.audit.order import in_order
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.rows import AccessMap, Asked, Row, canonical
@@ -51,12 +52,14 @@ from callerid.rules import AnyOf, PathParam, Rule, Via, Where, all_of, any_of, i
 
 __all__ = [
     "LOCK_VERSION",
+    "SOURCE_REMEDY",
     "Block",
     "Difference",
     "Lock",
     "Written",
     "differences",
     "fronts_in",
+    "lacks_source",
     "locked",
     "mount_of",
     "read_lock",
@@ -64,10 +67,11 @@ __all__ = [
     "rule_of",
     "said_of",
     "unenforced_in",
+    "without_source",
     "written_in",
 ]
 
-LOCK_VERSION = 3
+LOCK_VERSION = 4
 _FIRST = "callerid-access-lock"
 _COMMENT = "# Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`."
 
@@ -95,7 +99,14 @@ class Difference:
     before: tuple[str, ...]
     after: tuple[str, ...]
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it cannot be told what has changed, if anything: the source of a rule is not to be had."""
+        return self.before == self.after
+
     def __str__(self) -> str:
+        if self.is_unknown:
+            return f"cannot tell: {self.name}, where the source of a rule cannot be read: {SOURCE_REMEDY}"
         word = "added" if not self.before else "removed" if not self.after else "changed"
         gone = [f"  - {line}" for line in self.before if line not in self.after]
         come = [f"  + {line}" for line in self.after if line not in self.before]
@@ -112,10 +123,23 @@ def locked(found: AccessMap) -> str:
 
 def differences(lock: str, found: AccessMap, name: str = "the lock") -> list[Difference]:
     """What is otherwise than a lock says. Raises `ConfigurationError` for what is no lock of this version."""
-    before, after = read_lock(lock, name).blocks, _blocks(found)
+    before, after, unread = read_lock(lock, name).blocks, _blocks(found), set(without_source(found))
     names = dict.fromkeys((*before, *after))
     pairs = [(each, _lines(before, each), _lines(after, each)) for each in names]
-    return [Difference(*pair) for pair in pairs if pair[1] != pair[2]]
+    return [Difference(*pair) for pair in pairs if pair[1] != pair[2] or pair[0] in unread]
+
+
+SOURCE_REMEDY = "write it as a function in a module"
+
+
+def without_source(found: AccessMap) -> list[str]:
+    """The blocks with a rule whose source cannot be read, by their names."""
+    return [stands.name for _, row, stands in in_order(found) if lacks_source(row.rule)]
+
+
+def lacks_source(rule: Rule) -> bool:
+    """Whether a part of the rule is code whose source cannot be read."""
+    return any(fingerprint(leaf) is None for leaf in every_leaf(rule) if type(leaf) is Where or is_foreign(leaf))
 
 
 def _lines(blocks: Mapping[str, Block], name: str) -> tuple[str, ...]:
@@ -261,14 +285,14 @@ def said_of(row: Row) -> Iterator[str]:
 
 
 def code(rule: Rule) -> str:
-    """Code that makes the rule again; a `Where` is told by a hash of its code."""
+    """Code that makes the rule again; a `Where` is told by a hash of its source."""
     if is_joined(rule) or type(rule) is Separate:
         return f"{type(rule).__name__}({', '.join(map(code, rule.rules))})"
     if type(rule) is Via:
         return f"Via({code(rule.rule)})"
     if type(rule) is Where:
         reads_path = ", reads_path=True" if rule.reads_path else ""
-        return f"Where({rule.description!r}, {fingerprint(rule)!r}{reads_path})"
+        return f"Where({rule.description!r}, {fingerprint(rule) or ''!r}{reads_path})"
     if is_foreign(rule):
         kind = f"{type(rule).__module__}:{type(rule).__qualname__}"
         return f"Foreign({kind!r}, {one_line(str(rule))!r}, {fingerprint(rule) or ''!r})"

@@ -95,13 +95,13 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
 def assumed(lock: str, found: AccessMap, name: str = "the lock") -> list[str]:
     """What decides who may by itself, and is taken for what it was; each with what that is known by.
 
-    Rules that only code can judge go by the hash of their code, what is mounted and cannot be looked into by its name.
-    Raises `ConfigurationError` for what is no lock of this version.
+    Rules that only code can judge go by the hash of their source, what is mounted and cannot be looked into by its
+    name. Raises `ConfigurationError` for what is no lock of this version.
     """
     _, written, _ = written_in(read_lock(lock, name), name)
     before = {fingerprint(leaf) for each in written for leaf in every_leaf(each.rule)} - {None}
     leaves = (leaf for row in found.rows for leaf in every_leaf(row.rule) if is_foreign(leaf) or is_code(leaf))
-    rules = {f"{leaf} (by the hash of its code)" for leaf in leaves if fingerprint(leaf) in before}
+    rules = {f"{leaf} (by the hash of its source)" for leaf in leaves if fingerprint(leaf) in before}
     mounted = {(each.stands.name, each.endpoint) for each in written if each.opaque}
     now = {(f"{method} {row.written(method)}", row.serving(method)) for method, row in found.singly()}
     mounts = {

@@ -297,8 +297,8 @@ def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Positio
 
 def _reading(rule: Where | Sealed, positions: Mapping[str, Position]) -> Rule:
     """Code that is asked about the path: the same only where all parameters have the same names and places."""
-    known = fingerprint(rule)
-    return Sealed(rule.description, f"{known} {sorted(positions.items())}" if known else "", reads_path=True)
+    known = fingerprint(rule) or f"object {id(rule)}"
+    return Sealed(rule.description, f"{known} {sorted(positions.items())}", reads_path=True)
 
 
 def _naming(rule: Rule, attribute: str, wanted: str | PathParam) -> Rule:

@@ -51,6 +51,8 @@ class Comparison:
         ]
 
     def _headline(self) -> str:
+        if all(each.is_unknown for each in self.found):
+            return "whether who may call what has changed cannot be told"
         if all(map(_is_renamed, self.found)):
             return "who may call what is as it was; the names of what serves have changed"
         return "who may call what has changed"
@@ -61,6 +63,7 @@ class Comparison:
             {
                 "name": each.name,
                 "renamed": _is_renamed(each),
+                "unknown": each.is_unknown,
                 "before": list(each.before),
                 "now": list(each.after),
             }
@@ -75,7 +78,7 @@ def _is_renamed(change: Difference) -> bool:
         {line.partition(" ")[0] for line in lines if line not in others}
         for lines, others in ((change.before, change.after), (change.after, change.before))
     )
-    return gone == come and gone <= {"serves", "mounts"}
+    return not change.is_unknown and gone == come and gone <= {"serves", "mounts"}
 
 
 @dataclass(frozen=True, slots=True)

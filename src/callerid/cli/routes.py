@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
 from callerid.audit.forms import as_json, as_markdown, as_table, summary, unseen
+from callerid.audit.lock import SOURCE_REMEDY, without_source
 from callerid.audit.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Comparison, NewAccess, counted
@@ -214,7 +215,10 @@ def _written(found: AccessMap, file: Path) -> list[str]:
         file.write_text(locked(found), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror}") from None
-    return [f"{file}: written, {counted(_total(found), 'rule')}"]
+    return [
+        f"{file}: written, {counted(_total(found), 'rule')}",
+        *(f"  a rule of {name} has no source to be compared: {SOURCE_REMEDY}" for name in without_source(found)),
+    ]
 
 
 def _total(found: AccessMap) -> int:

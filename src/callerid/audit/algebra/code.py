@@ -1,7 +1,8 @@
-"""Code and data in lines of text that are the same in every process: what a fingerprint is a hash of."""
+"""Code and data in lines of text, the same in every process and release of Python: what a fingerprint is a hash of."""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import re
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from callerid.audit.algebra.source import Unreadable, codes_in, plainly, source_of
 from callerid.rules import PathParam, Rule
 
 __all__ = ["described"]
@@ -27,10 +29,12 @@ _PLAIN: Final = frozenset({str, bytes, int, float, complex, bool, type(None), ty
 def described(value: Any, package: str = "") -> str:
     """The value, and all that is reached from it as far as that can be seen.
 
-    Functions are told by their code, the functions and constants that they reach as defaults, in their closure or in
-    their module; objects of the application's own classes by the code of these classes and by their attributes.
-    Objects of a library are told by their class, and by their ``repr`` where that shows a value. An installed package
-    is a library, unless it is ``package``.
+    Functions are told by their source, and by what they reach as defaults, in their closure or in their module; objects
+    of the application's own classes by the source of these classes and by their attributes. Objects of a library are
+    told by their class, and by their ``repr`` where that shows a value; functions of Python itself, and those of other
+    libraries that have no source, by their name. An installed package is a library, unless it is ``package``.
+
+    Raises `Unreadable` for a function of the application's own that has no source, or not a certain one.
     """
     reader = _Reader(package)
     reader.add(value)
@@ -48,7 +52,7 @@ class _Reader:
     def add(self, value: Any) -> None:
         """Read one value."""
         if type(value) in _PLAIN:
-            self.lines.append(f"{type(value).__name__} {value!r}")
+            self.lines.append(plainly(value))
         elif id(value) in self._open:
             self.lines.append(f"again {type(value).__name__}")
         elif len(self.lines) < MOST_LINES:
@@ -72,25 +76,31 @@ class _Reader:
 
     @_read.register(types.FunctionType)
     def _function(self, function: types.FunctionType) -> None:
-        self._named({"defaults": function.__defaults__, "keyword defaults": function.__kwdefaults__})
-        for cell in function.__closure__ or ():
-            self.lines.append("cell")
+        code, names = function.__code__, function.__globals__
+        module = str(names.get("__name__"))
+        for name, cell in sorted(zip(code.co_freevars, function.__closure__ or (), strict=True)):
+            self.lines.append(f"cell {name}")
             with suppress(ValueError):  # nothing is in it yet
                 self.add(cell.cell_contents)
-        self._code(function.__code__, function.__globals__)
+        self._named(dict(sorted(vars(function).items())))
+        if _is_of_python(module):
+            self.lines.append(f"function {_stable(module)}:{code.co_qualname}")
+            return
+        self._named({"defaults": function.__defaults__, "keyword defaults": function.__kwdefaults__})
+        try:
+            self.lines.append(f"source {source_of(code, names)}")
+        except Unreadable:
+            if not self._is_library(module):
+                raise
+            self.lines.append(f"function {module}:{code.co_qualname}")
+        self._reached(set(_names_in(code)), names)
 
-    def _code(self, code: types.CodeType, names: dict[str, Any]) -> None:
-        counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
-        self.lines.append(f"code {code.co_code.hex()} {counts} {code.co_exceptiontable.hex()} {code.co_names}")
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                self._code(constant, names)
-            else:
-                self.add(constant)
-        for name in code.co_names:
-            if name in names:
-                self._named({f"global {name}": names[name]})
-                self._attributes_read(names[name], code.co_names)
+    def _reached(self, used: set[str], names: dict[str, Any]) -> None:
+        """What code uses by name; private names of a class are not in its source as they are used."""
+        self.lines += sorted(name for name in used if name.startswith("_") and "__" in name[1:] and name[-2:] != "__")
+        for name in sorted(used & names.keys()):
+            self._named({f"global {name}": names[name]})
+            self._attributes_read(names[name], sorted(used))
 
     def _attributes_read(self, module: Any, names: Iterable[str]) -> None:
         """What code reads from a module of the application's own, as far as it names it."""
@@ -108,8 +118,11 @@ class _Reader:
     @_read.register(types.ClassMethodDescriptorType)
     @_read.register(types.WrapperDescriptorType)
     def _built_in(self, function: Any) -> None:
-        self.lines.append(f"built-in {getattr(function, '__qualname__', function.__name__)}")
         owner = getattr(function, "__self__", None)
+        module = _home_of(function, owner)
+        if not self._is_library(module):
+            raise Unreadable
+        self.lines.append(f"built-in {_stable(module)} {function.__qualname__}")
         if not isinstance(owner, types.ModuleType | None):
             self.add(owner)
 
@@ -151,7 +164,8 @@ class _Reader:
 
     @_read.register(enum.Enum)
     def _member(self, member: enum.Enum) -> None:
-        self.lines.append(f"member {member.name}")
+        own = {name: each for name, each in vars(member).items() if not name.startswith("_")}
+        self._named({f"member {member.name}": member.value, **dict(sorted(own.items()))})
         self.add(type(member))
 
     @_read.register(re.Pattern)
@@ -170,18 +184,21 @@ class _Reader:
 
     @_read.register(type)
     def _class(self, kind: type[Any]) -> None:
-        self.lines.append(f"class {kind.__module__}.{kind.__qualname__}")
+        self.lines.append(f"class {_stable(kind.__module__)}.{kind.__qualname__}")
         if self._is_library(kind.__module__):
             return
         for base in kind.__mro__[1:]:
             if base is not object:
                 self.add(base)
-        known = _NOT_CODE | _GENERATED if "__dataclass_params__" in vars(kind) else _NOT_CODE
-        for name, member in sorted(vars(kind).items()):
-            if name not in known and not isinstance(member, types.MemberDescriptorType):
-                self.lines.append(f"member {name}")
-                for part in _parts_of(member):
-                    self.add(part)
+        if type(kind) is not type:
+            self.add(type(kind))
+        for name, value in vars(kind).get("__dataclass_fields__", {}).items():
+            defaults = (each for each in (value.default, value.default_factory) if each is not dataclasses.MISSING)
+            self._named({f"field {name} {value.compare} {value.hash}": tuple(defaults)})
+        for name, parts in _members(kind):
+            self.lines.append(f"member {name}")
+            for part in parts:
+                self.add(part)
 
     def _class_of(self, value: Any) -> None:
         if type(value).__module__ == "builtins":
@@ -205,27 +222,74 @@ class _Reader:
 
     def _is_library(self, name: str) -> bool:
         """Whether a module is of Python itself, of an installed package, or of this library."""
-        top = name.partition(".")[0]
-        if top == _OURS or top in sys.stdlib_module_names:
-            return True
         file = str(getattr(sys.modules.get(name), "__file__", None))
-        return top != self._package and file.startswith(_installed())
+        return _is_of_python(name) or (name.partition(".")[0] != self._package and file.startswith(_installed()))
+
+
+def _is_of_python(name: str) -> bool:
+    """Whether a module is of Python itself, or of this library: there the functions of one name mean the same."""
+    return name.partition(".")[0] in {_OURS, *sys.stdlib_module_names} - {"__main__"}
+
+
+def _stable(module: str) -> str:
+    """A module by its name; of Python's own only the package, within which releases move classes about."""
+    return module.partition(".")[0].lstrip("_") if _is_of_python(module) else module
+
+
+def _home_of(function: Any, owner: Any) -> str:
+    """The module of a function that is written in C; ``owner`` is what it is bound to."""
+    if getattr(function, "__module__", None):
+        return str(function.__module__)
+    kind: type = getattr(function, "__objclass__", owner if isinstance(owner, type) else type(owner))
+    return next((each.__module__ for each in kind.__mro__ if function.__name__ in vars(each)), kind.__module__)
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    """The names that code uses, but for those of its own variables."""
+    yield from code.co_names
+    for each in codes_in(code):
+        yield from _names_in(each)
 
 
 _NOT_CODE = frozenset(
     {
         *("__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"),
-        *("__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__", "__match_args__"),
-        *("__module__", "__qualname__", "__slots__", "__static_attributes__", "__weakref__", "_abc_impl"),
+        *("__callable_proto_members_only__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__"),
+        *("__firstlineno__", "__match_args__", "__module__", "__mutable_keys__", "__non_callable_proto_members__"),
+        *("__parameters__", "__protocol_attrs__", "__qualname__", "__readonly_keys__", "__slots__"),
+        *("__static_attributes__", "__type_params__", "__weakref__", "_abc_impl"),
     }
 )
-_GENERATED = frozenset(
+_OF_ENUMS = frozenset(
     {
-        *("__delattr__", "__eq__", "__getstate__", "__hash__", "__init__", "__replace__", "__repr__", "__setattr__"),
-        *("__setstate__",),
+        *("_hashable_values_", "_inverted_", "_new_member_", "_unhashable_values_", "_unhashable_values_map_"),
+        *("_use_args_", "_value2member_map_", "_value_repr_"),
     }
 )
-"""What a dataclass is given: of that, only the values say something."""
+_SINCE = frozenset({"__replace__"})
+"""What only some releases of Python give to classes."""
+_GIVEN = _SINCE | {
+    *("__delattr__", "__eq__", "__ge__", "__getstate__", "__gt__", "__hash__", "__init__", "__le__", "__lt__"),
+    *("__new__", "__repr__", "__setattr__", "__setstate__", "__subclasshook__", "_generate_next_value_"),
+}
+"""What Python gives to data classes, named tuples and protocols: of that, only the values say something."""
+
+
+def _members(kind: type[Any]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What a class has, by its name; the values of its slots are its objects'."""
+    unseen = _NOT_CODE | _OF_ENUMS if isinstance(kind, enum.EnumType) else _NOT_CODE
+    for name, member in sorted(vars(kind).items()):
+        parts = _parts_of(member)
+        is_given = name in _GIVEN and all(map(_is_made_by_python, parts))
+        is_seen = name not in unseen and not (is_given and name in _SINCE)
+        if is_seen and not isinstance(member, types.MemberDescriptorType):
+            yield name, () if is_given else parts
+
+
+def _is_made_by_python(member: Any) -> bool:
+    if not isinstance(member, types.FunctionType):
+        return False
+    return member.__code__.co_filename == "<string>" or _is_of_python(str(member.__globals__.get("__name__")))
 
 
 def _parts_of(member: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callerid.audit.algebra.code import described
+from callerid.audit.algebra.source import Unreadable
 from callerid.rules import Facts, Rule, Where
 
 __all__ = ["Foreign", "Sealed", "fingerprint"]
@@ -53,18 +54,25 @@ class Foreign(Rule):
 
 
 def fingerprint(rule: Rule) -> str | None:
-    """A hash of the code of a `Where`, or of a rule of the application's own.
+    """A hash of the source of a `Where`, or of a rule of the application's own.
 
-    It is the same for code that is the same, in whatever process of one Python, and covers what `described` sees: the
-    code, the functions it calls by name, the constants and objects that it reaches as defaults, in its closure or in
-    its module; of a rule of the application's own its class, those it is derived from, and its values. Two equal
-    fingerprints are *assumed* to mean the same: what code reaches by other ways (a library's object, a file, the clock)
-    is not seen. ``None`` for a rule of which only the words are known.
+    It is the same for source that is the same but for comments and layout, in whatever process and release of Python,
+    and covers what `described` sees: the source, the functions it calls by name, the constants and objects that it
+    reaches as defaults, in its closure or in its module; of a rule of the application's own its class, those it is
+    derived from, and its values. Two equal fingerprints are *assumed* to mean the same: what code reaches by other ways
+    (a library's object, a file, the clock) is not seen.
+
+    ``None`` where that cannot be told: for a rule of which only the words are known, and for code whose source is not
+    to be had (made by ``exec``, compiled C, rewritten by an import hook).
     """
     if isinstance(rule, Sealed | Foreign):
         return rule.fingerprint or None
     code = rule.holds if type(rule) is Where else rule
-    return hashlib.sha256(described(code, _package_of(code)).encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        text = described(code, _package_of(code))
+    except (Unreadable, RecursionError):
+        return None
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _package_of(code: Any) -> str:
