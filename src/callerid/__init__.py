@@ -17,6 +17,7 @@ The staircase of rooms, each importing only what stands before it::
     marks                                       what allow() leaves on an endpoint
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
+    asgi ← mcp                                  servers of the Model Context Protocol
     starlette ← fastapi · flask                 rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
     testing · cli

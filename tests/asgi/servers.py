@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypercorn.asyncio
@@ -15,7 +15,7 @@ import uvicorn
 
 from tests.servers import Address, listening, raw
 
-__all__ = ["ASGI_SERVERS", "serving"]
+__all__ = ["ASGI_SERVERS", "serving", "serving_at"]
 
 ASGI_SERVERS = ("uvicorn", "hypercorn")
 
@@ -27,6 +27,15 @@ def serving(server: str, app: Any, **options: Any) -> Iterator[Address]:
         # A listening socket queues: the first answer comes once the application runs.
         raw(listener.getsockname(), b"GET /__up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         yield listener.getsockname()
+
+
+@contextlib.contextmanager
+def serving_at(make: Callable[[str], Any], **options: Any) -> Iterator[str]:
+    """The address ``http://127.0.0.1:PORT`` at which uvicorn serves the application that is made for it."""
+    with listening() as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with _uvicorn(make(address), listener, **options):
+            yield address
 
 
 @contextlib.contextmanager

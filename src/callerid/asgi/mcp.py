@@ -25,6 +25,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -36,11 +38,12 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import log
 
-__all__ = ["McpSessions"]
+__all__ = ["McpSessions", "access_token"]
 
 _HEADER: Final = b"mcp-session-id"
 _PROTOCOL: Final = b"mcp-protocol-version"
 _SDK_CONTEXT: Final = "mcp.server.auth.middleware.auth_context"
+_SDK_USERS: Final = "mcp.server.auth.middleware.bearer_auth"
 _SHORTEST_SECRET: Final = 32
 
 _OLDER_TRANSPORT: Final = "mcp.server.sse"
@@ -213,11 +216,37 @@ def _sdk_user(scope: Scope, caller: Caller | None) -> Any:
     """The caller as the SDK's authentication has it, where that is loaded and a client of MCP is calling."""
     if caller is None or _SDK_CONTEXT not in sys.modules or not _sent(scope, _PROTOCOL):
         return None
-    users: Any = sys.modules["mcp.server.auth.middleware.bearer_auth"]
+    return sys.modules[_SDK_USERS].AuthenticatedUser(access_token(caller, scopes=[]))
+
+
+def access_token(caller: Caller, **more: Any) -> Any:
+    """The caller as the SDK's ``AccessToken``: its text is empty, and its attribute ``caller`` is the caller.
+
+    What the SDK seals, and the sessions that it binds by itself, belong to client id, issuer and subject together.
+    """
+    facts: dict[str, Any] = {"iss": caller.issuer, "sub": caller.subject, "aud": caller.audience}
+    if caller.email is not None:
+        facts |= {"email": caller.email, "email_verified": True}
+    if caller.domain is not None:
+        facts |= {"hd": caller.domain}
     client = "/".join(filter(None, (str(caller), _tenant(caller))))
-    issuer = {"iss": caller.issuer}
-    token = users.AccessToken(token="", client_id=client, scopes=[], subject=caller.subject, claims=issuer)
-    return users.AuthenticatedUser(token)
+    made = _token_class(import_module(_SDK_USERS).AccessToken)(
+        token="", client_id=client, subject=caller.subject, claims=facts, **more
+    )
+    made._caller = caller  # noqa: SLF001 - our own class
+    return made
+
+
+@cache
+def _token_class(base: Any) -> Any:
+    class CallersToken(base):  # type: ignore[misc]
+        _caller: Any = None  # private to pydantic: it is neither printed nor serialised
+
+        @property
+        def caller(self) -> Any:
+            return self._caller
+
+    return CallersToken
 
 
 @contextmanager

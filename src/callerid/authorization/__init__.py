@@ -16,7 +16,15 @@ Each module imports only those before it.
 from callerid.authorization.authorize import Request, Shadow, authorize, conclude
 from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
-from callerid.authorization.outside import TOKEN, TokenRequest, allows, check_path, instance_of, signing_in
+from callerid.authorization.outside import (
+    TOKEN,
+    TokenRequest,
+    allows,
+    check_names_caller,
+    check_path,
+    instance_of,
+    signing_in,
+)
 from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
@@ -47,6 +55,7 @@ __all__ = [
     "Written",
     "allows",
     "authorize",
+    "check_names_caller",
     "check_path",
     "check_project",
     "combined",

@@ -16,7 +16,7 @@ from callerid.issuers import GCLOUD_CLIENT, GoogleIssuer
 from callerid.keys import Wait
 from callerid.rules import AnyGoogleAccount, Rule, path_parameters
 
-__all__ = ["TOKEN", "TokenRequest", "allows", "check_path", "instance_of", "signing_in"]
+__all__ = ["TOKEN", "TokenRequest", "allows", "check_names_caller", "check_path", "instance_of", "signing_in"]
 
 TOKEN: Final = "(token)"  # noqa: S105 - where a token was judged, for the log
 """The route in the log of a token that was judged by itself."""
@@ -58,12 +58,7 @@ class TokenRequest:
     where: str
 
     def __post_init__(self) -> None:
-        check_path(self.requirement, self.path)
-        if self.requirement.optional:
-            raise ConfigurationError(
-                f"{self.requirement.rule!r} could hold without a caller, and verify(token, rule) returns one: name a "
-                "rule about the caller, or none, and ask guard.allows(caller, rule) afterwards"
-            )
+        check_names_caller(self.requirement, self.path)
 
     def authorize(self, waited: Waited = ()) -> Caller | Wait:
         """The caller, if they satisfy the requirement; the decision is logged. Raises `Refusal`."""
@@ -145,6 +140,16 @@ def _is_believed(guard: Judge, identity: Identity) -> bool:
     except Unauthenticated:
         return False
     return True
+
+
+def check_names_caller(requirement: Requirement, path: Mapping[str, Any]) -> None:
+    """As `check_path`, and raise `ConfigurationError` for a requirement that could hold without a caller."""
+    check_path(requirement, path)
+    if requirement.optional:
+        raise ConfigurationError(
+            f"{requirement.rule!r} could hold without a caller, and verify(token, rule) returns one: name a rule about "
+            "the caller, or none, and ask guard.allows(caller, rule) afterwards"
+        )
 
 
 def check_path(requirement: Requirement, path: Mapping[str, Any]) -> None:
