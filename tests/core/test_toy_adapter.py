@@ -112,6 +112,15 @@ def test_a_rule_that_cannot_hold_is_an_error_at_start_up(rule: Rule) -> None:
         _app({"/": GUARD.allow(rule)(hello)})
 
 
+def test_a_requirement_of_a_guard_that_is_not_named_is_an_error() -> None:
+    written = Written(Guard.like(GUARD), GUARD.requirement("user:ada@example.com"), DEFAULT)
+    for endpoint in (True, False):
+        with pytest.raises(
+            ConfigurationError, match=r"^/: User\('ada@example.com'\) is asked by a guard that does not"
+        ):
+            policy_of((GUARD,), [written], "/", endpoint=endpoint)
+
+
 def test_a_marked_endpoint_does_not_run_undecided() -> None:
     with pytest.raises(UnguardedEndpointError):
         call(GUARD.allow("allUsers")(hello))

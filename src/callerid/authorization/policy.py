@@ -78,11 +78,16 @@ def policy_of(guards: Iterable[Any], written: Iterable[Written], where: str, *, 
     Where no ``endpoint`` is meant (404, 405) each requirement is judged by itself: the rule of a route and the default
     may exclude each other, and then a wrong method is refused to everybody.
 
-    Raises `ConfigurationError` for an endpoint that nobody can reach; ``where`` is the place, for the message.
+    Raises `ConfigurationError` for a guard that is not named, and for an endpoint that nobody can reach; ``where`` is
+    the place, for the message.
     """
     written = tuple(written)
     asked: dict[Any, list[Requirement]] = {guard: [] for guard in guards}
     for guard, requirement, _ in written:
+        if guard not in asked:
+            raise ConfigurationError(
+                f"{where}: {requirement.rule!r} is asked by a guard that does not protect this place"
+            )
         asked[guard].append(requirement)
     if not endpoint:
         return Policy(written, tuple((guard, each) for guard, those in asked.items() for each in those))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from callerid.errors import ConfigurationError
-from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google_audiences
+from callerid.issuers.google import GOOGLE_ISS, GOOGLE_ISSUER, GOOGLE_KEYS, GoogleIssuer, google_audiences
 from callerid.issuers.issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import AnySource, key_source
 
@@ -99,8 +99,8 @@ def cloud_run(
             "not set): use google(...) here, or write insist=True if a front door that checks tokens stands before this"
         )
     return CloudRunIssuer(
-        name="https://accounts.google.com",
-        accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
+        name=GOOGLE_ISSUER,
+        accepted_iss=GOOGLE_ISS,
         audiences=google_audiences(audiences, "cloud_run(...) accepts tokens minted for your own service only", gcloud),
         keys=key_source(keys),
         locations=(AUTHORIZATION, SERVERLESS_AUTHORIZATION),

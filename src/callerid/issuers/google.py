@@ -19,8 +19,19 @@ from callerid.issuers.issuer import (
 )
 from callerid.keys import AnySource, key_source
 
-__all__ = ["GOOGLE_KEYS", "GoogleIssuer", "google", "google_audiences", "is_service_address"]
+__all__ = [
+    "GOOGLE_ISS",
+    "GOOGLE_ISSUER",
+    "GOOGLE_KEYS",
+    "GoogleIssuer",
+    "google",
+    "google_audiences",
+    "is_service_address",
+]
 
+GOOGLE_ISSUER: Final = "https://accounts.google.com"
+GOOGLE_ISS: Final = frozenset({GOOGLE_ISSUER, "accounts.google.com"})
+"""How Google writes that in its tokens."""
 GOOGLE_KEYS: Final = "https://www.googleapis.com/oauth2/v1/certs"
 
 
@@ -82,8 +93,8 @@ def google(*audiences: str, gcloud: bool = False, keys: str | AnySource = GOOGLE
     ``keys`` is a URL (https, or http on loopback) or a key source. Source: Google Identity, "OpenID Connect".
     """
     return GoogleIssuer(
-        name="https://accounts.google.com",
-        accepted_iss=frozenset({"https://accounts.google.com", "accounts.google.com"}),
+        name=GOOGLE_ISSUER,
+        accepted_iss=GOOGLE_ISS,
         audiences=google_audiences(audiences, "google(...) accepts tokens minted for your own audiences only", gcloud),
         keys=key_source(keys),
         locations=GoogleIssuer.usual_locations,

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from callerid.issuers.google import GOOGLE_ISSUER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -38,9 +40,6 @@ __all__ = [
     "settled",
     "unobjectionable",
 ]
-
-GOOGLE_ISSUER = "https://accounts.google.com"
-"""The issuer name of Google's ID tokens."""
 
 FIREBASE_ISSUER = "https://securetoken.google.com/"
 """The issuer name of Firebase's ID tokens, before the project."""

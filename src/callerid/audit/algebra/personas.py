@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
+from callerid.issuers.google import GOOGLE_ISSUER
 from callerid.rules import Facts
 
 __all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
@@ -14,8 +15,6 @@ __all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
 ClaimValue: TypeAlias = str | int | float | bool
 ClaimName: TypeAlias = str | tuple[str, ...]
 ClaimValues: TypeAlias = ClaimValue | tuple[ClaimValue, ...]
-
-_GOOGLE: Final = "https://accounts.google.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class Persona:
 
     def _own_party(self) -> str | None:
         """A service account's Google ID token names the account itself, if nobody else."""
-        return self.subject if self.is_service_account and self.issuer == _GOOGLE else None
+        return self.subject if self.is_service_account and self.issuer == GOOGLE_ISSUER else None
 
     def _firebase(self, now: float) -> FirebaseFacts:
         return FirebaseFacts(
@@ -117,7 +116,7 @@ class Persona:
             return f"the {kind} with the id {self.subject}"
         if self.is_service_account or self.domain:
             return f"a {kind}"
-        account = "a Google account" if self.issuer in ("", _GOOGLE) else f"an account of {self.issuer}"
+        account = "a Google account" if self.issuer in ("", GOOGLE_ISSUER) else f"an account of {self.issuer}"
         return f"a person with {account}"
 
     def _details(self) -> Iterator[str]:
