@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount, Route
 
-from callerid import AnyGoogleAccount, ConfigurationError, FirebaseUser, Guard, Public
+from callerid import AnyGoogleAccount, ConfigurationError, FirebaseUser, Guard, Public, Tenant
 from callerid.asgi import McpSessions
 from callerid.fastapi import Guard as FastAPIGuard
 from callerid.testing import LocalIssuer
@@ -146,7 +146,8 @@ def test_users_of_different_tenants_are_different_owners(server: Server) -> None
     session = begun(app, "u1")
     assert with_session(app, session, "u1", "u2") == [200, 404]
     issuer = LocalIssuer()
-    tenants = guarded(server, guard=Guard(issuer.firebase("shop-prod", ["a", "b"])), default=FirebaseUser())
+    either = FirebaseUser() & (Tenant("a") | Tenant("b"))
+    tenants = guarded(server, guard=Guard(issuer.firebase("shop-prod", ["a", "b"])), default=either)
     tokens = [issuer.firebase_user("u1", tenant=tenant) for tenant in ("a", "b")]
     headers = [[(b"authorization", f"Bearer {token}".encode())] for token in tokens]
     reply = ask(tenants, "/mcp", method="POST", headers=headers[0])

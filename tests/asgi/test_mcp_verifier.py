@@ -25,7 +25,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from callerid import AnyGoogleAccount, ConfigurationError, Domain, FirebaseUser, Guard, Nobody, PathParam, Public
+from callerid import (
+    AnyGoogleAccount,
+    ConfigurationError,
+    Domain,
+    FirebaseUser,
+    Guard,
+    Nobody,
+    PathParam,
+    Public,
+    Tenant,
+)
 from callerid.asgi import CallerMiddleware
 from callerid.mcp import ProtectedResource, TokenVerifier, current_caller
 from callerid.testing import LocalIssuer
@@ -144,7 +154,7 @@ def test_what_nobody_vouches_for_is_no_claim() -> None:
 
 def test_the_same_uid_of_another_tenant_is_another_client() -> None:
     guard = Guard(issuer.firebase("shop-prod", ["acme-x1"]))
-    verifier = TokenVerifier(guard, FirebaseUser(), resource="https://tools.example.com/mcp")
+    verifier = TokenVerifier(guard, FirebaseUser() & Tenant("acme-x1"), resource="https://tools.example.com/mcp")
     found = verify(verifier, issuer.firebase_user("u1", tenant="acme-x1"))
     assert found.client_id == "firebase:shop-prod/u1/acme-x1"
 
