@@ -1,4 +1,4 @@
-"""WSGI servers on free loopback ports, and requests to any server as they are, byte by byte."""
+"""Servers on free loopback ports, and requests to any server as they are, byte by byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Address", "gunicorn", "listening", "raw", "request", "status", "waitress"]
+__all__ = ["Address", "gunicorn", "listening", "raw", "request", "status", "uvicorn", "waitress"]
 
 Address = tuple[str, int]
 
@@ -46,22 +46,35 @@ def waitress(application: Any, *, threads: int = 4) -> Iterator[Address]:
 def gunicorn(application: str, *options: str) -> Iterator[Address]:
     """Gunicorn in processes of its own; gives its address. ``application`` is named as on its command line."""
     with listening() as listener:
-        fd = listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{fd}", "--no-control-socket", *options]
-        process = subprocess.Popen(
-            [*command, application],
-            cwd=ROOT,
-            pass_fds=[fd],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
-        )
-        try:
+        bind = ("--bind", f"fd://{listener.fileno()}")
+        with _running(listener, "gunicorn", *bind, "--no-control-socket", *options, application):
             yield listener.getsockname()
-        finally:
-            process.terminate()
-            _, said = process.communicate(timeout=40)
-            assert "Traceback" not in said, said
+
+
+@contextlib.contextmanager
+def uvicorn(application: str, *options: str) -> Iterator[Address]:
+    """Uvicorn in a process of its own; gives its address. ``application`` is named as on its command line."""
+    with listening() as listener, _running(listener, "uvicorn", "--fd", str(listener.fileno()), *options, application):
+        yield listener.getsockname()
+
+
+@contextlib.contextmanager
+def _running(listener: socket.socket, *command: str) -> Iterator[None]:
+    """A server's module as a process. Who connects before it is ready waits in the listening socket's queue."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        pass_fds=[listener.fileno()],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=40)
+        assert "Traceback" not in said, said
 
 
 def raw(address: Address, data: bytes) -> bytes:

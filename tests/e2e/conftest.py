@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -50,8 +51,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="session")
-def browse() -> Iterator[Browse]:
-    """``browse({"shop.example": PORT})`` gives a browser that finds those hosts, by https, on ports of this machine."""
+def browse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browse]:
+    """``browse({"shop.example": PORT})`` gives a browser that finds those hosts, by https, on ports of this machine.
+
+    It sends cookies with what another site's page embeds, as most browsers do unless their user forbids it.
+    """
     with sync_playwright() as playwright:
 
         @contextmanager
@@ -60,10 +64,12 @@ def browse() -> Iterator[Browse]:
             arguments = [*QUIET, f"--host-resolver-rules={mapped}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
             path = shutil.which("chromium")
             assert path, "make e2e installs chromium"
-            browser = playwright.chromium.launch(executable_path=path, args=arguments, timeout=60_000)
-            try:
+            profile = tmp_path_factory.mktemp("profile")
+            (profile / "Default").mkdir()
+            (profile / "Default" / "Preferences").write_text(json.dumps({"profile": {"cookie_controls_mode": 0}}))
+            with playwright.chromium.launch_persistent_context(
+                profile, executable_path=path, args=arguments, ignore_https_errors=True
+            ) as browser:
                 yield browser
-            finally:
-                browser.close()
 
         yield browsing

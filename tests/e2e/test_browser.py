@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 def test_two_sites_are_two_secure_origins(browse: Browse, certificate: Certificate) -> None:
     with elsewhere(certificate) as port, browse(dict.fromkeys(("one.example", "two.example"), port)) as browser:
-        page = browser.new_context(ignore_https_errors=True).new_page()
+        page = browser.new_page()
         for origin in ("https://one.example", "https://two.example"):
             page.goto(f"{origin}/page")
             assert page.evaluate("[origin, isSecureContext]") == [origin, True]
