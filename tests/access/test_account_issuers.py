@@ -28,7 +28,7 @@ from callerid import (
 )
 from callerid.access import access_map, locked, newcomers
 from callerid.audit.algebra import Yes
-from callerid.audit.suite import Case, Persona, read_suite
+from callerid.audit.suite import Case, SuitePersona, read_suite
 from callerid.testing import LocalIssuer
 from callerid.testing.access import rehearsing
 from callerid.testing.personas import headers_of
@@ -218,22 +218,22 @@ def test_of_different_accounts_none_is_believed_by_both() -> None:
 # --- access tests ---
 
 
-def judged(app: Starlette, persona: Persona, *, may: bool = True) -> bool:
+def judged(app: Starlette, persona: SuitePersona, *, may: bool = True) -> bool:
     with rehearsing(app) as rehearsal:
         return rehearsal.judge(Case(persona, "GET", "/a", may)).is_right
 
 
 def test_personas_who_sign_for_themselves_and_google_chat() -> None:
     app = app_of(google("https://g.example.com"), SIGNER, google_chat(7), rule=ServiceAccount(ROBOT) | GoogleChat())
-    robot = Persona("robot", "self_signed", ROBOT)
+    robot = SuitePersona("robot", "self_signed", ROBOT)
     assert judged(app, robot)
-    assert judged(app, Persona("robot", "self_signed", ROBOT, {"audience": TASKS}))
-    assert judged(app, Persona("robot", "self_signed", ROBOT, {"audience": "https://g.example.com"}), may=False)
-    assert judged(app, Persona("other", "self_signed", OTHER), may=False)
-    assert judged(app, Persona("chat", "chat", "7"))
-    assert judged(app, Persona("chat", "chat", "8"), may=False)
+    assert judged(app, SuitePersona("robot", "self_signed", ROBOT, {"audience": TASKS}))
+    assert judged(app, SuitePersona("robot", "self_signed", ROBOT, {"audience": "https://g.example.com"}), may=False)
+    assert judged(app, SuitePersona("other", "self_signed", OTHER), may=False)
+    assert judged(app, SuitePersona("chat", "chat", "7"))
+    assert judged(app, SuitePersona("chat", "chat", "8"), may=False)
     # Google's tokens are minted for an audience of Google's issuer.
-    assert judged(app, Persona("robot", "service_account", ROBOT))
+    assert judged(app, SuitePersona("robot", "service_account", ROBOT))
 
 
 def test_they_are_kinds_of_persona() -> None:

@@ -32,7 +32,7 @@ from callerid import (
     google,
     wsgi,
 )
-from callerid.audit.suite import Case, Persona
+from callerid.audit.suite import Case, SuitePersona
 from callerid.errors import ConfigurationError
 from callerid.testing import LocalIssuer
 from callerid.testing.access import Judgement, Rehearsal, rehearsing
@@ -53,12 +53,12 @@ def small(rules: dict[str, Rule], **options: Any) -> FastAPI:
     return small_of(rules, **{"guard": new_guard(), **options})
 
 
-STRANGER = Persona("stranger")
-SAM = Persona("sam", "workspace_person", "sam@example.com")
-ADA = Persona("ada", "firebase_user", "ada")
+STRANGER = SuitePersona("stranger")
+SAM = SuitePersona("sam", "workspace_person", "sam@example.com")
+ADA = SuitePersona("ada", "firebase_user", "ada")
 
 
-def judge(app: Any, persona: Persona, call: str, *, may: bool = True) -> Judgement:
+def judge(app: Any, persona: SuitePersona, call: str, *, may: bool = True) -> Judgement:
     method, path = call.split()
     with rehearsing(app) as rehearsal:
         return rehearsal.judge(Case(persona, method, path, may))
@@ -225,29 +225,29 @@ def test_flask_and_wsgi() -> None:
     assert judge(closed, STRANGER, "GET /", may=False).is_right
 
 
-SERVICE_ACCOUNT = Persona("robot", "service_account", "r@p.iam.gserviceaccount.com")
+SERVICE_ACCOUNT = SuitePersona("robot", "service_account", "r@p.iam.gserviceaccount.com")
 
 
 @pytest.mark.parametrize(
     ("persona", "rule"),
     [
-        (Persona("eve", "person", "eve@gmail.com"), User("eve@gmail.com")),
-        (Persona("id", "person", "eve@gmail.com", {"subject": "42"}), User("42")),
+        (SuitePersona("eve", "person", "eve@gmail.com"), User("eve@gmail.com")),
+        (SuitePersona("id", "person", "eve@gmail.com", {"subject": "42"}), User("42")),
         (SERVICE_ACCOUNT, ServiceAccount("r@p.iam.gserviceaccount.com")),
-        (Persona("boss", "firebase_user", "b", {"claims": {"role": "boss"}}), CustomClaim("role", "boss")),
-        (Persona("two", "firebase_user", "b", {"second_factor": "totp"}), SecondFactor()),
-        (Persona("new", "firebase_user", "b", {"signed_in_ago": 10}), SignedInWithin(60)),
-        (Persona("via", via="r@p.iam.gserviceaccount.com"), Via(ServiceAccount("r@p.iam.gserviceaccount.com"))),
+        (SuitePersona("boss", "firebase_user", "b", {"claims": {"role": "boss"}}), CustomClaim("role", "boss")),
+        (SuitePersona("two", "firebase_user", "b", {"second_factor": "totp"}), SecondFactor()),
+        (SuitePersona("new", "firebase_user", "b", {"signed_in_ago": 10}), SignedInWithin(60)),
+        (SuitePersona("via", via="r@p.iam.gserviceaccount.com"), Via(ServiceAccount("r@p.iam.gserviceaccount.com"))),
     ],
 )
-def test_personas_of_every_kind(persona: Persona, rule: Any) -> None:
+def test_personas_of_every_kind(persona: SuitePersona, rule: Any) -> None:
     app = small({"GET /a": rule})
     assert judge(app, persona, "GET /a").is_right
     assert judge(app, STRANGER, "GET /a", may=False).is_right
 
 
 @pytest.mark.parametrize(("audience", "persona"), [(URL, SAM), (CLIENT, SERVICE_ACCOUNT)])
-def test_without_an_audience_for_their_kind_a_token_fits_nothing(audience: str, persona: Persona) -> None:
+def test_without_an_audience_for_their_kind_a_token_fits_nothing(audience: str, persona: SuitePersona) -> None:
     judged = judge(small_of({"GET /a": STAFF}, guard=guard_of(audience)), persona, "GET /a")
     assert (judged.is_right, judged.said) == (False, "refused with 401 wrong_audience")
 
@@ -255,7 +255,7 @@ def test_without_an_audience_for_their_kind_a_token_fits_nothing(audience: str, 
 def test_a_persona_that_google_would_not_know() -> None:
     app = small({"GET /a": STAFF})
     with pytest.raises(ConfigurationError, match="robot: "):
-        judge(app, Persona("robot", "service_account", "r@example.com"), "GET /a")
+        judge(app, SuitePersona("robot", "service_account", "r@example.com"), "GET /a")
 
 
 def test_an_application_with_problems_is_not_rehearsed() -> None:
@@ -298,14 +298,14 @@ def test_what_nobody_called_is_told() -> None:
 # --- everything else ---
 
 
-def rest_of(app: Any, persona: Persona, *calls: str, may: bool = True) -> list[str]:
+def rest_of(app: Any, persona: SuitePersona, *calls: str, may: bool = True) -> list[str]:
     """What is not so of the routes that these calls of a persona do not reach."""
     cases = [Case(persona, method, path, may) for method, path in (call.split() for call in calls)]
     with rehearsing(app) as rehearsal:
         return [str(each) for each in rehearsal.judge_rest(persona, cases) if not each.is_right]
 
 
-def let_in(app: Any, persona: Persona, *calls: str) -> list[str]:
+def let_in(app: Any, persona: SuitePersona, *calls: str) -> list[str]:
     """The calls that were made up and let in."""
     start, end = f"{persona.name} may not ", ": let in by "
     return [each.removeprefix(start).partition(end)[0] for each in rest_of(app, persona, *calls)]
@@ -423,4 +423,4 @@ def test_where_several_projects_are_trusted_a_user_says_whose() -> None:
     app = small_of({"GET /a": FirebaseUser(project="two")}, guard=guard, default=Public())
     with pytest.raises(ConfigurationError, match=r'ada: several Firebase projects .* one, two: .* project = "one"'):
         judge(app, ADA, "GET /a")
-    assert judge(app, Persona("ada", "firebase_user", "ada", {"project": "two"}), "GET /a").is_right
+    assert judge(app, SuitePersona("ada", "firebase_user", "ada", {"project": "two"}), "GET /a").is_right

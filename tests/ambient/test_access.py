@@ -11,7 +11,7 @@ import callerid.starlette
 from callerid import AnyGoogleAccount, Domain, FirebaseUser, Nobody, Rule, firebase, firebase_session, google, iap
 from callerid.access import access_map, locked
 from callerid.audit.algebra import No, Side, Yes, new_access
-from callerid.audit.suite import Case, Persona
+from callerid.audit.suite import Case, SuitePersona
 from callerid.testing import LocalIssuer
 from callerid.testing.access import rehearsing
 from callerid.testing.personas import headers_of
@@ -119,16 +119,16 @@ def test_a_witness_comes_in_by_what_the_issuer_reads(issuer: Any, rule: Rule, he
 @pytest.mark.parametrize(
     ("issuers", "persona"),
     [
-        ((firebase_session("a", cookie="__session"),), Persona("ada", "firebase_user", "ada")),
-        ((iap(BACKEND, external="a"),), Persona("ada", "firebase_user", "ada")),
-        ((firebase("a"), firebase_session("a")), Persona("ada", "firebase_user", "ada")),
-        ((iap(BACKEND), firebase("a")), Persona("ada", "workspace_person", "ada@example.com")),
-        ((iap(BACKEND), google(URL)), Persona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
-        ((iap(BACKEND),), Persona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
+        ((firebase_session("a", cookie="__session"),), SuitePersona("ada", "firebase_user", "ada")),
+        ((iap(BACKEND, external="a"),), SuitePersona("ada", "firebase_user", "ada")),
+        ((firebase("a"), firebase_session("a")), SuitePersona("ada", "firebase_user", "ada")),
+        ((iap(BACKEND), firebase("a")), SuitePersona("ada", "workspace_person", "ada@example.com")),
+        ((iap(BACKEND), google(URL)), SuitePersona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
+        ((iap(BACKEND),), SuitePersona("bot", "service_account", "bot@a.iam.gserviceaccount.com")),
     ],
     ids=["cookie", "external", "bearer and cookie", "IAP and bearer", "IAP and Google", "IAP"],
 )
-def test_access_tests_send_what_the_guards_read(issuers: tuple[Any, ...], persona: Persona) -> None:
+def test_access_tests_send_what_the_guards_read(issuers: tuple[Any, ...], persona: SuitePersona) -> None:
     rule = FirebaseUser() if persona.kind == "firebase_user" else AnyGoogleAccount()
     with rehearsing(trusting(*issuers, rule=rule)) as rehearsal:
         for method, path in (("GET", "/a"), ("WS", "/live")):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from callerid.asking import Answer, Answers, AskPolicy, Found, Source, Wait
+from callerid.asking import Answers, AskPolicy, Found, Source, SourceAnswer, Wait
 
 POLICY = AskPolicy(fetch_seconds=2, stale_seconds=0, waiting_threads=50)
 
@@ -28,18 +28,18 @@ class Clock:
 class Somebody:
     """Answers by a function of one's own, and counts how often they are asked."""
 
-    def __init__(self, answer: Callable[[Any], Answer[Any]] | None = None) -> None:
+    def __init__(self, answer: Callable[[Any], SourceAnswer[Any]] | None = None) -> None:
         self.asked: list[Any] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.answer = answer or (lambda key: Answer(f"answer to {key}", 60))
+        self.answer = answer or (lambda key: SourceAnswer(f"answer to {key}", 60))
 
-    def __call__(self, key: Any) -> Answer[Any]:
+    def __call__(self, key: Any) -> SourceAnswer[Any]:
         self.asked.append(key)
         self.gate.wait(30)
         return self.answer(key)
 
-    async def awaited(self, key: Any) -> Answer[Any]:
+    async def awaited(self, key: Any) -> SourceAnswer[Any]:
         self.asked.append(key)
         return self.answer(key)
 

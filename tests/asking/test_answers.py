@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callerid.asking import Answer, Answers, AskError, AskPolicy
+from callerid.asking import Answers, AskError, AskPolicy, SourceAnswer
 from callerid.asking.answers import FAILURES_IN_A_ROW, MOST_CALLS, _after_fork_in_child
 from callerid.errors import Reason, Unavailable
 
@@ -26,7 +26,7 @@ def unavailable(answers: Answers, of: Any, somebody: Any, key: str = "k") -> int
     return refusal.value.retry_after
 
 
-def failing(key: Any) -> Answer[Any]:
+def failing(key: Any) -> SourceAnswer[Any]:
     raise ValueError(f"the secret {key}")
 
 
@@ -47,7 +47,7 @@ def test_a_hundred_threads_make_one_call(answers: Answers) -> None:
 def test_each_key_and_each_source_has_its_own_answer(answers: Answers) -> None:
     one, other, somebody = source(), source(), Somebody()
     assert [ask(answers, one, somebody, key) for key in "aba"] == ["answer to a", "answer to b", "answer to a"]
-    assert ask(answers, other, Somebody(lambda _: Answer("another", 60)), "a") == "another"
+    assert ask(answers, other, Somebody(lambda _: SourceAnswer("another", 60)), "a") == "another"
     assert somebody.asked == ["a", "b"]
 
 
@@ -123,7 +123,7 @@ def test_a_fresh_answer_is_used_without_a_call(answers: Answers, clock: Clock) -
 
 def test_it_is_asked_for_again_behind_requests_in_the_last_part_of_its_lifetime(answers: Answers, clock: Clock) -> None:
     texts = iter(["old", "new"])
-    somebody, of = Somebody(lambda _: Answer(next(texts), 60)), source()
+    somebody, of = Somebody(lambda _: SourceAnswer(next(texts), 60)), source()
     ask(answers, of, somebody)
     clock.advance(55)
     somebody.gate.clear()
@@ -159,7 +159,7 @@ def test_an_entry_serves_its_answer_until_a_call_is_due(answers: Answers, clock:
     ask(answers, of, somebody)
     found = find(answers, of, somebody)
     assert found.entry.serves(found.answer)
-    assert not found.entry.serves(Answer("another", 60))
+    assert not found.entry.serves(SourceAnswer("another", 60))
     clock.advance(54)
     assert not found.entry.serves(found.answer)
 
@@ -187,7 +187,7 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
     somebody, of = Somebody(failing), source(mend="look into it")
     with pytest.raises(Unavailable) as refusal:
         ask(answers, of, somebody, "xyzzy")
-    somebody.answer = lambda _: Answer(1, 1)
+    somebody.answer = lambda _: SourceAnswer(1, 1)
     clock.advance(1)
     ask(answers, of, somebody, "xyzzy")
     one, two = caplog.records
@@ -201,7 +201,7 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
 
 
 def test_a_source_may_ask_to_be_left_alone(answers: Answers, clock: Clock) -> None:
-    def busy(_: Any) -> Answer[Any]:
+    def busy(_: Any) -> SourceAnswer[Any]:
         raise AskError("HTTP status 429", retry_after=20)
 
     somebody, of = Somebody(busy), source()
@@ -211,7 +211,7 @@ def test_a_source_may_ask_to_be_left_alone(answers: Answers, clock: Clock) -> No
 
 
 def test_one_question_that_fails_does_not_stop_others(answers: Answers) -> None:
-    somebody, of = Somebody(lambda key: failing(key) if key == "bad" else Answer(key, 60)), source()
+    somebody, of = Somebody(lambda key: failing(key) if key == "bad" else SourceAnswer(key, 60)), source()
     for _ in range(5):
         unavailable(answers, of, somebody, "bad")
     assert ask(answers, of, somebody, "good") == "good"
@@ -222,14 +222,14 @@ def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(answers: Answers
     for number in range(50):
         unavailable(answers, of, somebody, str(number))
     assert len(somebody.asked) == FAILURES_IN_A_ROW
-    somebody.answer = lambda key: Answer(key, 60)
+    somebody.answer = lambda key: SourceAnswer(key, 60)
     clock.advance(4)
     assert ask(answers, of, somebody, "new") == "new"
     assert ask(answers, of, somebody, "newer") == "newer"
 
 
 def test_who_was_known_is_asked_about_though_strangers_make_the_source_fail(answers: Answers, clock: Clock) -> None:
-    somebody, of = Somebody(lambda key: failing(key) if key != "good" else Answer(key, 60)), source()
+    somebody, of = Somebody(lambda key: failing(key) if key != "good" else SourceAnswer(key, 60)), source()
     ask(answers, of, somebody, "good")
     clock.advance(60)
     for number in range(50):
@@ -297,7 +297,7 @@ def test_a_caller_who_may_not_wait_any_longer_is_told_so(answers: Answers) -> No
 
 
 def test_an_exit_in_a_thread_is_a_failure(answers: Answers, caplog: pytest.LogCaptureFixture) -> None:
-    def leaves(_: Any) -> Answer[Any]:
+    def leaves(_: Any) -> SourceAnswer[Any]:
         raise SystemExit(3)
 
     unavailable(answers, source(), Somebody(leaves))
@@ -309,7 +309,7 @@ def test_an_exit_in_a_thread_is_a_failure(answers: Answers, caplog: pytest.LogCa
 
 def test_strangers_displace_each_other_and_nobody_who_is_known(clock: Clock) -> None:
     answers, of = Answers(20, timer=clock), source()
-    somebody = Somebody(lambda key: Answer(key, 60, is_known=key == "good"))
+    somebody = Somebody(lambda key: SourceAnswer(key, 60, is_known=key == "good"))
     ask(answers, of, somebody, "good")
     for number in range(100):
         ask(answers, of, somebody, str(number))
@@ -319,7 +319,7 @@ def test_strangers_displace_each_other_and_nobody_who_is_known(clock: Clock) -> 
 
 def test_who_is_known_no_more_becomes_a_stranger(answers: Answers, clock: Clock) -> None:
     known = iter([True, False, True])
-    somebody, of = Somebody(lambda key: Answer(key, 60, is_known=next(known))), source()
+    somebody, of = Somebody(lambda key: SourceAnswer(key, 60, is_known=next(known))), source()
     for sizes in ((1, 0), (0, 1), (1, 0)):
         ask(answers, of, somebody)
         assert (len(answers._known), len(answers._others)) == sizes

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from callerid.asking import Answer, Answers, AskPolicy, Wait
+from callerid.asking import Answers, AskPolicy, SourceAnswer, Wait
 from callerid.asking.answers import MOST_CALLS
 from callerid.asking.running import _OWN, Tasks, is_in_task
 from callerid.errors import Unavailable
@@ -33,7 +33,7 @@ class Slow:
     def __init__(self, seconds: float) -> None:
         self.seconds, self.asked, self.at_a_time, self.most = seconds, 0, 0, 0
 
-    async def __call__(self, key: Any) -> Answer[Any]:
+    async def __call__(self, key: Any) -> SourceAnswer[Any]:
         self.asked += 1
         self.at_a_time += 1
         self.most = max(self.most, self.at_a_time)
@@ -41,7 +41,7 @@ class Slow:
             await anyio.sleep(self.seconds)
         finally:
             self.at_a_time -= 1
-        return Answer(f"answer to {key}", 60)
+        return SourceAnswer(f"answer to {key}", 60)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -134,7 +134,7 @@ def test_a_waiter_that_is_cancelled_does_not_stop_the_call(backend: str) -> None
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
 def test_what_raises_is_unavailable(backend: str, error: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    async def raises(key: Any) -> Answer[Any]:
+    async def raises(key: Any) -> SourceAnswer[Any]:
         raise error("the secret")
 
     async def main() -> None:
@@ -147,7 +147,7 @@ def test_what_raises_is_unavailable(backend: str, error: type[BaseException], ca
 
 
 def test_a_cancellation_inside_the_function_is_its_own_failure(caplog: pytest.LogCaptureFixture) -> None:
-    async def waits_for_what_is_cancelled(key: Any) -> Answer[Any]:
+    async def waits_for_what_is_cancelled(key: Any) -> SourceAnswer[Any]:
         future = asyncio.get_running_loop().create_future()
         future.cancel()
         await future
@@ -164,8 +164,8 @@ def test_a_cancellation_inside_the_function_is_its_own_failure(caplog: pytest.Lo
 def test_the_function_sees_nothing_of_the_request(backend: str) -> None:
     tenant: ContextVar[str] = ContextVar("tenant", default="none")
 
-    async def sees(key: Any) -> Answer[Any]:
-        return Answer(tenant.get(), 60)
+    async def sees(key: Any) -> SourceAnswer[Any]:
+        return SourceAnswer(tenant.get(), 60)
 
     async def main() -> Any:
         tenant.set("acme")
@@ -177,7 +177,7 @@ def test_the_function_sees_nothing_of_the_request(backend: str) -> None:
 def test_a_refresh_runs_on_the_loop_behind_the_request(backend: str, clock: Clock) -> None:
     answers, of = Answers(timer=clock), source(is_async=True)
     texts = iter(["old", "new"])
-    somebody = Somebody(lambda _: Answer(next(texts), 60))
+    somebody = Somebody(lambda _: SourceAnswer(next(texts), 60))
 
     async def main() -> list[Any]:
         found = [await ask_async(answers, of, somebody.awaited)]
@@ -194,12 +194,12 @@ def test_a_loop_that_ends_takes_its_call_along_and_who_waits_elsewhere_asks_agai
     began = threading.Event()
     calls: list[str] = []
 
-    async def hangs_first(key: Any) -> Answer[Any]:
+    async def hangs_first(key: Any) -> SourceAnswer[Any]:
         calls.append(threading.current_thread().name)
         if len(calls) == 1:
             began.set()
             await anyio.sleep_forever()
-        return Answer("second", 60)
+        return SourceAnswer("second", 60)
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -235,9 +235,9 @@ def test_without_a_loop_an_async_function_runs_on_one_that_stays() -> None:
     answers, of = Answers(), source(LONG, is_async=True)
     loops: set[asyncio.AbstractEventLoop] = set()
 
-    async def notes(key: Any) -> Answer[Any]:
+    async def notes(key: Any) -> SourceAnswer[Any]:
         loops.add(asyncio.get_running_loop())
-        return Answer(key, 60)
+        return SourceAnswer(key, 60)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda key: ask(answers, of, notes, key), range(20))) == list(range(20))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from callerid.cli import main
-from callerid.cli.routes import Asked, routes
+from callerid.cli.routes import RoutesCommand, routes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("fastapi_app", "flask_app")
@@ -67,7 +67,7 @@ def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COLUMNS", "200")
     out, plain = Terminal(), io.StringIO()
     for each in (out, plain):
-        assert routes(each, Asked("app:app", EXAMPLES / "flask_app")) == 0
+        assert routes(each, RoutesCommand("app:app", EXAMPLES / "flask_app")) == 0
     assert "\033[31mGET /healthz" in out.getvalue()
     stripped = out.getvalue()
     for code in ("0", "1", "31", "33"):
@@ -80,7 +80,7 @@ def test_a_narrow_terminal_gets_a_narrow_table(columns: str, widest: int, monkey
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("NO_COLOR", "1")
     out = Terminal()
-    assert routes(out, Asked("app:app", EXAMPLES / "fastapi_app")) == 0
+    assert routes(out, RoutesCommand("app:app", EXAMPLES / "fastapi_app")) == 0
     assert max(map(len, out.getvalue().splitlines())) <= widest
     assert "GET /healthz" in out.getvalue()
 

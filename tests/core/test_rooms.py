@@ -120,6 +120,21 @@ def test_a_step_of_the_rules_imports_only_what_stands_before_it(step: str) -> No
     assert ours(ROOT / "rules" / f"{step}.py", "callerid.rules") <= set(STEPS[step])
 
 
+SIBLINGS = {"Allow", "CallerMiddleware", "Guard", "Protection"}
+"""What each adapter has one of."""
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    found = [
+        (node.name, path)
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name not in SIBLINGS
+    ]
+    twice = [(name, path) for name, path in found if sum(name == other for other, _ in found) > 1]
+    assert twice == []
+
+
 def test_the_staircase_stands_as_the_docstring_draws_it() -> None:
     _, _, drawn = (callerid.__doc__ or "").partition("::")
     words = re.findall(r"[a-z.]+", drawn)

@@ -15,7 +15,7 @@ from callerid.keys.plan import (
     Fetch,
     KeySet,
     Reject,
-    Unavailable,
+    RetryLater,
     Use,
     begun,
     failed,
@@ -88,29 +88,29 @@ def test_within_back_off_the_old_keys_are_used_with_no_wait() -> None:
 def test_after_a_day_past_expiry_old_keys_serve_no_longer() -> None:
     now = HOUR + DAY
     assert decide("a", now) == Fetch(WHOLE_FETCH)
-    assert decide("a", now, retry_at=now + 20, failures=9) == Unavailable(20)
-    assert decide("a", now, failures=1, waited=True) == Unavailable(1)
+    assert decide("a", now, retry_at=now + 20, failures=9) == RetryLater(20)
+    assert decide("a", now, failures=1, waited=True) == RetryLater(1)
 
 
 def test_without_keys_a_caller_waits_for_the_whole_fetch() -> None:
     assert decide("a", 10, NONE) == Fetch(WHOLE_FETCH)
     assert decide("a", 12, NONE, begun_at=10.0) == Fetch(3 + GRACE)
-    assert decide("a", 99, NONE, begun_at=10.0) == Unavailable(1)
-    assert decide("a", 15, NONE, begun_at=10.0, waited=True) == Unavailable(1)
+    assert decide("a", 99, NONE, begun_at=10.0) == RetryLater(1)
+    assert decide("a", 15, NONE, begun_at=10.0, waited=True) == RetryLater(1)
 
 
 def test_without_keys_back_off_answers_at_once() -> None:
-    assert decide("a", 10, NONE, failures=1, retry_at=14.0) == Unavailable(4)
-    assert decide("a", 10, NONE, failures=1, retry_at=10.2) == Unavailable(1)
-    assert decide("a", 10, NONE, failures=1, retry_at=14.0, waited=True) == Unavailable(4)
+    assert decide("a", 10, NONE, failures=1, retry_at=14.0) == RetryLater(4)
+    assert decide("a", 10, NONE, failures=1, retry_at=10.2) == RetryLater(1)
+    assert decide("a", 10, NONE, failures=1, retry_at=14.0, waited=True) == RetryLater(4)
 
 
 def test_after_a_failure_nobody_waits_longer_than_for_stale_keys() -> None:
     assert decide("a", 10, NONE, failures=1) == Fetch(1)
     assert decide("a", 10.25, NONE, failures=1, begun_at=10.0) == Fetch(0.75)
-    assert decide("a", 11, NONE, failures=1, begun_at=10.0) == Unavailable(1)
+    assert decide("a", 11, NONE, failures=1, begun_at=10.0) == RetryLater(1)
     assert decide("b", 10, failures=1) == Fetch(1, because_unknown=True)
-    assert decide("b", 11, failures=1, begun_at=10.0) == Unavailable(1)
+    assert decide("b", 11, failures=1, begun_at=10.0) == RetryLater(1)
 
 
 def test_an_unknown_kid_is_worth_one_fetch_per_cool_down() -> None:
@@ -125,17 +125,17 @@ def test_an_unknown_kid_joins_the_fetch_under_way_even_in_the_cool_down() -> Non
 
 
 def test_an_unknown_kid_is_no_verdict_while_fetching_fails() -> None:
-    assert decide("b", 10, failures=1, retry_at=12.0) == Unavailable(2)
-    assert decide("b", 10, failures=1, retry_at=12.0, unknown_until=38.0) == Unavailable(28)
-    assert decide("b", 13, failures=1, retry_at=12.0, unknown_until=38.0) == Unavailable(25)
-    assert decide("b", 13, failures=1, waited=True) == Unavailable(1)
-    assert decide("b", 13, begun_at=9.0, waited=True) == Unavailable(1)
+    assert decide("b", 10, failures=1, retry_at=12.0) == RetryLater(2)
+    assert decide("b", 10, failures=1, retry_at=12.0, unknown_until=38.0) == RetryLater(28)
+    assert decide("b", 13, failures=1, retry_at=12.0, unknown_until=38.0) == RetryLater(25)
+    assert decide("b", 13, failures=1, waited=True) == RetryLater(1)
+    assert decide("b", 13, begun_at=9.0, waited=True) == RetryLater(1)
 
 
 def test_an_unknown_kid_while_keys_are_only_stale_is_no_verdict_either() -> None:
     now = HOUR + 100
-    assert decide("b", now, failures=4, retry_at=now + 8) == Unavailable(8)
-    assert decide("b", now, failures=4, retry_at=now + 8, unknown_until=now + 20) == Unavailable(8)
+    assert decide("b", now, failures=4, retry_at=now + 8) == RetryLater(8)
+    assert decide("b", now, failures=4, retry_at=now + 8, unknown_until=now + 20) == RetryLater(8)
     assert decide("b", now, unknown_until=now + 20) == Fetch(WHOLE_FETCH, because_unknown=True)
 
 

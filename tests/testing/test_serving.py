@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from callerid.testing.endpoints import Request, Response
+    from callerid.testing.endpoints import ReceivedRequest, Response
 
 
 def test_a_with_block_serves_on_loopback_and_ends_without_a_trace(http: requests.Session) -> None:
@@ -80,20 +80,20 @@ def test_closing_does_not_wait_for_a_client_that_says_nothing(served: LocalIssue
 
 
 def test_a_client_that_goes_away_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
-    def abort(request: Request) -> Response:
+    def abort(request: ReceivedRequest) -> Response:
         raise ConnectionResetError
 
     assert _error_shown_by(abort, capfd) == ""
 
 
 def test_a_defect_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    def fail(request: Request) -> Response:
+    def fail(request: ReceivedRequest) -> Response:
         raise ZeroDivisionError
 
     assert "ZeroDivisionError" in _error_shown_by(fail, capfd)
 
 
-def _error_shown_by(answer: Callable[[Request], Response], capfd: pytest.CaptureFixture[str]) -> str:
+def _error_shown_by(answer: Callable[[ReceivedRequest], Response], capfd: pytest.CaptureFixture[str]) -> str:
     server = Server(answer)
     connection = HTTPConnection(server.url.removeprefix("http://"))
     connection.request("GET", "/")

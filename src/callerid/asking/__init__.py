@@ -12,8 +12,10 @@ Each module imports only those before it. It knows neither keys nor credentials.
 """
 
 from callerid.asking.answers import Answers
-from callerid.asking.entry import Answer, AskError, Entry, Found, Source
+from callerid.asking.entry import AskError, Entry, Found, Source, SourceAnswer
 from callerid.asking.in_flight import InFlight, Wait
 from callerid.asking.policy import AskPolicy
 
-__all__ = ["Answer", "Answers", "AskError", "AskPolicy", "Entry", "Found", "InFlight", "Source", "Wait"]
+Answer = SourceAnswer
+
+__all__ = ["Answer", "Answers", "AskError", "AskPolicy", "Entry", "Found", "InFlight", "Source", "SourceAnswer", "Wait"]

@@ -20,7 +20,7 @@ from cachetools import LRUCache
 
 from callerid.asking import plan
 from callerid.asking.crowd import Count, Crowd
-from callerid.asking.entry import Answer, AskError, Call, Entry, Found, Source, cause_of
+from callerid.asking.entry import AskError, Call, Entry, Found, Source, SourceAnswer, cause_of
 from callerid.asking.in_flight import Wait
 from callerid.asking.plan import State
 from callerid.asking.policy import AskPolicy
@@ -77,7 +77,7 @@ class Answers:
         self,
         source: Source,
         key: Hashable,
-        ask: Callable[[], Answer[T]] | Callable[[], Awaitable[Answer[T]]],
+        ask: Callable[[], SourceAnswer[T]] | Callable[[], Awaitable[SourceAnswer[T]]],
         waited: Iterable[Wait] = (),
     ) -> Found[T] | Wait:
         """The answer of a source about a key, or a `Wait`. ``waited`` are the waits that are over for this request.
@@ -96,7 +96,7 @@ class Answers:
             self._tell(source, late)
         if isinstance(decision, plan.Use):
             return Found(decision.held, entry)
-        if isinstance(decision, plan.Unavailable):
+        if isinstance(decision, plan.RetryLater):
             raise _refusal(entry, decision, own)
         begin = partial(self._begin, entry, call, ask)
         if decision.held is not None and decision.seconds == 0:
@@ -116,7 +116,9 @@ class Answers:
             asked = self._sources[source] = _Asked(source.policy)
         return asked
 
-    def _plan(self, entry: Entry[T], own: list[Wait]) -> plan.Use[Answer[T]] | plan.Fetch[Answer[T]] | plan.Unavailable:
+    def _plan(
+        self, entry: Entry[T], own: list[Wait]
+    ) -> plan.Use[SourceAnswer[T]] | plan.Fetch[SourceAnswer[T]] | plan.RetryLater:
         now, state, policy = self._timer(), entry.state, entry.source.policy
         if entry.answer is not None and state.is_usable(policy, now):
             return plan.Use(entry.answer) if own else plan.plan_held(policy, state, entry.answer, now)
@@ -174,7 +176,7 @@ class Answers:
         elif not asked.threads.run(partial(_work, ask, told, call)):
             told.fail(AskError("too many questions wait for a thread"))
 
-    def succeed(self, entry: Entry[T], call: Call, answer: Answer[T]) -> None:
+    def succeed(self, entry: Entry[T], call: Call, answer: SourceAnswer[T]) -> None:
         """Keep the answer of a call, unless its time was up before."""
         source, key = entry.source, entry.key
         with self._lock:
@@ -248,7 +250,7 @@ class _Told:
         self._answers.abandon(self._entry, self._call)
 
 
-def _work(ask: Callable[[], Answer[Any]], told: _Told, call: Call) -> None:
+def _work(ask: Callable[[], SourceAnswer[Any]], told: _Told, call: Call) -> None:
     if call.is_done:
         return  # its time was up before there was a thread
     try:
@@ -264,7 +266,7 @@ def _is_about(wait: Wait, source: Source, key: Hashable) -> bool:
     return isinstance(entry, Entry) and entry.source is source and entry.key == key
 
 
-def _refusal(entry: Entry[Any], decision: plan.Unavailable, own: list[Wait]) -> Unavailable:
+def _refusal(entry: Entry[Any], decision: plan.RetryLater, own: list[Wait]) -> Unavailable:
     source = entry.source
     undone = "enough callers wait for the answer" if own and not own[-1].admitted else "no answer yet"
     cause = entry.state.last_error or undone

@@ -13,7 +13,7 @@ from callerid.asking.policy import AskPolicy
 from callerid.asking.running import Overdue
 from callerid.errors import Reason, one_line
 
-__all__ = ["Answer", "AskError", "Call", "Entry", "Found", "Source", "cause_of"]
+__all__ = ["AskError", "Call", "Entry", "Found", "Source", "SourceAnswer", "cause_of"]
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class AskError(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer(Generic[T]):
+class SourceAnswer(Generic[T]):
     """What a source answered, and for how many seconds it is fresh.
 
     ``is_known``: the source knows what it was asked about. Such answers are kept apart, so that no flood of questions
@@ -59,7 +59,7 @@ class Source:
 class Found(NamedTuple, Generic[T]):
     """An answer that may be used now, and where it is kept."""
 
-    answer: Answer[T]
+    answer: SourceAnswer[T]
     entry: Entry[T]
 
 
@@ -72,7 +72,7 @@ class Entry(Generic[T]):
         self._timer = timer
         self.hold(State(), None)
 
-    def hold(self, state: State, answer: Answer[T] | None) -> None:
+    def hold(self, state: State, answer: SourceAnswer[T] | None) -> None:
         """Replace what is known."""
         self.state, self.answer = state, answer
         self._until = (answer, state.use_until(self.source.policy))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GRACE",
     "Fetch",
+    "RetryLater",
     "State",
-    "Unavailable",
     "Use",
     "begun",
     "failed",
@@ -102,7 +102,7 @@ class Fetch(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unavailable:
+class RetryLater:
     """There is no answer now; ask again after ``retry_after`` seconds."""
 
     retry_after: float
@@ -119,7 +119,7 @@ def plan_held(policy: AskPolicy, state: State, held: T, now: float) -> Use[T] | 
     return Fetch(seconds, held)
 
 
-def plan_missing(policy: AskPolicy, state: State, now: float) -> Fetch[Any] | Unavailable:
+def plan_missing(policy: AskPolicy, state: State, now: float) -> Fetch[Any] | RetryLater:
     """What to do where there is none.
 
     A caller waits for the whole call, but only for ``stale_wait`` if the last one failed: otherwise an outage would
@@ -132,9 +132,9 @@ def plan_missing(policy: AskPolicy, state: State, now: float) -> Fetch[Any] | Un
     return unavailable(state, now) if now < state.retry_at else Fetch(most)
 
 
-def unavailable(state: State, now: float) -> Unavailable:
+def unavailable(state: State, now: float) -> RetryLater:
     """There is no answer, and when there may be one."""
-    return Unavailable(max(1.0, state.ask_again_at(now) - now))
+    return RetryLater(max(1.0, state.ask_again_at(now) - now))
 
 
 def begun(state: S, now: float) -> S:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from callerid.audit.algebra import separate
-from callerid.audit.lock import SOURCE_REMEDY, Lock, Written, lacks_source, said_of, written_in
+from callerid.audit.lock import SOURCE_REMEDY, Lock, LockedRoute, lacks_source, said_of, written_in
 from callerid.audit.order import placed
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.rows import AccessMap, Row
@@ -75,7 +75,7 @@ def as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
     return Application(_kind(kind, by_path=bool(by_path)), askings, sockets)
 
 
-def _as_written(each: Written, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> Asking:
+def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> Asking:
     trusts = [(guards.get(guard, Trust()), audiences) for guard, audiences in each.asked_by]
     shared, audiences = believed_by_all([(issuers.get(guard, ()), audiences) for guard, audiences in each.asked_by])
     return Asking(

@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["Decision", "find", "instance_of"]
+__all__ = ["LoggedDecision", "find", "instance_of"]
 
 _PREFIX = "urn:uuid:"
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -42,7 +42,7 @@ def instance_of(text: str) -> str:
     return _PREFIX + name
 
 
-def find(lines: Iterable[str], instance: str) -> Decision | str | None:
+def find(lines: Iterable[str], instance: str) -> LoggedDecision | str | None:
     """The decision of this ``instance``, if it is in a log; else the first line that speaks of it, if there is one."""
     spoken = None
     for line in _entries(lines):
@@ -64,14 +64,14 @@ def _entries(lines: Iterable[str]) -> Iterable[str]:
     return ["".join(whole), *whole]
 
 
-def _decision(text: str, instance: str) -> Decision | None:
+def _decision(text: str, instance: str) -> LoggedDecision | None:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError):
         return None
     for fields in _objects(given, 0):
         if fields.get("instance") == instance and "outcome" in fields:
-            return Decision({key: value for key, value in fields.items() if isinstance(value, str)})
+            return LoggedDecision({key: value for key, value in fields.items() if isinstance(value, str)})
     return None
 
 
@@ -91,7 +91,7 @@ def _is_array(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class LoggedDecision:
     """What the log says of one decision."""
 
     fields: Mapping[str, str]

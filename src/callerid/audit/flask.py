@@ -21,7 +21,7 @@ from callerid.audit.rows import (
     Order,
     Part,
     Row,
-    Serves,
+    ServedBy,
     canonical,
     merged,
     names_of,
@@ -36,7 +36,7 @@ from callerid.errors import CalleridError
 from callerid.flask.current import Serving
 from callerid.flask.dispatch import EXTENSION
 from callerid.flask.protection import Protection
-from callerid.flask.startup_checks import Found, survey, unbound
+from callerid.flask.startup_checks import CheckedRule, survey, unbound
 from callerid.marks import marks_on
 
 __all__ = ["map_of"]
@@ -72,8 +72,8 @@ def map_of(app: Flask) -> AccessMap:
 
 
 def _with_shadows(
-    app: Flask, rows: list[tuple[Found, Row]], answered: list[tuple[Found, Row]]
-) -> list[tuple[Found, Row]]:
+    app: Flask, rows: list[tuple[CheckedRule, Row]], answered: list[tuple[CheckedRule, Row]]
+) -> list[tuple[CheckedRule, Row]]:
     every = [*rows, *((each, _automatic(row)) for each, row in answered)]
     keys = [str(id(each.place.rule)) for each, _ in every]
     asked = [(each.place.rule, each.method, key) for (each, _), key in zip(every, keys, strict=True)]
@@ -81,7 +81,7 @@ def _with_shadows(
     return [(each, row) for (each, _), row in zip(rows, noted, strict=False)]
 
 
-def _answered(protection: Protection) -> Iterator[tuple[Found, Policy]]:
+def _answered(protection: Protection) -> Iterator[tuple[CheckedRule, Policy]]:
     """The places at which Flask itself answers OPTIONS, with what is asked there."""
     for rule in protection.app.url_map.iter_rules():
         if not rule.build_only and getattr(rule, "provide_automatic_options", False):
@@ -89,7 +89,7 @@ def _answered(protection: Protection) -> Iterator[tuple[Found, Policy]]:
             place = protection.reader.place(Serving(rule, None, view, "OPTIONS"))
             with suppress(CalleridError):  # a problem of the view's own place, too
                 policy = protection.rules.policy(place, "OPTIONS", endpoint=False)
-                yield Found("OPTIONS", place, policy, view=view), policy
+                yield CheckedRule("OPTIONS", place, policy, view=view), policy
 
 
 def _automatic(row: Row) -> Row:
@@ -121,7 +121,7 @@ def _rank(part: Any) -> tuple[Any, ...]:
     return (0,) if part.static else (1, part.weight)
 
 
-def _serves(protection: Protection, found: Found) -> Serves:
+def _serves(protection: Protection, found: CheckedRule) -> ServedBy:
     rule: Any = found.place.rule
     url_map = protection.app.url_map
     host = rule.host if url_map.host_matching else rule.subdomain and f"{rule.subdomain}.{_OWN_HOST}"
@@ -130,7 +130,7 @@ def _serves(protection: Protection, found: Found) -> Serves:
         if type(converter) not in _CONVERTERS:
             # The application may have put its own under any name.
             written = re.sub(rf"<[^<>]*\b{name}>", f"<{type(converter).__name__}:{name}>", written)
-    return Serves(
+    return ServedBy(
         endpoint_name(view),
         f"{host or ''}{written}",
         either_slash=not rule.strict_slashes,
@@ -145,13 +145,13 @@ _OWN_HOST = "SERVER_NAME"
 _CONVERTERS = frozenset(DEFAULT_CONVERTERS.values())
 
 
-def _row(protection: Protection, found: Found, policy: Policy) -> Row:
+def _row(protection: Protection, found: CheckedRule, policy: Policy) -> Row:
     rules = protection.rules
     place = found.method, found.place.template
     return row(place, _parts(protection, found, policy), policy.parts, rules.default, _serves(protection, found))
 
 
-def _parts(protection: Protection, found: Found, policy: Policy) -> Iterator[Part]:
+def _parts(protection: Protection, found: CheckedRule, policy: Policy) -> Iterator[Part]:
     for _, requirement, origin in policy.written:
         source = origin if isinstance(origin, str) else protection.reader.source(found.place, origin)
         yield Part(source, requirement)
@@ -162,7 +162,7 @@ def _elsewhere(protection: Protection) -> Row:
     parts = [] if rules.floor is None else [Part("floor", rules.floor)]
     parts.append(Part("default", rules.default))
     asked = [(rules.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, Serves(answers=_answers(protection.app)))
+    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, ServedBy(answers=_answers(protection.app)))
 
 
 def _answers(app: Flask) -> bool:

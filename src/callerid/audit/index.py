@@ -17,7 +17,7 @@ class Index(Generic[T]):
     """Places, each with what stands there, by their segments."""
 
     def __init__(self) -> None:
-        self._hosts: dict[Segment | None, _Node[T]] = {}
+        self._hosts: dict[Segment | None, _PlaceNode[T]] = {}
         self._unread: list[tuple[Place, T]] = []
 
     def add(self, place: Place, item: T) -> None:
@@ -25,10 +25,10 @@ class Index(Generic[T]):
         if place.unread:
             self._unread.append((place, item))
             return
-        node = self._hosts.setdefault(place.host, _Node())
+        node = self._hosts.setdefault(place.host, _PlaceNode())
         for segment in place.segments:
             nodes = node.literals if segment.kinds is None else node.parameters
-            node = nodes.setdefault(segment, _Node())
+            node = nodes.setdefault(segment, _PlaceNode())
         (node.many if place.many else node.exact).append((place, item))
 
     def near(self, place: Place) -> Iterator[tuple[Place, T]]:
@@ -49,14 +49,14 @@ class Index(Generic[T]):
         return (each for each in found if covers(each[0], place) is not False)
 
 
-class _Node(Generic[T]):
+class _PlaceNode(Generic[T]):
     """What begins with the same segments: places that end here, places that go on, and what is below."""
 
     __slots__ = ("exact", "literals", "many", "parameters")
 
     def __init__(self) -> None:
-        self.literals: dict[Segment, _Node[T]] = {}
-        self.parameters: dict[Segment, _Node[T]] = {}
+        self.literals: dict[Segment, _PlaceNode[T]] = {}
+        self.parameters: dict[Segment, _PlaceNode[T]] = {}
         self.exact: list[tuple[Place, T]] = []
         self.many: list[tuple[Place, T]] = []
 

@@ -44,7 +44,7 @@ import callerid.rules
 from callerid.audit.algebra import Foreign, Sealed, Separate, every_leaf, fingerprint, is_foreign
 from callerid.audit.order import in_order
 from callerid.audit.places import ANYWHERE_ELSE
-from callerid.audit.rows import AccessMap, Asked, Row, canonical
+from callerid.audit.rows import AccessMap, GuardRequirement, Row, canonical
 from callerid.audit.standing import Standing, is_gate, standing
 from callerid.audit.trust import Trust, trust_of
 from callerid.errors import CalleridError, ConfigurationError, one_line
@@ -56,7 +56,7 @@ __all__ = [
     "Block",
     "Difference",
     "Lock",
-    "Written",
+    "LockedRoute",
     "differences",
     "fronts_in",
     "lacks_source",
@@ -258,7 +258,7 @@ def mount_of(template: str, mounts: Iterable[str]) -> str:
     return max((each for each, path in paths.items() if template.startswith(path)), key=len, default="")
 
 
-def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator[str]:
+def _asked_by(judges: tuple[GuardRequirement, ...], names: Mapping[Trust, str]) -> Iterator[str]:
     asked = {(names[trust_of(each.guard)], each.requirement.audiences) for each in judges}
     if _named_by_all(judges) is None and any(audiences for _, audiences in asked):
         yield from sorted(f"asked-by {name} for {json.dumps(sorted(named or ()))}" for name, named in asked)
@@ -266,7 +266,7 @@ def _asked_by(judges: tuple[Asked, ...], names: Mapping[Trust, str]) -> Iterator
         yield from sorted(f"asked-by {name}" for name, _ in asked)
 
 
-def _named_by_all(judges: tuple[Asked, ...]) -> frozenset[str] | None:
+def _named_by_all(judges: tuple[GuardRequirement, ...]) -> frozenset[str] | None:
     """The audiences that each of them names, if they are the same."""
     named = {each.requirement.audiences for each in judges}
     return next(iter(named)) if len(named) == 1 else None
@@ -303,7 +303,7 @@ def code(rule: Rule) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class LockedRoute:
     """A route as a lock has it: where it stands, who may, and by which guards that is asked for which audiences.
 
     ``endpoint`` is what serves, ``said`` the lines that tell who may.
@@ -319,7 +319,7 @@ class Written:
     refuses: bool = False
 
 
-def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], tuple[str, ...]]:
+def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[LockedRoute], tuple[str, ...]]:
     """The guards by their names, the routes, and what is said of the application; ``name`` is the file's.
 
     Raises `ConfigurationError` for what no lock says.
@@ -345,7 +345,7 @@ def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[Written], 
     return guards, [_written(block, name, mounts, tells_slashes=tells_slashes) for block in blocks], application
 
 
-def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool) -> Written:
+def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool) -> LockedRoute:
     rule, audiences = rule_in(block, name)
     words: dict[str, list[str]] = {}
     for word, _, rest in (line.partition(" ") for line in block.lines):
@@ -359,7 +359,7 @@ def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool)
         mount=mount_of(block.name.partition(" ")[2], [each for each in mounts if each not in beside]),
     )
     after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))
-    return Written(
+    return LockedRoute(
         replace(stands, after=after, slash_after=slash_after),
         rule,
         tuple(_asking(each, audiences, f"{name}: {block.name}") for each in words.get("asked-by", (_FIRST_GUARD,))),

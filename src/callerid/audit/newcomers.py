@@ -83,7 +83,7 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
     for front in sorted(each.partition(" ")[2] for each in fronts):
         reason = "it was not there, and what it serves by itself is not seen"
         findings[front] = Finding(f"{front} in front of the application", CannotTell(reason))
-    for finding in _Comparison(before, now, found.router).findings():
+    for finding in _AccessComparison(before, now, found.router).findings():
         known = findings.get(finding.name)
         if known is None or (isinstance(known.verdict, CannotTell) and isinstance(finding.verdict, Yes)):
             findings[finding.name] = finding
@@ -117,7 +117,7 @@ def _without_options(name: str) -> str:
     return name.partition(" ")[2].replace(AUTOMATIC, "") if AUTOMATIC in name else ""
 
 
-class _Comparison:
+class _AccessComparison:
     """An application as it was and as it is."""
 
     def __init__(self, before: Application, now: Application, router: Router | None) -> None:

@@ -17,13 +17,13 @@ from callerid.rules import Facts, Rule, Where, admitted, is_joined, is_public
 __all__ = [
     "ANYWHERE_ELSE",
     "AccessMap",
-    "Asked",
     "Front",
+    "GuardRequirement",
     "Order",
     "Part",
     "Router",
     "Row",
-    "Serves",
+    "ServedBy",
     "canonical",
     "earlier",
     "merged",
@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GuardRequirement:
     """All that one guard asks at a route, as it asks it."""
 
     guard: GuardCore
@@ -64,7 +64,7 @@ def earlier(one: Order, other: Order) -> bool | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Serves:
+class ServedBy:
     """What serves a route, and for which paths.
 
     ``endpoint`` is its name, ``MODULE:NAME``. ``written`` is the path with its converters, where the template is
@@ -90,7 +90,7 @@ class Serves:
     instead: tuple[str, ...] = ()
 
 
-_NOTHING = Serves()
+_NOTHING = ServedBy()
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Row:
     methods: tuple[str, ...]
     template: str
     parts: tuple[Part, ...]
-    asked: tuple[Asked, ...]
+    asked: tuple[GuardRequirement, ...]
     default: Requirement
-    serves: tuple[Serves, ...] = ()
+    serves: tuple[ServedBy, ...] = ()
 
     @cached_property
     def rule(self) -> Rule:
@@ -119,7 +119,7 @@ class Row:
         return self.default.rule != self.rule and is_weaker(self.rule, self.default.rule, self.issuers)
 
     @cached_property
-    def judges(self) -> tuple[Asked, ...]:
+    def judges(self) -> tuple[GuardRequirement, ...]:
         """Those who look at a credential here, each for itself; the outermost alone where nobody has to."""
         return tuple(each for each in self.asked if not each.requirement.public) or self.asked[:1]
 
@@ -154,7 +154,7 @@ class Row:
         """Whether this is what holds where there is no route."""
         return self.template.endswith(ANYWHERE_ELSE)
 
-    def serving(self, method: str) -> Serves:
+    def serving(self, method: str) -> ServedBy:
         """What serves one of the methods."""
         return next((each for own, each in zip(self.methods, self.serves, strict=False) if own == method), _NOTHING)
 
@@ -310,11 +310,11 @@ def row(
     parts: Iterable[Part],
     asked: Iterable[tuple[GuardCore, Requirement]],
     default: Requirement,
-    serves: Serves,
+    serves: ServedBy,
 ) -> Row:
     """One row; ``place`` is method and template, ``default`` what would hold without a rule."""
     method, template = place
-    every = tuple(Asked(*each) for each in asked)
+    every = tuple(GuardRequirement(*each) for each in asked)
     return Row((method,), template, tuple(parts), every, default, (serves,))
 
 

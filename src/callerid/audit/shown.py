@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from callerid.audit.algebra import check_possible, separate
 from callerid.audit.places import Place, common, covers, places_of, positions_of
-from callerid.audit.rows import AccessMap, Asked, Part, Row, merged
+from callerid.audit.rows import AccessMap, GuardRequirement, Part, Row, merged
 from callerid.audit.serving import named_alike, placed
 from callerid.errors import ConfigurationError
 from callerid.guard import Requirement
@@ -98,5 +98,5 @@ def _joined(row: Row, places: tuple[Place, ...], entry: Row, rest: Row, name: st
     requirement = Requirement(rule, asked.requirement.audiences)
     parts = (Part(f"{source} of {name}", requirement) for source in entry.sources)
     return replace(
-        row, parts=(*parts, *row.parts), asked=(Asked(asked.guard, requirement), *row.asked), default=default
+        row, parts=(*parts, *row.parts), asked=(GuardRequirement(asked.guard, requirement), *row.asked), default=default
     )

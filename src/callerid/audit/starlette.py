@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from callerid.audit.places import EVERYWHERE, Place, places_of
-from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, names_of, row, told_once
+from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, names_of, row, told_once
 from callerid.audit.shadowed import never_served, with_shadows
 from callerid.audit.standing import HTTP
 from callerid.audit.starlette_router import StarletteRouter
@@ -24,7 +24,7 @@ from callerid.rules import Nobody
 from callerid.starlette.decorator import MarkedApp
 from callerid.starlette.protection import Protection
 from callerid.starlette.routes import RouteReader
-from callerid.starlette.startup_checks import Found, not_starting, survey, unanswered
+from callerid.starlette.startup_checks import CheckedRoute, not_starting, survey, unanswered
 
 __all__ = ["map_of"]
 
@@ -57,7 +57,9 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     )
 
 
-def _with_shadows(app: Starlette, protection: Protection, rows: list[tuple[Found, Row]]) -> list[tuple[Found, Row]]:
+def _with_shadows(
+    app: Starlette, protection: Protection, rows: list[tuple[CheckedRoute, Row]]
+) -> list[tuple[CheckedRoute, Row]]:
     keys = [str(id(each.place)) for each, _ in rows]
     # An entry of a table for a part of a mount is at the mount's own place.
     whole = [(each, key) for (each, _), key in zip(rows, keys, strict=True) if not each.is_part]
@@ -65,7 +67,7 @@ def _with_shadows(app: Starlette, protection: Protection, rows: list[tuple[Found
     return [(each, row) for (each, _), row in zip(rows, noted, strict=True)]
 
 
-def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ...]:
+def _unenforced(found: Iterable[CheckedRoute], protection: Protection) -> tuple[str, ...]:
     where = {protection: "everywhere"}
     for each in found:
         for (area, _), mount in zip(each.areas, each.mounts, strict=True):
@@ -73,7 +75,7 @@ def _unenforced(found: Iterable[Found], protection: Protection) -> tuple[str, ..
     return tuple(area.rollout.words(place) for area, place in where.items() if area.rollout is not None)
 
 
-def _begins(found: Found) -> bool:
+def _begins(found: CheckedRoute) -> bool:
     """Whether a protection begins where this rest is."""
     return found.is_rest and not found.areas[-1][1] and len(found.areas) > 1
 
@@ -86,7 +88,7 @@ def _settings(protection: Protection) -> Iterator[str]:
         yield "websocket-outlives-token yes"
 
 
-def _orders(found: Sequence[Found]) -> list[int]:
+def _orders(found: Sequence[CheckedRoute]) -> list[int]:
     """The place of each among those that are tried: what a table has of a route's paths goes before the route."""
     keys, group = list[tuple[Any, ...]](), 0
     for each in found:
@@ -99,7 +101,7 @@ def _orders(found: Sequence[Found]) -> list[int]:
     return [orders[place] for place in range(len(keys))]
 
 
-def _numbers(found: Sequence[Found]) -> list[int]:
+def _numbers(found: Sequence[CheckedRoute]) -> list[int]:
     """Which of those for one method and path it is."""
     seen: Counter[tuple[str, str]] = Counter()
     numbers = list[int]()
@@ -113,7 +115,7 @@ def _rank(segment: str) -> int:
     return 2 if segment == "*" else int(segment.startswith("{"))
 
 
-def _row(found: Found, order: int, number: int) -> Row:
+def _row(found: CheckedRoute, order: int, number: int) -> Row:
     policy = found.policy
     assert policy is not None  # noqa: S101 - asked for those alone
     innermost, _ = found.areas[-1]
@@ -141,7 +143,7 @@ def _judged(requirements: list[Requirement]) -> list[Requirement]:
     return requirements
 
 
-def _serves(found: Found, order: int, number: int) -> Serves:
+def _serves(found: CheckedRoute, order: int, number: int) -> ServedBy:
     endpoint = found.endpoint
     while isinstance(endpoint, MarkedApp):
         endpoint = endpoint.app
@@ -150,7 +152,7 @@ def _serves(found: Found, order: int, number: int) -> Serves:
     if found.condition and not written.startswith("("):
         # Two of them may be for one path.
         written = f"{written} ({found.condition} {number})"
-    return Serves(
+    return ServedBy(
         name,
         f"{written}/{ANYWHERE_ELSE}" if found.is_rest else written,
         below=found.opaque and not found.is_part,
@@ -187,7 +189,7 @@ def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
     return re.sub(r"\{(\w+)\}", parameter, template)
 
 
-def _parts(found: Found, policy: Policy) -> Iterator[Part]:
+def _parts(found: CheckedRoute, policy: Policy) -> Iterator[Part]:
     for _, requirement, origin in policy.written:
         yield Part(origin if isinstance(origin, str) else found.sources[origin], requirement)
 
@@ -196,7 +198,7 @@ def _elsewhere(app: Starlette, protection: Protection) -> Row:
     parts = [] if protection.floor is None else [Part("floor", protection.floor)]
     parts.append(Part("default", protection.default))
     asked = [(protection.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, protection.default, Serves(answers=_answers(app)))
+    return row(("*", ANYWHERE_ELSE), parts, asked, protection.default, ServedBy(answers=_answers(app)))
 
 
 def _answers(app: Any) -> bool:

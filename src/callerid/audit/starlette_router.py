@@ -8,7 +8,7 @@ from typing import Any
 from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
 from callerid.starlette.routes import Step
-from callerid.starlette.startup_checks import DEEPEST, Found
+from callerid.starlette.startup_checks import DEEPEST, CheckedRoute
 
 __all__ = ["StarletteRouter"]
 
@@ -16,7 +16,7 @@ __all__ = ["StarletteRouter"]
 class StarletteRouter:
     """See `callerid.audit.rows.Router`. ``found`` are the routes of which ``rows`` are made."""
 
-    def __init__(self, router: Any, protection: Protection, found: Iterable[tuple[Found, str]]) -> None:
+    def __init__(self, router: Any, protection: Protection, found: Iterable[tuple[CheckedRoute, str]]) -> None:
         self._router, self._protection = router, protection
         # Places are known by identity, and live as long as this.
         self._names: dict[tuple[int, str], str] = {}

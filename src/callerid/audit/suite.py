@@ -32,7 +32,7 @@ from typing import Any, cast
 
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Persona", "Suite", "read_suite"]
+__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Suite", "SuitePersona", "read_suite"]
 
 EVERYTHING_ELSE = "everything else"
 
@@ -51,7 +51,7 @@ KINDS: Mapping[str, Mapping[str, type]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Persona:
+class SuitePersona:
     """Somebody who calls: of which kind (empty: without a credential), by which name, and what else is said of them."""
 
     name: str
@@ -65,7 +65,7 @@ class Persona:
 class Case:
     """One call of one persona, and whether they may."""
 
-    persona: Persona
+    persona: SuitePersona
     method: str
     path: str
     may: bool
@@ -88,7 +88,7 @@ class Suite:
 
     cases: tuple[Case, ...]
     application: str | None = None
-    rest: tuple[Persona, ...] = ()
+    rest: tuple[SuitePersona, ...] = ()
 
 
 def read_suite(text: str, name: str) -> Suite:
@@ -136,7 +136,7 @@ def _table(name: str, table: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", table)
 
 
-def _persona(name: str, table: Mapping[str, Any]) -> Persona:
+def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
     said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via")}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:
@@ -154,7 +154,7 @@ def _persona(name: str, table: Mapping[str, Any]) -> Persona:
     who, via = said.get(kind, ""), table.get("via")
     if not isinstance(who, str) or not isinstance(via, str | None):
         raise ConfigurationError(f"{name}: {'via' if isinstance(who, str) else kind} is a string")
-    return Persona(name, kind, who, options, via)
+    return SuitePersona(name, kind, who, options, via)
 
 
 def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
@@ -185,7 +185,7 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _cases(persona: Persona, calls: Mapping[str, bool], refused: Iterable[str]) -> Iterator[Case]:
+def _cases(persona: SuitePersona, calls: Mapping[str, bool], refused: Iterable[str]) -> Iterator[Case]:
     for call, may in {**dict.fromkeys(refused, False), **calls}.items():
         method, _, path = call.partition(" ")
         yield Case(persona, method, path, may)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callerid.audit.places import EVERYWHERE, Place, common, places_of
-from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, Serves, merged, row
+from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, row
 from callerid.guard import Requirement
 from callerid.paths import WEBSOCKET, Gate, PathTable
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern
@@ -28,8 +28,8 @@ def entries_of(table: PathTable) -> Iterator[tuple[str, str, Requirement]]:
 def _rows(gate: Gate) -> Iterator[Row]:
     ranked = {text: order for order, text in enumerate(sorted(gate.table.requirements, key=_rank))}
     for text, (method, path, requirement) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
-        yield _row(gate, (method, path), "table", requirement, Serves(either_slash=True, order=((ranked[text], ""),)))
-    yield _row(gate, ("*", ANYWHERE_ELSE), "default", gate.default, Serves())
+        yield _row(gate, (method, path), "table", requirement, ServedBy(either_slash=True, order=((ranked[text], ""),)))
+    yield _row(gate, ("*", ANYWHERE_ELSE), "default", gate.default, ServedBy())
 
 
 def _rank(text: str) -> tuple[list[int], int]:
@@ -65,7 +65,7 @@ def _places(framed: AccessMap) -> Iterator[tuple[str, Place]]:
                 yield method, place
 
 
-def _row(gate: Gate, place: tuple[str, str], source: str, requirement: Requirement, serves: Serves) -> Row:
+def _row(gate: Gate, place: tuple[str, str], source: str, requirement: Requirement, serves: ServedBy) -> Row:
     # The gate has joined the floor with every entry.
     part = Part(f"{source} and floor" if gate.has_floor else source, requirement)
     return row(place, (part,), [(gate.guard, requirement)], gate.default, serves)

@@ -23,7 +23,7 @@ from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["Asked", "add_application", "add_routes", "reading", "routes", "text_of"]
+__all__ = ["RoutesCommand", "add_application", "add_routes", "reading", "routes", "text_of"]
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
@@ -76,11 +76,11 @@ def add_routes(commands: Any) -> None:
 
 def _run(asked: argparse.Namespace, out: TextIO) -> int:
     form, files = asked.form or "table", (asked.lock, asked.check, asked.before)
-    return routes(out, Asked(asked.application, asked.app_dir, form, *files, lifespan=asked.lifespan))
+    return routes(out, RoutesCommand(asked.application, asked.app_dir, form, *files, lifespan=asked.lifespan))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RoutesCommand:
     """What the command was asked: of which application, and in which form.
 
     Raises `CommandError` for a form that the task does not have.
@@ -101,7 +101,7 @@ class Asked:
             raise CommandError("--markdown is for the map alone: with --check and --no-new-access there is --json")
 
 
-def routes(out: TextIO, asked: Asked) -> int:
+def routes(out: TextIO, asked: RoutesCommand) -> int:
     """Show, write or check the map; returns the exit code.
 
     1 if something in it cannot be right, or is otherwise than the lock says. Raises `CommandError` for an application
@@ -111,7 +111,7 @@ def routes(out: TextIO, asked: Asked) -> int:
         return _told(out, asked, found)
 
 
-def _told(out: TextIO, asked: Asked, found: AccessMap) -> int:
+def _told(out: TextIO, asked: RoutesCommand, found: AccessMap) -> int:
     style = Style.of(out)
     result = _compared(found, asked)
     if result is not None:
@@ -131,7 +131,7 @@ def _wrapped(lines: list[str], width: int) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)]
 
 
-def _compared(found: AccessMap, asked: Asked) -> Comparison | NewAccess | None:
+def _compared(found: AccessMap, asked: RoutesCommand) -> Comparison | NewAccess | None:
     file = asked.check or asked.before
     if file is None:
         return None

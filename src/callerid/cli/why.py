@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from callerid.audit.decision import Decision, find, instance_of
+from callerid.audit.decision import LoggedDecision, find, instance_of
 from callerid.authorization.report_only import WOULD_REFUSE
 from callerid.cli.parsing import MISSING, codes
 from callerid.cli.table import Style
@@ -56,7 +56,7 @@ def why(out: TextIO, name: str, log: str) -> int:
     except OSError as error:
         raise CommandError(f"cannot read {log}: {error.strerror}") from None
     style = Style.of(out)
-    if isinstance(found, Decision):
+    if isinstance(found, LoggedDecision):
         lines, code = list(_told(found)), 0
     else:
         lines, code = _missing(found, instance, log), 1
@@ -86,7 +86,7 @@ def _missing(line: str | None, instance: str, log: str) -> list[Line]:
     return [(f"{instance} is in {where}, but only as text: {one_line(line)[:LONGEST]}", ""), (_AS_FIELDS, "")]
 
 
-def _found(log: str, instance: str) -> Decision | str | None:
+def _found(log: str, instance: str) -> LoggedDecision | str | None:
     if log == "-":
         if sys.stdin.isatty():
             sys.stderr.write("reading the log from standard input; Ctrl-D ends it\n")
@@ -95,7 +95,7 @@ def _found(log: str, instance: str) -> Decision | str | None:
         return find(lines, instance)
 
 
-def _told(found: Decision) -> Iterator[Line]:
+def _told(found: LoggedDecision) -> Iterator[Line]:
     outcome = found.text("outcome") or "?"
     answer = " ".join(filter(None, (found.text("status"), found.text("reason"))))
     title = f"{outcome}: {found.text('route') or '?'}  {answer}".rstrip()
@@ -117,7 +117,7 @@ def _told(found: Decision) -> Iterator[Line]:
     yield from _remedies(found)
 
 
-def _instead(found: Decision) -> Iterator[Line]:
+def _instead(found: LoggedDecision) -> Iterator[Line]:
     """What came of a decision that answered nobody."""
     if found.text("outcome") == WOULD_REFUSE["outcome"]:
         yield "  it was let through: the rules were not enforced (enforce=False)", ""
@@ -126,7 +126,7 @@ def _instead(found: Decision) -> Iterator[Line]:
         yield f"  by the rules in force: {live} (this is what the shadow= table would do)", ""
 
 
-def _who(found: Decision) -> str:
+def _who(found: LoggedDecision) -> str:
     caller, subject = found.text("caller"), found.text("subject")
     if caller is None:
         return "nobody: no credential was sent, or none that could be believed"
@@ -134,7 +134,7 @@ def _who(found: Decision) -> str:
     return f"{caller}{account}, says {found.text('issuer')}"
 
 
-def _remedies(found: Decision) -> Iterator[Line]:
+def _remedies(found: LoggedDecision) -> Iterator[Line]:
     nearest, remedies = found.text("nearest"), found.lines("remedies")
     if nearest or remedies:
         yield "", ""

@@ -20,7 +20,7 @@ from callerid.starlette.route_middleware import changed, is_as_judged, is_handle
 __all__ = ["compare_before_endpoint"]
 
 
-class _Comparison:
+class _RequestComparison:
     """A dependency that only a request passes that is still as it was judged, if it was."""
 
     async def __call__(self, connection: HTTPConnection) -> None:
@@ -29,7 +29,7 @@ class _Comparison:
             raise changed("".join(decided.templates))
 
 
-_COMPARISON: Final = _Comparison()
+_COMPARISON: Final = _RequestComparison()
 
 
 def compare_before_endpoint(route: Any, dependant: Any) -> None:

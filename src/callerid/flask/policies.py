@@ -8,7 +8,7 @@ from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, polic
 from callerid.flask.routes import ViewPlace
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import unguarded
-from callerid.paths import BoundTable, Entry, NamedPlace
+from callerid.paths import BoundTable, NamedPlace, TableEntry
 
 __all__ = ["Rules", "entry_at"]
 
@@ -43,14 +43,14 @@ class Rules:
             policy = place.policies[key] = self._policy(place, entry, where, endpoint=endpoint)
         return policy
 
-    def _policy(self, place: ViewPlace, entry: Entry | None, where: str, *, endpoint: bool) -> Policy:
+    def _policy(self, place: ViewPlace, entry: TableEntry | None, where: str, *, endpoint: bool) -> Policy:
         place.check_marks()
         policy = policy_of((self.guard,), self._written(place, entry, endpoint=endpoint), where, endpoint=endpoint)
         for name in policy.names:
             place.check_parameter(name)
         return policy
 
-    def _written(self, place: ViewPlace, entry: Entry | None, *, endpoint: bool) -> Iterator[Written]:
+    def _written(self, place: ViewPlace, entry: TableEntry | None, *, endpoint: bool) -> Iterator[Written]:
         if self.floor is not None:
             yield Written(self.guard, self.floor, FLOOR)
         for mark in place.marks:
@@ -63,6 +63,6 @@ class Rules:
             yield Written(self.guard, self.default, DEFAULT)
 
 
-def entry_at(table: BoundTable, method: str, named: NamedPlace) -> Entry | None:
+def entry_at(table: BoundTable, method: str, named: NamedPlace) -> TableEntry | None:
     """The entry that holds where a rule of the URL map serves a method (``*`` for one that no key names)."""
     return table.find(method, named.template, () if named.prefix is None else (named.prefix,))

@@ -18,11 +18,11 @@ from callerid.flask.routes import ViewPlace, named_place, own_methods
 from callerid.guard import log
 from callerid.paths import METHODS, BoundTable
 
-__all__ = ["Found", "check", "survey", "unbound"]
+__all__ = ["CheckedRule", "check", "survey", "unbound"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckedRule:
     """One rule for one method (``*``: any): its place, and its policy or what is wrong with it.
 
     ``view`` is what serves.
@@ -38,7 +38,7 @@ class Found:
         return f"{self.method} {self.place.template}"
 
 
-def survey(protection: Protection) -> Iterator[Found]:
+def survey(protection: Protection) -> Iterator[CheckedRule]:
     """Every rule and method that a view serves. Automatic ``OPTIONS`` is left out: the default and the marks hold."""
     for rule in _rules(protection):
         for method in _methods(rule, _tables(protection)):
@@ -85,7 +85,7 @@ def _methods(rule: Rule, tables: list[BoundTable]) -> list[str]:
     return [*sorted(told_apart), "*"]
 
 
-def _found(protection: Protection, method: str, place: ViewPlace, view: Any) -> Found:
+def _found(protection: Protection, method: str, place: ViewPlace, view: Any) -> CheckedRule:
     policy = None
     try:
         policy = protection.rules.policy(place, method, endpoint=True)
@@ -93,11 +93,11 @@ def _found(protection: Protection, method: str, place: ViewPlace, view: Any) -> 
             # The rules of the shadow table must be satisfiable, too.
             protection.rules.policy(place, method, endpoint=True, table=protection.shadow)
     except CalleridError as error:
-        return Found(method, place, policy, str(error), view)
-    return Found(method, place, policy, "", view)
+        return CheckedRule(method, place, policy, str(error), view)
+    return CheckedRule(method, place, policy, "", view)
 
 
-def _answers_preflights_by_itself(found: Found) -> bool:
+def _answers_preflights_by_itself(found: CheckedRule) -> bool:
     if found.method != "OPTIONS" or found.policy is None or found.policy.whole.optional:
         return False
     return cross_origin_of(found.view) is None

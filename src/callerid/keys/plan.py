@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from callerid.asking.plan import GRACE, Fetch, State, Unavailable, Use, failed, plan_held, plan_missing, unavailable
+from callerid.asking.plan import GRACE, Fetch, RetryLater, State, Use, failed, plan_held, plan_missing, unavailable
 from callerid.keys.freshness import BEFORE_ALL, Origin
 from callerid.keys.key import Key
 
@@ -28,7 +28,7 @@ __all__ = [
     "Fetch",
     "KeySet",
     "Reject",
-    "Unavailable",
+    "RetryLater",
     "Use",
     "begun",
     "failed",
@@ -75,7 +75,7 @@ class Reject:
     """There is no such key."""
 
 
-Decision = Use[Key] | Fetch[Key] | Reject | Unavailable
+Decision = Use[Key] | Fetch[Key] | Reject | RetryLater
 
 
 def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool = False) -> Decision:
@@ -91,7 +91,7 @@ def plan(policy: KeyPolicy, state: KeySet, kid: str, now: float, *, waited: bool
 
 def _plan_unknown(policy: KeyPolicy, state: KeySet, now: float) -> Decision:
     decision = plan_missing(policy, state, now)
-    if isinstance(decision, Unavailable) or state.begun_at is not None:
+    if isinstance(decision, RetryLater) or state.begun_at is not None:
         return decision
     if state.is_fresh(now) and (now < state.unknown_until or state.lifetime == math.inf):
         return unavailable(state, now) if state.failures else Reject()

@@ -267,7 +267,7 @@ class KeyStore:
 
 
 def _answer(
-    entry: CachedKeySet, kid: str, decision: plan.Use[Key] | plan.Reject | plan.Unavailable, waited: Wait | None
+    entry: CachedKeySet, kid: str, decision: plan.Use[Key] | plan.Reject | plan.RetryLater, waited: Wait | None
 ) -> Key:
     if isinstance(decision, plan.Use):
         return decision.held

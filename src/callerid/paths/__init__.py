@@ -9,25 +9,25 @@ default and floor). ``bound`` is the table of an application whose routes are kn
 from callerid.paths.ambiguity import ambiguous
 from callerid.paths.bound import BoundTable, NamedPlace, Serves, normalized
 from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
-from callerid.paths.lookup import Found, PathLookup
+from callerid.paths.lookup import PathLookup, PathMatch
 from callerid.paths.pattern import METHODS, WEBSOCKET
 from callerid.paths.readings import Readings, checked_root, prefix_of, readings_of
-from callerid.paths.table import Entry, PathTable, required
+from callerid.paths.table import PathTable, TableEntry, required
 
 __all__ = [
     "METHODS",
     "WEBSOCKET",
     "Admitted",
     "BoundTable",
-    "Entry",
-    "Found",
     "Gate",
     "NamedPlace",
     "PathLookup",
+    "PathMatch",
     "PathTable",
     "Readings",
     "Refused",
     "Serves",
+    "TableEntry",
     "ambiguous",
     "checked_root",
     "first_expiry",

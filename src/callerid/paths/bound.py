@@ -20,7 +20,7 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import ANY_METHOD, Pattern, method_and_path
-from callerid.paths.table import Entry, PathTable, required
+from callerid.paths.table import PathTable, TableEntry, required
 from callerid.rules import Rule
 
 __all__ = ["BoundTable", "NamedPlace", "Serves", "normalized"]
@@ -119,7 +119,7 @@ class BoundTable:
         """The requirement of every key, as written."""
         self._patterns: dict[str, PathLookup | None] = {}
 
-    def find(self, method: str, template: str, prefixes: Iterable[str] = ()) -> Entry | None:
+    def find(self, method: str, template: str, prefixes: Iterable[str] = ()) -> TableEntry | None:
         """The entry that names a place, or ``None``. A handshake's method is `callerid.paths.WEBSOCKET`.
 
         ``template`` is the route's, empty where no route is meant; ``prefixes`` are the paths of the mounts that it is
@@ -132,10 +132,10 @@ class BoundTable:
             for each in methods:
                 key = self._keys.get((each, path, is_prefix))
                 if key is not None:
-                    return Entry(key.text, self.requirements[key.text])
+                    return TableEntry(key.text, self.requirements[key.text])
         return None
 
-    def at(self, entry: Entry) -> str:
+    def at(self, entry: TableEntry) -> str:
         """An entry as it is written, for messages."""
         return f"{self.name}[{entry.pattern!r}]"
 

@@ -18,7 +18,7 @@ from callerid.keys import Wait
 from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import REST, WEBSOCKET
 from callerid.paths.readings import Readings
-from callerid.paths.table import Entry, PathTable, required
+from callerid.paths.table import PathTable, TableEntry, required
 from callerid.rules import Rule
 
 __all__ = ["Admitted", "Gate", "Refused", "first_expiry"]
@@ -159,7 +159,7 @@ class Gate:
                 entries.append(found.entry)
         return tuple([self._place(each) for each in entries]), trouble
 
-    def _place(self, entry: Entry | None) -> _Place:
+    def _place(self, entry: TableEntry | None) -> _Place:
         return _Place(self.default) if entry is None else _Place(entry.requirement, entry)
 
 
@@ -167,7 +167,7 @@ class _Place(NamedTuple):
     """The requirement for a path: of an entry, or the default."""
 
     requirement: Requirement
-    entry: Entry | None = None
+    entry: TableEntry | None = None
 
     @property
     def parameters(self) -> Mapping[str, Any]:

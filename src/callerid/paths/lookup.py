@@ -14,19 +14,19 @@ from callerid.errors import ConfigurationError
 from callerid.guard import Requirement
 from callerid.paths.ambiguity import ambiguous
 from callerid.paths.pattern import WEBSOCKET, Pattern
-from callerid.paths.table import Entry, PathTable
+from callerid.paths.table import PathTable, TableEntry
 from callerid.rules import Public
 
-__all__ = ["Found", "PathLookup"]
+__all__ = ["PathLookup", "PathMatch"]
 
 
-class Found(NamedTuple):
+class PathMatch(NamedTuple):
     """The entry for a path as it is written, and why another reader could find a different one (``None``: none could).
 
     A request with ``trouble`` is to be refused with 400 (`BadRequest`, `Reason.AMBIGUOUS_PATH`), whatever the entry.
     """
 
-    entry: Entry | None
+    entry: TableEntry | None
     trouble: str | None = None
 
 
@@ -55,7 +55,7 @@ class PathLookup:
             each[0] == "{" or each == folded(each) for pattern in table.patterns for each in pattern.segments
         )
 
-    def find(self, method: str, path: str, *targets: bytes | str | None) -> Found:
+    def find(self, method: str, path: str, *targets: bytes | str | None) -> PathMatch:
         """Look a request up; a handshake's method is `WEBSOCKET`.
 
         ``path`` is decoded once, ``targets`` are the request targets as they were sent, where the server shows them
@@ -66,10 +66,10 @@ class PathLookup:
         for target in targets or (None,):
             trouble = ambiguous(path, target, method=word)
             if trouble is not None:
-                return Found(entry, trouble)
-        return Found(entry, None if self._is_found_folded(method, path, entry) else _FOLDS)
+                return PathMatch(entry, trouble)
+        return PathMatch(entry, None if self._is_found_folded(method, path, entry) else _FOLDS)
 
-    def _is_found_folded(self, method: str, path: str, entry: Entry | None) -> bool:
+    def _is_found_folded(self, method: str, path: str, entry: TableEntry | None) -> bool:
         other = folded(path)
         if self._is_folded and other == path:
             return True

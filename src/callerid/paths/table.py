@@ -11,11 +11,11 @@ from callerid.guard import GuardCore, Requirement
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern, segments_of
 from callerid.rules import Rule, described, path_parameters
 
-__all__ = ["Entry", "PathTable", "required"]
+__all__ = ["PathTable", "TableEntry", "required"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableEntry:
     """The entry for a path: its ``pattern`` as written, its requirement, and the path parameters as text."""
 
     pattern: str
@@ -60,18 +60,18 @@ class PathTable:
         self.patterns: tuple[Pattern, ...] = tuple(pattern for pattern, _ in entries)
         self.requirements: Mapping[str, Requirement] = MappingProxyType({each.text: asked for each, asked in entries})
         """The requirement of every pattern, as written."""
-        self._root = _Node()
+        self._root = _SegmentNode()
         for pattern, requirement in entries:
             self._root.grow(pattern, requirement)
 
-    def find(self, method: str, path: str) -> Entry | None:
+    def find(self, method: str, path: str) -> TableEntry | None:
         """The entry for this request, or ``None``; a handshake's method is `WEBSOCKET`."""
         segments = segments_of(path)
         methods = (method, "GET", ANY_METHOD) if method == "HEAD" else (method, ANY_METHOD)
         leaf = self._root.find(segments, 0, methods)
         if leaf is None:
             return None
-        return Entry(leaf.pattern, leaf.requirement, {name: segments[place] for place, name in leaf.names})
+        return TableEntry(leaf.pattern, leaf.requirement, {name: segments[place] for place, name in leaf.names})
 
 
 def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[str] = ()) -> Requirement:
@@ -101,14 +101,14 @@ class _Leaf:
     names: tuple[tuple[int, str], ...]
 
 
-class _Node:
+class _SegmentNode:
     """A node of the segment tree. ``here`` and ``rest`` map methods to the entries that end here, or in ``*`` here."""
 
     __slots__ = ("here", "literals", "parameter", "rest")
 
     def __init__(self) -> None:
-        self.literals: dict[str, _Node] = {}
-        self.parameter: _Node | None = None
+        self.literals: dict[str, _SegmentNode] = {}
+        self.parameter: _SegmentNode | None = None
         self.here: dict[str, _Leaf] = {}
         self.rest: dict[str, _Leaf] = {}
 
@@ -124,10 +124,10 @@ class _Node:
                 f"{rival.pattern!r} and {pattern.text!r} are the same place for the same method: write one of them"
             )
 
-    def _onwards(self, segment: str) -> _Node:
+    def _onwards(self, segment: str) -> _SegmentNode:
         if not segment.startswith("{"):
-            return self.literals.setdefault(segment, _Node())
-        self.parameter = self.parameter or _Node()
+            return self.literals.setdefault(segment, _SegmentNode())
+        self.parameter = self.parameter or _SegmentNode()
         return self.parameter
 
     def find(self, segments: tuple[str, ...], depth: int, methods: tuple[str, ...]) -> _Leaf | None:

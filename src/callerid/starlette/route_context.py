@@ -18,7 +18,7 @@ from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, unguarded
-from callerid.paths import METHODS, WEBSOCKET, BoundTable, Entry
+from callerid.paths import METHODS, WEBSOCKET, BoundTable, TableEntry
 from callerid.starlette.routes import RoutePlace, Step
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ MOST_CHAINS: Final = 1000
 class TableMatch:
     """The entries of path tables that hold at a place, each with the number of its area."""
 
-    entries: tuple[tuple[int, Entry], ...] = ()
+    entries: tuple[tuple[int, TableEntry], ...] = ()
     is_shadow: bool = False
 
     @property
@@ -270,7 +270,7 @@ class RouteContext:
         return self._looked_up((method,), {}, shadow=shadow) if self.chain.has_tables else NO_ENTRIES
 
     def _looked_up(self, methods: tuple[str, ...], scope: Scope, *, shadow: bool) -> TableMatch:
-        found: dict[tuple[int, str], Entry] = {}
+        found: dict[tuple[int, str], TableEntry] = {}
         for area, (protection, _) in enumerate(self.areas):
             table = protection.shadow if shadow and protection.shadow is not None else protection.table
             if table is None:
@@ -281,7 +281,7 @@ class RouteContext:
                     found[area, entry.pattern] = entry
         return TableMatch(tuple((area, entry) for (area, _), entry in found.items()), shadow)
 
-    def _entry(self, table: BoundTable, method: str, span: Span, scope: Scope) -> Entry | None:
+    def _entry(self, table: BoundTable, method: str, span: Span, scope: Scope) -> TableEntry | None:
         place = self.chain.place
         if place is None or not place.is_mount:
             return table.find(method, span.template, span.prefixes)

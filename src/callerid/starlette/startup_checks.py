@@ -14,14 +14,14 @@ from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
-from callerid.paths import WEBSOCKET, BoundTable, Entry, NamedPlace, Serves
+from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry
 from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
 from callerid.starlette.route_context import RouteContext, TableMatch
 from callerid.starlette.routes import Receiver, RoutePlace, RouteReader
 
-__all__ = ["Found", "check", "not_starting", "survey", "unanswered"]
+__all__ = ["CheckedRoute", "check", "not_starting", "survey", "unanswered"]
 
 DEEPEST = 32
 
@@ -30,7 +30,7 @@ MOST_TURNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckedRoute:
     """One route: its path template, its method, and its policy or what is wrong with it.
 
     - ``method``: empty for a WebSocket, ``*`` for a mount. ``endpoint`` is what serves, ``place`` what was read.
@@ -54,7 +54,7 @@ class Found:
     areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
     sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
     endpoint: Any = None
-    entries: Mapping[int, Entry] = field(default_factory=dict[int, Entry])
+    entries: Mapping[int, TableEntry] = field(default_factory=dict[int, TableEntry])
     named: tuple[NamedPlace, ...] = ()
     is_part: bool = False
     mounts: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Found:
     begins: Router | None = None
 
 
-def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[Found]:
+def survey(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[CheckedRoute]:
     """Every route in order, read by the same code as for requests; an opaque mount counts as one route.
 
     With ``rests``, also what holds where no route serves: below each mount, and for methods that an endpoint class does
@@ -82,7 +82,7 @@ def survey(router: Router, protection: Protection, *, rests: bool = False) -> It
     return (_without_lost_marks(each) for each in tuple(found) if rests or not (each.is_rest or each.refuses))
 
 
-def _without_lost_marks(found: Found) -> Found:
+def _without_lost_marks(found: CheckedRoute) -> CheckedRoute:
     if found.place is None or found.policy is None or found.is_rest or found.refuses:
         return found
     reader, guards = found.areas[-1][0].reader, {area.guard for area, _ in found.areas}
@@ -99,7 +99,7 @@ def _survey(
     mounts: tuple[str, ...],
     above: Mapping[Mark, str],
     mount: str | None,
-) -> Iterator[Found]:
+) -> Iterator[CheckedRoute]:
     """The routes of the last of these routers, each of which is mounted in the one before; ``mount`` says where."""
     reader, router = context.protection.reader, routers[-1]
     around = reader.around(router)
@@ -147,10 +147,10 @@ def _unbound(reader: RouteReader, router: Router) -> str:
     return ""
 
 
-def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> Iterator[Found]:
+def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> Iterator[CheckedRoute]:
     match = context.static_match("*")
     with suppress(CalleridError):  # a mark without its guard is reported for each route below
-        yield Found(
+        yield CheckedRoute(
             "".join(context.templates),
             "*",
             context.policy(endpoint=False, match=match),
@@ -182,13 +182,13 @@ def _found(
     route: Any,
     serving: tuple[RoutePlace, str],
     sources: Mapping[Mark, str],
-) -> Iterator[Found]:
+) -> Iterator[CheckedRoute]:
     """The row of a route, and of each path below an opaque mount that has a table entry of its own."""
     place, method = serving
     serves = Serves.OPAQUE if place.is_mount else Serves.ROUTE if place.prefix is None else Serves.REST
     declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
     match = context.static_match(method or WEBSOCKET)
-    whole = Found(
+    whole = CheckedRoute(
         "".join(context.templates),
         method,
         None,
@@ -224,7 +224,9 @@ def _patterns(context: RouteContext, tables: Iterable[BoundTable | None]) -> Ite
                 yield area, pattern, lookup.table.requirements[pattern.text]
 
 
-def _part(context: RouteContext, place: RoutePlace, whole: Found, at: tuple[int, Pattern, Requirement]) -> Found:
+def _part(
+    context: RouteContext, place: RoutePlace, whole: CheckedRoute, at: tuple[int, Pattern, Requirement]
+) -> CheckedRoute:
     _, pattern, _ = at
     match = _with_part(TableMatch(tuple(whole.entries.items())), at)
     method = {ANY_METHOD: "*", WEBSOCKET: ""}.get(pattern.method, pattern.method)
@@ -237,11 +239,11 @@ def _part(context: RouteContext, place: RoutePlace, whole: Found, at: tuple[int,
 def _with_part(match: TableMatch, at: tuple[int, Pattern, Requirement]) -> TableMatch:
     """The entries that hold at an opaque mount, where the entry for a part of it replaces that of its area."""
     area, pattern, requirement = at
-    entry = Entry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
+    entry = TableEntry(pattern.text, requirement, dict.fromkeys((name for _, name in pattern.names), ""))
     return replace(match, entries=tuple({**dict(match.entries), area: entry}.items()))
 
 
-def _in_shadow(context: RouteContext, place: RoutePlace, found: Found) -> Found:
+def _in_shadow(context: RouteContext, place: RoutePlace, found: CheckedRoute) -> CheckedRoute:
     """The row, with what is wrong with the shadow tables' rules there, which must be satisfiable, too."""
     if found.problem or not context.has_shadow:
         return found
@@ -262,7 +264,7 @@ def _condition(route: Any) -> str:
     return ""
 
 
-def _judged(context: RouteContext, place: RoutePlace, found: Found, match: TableMatch) -> Found:
+def _judged(context: RouteContext, place: RoutePlace, found: CheckedRoute, match: TableMatch) -> CheckedRoute:
     try:
         policy = context.policy(endpoint=True, match=match)
         context.protection.reader.check(place, policy, found.template)
@@ -271,7 +273,7 @@ def _judged(context: RouteContext, place: RoutePlace, found: Found, match: Table
     return replace(found, policy=policy)
 
 
-def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
+def unanswered(found: Iterable[CheckedRoute], protection: Protection) -> Iterator[str]:
     """What is wrong with entries of the path tables that name no place: they would hold nowhere."""
     places: dict[Protection, list[NamedPlace]] = {protection: []}
     for each in found:
@@ -282,7 +284,7 @@ def unanswered(found: Iterable[Found], protection: Protection) -> Iterator[str]:
             yield from table.unbound(own)
 
 
-def not_starting(every: Iterable[Found]) -> Iterator[str]:
+def not_starting(every: Iterable[CheckedRoute]) -> Iterator[str]:
     """Why mounted applications with a protection of their own would fail their own start-up check.
 
     That check sees their own routes only, and no path parameters of the mount.
@@ -320,7 +322,7 @@ _OWN: Final = frozenset({"decorator", "parameter", "dependency"})
 """The sources of marks of the route itself; see `RouteReader.source`."""
 
 
-def _idle(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
+def _idle(found: Iterable[CheckedRoute]) -> Iterator[tuple[str, str]]:
     """Routes with a ``Public()`` that has no effect, each with the outer or neighbouring rule that has to hold."""
     for each in found:
         if each.method == "HEAD":
@@ -337,7 +339,7 @@ def _idle(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _unready(found: Iterable[Found]) -> Iterator[str]:
+def _unready(found: Iterable[CheckedRoute]) -> Iterator[str]:
     for each in found:
         if any(area.is_report_only() for area, _ in each.areas):
             names = (receiver.name for receiver in each.receivers if not receiver.takes_none)

@@ -22,7 +22,7 @@ from callerid.access import AccessMap, access_map
 from callerid.audit.reading import is_wsgi
 from callerid.audit.rows import Row
 from callerid.audit.standing import is_gate
-from callerid.audit.suite import Case, Persona
+from callerid.audit.suite import Case, SuitePersona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
@@ -81,7 +81,7 @@ class Rehearsal:
             self._called[str(case)] = self._heard[-1].route
         return judgement
 
-    def judge_rest(self, persona: Persona, cases: Iterable[Case]) -> Iterator[Judgement]:
+    def judge_rest(self, persona: SuitePersona, cases: Iterable[Case]) -> Iterator[Judgement]:
         """Call every route that none of the cases of this persona reaches, by a path that is made up.
 
         Nobody may be let in; a route that no such path reaches is to be named in the file.
@@ -94,7 +94,7 @@ class Rehearsal:
             if not any(_is_of(route, method, row) for route in reached):
                 yield self._judge_made_up(persona, method, row)
 
-    def _judge_made_up(self, persona: Persona, method: str, row: Row) -> Judgement:
+    def _judge_made_up(self, persona: SuitePersona, method: str, row: Row) -> Judgement:
         called, written = "GET" if method == "*" else method, row.written(method)
         for path in paths_for(written, below=row.serving(method).below):
             judgement = self._judge(Case(persona, called, path, may=False))
@@ -188,17 +188,17 @@ class Rehearsal:
             raise _Stop
         return "urn:uuid:00000000-0000-0000-0000-000000000000"
 
-    def _headers(self, persona: Persona) -> dict[str, str]:
+    def _headers(self, persona: SuitePersona) -> dict[str, str]:
         try:
             headers = presented(self._token(persona), self._issuers(), self._issuer) if persona.kind else {}
             if persona.via is not None:
-                carrier = self._token(Persona(persona.name, "service_account", persona.via))
+                carrier = self._token(SuitePersona(persona.name, "service_account", persona.via))
                 headers["X-Serverless-Authorization"] = f"Bearer {carrier}"
         except ValueError as error:
             raise ConfigurationError(f"{persona.name}: {error}") from None
         return headers
 
-    def _token(self, persona: Persona) -> str:
+    def _token(self, persona: SuitePersona) -> str:
         options = dict(persona.options)
         if persona.kind == "firebase_user":
             ago = options.pop("signed_in_ago", None)

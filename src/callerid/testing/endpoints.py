@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from callerid.testing.issuer import LocalIssuer
 
-__all__ = ["GOOGLE_TOKEN_URI", "Request", "Response", "answer", "jwks_path", "pem_path"]
+__all__ = ["GOOGLE_TOKEN_URI", "ReceivedRequest", "Response", "answer", "jwks_path", "pem_path"]
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 """The audience google-auth writes into every assertion, wherever it sends it (``_GOOGLE_OAUTH2_TOKEN_ENDPOINT``)."""
@@ -51,7 +51,7 @@ _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class ReceivedRequest:
     """A request as it arrived: the target still encoded, header names in lower case."""
 
     method: str
@@ -85,7 +85,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def answer(issuer: LocalIssuer, request: Request) -> Response:
+def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     """The answer to any request."""
     if request.method == "POST":
         return _token(issuer, request) if request.path == "/token" else _not_found(request)
@@ -106,14 +106,14 @@ def pem_path(which: str) -> str:
     return _OWN_PATHS[which][0] if which in _OWN_PATHS else f"/robot/v1/metadata/x509/{_account(which)}"
 
 
-def _not_found(request: Request) -> Response:
+def _not_found(request: ReceivedRequest) -> Response:
     return Response(404, f"Nothing is served at {request.path}\n".encode())
 
 
 # Keys
 
 
-def _keys(issuer: LocalIssuer, request: Request) -> Response:
+def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     which, form = _published(request.path)
     if which not in issuer.signers:
         return _not_found(request)
@@ -155,7 +155,7 @@ class _RefusedGrantError(Exception):
         self.description = description
 
 
-def _token(issuer: LocalIssuer, request: Request) -> Response:
+def _token(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     try:
         status, answer_ = 200, {"id_token": _granted(issuer, request.form)}
     except _RefusedGrantError as refused:
@@ -194,7 +194,7 @@ def _decoded(assertion: str, **how: Any) -> Mapping[str, Any]:
 # The metadata server
 
 
-def _metadata(issuer: LocalIssuer, request: Request) -> Response:
+def _metadata(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
         return Response(403, b"Missing Metadata-Flavor:Google header.\n", headers=_FLAVOR)
     found = _metadata_value(issuer, request)
@@ -205,7 +205,7 @@ def _metadata(issuer: LocalIssuer, request: Request) -> Response:
     return Response(200, json.dumps(found).encode(), "application/json", _FLAVOR)
 
 
-def _metadata_value(issuer: LocalIssuer, request: Request) -> str | dict[str, Any] | Response:
+def _metadata_value(issuer: LocalIssuer, request: ReceivedRequest) -> str | dict[str, Any] | Response:
     entry = request.path.removeprefix(_METADATA)
     if entry.startswith(_ACCOUNTS):
         return _metadata_account(issuer, request, entry.removeprefix(_ACCOUNTS))
@@ -219,7 +219,7 @@ def _metadata_value(issuer: LocalIssuer, request: Request) -> str | dict[str, An
     return values.get(entry) or Response(404, headers=_FLAVOR)
 
 
-def _metadata_account(issuer: LocalIssuer, request: Request, entry: str) -> str | dict[str, Any] | Response:
+def _metadata_account(issuer: LocalIssuer, request: ReceivedRequest, entry: str) -> str | dict[str, Any] | Response:
     email = issuer.metadata_account
     name, _, fact = entry.partition("/")
     if name not in {"default", email}:

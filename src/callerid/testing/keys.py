@@ -25,7 +25,7 @@ from callerid.testing.compact import segment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["KeySet", "SigningKey"]
+__all__ = ["SigningKey", "SigningKeys"]
 
 
 class SigningKey:
@@ -89,7 +89,7 @@ class SigningKey:
         return self._private.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
 
 
-class KeySet:
+class SigningKeys:
     """The keys one signer publishes, the current one first. The first key is made when first asked for."""
 
     def __init__(self, owner: str, clock: Callable[[], float], algorithm: str = "RS256") -> None:

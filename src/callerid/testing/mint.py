@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from callerid.testing import claims as says
 from callerid.testing.compact import Part, compact, header_and_claims
-from callerid.testing.keys import KeySet
+from callerid.testing.keys import SigningKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ class Mint:
         self.clock = clock
         self._lock = threading.RLock()
         self._key_sets = {
-            name: KeySet(owner, clock, "ES256" if name == "iap" else "RS256") for name, owner in _OWNERS.items()
+            name: SigningKeys(owner, clock, "ES256" if name == "iap" else "RS256") for name, owner in _OWNERS.items()
         }
 
     def person(  # noqa: PLR0913 - one parameter a claim
@@ -308,7 +308,7 @@ class Mint:
         """The text of the signer's X.509 certificates by key id."""
         return self.key_set(which).pem_map()
 
-    def key_set(self, which: str) -> KeySet:
+    def key_set(self, which: str) -> SigningKeys:
         """The keys of a signer. Raises `ValueError` for a name that is none."""
         with self._lock:
             try:
@@ -316,7 +316,7 @@ class Mint:
             except KeyError:
                 raise ValueError(f"No signer is called {which!r}; there are {sorted(self._key_sets)}.") from None
 
-    def account_keys(self, email: str) -> KeySet:
+    def account_keys(self, email: str) -> SigningKeys:
         """The keys of a service account, which is a signer from then on.
 
         Raises `ValueError` for an address outside ``gserviceaccount.com``.
@@ -325,7 +325,7 @@ class Mint:
             raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
         with self._lock:
             # The common name of a service account's certificate is its unique id.
-            return self._key_sets.setdefault(email, KeySet(says.numeric_id(email), self.clock))
+            return self._key_sets.setdefault(email, SigningKeys(says.numeric_id(email), self.clock))
 
     @property
     def signers(self) -> tuple[str, ...]:
@@ -333,7 +333,7 @@ class Mint:
         with self._lock:
             return tuple(self._key_sets)
 
-    def key_sets(self) -> list[KeySet]:
+    def key_sets(self) -> list[SigningKeys]:
         """The keys of every signer."""
         with self._lock:
             return list(self._key_sets.values())

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from callerid.access import load, read_suite
-from callerid.audit.suite import EVERYTHING_ELSE, Case, Persona, Suite
+from callerid.audit.suite import EVERYTHING_ELSE, Case, Suite, SuitePersona
 from callerid.errors import ConfigurationError
 from callerid.testing.access import Rehearsal, rehearsing
 
@@ -102,7 +102,7 @@ class CaseItem(AccessItem):
 class RestItem(AccessItem):
     """All calls of one persona that the file does not name."""
 
-    def __init__(self, *, persona: Persona, suite: Suite, **options: Any) -> None:
+    def __init__(self, *, persona: SuitePersona, suite: Suite, **options: Any) -> None:
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - as above
         self.persona, self.suite = persona, suite
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, cast
 
-from callerid.testing.endpoints import Request, Response
+from callerid.testing.endpoints import ReceivedRequest, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.02
 class Server:
     """Answers requests in threads of its own from construction until `close`."""
 
-    def __init__(self, answer: Callable[[Request], Response], *, port: int = 0) -> None:
+    def __init__(self, answer: Callable[[ReceivedRequest], Response], *, port: int = 0) -> None:
         """``port`` 0 takes any free one. Raises `OSError` if the port is taken."""
         self._http = _LoopbackServer(answer, port)
         self._thread = threading.Thread(target=self._run, name="callerid-local-issuer", daemon=True)
@@ -49,7 +49,7 @@ class Server:
 
 
 class _LoopbackServer(ThreadingHTTPServer):
-    def __init__(self, answer: Callable[[Request], Response], port: int) -> None:
+    def __init__(self, answer: Callable[[ReceivedRequest], Response], port: int) -> None:
         self.answer = answer
         self._connections: list[tuple[socket.socket, threading.Thread]] = []
         super().__init__((LOOPBACK, port), _Handler)
@@ -90,11 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the base class
         pass
 
-    def _request(self) -> Request:
+    def _request(self) -> ReceivedRequest:
         stated = self.headers.get("Content-Length", "0")
         length = min(int(stated), _LARGEST_BODY) if stated.isdecimal() else 0
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers, self.rfile.read(length))
+        return ReceivedRequest(self.command, self.path, headers, self.rfile.read(length))
 
     def _respond(self, response: Response) -> None:
         self.send_response(response.status)

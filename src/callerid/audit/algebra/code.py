@@ -36,12 +36,12 @@ def described(value: Any, package: str = "") -> str:
 
     Raises `Unreadable` for a function of the application's own that has no source, or not a certain one.
     """
-    reader = _Reader(package)
+    reader = _Describer(package)
     reader.add(value)
     return "\n".join(reader.lines)
 
 
-class _Reader:
+class _Describer:
     """The lines read so far, and what is being read: it may be reached again from what it holds."""
 
     def __init__(self, package: str) -> None:

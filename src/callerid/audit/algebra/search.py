@@ -16,7 +16,7 @@ from callerid.audit.algebra.named import linked
 from callerid.audit.algebra.sides import Before, Door, Doors
 from callerid.audit.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, with_consequences
 
-__all__ = ["MOST_STEPS", "Kind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
+__all__ = ["MOST_STEPS", "CallerKind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
 
 
 MOST_STEPS = 500_000
@@ -39,7 +39,7 @@ _Said = dict[Hashable, Hashable]
 """Of that which a caller has only once, what is said of it."""
 
 
-class Kind(NamedTuple):
+class CallerKind(NamedTuple):
     """A kind of caller: by which doors caller and carrier come in, and what is true of all who do."""
 
     caller: Door | None
@@ -49,12 +49,12 @@ class Kind(NamedTuple):
     """What is said of that which caller and carrier have only one of."""
 
 
-def kinds(rule: Choice, doors: Doors) -> Iterator[Kind]:
+def kinds(rule: Choice, doors: Doors) -> Iterator[CallerKind]:
     """The kinds of callers to whom the rule may speak."""
     may_be_carried = bool(rule.asked.carrier) or any(map(is_opaque, rule.asked.caller))
     callers, carriers = _through(doors.callers), _through(doors.carriers if may_be_carried else ())
     for (caller, traits), (carrier, carried) in product(callers, carriers):
-        yield Kind(caller, carrier, Term(traits, carried), (_said(traits), _said(carried)))
+        yield CallerKind(caller, carrier, Term(traits, carried), (_said(traits), _said(carried)))
 
 
 def _through(doors: tuple[Door, ...]) -> list[tuple[Door | None, Traits]]:
@@ -78,7 +78,9 @@ def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
     return Doors(first(doors.callers), first(doors.carriers))
 
 
-def presented(rule: Choice, every: Iterable[Kind], but: Sequence[Clause | Rest] | None = None) -> Iterator[Presented]:
+def presented(
+    rule: Choice, every: Iterable[CallerKind], but: Sequence[Clause | Rest] | None = None
+) -> Iterator[Presented]:
     """For each conjunction of the rule the least that meets it, in every kind, with all that follows.
 
     Whoever sends more is admitted by what they also could have sent alone, so nothing is added that is not asked for.
@@ -168,7 +170,7 @@ _UNSAID = object()
 
 
 class _Search:
-    def __init__(self, kind: Kind, clause: Clause | Rest | None, steps: Iterator[int]) -> None:
+    def __init__(self, kind: CallerKind, clause: Clause | Rest | None, steps: Iterator[int]) -> None:
         self._kind, self._clause, self._steps = kind, clause, steps
         self._concerns: dict[int, bool] = {}
 

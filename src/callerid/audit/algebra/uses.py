@@ -8,7 +8,7 @@ from itertools import accumulate, islice
 from callerid.audit.algebra.access import No, admits_anybody, compare, too_long
 from callerid.audit.algebra.formula import Choice, Clause, Rest, clauses, formula
 from callerid.audit.algebra.possible import alternatives, every_leaf, why_nobody
-from callerid.audit.algebra.search import Kind, TooManySteps, distinct, kinds, presented
+from callerid.audit.algebra.search import CallerKind, TooManySteps, distinct, kinds, presented
 from callerid.audit.algebra.separate import Separate
 from callerid.audit.algebra.sides import Doors, Side, doors_between, open_doors
 from callerid.audit.algebra.traits import Term
@@ -92,7 +92,7 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
     return tuple(part for number, part in enumerate(rule.rules) if number in redundant)
 
 
-def _any_presented(member: Choice, every: list[Kind], parts: Sequence[Clause | Rest]) -> bool:
+def _any_presented(member: Choice, every: list[CallerKind], parts: Sequence[Clause | Rest]) -> bool:
     """Whether the member admits anybody else; so it is taken where the search is given up."""
     try:
         return any(True for _ in presented(member, every, parts))
