@@ -1,15 +1,13 @@
-"""Django's settings, once for all tests of one process, and its applications."""
+"""Applications of Django, in one URLconf."""
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
-import django
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
+
+from tests.djangos import configure
 
 __all__ = ["configure"]
 
@@ -31,10 +29,3 @@ urlpatterns = [
     path("open", named("open")),
     re_path("^admin/.*$", named("admin")),
 ]
-
-
-def configure() -> None:
-    if not settings.configured:
-        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY=os.urandom(8).hex(), USE_TZ=True)
-        django.setup()
-    assert settings.ROOT_URLCONF in sys.modules

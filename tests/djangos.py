@@ -1,0 +1,76 @@
+"""Django's settings, once for all tests of one process, and projects with settings of their own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, cast
+
+import django
+from django.conf import UserSettingsHolder, settings
+
+__all__ = ["Project", "configure"]
+
+
+def configure() -> None:
+    """Set Django up, whoever comes first."""
+    if settings.configured:
+        return
+    settings.configure(
+        ROOT_URLCONF="tests.asgi.djangos",
+        ALLOWED_HOSTS=["*"],
+        SECRET_KEY=os.urandom(8).hex(),
+        USE_TZ=True,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=[
+            "django.contrib.admin",
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.messages",
+            "django.contrib.sessions",
+            "rest_framework",
+            "callerid.django",
+        ],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["callerid.django.CallerAuthentication"]},
+        LOGGING={"version": 1, "disable_existing_loggers": False, "loggers": {"django": {"level": "ERROR"}}},
+    )
+    django.setup()
+
+
+_numbers = itertools.count()
+
+
+class Project:
+    """A URLconf with its settings, which hold within `settings`."""
+
+    def __init__(self, urlpatterns: Any, guard: Any = None, middleware: Any = (), **options: Any) -> None:
+        configure()
+        self.module = cast("Any", ModuleType(f"tests_django_project_{next(_numbers)}"))
+        self.module.urlpatterns = urlpatterns
+        self.module.guard = guard
+        sys.modules[self.module.__name__] = self.module
+        ours = [] if guard is None else ["callerid.django.CallerMiddleware"]
+        self._options: dict[str, Any] = {
+            "ROOT_URLCONF": self.module.__name__,
+            "MIDDLEWARE": [*middleware, *ours],
+            "CALLERID_GUARD": f"{self.module.__name__}.guard",
+            **options,
+        }
+
+    @contextmanager
+    def settings(self) -> Iterator[None]:
+        """Without the signals that ``override_settings`` sends: they would have Django forget every URLconf."""
+        before = settings._wrapped
+        holder = UserSettingsHolder(before)
+        for name, value in self._options.items():
+            setattr(holder, name, value)
+        settings._wrapped = holder
+        try:
+            yield
+        finally:
+            settings._wrapped = before
