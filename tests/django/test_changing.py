@@ -330,8 +330,9 @@ def test_a_handler_serves_nothing_that_was_not_judged(project: Project) -> None:
 
 
 def test_a_view_that_was_not_resolved_is_not_called(project: Project, ran: Diary) -> None:
-    HOOKS["view"] = lambda request, *_: vars(request)["_callerid_admission"].__setattr__("match", None)
-    assert status(project, "/open/") == 500
+    for change in ("match", "method"):
+        HOOKS["view"] = lambda request, *_, name=change: setattr(vars(request)["_callerid_admission"], name, None)
+        assert status(project, "/open/") == 500
     assert ran == []
 
 

@@ -254,8 +254,10 @@ def test_an_include_marks_all_views_in_it(guard: Guard, ran: Diary, by_asgi: boo
         allow(path("d/", include(inner))),
         *allow([path("e/", ran.view())]),
     ]
-    project = closed(urls + allow([path("f/", ran.view())]), guard)
-    for place in ("/a/x/", "/a/more/y/", "/c/", "/d/x/", "/e/", "/f/"):
+    last: Any = allow([path("f/", ran.view())])
+    last += [path("g/", allow(ran.view()))]
+    project = closed(urls + last, guard)
+    for place in ("/a/x/", "/a/more/y/", "/c/", "/d/x/", "/e/", "/f/", "/g/"):
         assert only_others(project, place, by_asgi=by_asgi)
     assert statuses(project, "/b/x/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 200, 403]
     assert statuses(project, "/a/unknown/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 404, 403]

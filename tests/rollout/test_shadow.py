@@ -72,7 +72,7 @@ def test_the_table_stands_in_the_place_of_the_other_and_all_else_stays(make: Mak
     assert world.guard.shadow == ShadowCounts(would_refuse=1, would_admit=1, agreed=1)
 
 
-@pytest.mark.parametrize("name", ["starlette", "fastapi", "flask"])
+@pytest.mark.parametrize("name", ["starlette", "fastapi", "flask", "django"])
 def test_marks_hold_beside_it_as_beside_the_table_it_stands_for(name: str) -> None:
     from .world import WORLDS
 
@@ -232,7 +232,7 @@ def test_path_parameters_are_the_tables_own(make: Make) -> None:
     ("table", "match"),
     [
         ([], "shadow= maps paths to rules"),
-        ({"GET x": STAFF}, "a path begins with a slash"),
+        ({"GET  x": STAFF}, "a path begins with a slash"),
         ({"/x": 1}, r"shadow\['/x'\] takes a rule"),
         ({"/x": FirebaseUser()}, r"shadow\['/x'\]"),
         ({"/a": STAFF, "/a/": STAFF}, "are the same place"),
@@ -243,7 +243,7 @@ def test_mistakes_in_it_are_errors(make: Make, table: Any, match: str) -> None:
         make(shadow=table)
 
 
-@pytest.mark.parametrize("name", ["starlette", "fastapi", "flask"])
+@pytest.mark.parametrize("name", ["starlette", "fastapi", "flask", "django"])
 def test_an_entry_that_no_route_answers_is_an_error(name: str) -> None:
     from .world import WORLDS
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
 from fastapi import FastAPI, Request
 from flask import Flask, request
 from starlette.applications import Starlette
@@ -17,6 +20,7 @@ from starlette.routing import Route
 
 import callerid
 import callerid.asgi
+import callerid.django
 import callerid.fastapi
 import callerid.flask
 import callerid.starlette
@@ -25,6 +29,7 @@ from callerid import Caller, Domain, Issuer, KeySource, Public, google
 from callerid.flask import current_caller
 from callerid.guard import GuardCore
 from callerid.testing import LocalIssuer
+from tests.djangos import Project
 from tests.starlette.world import ask as ask_asgi
 from tests.wsgi.world import ask as ask_wsgi
 
@@ -206,12 +211,38 @@ class InFlask(World):
         return reply.status_code, reply.text
 
 
+class InDjango(World):
+    def new_guard(self, *issuers: Issuer, **options: Any) -> GuardCore:
+        return callerid.django.Guard(*issuers, **options)
+
+    def make(self) -> None:
+        guard = self.guard
+
+        def told(request: Any) -> HttpResponse:
+            assert request.META.get("REMOTE_USER") == (None if request.caller is None else str(request.caller))
+            return HttpResponse(str(request.caller))
+
+        def default(request: Any) -> HttpResponse:
+            return told(request)
+
+        marked = path(MARKED[1:], guard.allow(OTHERS, audience=CLIENT)(told))
+        guard.protect(**self.options)
+        self.app = Project([path("x", default), marked, path("open", guard.allow(Public())(told))], guard)
+
+    def send(self, path: str, authorization: str | None) -> tuple[int, str]:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        with self.app.settings():
+            reply = Client().get(path, headers=headers, REMOTE_USER="admin")
+        return reply.status_code, reply.content.decode()
+
+
 WORLDS: dict[str, Callable[..., World]] = {
     "asgi": InASGI,
     "wsgi": InWSGI,
     "starlette": InStarlette,
     "fastapi": InFastAPI,
     "flask": InFlask,
+    "django": InDjango,
 }
 every_adapter = pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
 by_path = pytest.mark.parametrize("make", [InASGI, InWSGI], ids=["asgi", "wsgi"])
