@@ -36,7 +36,7 @@ from callerid import (
 )
 from callerid.audit.algebra import alternatives, every_leaf, redundant_alternatives
 from callerid.audit.algebra.access import holds
-from callerid.audit.lock import code
+from callerid.audit.lock_rules import code
 from callerid.audit.rows import canonical, who_may
 from callerid.guard import Identity, Requirement
 from callerid.rules import (

@@ -14,12 +14,14 @@ The staircase inside, each importing only what stands before it::
     shadowed     routes that never serve, since others come first
     unguarded    marks that nobody enforces
     table · starlette · flask    the map of each kind of application
+    scope        a route's place among others
     order        which of two routes serves a request that is for both
     serving      who serves a request and what is asked of it, before a change and after
     shown        the rows as a person reads them: those of routes with what middleware in front asks
     reading      the map of whatever application it is
     forms        the map as a table, JSON, Markdown
-    lock         the map as a file to be reviewed, and what has changed since
+    lock ← lock_rules        the map as a file to be reviewed, and what has changed since; its rules as code
+    locked_routes            the routes of such a file
     newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log

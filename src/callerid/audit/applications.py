@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from callerid.audit.algebra import separate
-from callerid.audit.lock import SOURCE_REMEDY, Lock, LockedRoute, lacks_source, said_of, written_in
+from callerid.audit.lock import Lock, said_of
+from callerid.audit.lock_rules import SOURCE_REMEDY, lacks_source
+from callerid.audit.locked_routes import LockedRoute, written_in
 from callerid.audit.order import placed
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.rows import AccessMap, Row
-from callerid.audit.serving import Application, Asking
-from callerid.audit.standing import AUTOMATIC, OTHER_SLASH, Standing, standing
+from callerid.audit.scope import AUTOMATIC, OTHER_SLASH, RouteScope, route_scope
+from callerid.audit.serving import Application, RouteAccess
 from callerid.audit.trust import Trust, as_before, believed_by_all, settings_of, trust_of
 from callerid.issuers import Issuer
 from callerid.rules import Nobody
@@ -21,23 +23,23 @@ __all__ = ["as_locked", "as_of_now"]
 
 def as_of_now(found: AccessMap) -> Application:
     """An application as its map has it."""
-    askings = [_asking(row, method, stands) for method, row, stands in placed(found)]
+    accesses = [_access(row, method, stands) for method, row, stands in placed(found)]
     if found.by_path:
         # Whatever stands behind answers anywhere.
-        askings = [replace(each, answers=True) for each in askings]
-    askings += _answers_to_options(found.kind, askings)
-    return Application(_kind(found.kind, by_path=found.by_path), askings, frozenset(found.settings), found.router)
+        accesses = [replace(each, answers=True) for each in accesses]
+    accesses += _answers_to_options(found.kind, accesses)
+    return Application(_kind(found.kind, by_path=found.by_path), accesses, frozenset(found.settings), found.router)
 
 
 def _kind(kind: str, *, by_path: bool) -> str:
     return "by path" if by_path else kind
 
 
-def _asking(row: Row, method: str, stands: Standing) -> Asking:
+def _access(row: Row, method: str, stands: RouteScope) -> RouteAccess:
     serves = row.serving(method)
     # Equal words mean an equal rule, but for code without a source.
     unread = (SOURCE_REMEDY,) if lacks_source(row.rule) else ()
-    return Asking(
+    return RouteAccess(
         stands,
         row.rule,
         row.believed[1],
@@ -66,19 +68,19 @@ def as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
     guards, written, said = written_in(lock, name)
     believed = [issuer for guard in found.guards for issuer in guard.issuers]
     issuers = {guard: as_before(trust, believed) for guard, trust in guards.items()}
-    askings = [_as_written(each, guards, issuers) for each in written]
-    askings += _rests(askings)
+    accesses = [_as_written(each, guards, issuers) for each in written]
+    accesses += _rests(accesses)
     kind, _, by_path = next((line.partition(" ")[2] for line in said if line.startswith("kind ")), "").partition(", ")
     if kind == "Flask":
-        askings = [_for_options(each) for each in (*askings, *_answers_to_options(kind, askings))]
+        accesses = [_for_options(each) for each in (*accesses, *_answers_to_options(kind, accesses))]
     sockets = frozenset(line for line in said if line.startswith("websocket"))
-    return Application(_kind(kind, by_path=bool(by_path)), askings, sockets)
+    return Application(_kind(kind, by_path=bool(by_path)), accesses, sockets)
 
 
-def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> Asking:
+def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> RouteAccess:
     trusts = [(guards.get(guard, Trust()), audiences) for guard, audiences in each.asked_by]
     shared, audiences = believed_by_all([(issuers.get(guard, ()), audiences) for guard, audiences in each.asked_by])
-    return Asking(
+    return RouteAccess(
         each.stands,
         each.rule,
         audiences,
@@ -92,28 +94,28 @@ def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, 
     )
 
 
-def _rests(askings: list[Asking]) -> list[Asking]:
+def _rests(accesses: list[RouteAccess]) -> list[RouteAccess]:
     """What holds where there is no route, where a lock does not say: nobody may."""
-    said = {each.stands.layer for each in askings if each.is_default}
-    missing = ({each.stands.layer for each in askings} or {0}) - said
-    rest = standing(f"* {ANYWHERE_ELSE}")
-    return [Asking(replace(rest, layer=layer), Nobody(), None, (), frozenset()) for layer in missing]
+    said = {each.stands.layer for each in accesses if each.is_default}
+    missing = ({each.stands.layer for each in accesses} or {0}) - said
+    rest = route_scope(f"* {ANYWHERE_ELSE}")
+    return [RouteAccess(replace(rest, layer=layer), Nobody(), None, (), frozenset()) for layer in missing]
 
 
-def _answers_to_options(kind: str, askings: list[Asking]) -> list[Asking]:
+def _answers_to_options(kind: str, accesses: list[RouteAccess]) -> list[RouteAccess]:
     """What Flask itself answers to OPTIONS: it is asked what the view is, and the default, too."""
-    defaults = [each for each in askings if each.is_default and not each.stands.layer]
+    defaults = [each for each in accesses if each.is_default and not each.stands.layer]
     if kind != "Flask" or not defaults:
         return []
-    found: dict[str, list[Asking]] = {}
-    for each in sorted(askings, key=lambda each: each.stands.method):
+    found: dict[str, list[RouteAccess]] = {}
+    for each in sorted(accesses, key=lambda each: each.stands.method):
         if not each.stands.is_rest and not each.stands.layer:
             found.setdefault(each.stands.template, []).append(each)
     answered = (own for own in found.values() if all(each.options and each.stands.method != "*" for each in own))
     return [_automatic(own, defaults[0]) for own in answered if all(each.stands.method != "OPTIONS" for each in own)]
 
 
-def _automatic(own: list[Asking], default: Asking) -> Asking:
+def _automatic(own: list[RouteAccess], default: RouteAccess) -> RouteAccess:
     first, asked = own[0], (*own, default)
     stands = replace(
         first.stands,
@@ -126,13 +128,13 @@ def _automatic(own: list[Asking], default: Asking) -> Asking:
     return replace(first, stands=stands, rule=rule, policy=tuple(line for each in asked for line in each.policy))
 
 
-def _for_options(asking: Asking) -> Asking:
+def _for_options(access: RouteAccess) -> RouteAccess:
     """A route for OPTIONS: it stands after what stands there with another method, whoever answers OPTIONS there."""
-    stands = asking.stands
+    stands = access.stands
     if stands.method != "OPTIONS":
-        return asking
+        return access
     after, slash_after = (frozenset(_options(names)) for names in (stands.after, stands.slash_after))
-    return replace(asking, stands=replace(stands, after=after, slash_after=slash_after))
+    return replace(access, stands=replace(stands, after=after, slash_after=slash_after))
 
 
 def _options(names: Iterable[str]) -> Iterator[str]:

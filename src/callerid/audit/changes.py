@@ -14,8 +14,8 @@ from callerid.audit.index import Index
 from callerid.audit.places import Place, common
 from callerid.audit.regions import request_for, samples
 from callerid.audit.rows import Router, earlier
-from callerid.audit.serving import Application, Asking
-from callerid.audit.standing import OTHER_SLASH, Spot, goes_before, one_method, spots_of
+from callerid.audit.scope import OTHER_SLASH, Spot, goes_before, one_method, spots_of
+from callerid.audit.serving import Application, RouteAccess
 from callerid.rules import compared_with_path
 
 __all__ = ["Changes"]
@@ -30,38 +30,38 @@ class Changes:
         self._kept = {
             name for name, each in now.named.items() if each.stands.layer == now.base and self._is_there(each)
         }
-        self.gone = Index[tuple[Spot, Asking]]()
+        self.gone = Index[tuple[Spot, RouteAccess]]()
         """The places of those routes that are not there any more."""
         for each in before.routes:
             if each.stands.layer == before.base and each.stands.name not in self._kept:
                 for spot in spots_of(each.stands):
                     self.gone.add(spot.place, (spot, each))
-        self._others: dict[str, dict[Asking, None]] = {}
-        self._looking: dict[Asking, bool] = {}
+        self._others: dict[str, dict[RouteAccess, None]] = {}
+        self._looking: dict[RouteAccess, bool] = {}
         for name in self._kept:
             for spot in spots_of(before.named[name].stands):
                 self._compare_order(spot)
 
-    def is_new(self, route: Asking) -> bool:
+    def is_new(self, route: RouteAccess) -> bool:
         """Whether a route of now was not there before, or stood elsewhere."""
         return route.stands.name not in self._kept
 
-    def is_gone(self, route: Asking) -> bool:
+    def is_gone(self, route: RouteAccess) -> bool:
         """Whether a route of before is not there any more, or stands elsewhere."""
         return route.stands.name not in self._kept
 
-    def has_changed(self, route: Asking) -> bool:
+    def has_changed(self, route: RouteAccess) -> bool:
         """Whether something else is asked at a route than was, or whether it was not there."""
         if self._is_gate_changed or self.is_new(route):
             return True
         is_told_otherwise = route.stands.method == "WS" and self._before.settings != self._now.settings
         return is_told_otherwise or not _is_same(self._before.named[route.stands.name], route)
 
-    def overtaken(self, route: Asking) -> Collection[Asking]:
+    def overtaken(self, route: RouteAccess) -> Collection[RouteAccess]:
         """Those that went before a route, and now do not, although they are still there."""
         return self._others.get(route.stands.name, ())
 
-    def _is_there(self, route: Asking) -> bool:
+    def _is_there(self, route: RouteAccess) -> bool:
         was = self._before.named.get(route.stands.name)
         if was is None or self._before.kind != self._now.kind:
             return False
@@ -98,7 +98,7 @@ class Changes:
         if not self._is_first(first, second):
             self._others.setdefault(names[1], {})[were[0]] = None
 
-    def _is_interchangeable(self, one: Asking, other: Asking) -> bool:
+    def _is_interchangeable(self, one: RouteAccess, other: RouteAccess) -> bool:
         """Whether it does not matter which of two routes serves."""
         if one.policy != other.policy or one.opaque or other.opaque:
             return False
@@ -136,16 +136,16 @@ def _have_same_gates(before: Application, now: Application) -> bool:
     return one == other
 
 
-def _is_same(was: Asking, now: Asking) -> bool:
+def _is_same(was: RouteAccess, now: RouteAccess) -> bool:
     """Whether the same is asked."""
     if was.policy != now.policy or was.opaque is not now.opaque:
         return False
     return not now.opaque or was.endpoint == now.endpoint
 
 
-def _looks_at_path(asking: Asking) -> bool:
+def _looks_at_path(access: RouteAccess) -> bool:
     """Whether its rule may admit others where the path names others."""
     return any(
         is_foreign(leaf) or compared_with_path(leaf) is not None or (is_code(leaf) and leaf.reads_path)
-        for leaf in every_leaf(asking.rule)
+        for leaf in every_leaf(access.rule)
     )

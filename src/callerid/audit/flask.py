@@ -28,8 +28,8 @@ from callerid.audit.rows import (
     row,
     told_once,
 )
+from callerid.audit.scope import AUTOMATIC
 from callerid.audit.shadowed import never_served, with_shadows
-from callerid.audit.standing import AUTOMATIC
 from callerid.audit.unguarded import endpoint_name, left_behind, name_of
 from callerid.authorization import Policy
 from callerid.errors import CalleridError

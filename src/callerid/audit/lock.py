@@ -34,41 +34,33 @@ different audiences, with those audiences.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-import callerid.rules
-from callerid.audit.algebra import Foreign, Sealed, Separate, every_leaf, fingerprint, is_foreign
+from callerid.audit.lock_rules import SOURCE_REMEDY, code, lacks_source
 from callerid.audit.order import in_order
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.rows import AccessMap, GuardRequirement, Row, canonical
-from callerid.audit.standing import Standing, is_gate, standing
+from callerid.audit.scope import RouteScope
 from callerid.audit.trust import Trust, trust_of
-from callerid.errors import CalleridError, ConfigurationError, one_line
-from callerid.rules import AnyOf, PathParam, Rule, Via, Where, all_of, any_of, is_joined
+from callerid.errors import ConfigurationError, one_line
+from callerid.rules import AnyOf, is_joined
 
 __all__ = [
+    "FIRST_GUARD",
     "LOCK_VERSION",
-    "SOURCE_REMEDY",
     "Block",
     "Difference",
     "Lock",
-    "LockedRoute",
     "differences",
     "fronts_in",
-    "lacks_source",
     "locked",
     "mount_of",
     "read_lock",
-    "rule_in",
-    "rule_of",
     "said_of",
     "unenforced_in",
     "without_source",
-    "written_in",
 ]
 
 LOCK_VERSION = 4
@@ -129,17 +121,9 @@ def differences(lock: str, found: AccessMap, name: str = "the lock") -> list[Dif
     return [Difference(*pair) for pair in pairs if pair[1] != pair[2] or pair[0] in unread]
 
 
-SOURCE_REMEDY = "write it as a function in a module"
-
-
 def without_source(found: AccessMap) -> list[str]:
     """The blocks with a rule whose source cannot be read, by their names."""
     return [stands.name for _, row, stands in in_order(found) if lacks_source(row.rule)]
-
-
-def lacks_source(rule: Rule) -> bool:
-    """Whether a part of the rule is code whose source cannot be read."""
-    return any(fingerprint(leaf) is None for leaf in every_leaf(rule) if type(leaf) is Where or is_foreign(leaf))
 
 
 def _lines(blocks: Mapping[str, Block], name: str) -> tuple[str, ...]:
@@ -177,7 +161,7 @@ def read_lock(text: str, name: str) -> Lock:
 
 # --- writing ---
 
-_FIRST_GUARD = "guard"
+FIRST_GUARD = "guard"
 
 
 def _blocks(found: AccessMap) -> dict[str, Block]:
@@ -214,7 +198,7 @@ def _guards(found: AccessMap) -> dict[str, Trust]:
     own = [trust_of(each.guard) for row in rest for each in row.judges[:1]]
     others = sorted({trust_of(guard) for guard in found.guards} - {*own}, key=repr)
     return {
-        _FIRST_GUARD if number == 1 else f"{_FIRST_GUARD} {number}": trust
+        FIRST_GUARD if number == 1 else f"{FIRST_GUARD} {number}": trust
         for number, trust in enumerate([*own, *others], 1)
     }
 
@@ -222,7 +206,7 @@ def _guards(found: AccessMap) -> dict[str, Trust]:
 def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
     for name, trust in guards.items():
         yield Block(name, trust.settings)
-        of = "" if name == _FIRST_GUARD else f" of {name}"
+        of = "" if name == FIRST_GUARD else f" of {name}"
         seen: dict[str, int] = {}
         for issuer, lines in trust.issuers:
             seen[issuer] = seen.get(issuer, 0) + 1
@@ -230,11 +214,11 @@ def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
             yield Block(f"issuer {issuer}{again}{of}", lines)
 
 
-def _route(stands: Standing, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> Block:
+def _route(stands: RouteScope, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> Block:
     return Block(stands.name, (*_served(stands, row, mounts), *_asked_by(row.judges, names), *said_of(row)))
 
 
-def _served(stands: Standing, row: Row, mounts: list[str]) -> Iterator[str]:
+def _served(stands: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:
     serves = row.serving(stands.method)
     if serves.endpoint:
         yield f"{'mounts' if serves.below else 'serves'} {serves.endpoint}"
@@ -262,7 +246,7 @@ def _asked_by(judges: tuple[GuardRequirement, ...], names: Mapping[Trust, str]) 
     asked = {(names[trust_of(each.guard)], each.requirement.audiences) for each in judges}
     if _named_by_all(judges) is None and any(audiences for _, audiences in asked):
         yield from sorted(f"asked-by {name} for {json.dumps(sorted(named or ()))}" for name, named in asked)
-    elif {name for name, _ in asked} != {_FIRST_GUARD}:
+    elif {name for name, _ in asked} != {FIRST_GUARD}:
         yield from sorted(f"asked-by {name}" for name, _ in asked)
 
 
@@ -282,162 +266,3 @@ def said_of(row: Row) -> Iterator[str]:
     yield f"allow {code(parts[0])}"
     for part in parts[1:]:
         yield f"{joint} {code(part)}"
-
-
-def code(rule: Rule) -> str:
-    """Code that makes the rule again; a `Where` is told by a hash of its source."""
-    if is_joined(rule) or type(rule) is Separate:
-        return f"{type(rule).__name__}({', '.join(map(code, rule.rules))})"
-    if type(rule) is Via:
-        return f"Via({code(rule.rule)})"
-    if type(rule) is Where:
-        reads_path = ", reads_path=True" if rule.reads_path else ""
-        return f"Where({rule.description!r}, {fingerprint(rule) or ''!r}{reads_path})"
-    if is_foreign(rule):
-        kind = f"{type(rule).__module__}:{type(rule).__qualname__}"
-        return f"Foreign({kind!r}, {one_line(str(rule))!r}, {fingerprint(rule) or ''!r})"
-    return repr(rule)
-
-
-# --- reading ---
-
-
-@dataclass(frozen=True, slots=True)
-class LockedRoute:
-    """A route as a lock has it: where it stands, who may, and by which guards that is asked for which audiences.
-
-    ``endpoint`` is what serves, ``said`` the lines that tell who may.
-    """
-
-    stands: Standing
-    rule: Rule
-    asked_by: tuple[tuple[str, frozenset[str] | None], ...]
-    endpoint: str
-    said: tuple[str, ...]
-    opaque: bool = False
-    options: bool = True
-    refuses: bool = False
-
-
-def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[LockedRoute], tuple[str, ...]]:
-    """The guards by their names, the routes, and what is said of the application; ``name`` is the file's.
-
-    Raises `ConfigurationError` for what no lock says.
-    """
-    guards: dict[str, Trust] = {}
-    blocks: list[Block] = []
-    application: tuple[str, ...] = ()
-    for block in lock.blocks.values():
-        word = block.name.partition(" ")[0]
-        if word == "application":
-            application = block.lines
-        elif word == "guard":
-            guards[block.name] = Trust(block.lines)
-        elif word == "issuer":
-            issuer, _, guard = block.name.removeprefix("issuer ").partition(" of ")
-            guard = guard or _FIRST_GUARD
-            known = guards.get(guard, Trust())
-            guards[guard] = replace(known, issuers=(*known.issuers, (issuer.partition(" (")[0], block.lines)))
-        else:
-            blocks.append(block)
-    mounts = [path for block in blocks if (path := block.name.partition(" ")[2]).endswith(ANYWHERE_ELSE)]
-    tells_slashes = "kind Flask" in application
-    return guards, [_written(block, name, mounts, tells_slashes=tells_slashes) for block in blocks], application
-
-
-def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool) -> LockedRoute:
-    rule, audiences = rule_in(block, name)
-    words: dict[str, list[str]] = {}
-    for word, _, rest in (line.partition(" ") for line in block.lines):
-        words.setdefault(word, []).append(rest)
-    beside = words.get("beside", [])
-    stands = standing(
-        block.name,
-        below=not words.keys().isdisjoint({"mounts", "opaque"}),
-        either_slash="with" in words,
-        strict=not tells_slashes or is_gate(block.name),
-        mount=mount_of(block.name.partition(" ")[2], [each for each in mounts if each not in beside]),
-    )
-    after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))
-    return LockedRoute(
-        replace(stands, after=after, slash_after=slash_after),
-        rule,
-        tuple(_asking(each, audiences, f"{name}: {block.name}") for each in words.get("asked-by", (_FIRST_GUARD,))),
-        next(iter(words.get("mounts", words.get("serves", ()))), ""),
-        tuple(line for line in block.lines if line.partition(" ")[0] in _SAYING),
-        "opaque" in words,
-        "without" not in words,
-        "answers" in words,
-    )
-
-
-def _asking(said: str, audiences: frozenset[str] | None, where: str) -> tuple[str, frozenset[str] | None]:
-    """A guard that asks, and the audiences named there: ``audiences``, unless it has its own."""
-    guard, has_own, own = said.partition(" for ")
-    if not has_own:
-        return guard, audiences
-    try:
-        named: Any = json.loads(own)
-    except (ValueError, RecursionError):
-        named = None
-    if not _is_list(named) or not all(isinstance(each, str) for each in named):
-        raise ConfigurationError(f"{where}: {own[:200]!r} is not a list of audiences")
-    return guard, frozenset(named) or None
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
-
-
-_SAYING = frozenset({"audience", "allow", "and", "or"})
-_OTHER_WORDS = frozenset(
-    {"serves", "mounts", "opaque", "with", "without", "answers", "beside", "after", "other-slash-after", "asked-by"}
-)
-
-
-def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
-    """The rule that a block holds, and the audiences. Raises `ConfigurationError` for what is none of ours."""
-    parts: list[Rule] = []
-    words: set[str] = set()
-    audiences: set[str] = set()
-    for line in block.lines:
-        word, _, rest = line.partition(" ")
-        if word == "audience":
-            audiences.add(rest)
-        elif word in ("allow", "and", "or"):
-            words.add(word)
-            parts.append(rule_of(rest, f"{name}: {block.name}"))
-        elif word not in _OTHER_WORDS:
-            raise ConfigurationError(f"{name}: {block.name}: {line!r} is not a line of a lock")
-    if not parts or words >= {"and", "or"}:
-        raise ConfigurationError(f"{name}: {block.name}: it has no rule, or both 'and' and 'or'")
-    rule = any_of(tuple(parts)) if "or" in words else all_of(tuple(parts))
-    return rule, frozenset(audiences) or None
-
-
-def rule_of(text: str, where: str) -> Rule:
-    """The rule that a line holds; ``where`` is for the message. Raises `ConfigurationError`."""
-    try:
-        made = _made(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, TypeError, CalleridError, RecursionError) as error:
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule ({one_line(str(error))})") from None
-    if not isinstance(made, Rule):
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule")
-    return made
-
-
-def _made(node: ast.expr) -> Any:
-    # Calls of our own rules on plain values, and nothing else: a lock is data.
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    name = node.func.id if isinstance(node.func, ast.Name) else ""
-    if name == Foreign.__name__:
-        return Foreign(*(str(_made(argument)) for argument in node.args))
-    kind: Any = Separate if name == Separate.__name__ else getattr(callerid.rules, name, None)
-    if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
-        raise ConfigurationError(f"{name or 'this'} is not one of callerid's rules")
-    given = [_made(argument) for argument in node.args]
-    named = {str(each.arg): _made(each.value) for each in node.keywords}
-    if kind is Where:
-        return Sealed(str(given[0]), str(given[1]), named.get("reads_path") is True)
-    return kind(*given, **named)

@@ -28,7 +28,8 @@ from callerid.audit.algebra import (
 )
 from callerid.audit.applications import as_locked, as_of_now
 from callerid.audit.changes import Changes
-from callerid.audit.lock import fronts_in, read_lock, unenforced_in, written_in
+from callerid.audit.lock import fronts_in, read_lock, unenforced_in
+from callerid.audit.locked_routes import written_in
 from callerid.audit.places import (
     ANYWHERE_ELSE,
     EVERYWHERE,
@@ -41,8 +42,8 @@ from callerid.audit.places import (
 )
 from callerid.audit.regions import samples, text_for
 from callerid.audit.rows import AccessMap, Router
-from callerid.audit.serving import Application, Asking, Doubt, Point, Told, together
-from callerid.audit.standing import AUTOMATIC, HTTP, Spot, one_method, spots_of
+from callerid.audit.scope import AUTOMATIC, HTTP, Spot, one_method, spots_of
+from callerid.audit.serving import Application, Doubt, EffectiveAccess, Point, RouteAccess, together
 from callerid.rules import is_public
 
 __all__ = ["Finding", "assumed", "newcomers"]
@@ -147,7 +148,7 @@ class _AccessComparison:
 
     # --- what is looked at ---
 
-    def _regions(self, route: Asking) -> Iterator[tuple[str, Place]]:
+    def _regions(self, route: RouteAccess) -> Iterator[tuple[str, Place]]:
         """The requests that a route may serve, and at which somebody new may come in."""
         if route.stands.layer != self._now.base:
             return
@@ -163,7 +164,7 @@ class _AccessComparison:
             for method, region in here:
                 yield from ((method, each) for each in self._in_front(region))
 
-    def _others(self, route: Asking, place: Place) -> Iterator[tuple[Spot, Place]]:
+    def _others(self, route: RouteAccess, place: Place) -> Iterator[tuple[Spot, Place]]:
         """The routes of before that may have served a part of a place where another one serves now."""
         if self._changes.is_new(route):
             near = self._before.near_at(self._before.base).near(place)
@@ -226,7 +227,7 @@ class _AccessComparison:
 
     def _compared(self, point: Point, region: Place, name: str = "") -> Iterator[Finding]:
         try:
-            before, now = self._before.told(point), self._now.told(point)
+            before, now = self._before.access_at(point), self._now.access_at(point)
         except Doubt:
             reason = "the lock does not say which route goes first"
             yield Finding(self._place(point.method, region), CannotTell(reason))
@@ -240,11 +241,13 @@ class _AccessComparison:
                 verdict = CannotTell(_UNREAD)
             yield Finding(name or self._name(point.method, region, now), verdict, *sides)
 
-    def _is_kept_rest(self, asking: Asking, region: Place) -> bool:
+    def _is_kept_rest(self, access: RouteAccess, region: Place) -> bool:
         """Whether this is all that is left below a mount that was there before: it is compared as one."""
-        return asking.stands.is_rest and not self._changes.is_new(asking) and _is_place_of(region, asking)
+        return access.stands.is_rest and not self._changes.is_new(access) and _is_place_of(region, access)
 
-    def _verdict(self, method: str, asked: tuple[Told, Told], sides: tuple[Side, Side]) -> Verdict:
+    def _verdict(
+        self, method: str, asked: tuple[EffectiveAccess, EffectiveAccess], sides: tuple[Side, Side]
+    ) -> Verdict:
         (before, now), (old, new) = asked, sides
         if method == "WS" and self._before.settings != self._now.settings:
             old, new = (
@@ -260,7 +263,7 @@ class _AccessComparison:
             return verdict if admits_nobody(new.rule, new.issuers) else CannotTell(why)
         return verdict
 
-    def _name(self, method: str, region: Place, now: Told) -> str:
+    def _name(self, method: str, region: Place, now: EffectiveAccess) -> str:
         serving = next((each for each in now.served if each is not None), now.asked[0])
         if _is_place_of(region, serving):
             return serving.stands.name
@@ -274,18 +277,18 @@ class _AccessComparison:
         return f"{'*' if method == HTTP else method} {path}"
 
 
-def _sees_another_path(before: Told, now: Told) -> bool:
+def _sees_another_path(before: EffectiveAccess, now: EffectiveAccess) -> bool:
     """Whether one of the application's own rules, taken for what it was, is asked where the path names others."""
     was = _own_rules(before)
     known = {code for code, _ in was if code is not None}
     return any(code in known and (code, path) not in was for code, path in _own_rules(now))
 
 
-def _own_rules(told: Told) -> set[tuple[str | None, tuple[tuple[str, Position], ...]]]:
+def _own_rules(found: EffectiveAccess) -> set[tuple[str | None, tuple[tuple[str, Position], ...]]]:
     """The application's own rules that are asked, each with the path parameters that it may look at."""
     return {
         (fingerprint(leaf), tuple(sorted(positions_of(each.stands.template).items())))
-        for each in told.asked
+        for each in found.asked
         for leaf in every_leaf(each.rule)
         if is_foreign(leaf)
     }
@@ -296,12 +299,12 @@ _UNREAD = "whether a converter or a route of the application's own takes a path,
 _OPAQUE = "what was mounted there decided by itself who may, and it is another one now"
 
 
-def _policies(rests: Mapping[int, Asking]) -> dict[int, tuple[str, ...]]:
+def _policies(rests: Mapping[int, RouteAccess]) -> dict[int, tuple[str, ...]]:
     return {layer: each.policy for layer, each in rests.items()}
 
 
-def _places(asking: Asking) -> tuple[Place, ...]:
-    return (*asking.stands.places, *asking.stands.slash)
+def _places(access: RouteAccess) -> tuple[Place, ...]:
+    return (*access.stands.places, *access.stands.slash)
 
 
 def _text_of(place: Place) -> Place:
@@ -309,22 +312,22 @@ def _text_of(place: Place) -> Place:
     return place._replace(one_line=False)
 
 
-def _is_served_alike(before: Told, now: Told) -> bool:
+def _is_served_alike(before: EffectiveAccess, now: EffectiveAccess) -> bool:
     """Whether the same route serves as before, wherever that is."""
     one, other = ([each and each.stands.name for each in side.served] for side in (before, now))
     return one == other
 
 
-def _is_place_of(region: Place, asking: Asking) -> bool:
-    return _text_of(region) in map(_text_of, _served_places(asking))
+def _is_place_of(region: Place, access: RouteAccess) -> bool:
+    return _text_of(region) in map(_text_of, _served_places(access))
 
 
-def _served_places(asking: Asking) -> tuple[Place, ...]:
-    return asking.stands.places if asking.stands.redirects else _places(asking)
+def _served_places(access: RouteAccess) -> tuple[Place, ...]:
+    return access.stands.places if access.stands.redirects else _places(access)
 
 
-def _methods(asking: Asking) -> tuple[str, ...]:
-    return _methods_of(asking.stands.method)
+def _methods(access: RouteAccess) -> tuple[str, ...]:
+    return _methods_of(access.stands.method)
 
 
 def _methods_of(method: str) -> tuple[str, ...]:

@@ -10,23 +10,23 @@ from callerid.audit.index import Index
 from callerid.audit.places import ANYWHERE_ELSE, Place, common
 from callerid.audit.regions import request_for, samples, text_for
 from callerid.audit.rows import AccessMap, Router, Row, earlier
-from callerid.audit.standing import (
+from callerid.audit.scope import (
     AUTOMATIC,
     HTTP,
     OTHER_SLASH,
+    RouteScope,
     Spot,
-    Standing,
     is_expected,
     is_gate,
     one_method,
+    route_scope,
     spots_of,
-    standing,
 )
 from callerid.rules import Facts, Nobody
 
 __all__ = ["in_order", "named", "partly_served", "placed"]
 
-_Found = tuple[str, Row, Standing]
+_Found = tuple[str, Row, RouteScope]
 
 
 def named(method: str, row: Row) -> str:
@@ -60,16 +60,16 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
 
 def placed(found: AccessMap) -> list[_Found]:
     """As `in_order`, but for what goes before what."""
-    return [(method, row, _standing(found, method, row)) for method, row in found.all_singly()]
+    return [(method, row, _scope_of(found, method, row)) for method, row in found.all_singly()]
 
 
-def _standing(found: AccessMap, method: str, row: Row) -> Standing:
+def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
     serves, name = row.serving(method), named(method, row)
     strict = found.kind != "Flask" or is_gate(name)
-    return standing(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
+    return route_scope(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
 
 
-def _after(stands: Standing, after: dict[str, set[str]]) -> Standing:
+def _after(stands: RouteScope, after: dict[str, set[str]]) -> RouteScope:
     plain, slash = (frozenset(after.get(name, ())) for name in (stands.name, stands.name + OTHER_SLASH))
     return replace(stands, after=plain, slash_after=slash) if plain or slash else stands
 
@@ -170,7 +170,7 @@ class _Order:
             return False
         return self.found.kind in ("Starlette", "FastAPI") or row.serving(method).options
 
-    def _asked(self, row: Row, stands: Standing) -> Side:
+    def _asked(self, row: Row, stands: RouteScope) -> Side:
         """What a route's answer to a wrong method asks, or its own to OPTIONS."""
         if self.found.kind == "Flask" and stands.method == "OPTIONS":
             return Side(row.rule, row.believed[1], row.issuers)
@@ -182,7 +182,7 @@ class _Order:
         return {row.written("*"): row for row in self.found.routes if row.is_rest}
 
 
-def _is_own_answer(one: Standing, other: Standing) -> bool:
+def _is_own_answer(one: RouteScope, other: RouteScope) -> bool:
     """Whether one of the two is what the framework answers to OPTIONS for the other."""
     return one.template == other.template and (one.name.endswith(AUTOMATIC) or other.name.endswith(AUTOMATIC))
 

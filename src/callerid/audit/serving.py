@@ -15,21 +15,21 @@ from callerid.audit.index import Index
 from callerid.audit.places import Place, Position, Segment, covers, literal_at, positions_of
 from callerid.audit.regions import request_for
 from callerid.audit.rows import Order, Router, earlier
-from callerid.audit.standing import HTTP, Spot, Standing, goes_before, one_method, spots_of
+from callerid.audit.scope import HTTP, RouteScope, Spot, goes_before, one_method, spots_of
 from callerid.audit.trust import believed_by_all
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import Nobody, PathParam, Rule, Via, Where, compared_with_path, is_joined, is_public
 from callerid.rules.accounts import is_email
 
-__all__ = ["Application", "Asking", "Doubt", "Point", "Told", "named_alike", "placed", "together"]
+__all__ = ["Application", "Doubt", "EffectiveAccess", "Point", "RouteAccess", "named_alike", "placed", "together"]
 
 Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 """A rule, the audiences it names, those who are believed, and the settings of their guards."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Asking:
+class RouteAccess:
     """A route, and what is asked there.
 
     ``policy`` is all of that in words, as a lock has it: where it is the same, the same is asked. ``endpoint`` is what
@@ -38,7 +38,7 @@ class Asking:
     ``order`` is where it stands among the routes that are tried, as far as that is known.
     """
 
-    stands: Standing
+    stands: RouteScope
     rule: Rule
     audiences: frozenset[str] | None
     issuers: tuple[Issuer, ...]
@@ -62,11 +62,11 @@ class Doubt(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EffectiveAccess:
     """What is asked of a request: by the routes that serve it, one for each layer, and by what else holds there."""
 
-    served: tuple[Asking | None, ...]
-    asked: tuple[Asking, ...]
+    served: tuple[RouteAccess | None, ...]
+    asked: tuple[RouteAccess, ...]
 
     @property
     def is_unanswered(self) -> bool:
@@ -101,17 +101,17 @@ class Application:
     """
 
     def __init__(
-        self, kind: str, askings: Iterable[Asking], settings: frozenset[str], router: Router | None = None
+        self, kind: str, accesses: Iterable[RouteAccess], settings: frozenset[str], router: Router | None = None
     ) -> None:
         self.kind, self.settings, self._router = kind, settings, router
-        every = tuple(askings)
+        every = tuple(accesses)
         self.rests = {each.stands.layer: each for each in every if each.is_default}
         self.routes = tuple(each for each in every if not each.is_default)
         self.layers = tuple(sorted(self.rests))
         self.base = self.layers[0]
         self.named = {each.stands.name: each for each in self.routes}
-        self._near = {layer: Index[tuple[Spot, Asking]]() for layer in self.layers}
-        self._alike: dict[object, list[Asking]] = {}
+        self._near = {layer: Index[tuple[Spot, RouteAccess]]() for layer in self.layers}
+        self._alike: dict[object, list[RouteAccess]] = {}
         self.redirects = Index[Spot]()
         """From where a router may redirect, if it has no route there: each with the place where that leads."""
         for each in self.routes:
@@ -127,31 +127,31 @@ class Application:
         """Whether its framework answers a wrong method by a route, and may redirect to another slash at the end."""
         return self.kind in ("Starlette", "FastAPI")
 
-    def near_at(self, layer: int) -> Index[tuple[Spot, Asking]]:
+    def near_at(self, layer: int) -> Index[tuple[Spot, RouteAccess]]:
         """The places of one layer."""
         return self._near.get(layer, _NOTHING)
 
-    def told(self, point: Point) -> Told:
+    def access_at(self, point: Point) -> EffectiveAccess:
         """What is asked of a request. Raises `Doubt`."""
-        served, asked = self._told(point)
+        served, asked = self._access_at(point)
         for layer in self.layers[1:]:
             found = self._first(layer, point)
             served.append(None if found is None else found[1])
             asked.append(self.rests[layer] if found is None else found[1])
-        return Told(tuple(served), tuple(asked))
+        return EffectiveAccess(tuple(served), tuple(asked))
 
-    def _told(self, point: Point) -> tuple[list[Asking | None], list[Asking]]:
+    def _access_at(self, point: Point) -> tuple[list[RouteAccess | None], list[RouteAccess]]:
         """What serves in the application itself, and all that is asked there."""
         found = self._served(point)
         if found is not None and not found[1].stands.is_rest:
-            spot, asking = found
-            is_served = not (asking.refuses or (spot.is_slash and spot.stands.redirects))
-            return [asking if is_served else None], [asking]
+            spot, access = found
+            is_served = not (access.refuses or (spot.is_slash and spot.stands.redirects))
+            return [access if is_served else None], [access]
         rest = self.rests[self.base] if found is None else found[1]
         asked = (rest, *self._beside(found, point), *self._at_target(point))
         return [None], list(dict.fromkeys(asked))
 
-    def _at_target(self, point: Point) -> Iterable[Asking]:
+    def _at_target(self, point: Point) -> Iterable[RouteAccess]:
         """What is asked where a slash redirect leads, which may be asked in place of all else.
 
         Whether a router redirects at all, no lock says.
@@ -165,7 +165,7 @@ class Application:
             return (found[1],)
         return (*(() if found is None else (found[1],)), *self._beside(found, to))
 
-    def _served(self, point: Point) -> tuple[Spot, Asking] | None:
+    def _served(self, point: Point) -> tuple[Spot, RouteAccess] | None:
         """What serves, by the framework's own router if it can be asked."""
         found = self._first(self.base, point)
         if self._router is None or point.taken is not None or point.at.unread:
@@ -173,20 +173,20 @@ class Application:
         name = self._router(point.method, *request_for(point.at, point.text))
         if name is None or (found is not None and found[0].stands.name == name):
             return found
-        asking = self.named.get(name)
-        return None if asking is None else (Spot(asking.stands, point.at), asking)
+        access = self.named.get(name)
+        return None if access is None else (Spot(access.stands, point.at), access)
 
-    def _first(self, layer: int, point: Point) -> tuple[Spot, Asking] | None:
+    def _first(self, layer: int, point: Point) -> tuple[Spot, RouteAccess] | None:
         """What serves in one layer, by where the routes stand."""
         around = self._around(layer, point)
         return _first_of([each for each in around if one_method(point.method, each[0].stands.method) == point.method])
 
-    def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, Asking]]:
+    def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, RouteAccess]]:
         for place, found in self.near_at(layer).around(point.at):
             if covers(place, point.at) or (point.taken is not None and point.taken(place)):
                 yield found
 
-    def _beside(self, rest: tuple[Spot, Asking] | None, point: Point) -> Iterable[Asking]:
+    def _beside(self, rest: tuple[Spot, RouteAccess] | None, point: Point) -> Iterable[RouteAccess]:
         """What else is asked where no route is meant: the first for another method, of those in the same mount."""
         if point.method == "WS" or not self._redirects:
             return ()
@@ -217,27 +217,27 @@ def _redirected_from(place: Place) -> Place | None:
 
 
 _SLASH = Segment("")
-_NOTHING = Index[tuple[Spot, Asking]]()
+_NOTHING = Index[tuple[Spot, RouteAccess]]()
 
 
-def _route_of(asking: Asking) -> tuple[str, str, str]:
+def _route_of(access: RouteAccess) -> tuple[str, str, str]:
     """A route whatever its methods."""
-    return asking.stands.template, asking.stands.mount, asking.endpoint
+    return access.stands.template, access.stands.mount, access.endpoint
 
 
-def _may_answer(stands: Standing, mount: str) -> bool:
+def _may_answer(stands: RouteScope, mount: str) -> bool:
     """Whether a wrong method may be answered by a route, of those in one mount."""
     return stands.mount == mount and not stands.is_rest and stands.method not in ("WS", "*", HTTP)
 
 
-def _first_of(found: list[tuple[Spot, Asking]]) -> tuple[Spot, Asking] | None:
+def _first_of(found: list[tuple[Spot, RouteAccess]]) -> tuple[Spot, RouteAccess] | None:
     first = [each for each in found if not any(_goes_before(one, each) for one in found)]
     if found and not first:
         raise Doubt
     return first[0] if first else None
 
 
-def _goes_before(one: tuple[Spot, Asking], other: tuple[Spot, Asking]) -> bool:
+def _goes_before(one: tuple[Spot, RouteAccess], other: tuple[Spot, RouteAccess]) -> bool:
     known = earlier(one[1].order, other[1].order)
     return goes_before(one[0], other[0]) if known is None else known
 
@@ -245,7 +245,7 @@ def _goes_before(one: tuple[Spot, Asking], other: tuple[Spot, Asking]) -> bool:
 # --- all of it as one ---
 
 
-def together(before: Told, now: Told, at: Place) -> tuple[Side, Side]:
+def together(before: EffectiveAccess, now: EffectiveAccess, at: Place) -> tuple[Side, Side]:
     """What was asked and what is, each as one; path parameters of both go by the names of now, by where they stand."""
     names = named_alike(each.stands.template for each in (*now.asked, *before.asked))
     return _side(before, names, at), _side(now, names, at)
@@ -261,9 +261,9 @@ def named_alike(templates: Iterable[str]) -> dict[Position, str]:
     return names
 
 
-def _side(told: Told, names: Mapping[Position, str], at: Place) -> Side:
+def _side(found: EffectiveAccess, names: Mapping[Position, str], at: Place) -> Side:
     asked: list[Asks] = []
-    for each in told.asked:
+    for each in found.asked:
         rule = placed(each.rule, positions_of(each.stands.template), names, at)
         asked.append((rule, each.audiences, each.issuers, each.settings))
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]

@@ -9,7 +9,7 @@ from callerid.audit.index import Index
 from callerid.audit.places import Place, places_of
 from callerid.audit.regions import request_for, samples, text_for
 from callerid.audit.rows import Router, Row, canonical
-from callerid.audit.standing import AUTOMATIC, HTTP, one_method
+from callerid.audit.scope import AUTOMATIC, HTTP, one_method
 
 __all__ = ["never_served", "with_shadows"]
 

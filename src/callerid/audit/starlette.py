@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 
 from callerid.audit.places import EVERYWHERE, Place, places_of
 from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, names_of, row, told_once
+from callerid.audit.scope import HTTP
 from callerid.audit.shadowed import never_served, with_shadows
-from callerid.audit.standing import HTTP
 from callerid.audit.starlette_router import StarletteRouter
 from callerid.audit.starlette_unguarded import protection_in, unprotected
 from callerid.audit.unguarded import endpoint_name

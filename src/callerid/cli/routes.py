@@ -14,7 +14,8 @@ from typing import Any, TextIO
 
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
 from callerid.audit.forms import as_json, as_markdown, as_table, summary, unseen
-from callerid.audit.lock import SOURCE_REMEDY, without_source
+from callerid.audit.lock import without_source
+from callerid.audit.lock_rules import SOURCE_REMEDY
 from callerid.audit.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Comparison, NewAccess, counted

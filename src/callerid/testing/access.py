@@ -21,7 +21,7 @@ import anyio
 from callerid.access import AccessMap, access_map
 from callerid.audit.reading import is_wsgi
 from callerid.audit.rows import Row
-from callerid.audit.standing import is_gate
+from callerid.audit.scope import is_gate
 from callerid.audit.suite import Case, SuitePersona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal

@@ -19,14 +19,14 @@ __all__ = [
     "AUTOMATIC",
     "HTTP",
     "OTHER_SLASH",
+    "RouteScope",
     "Spot",
-    "Standing",
     "goes_before",
     "is_expected",
     "is_gate",
     "one_method",
+    "route_scope",
     "spots_of",
-    "standing",
 ]
 
 AUTOMATIC = " (automatic)"
@@ -40,7 +40,7 @@ OTHER_SLASH = " (other slash)"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Standing:
+class RouteScope:
     """One method of one route, as it is found: by its name, which is its method and its path, and its places.
 
     ``slash`` are the places with the other form of the slash at the end, which it serves, or from which the framework
@@ -66,7 +66,7 @@ class Standing:
 class Spot(NamedTuple):
     """One place of a route; ``is_slash`` with the other form of the slash at its end."""
 
-    stands: Standing
+    stands: RouteScope
     place: Place
     is_slash: bool = False
 
@@ -89,9 +89,9 @@ def is_gate(name: str) -> bool:
     return _LAYER.search(name) is not None
 
 
-def standing(
+def route_scope(
     name: str, *, below: bool = False, either_slash: bool = False, strict: bool = True, mount: str = ""
-) -> Standing:
+) -> RouteScope:
     """A route by its name and by what else is said of it.
 
     With ``either_slash`` there are both forms of its path. Where a framework tells them apart (not ``strict``), the
@@ -107,7 +107,7 @@ def standing(
     if not strict and (either_slash or ends):
         both = places_of(template, either_slash=True)
         slash = tuple(each for each in both if each not in places)
-    return Standing(
+    return RouteScope(
         name,
         method,
         template,
@@ -120,7 +120,7 @@ def standing(
     )
 
 
-def spots_of(stands: Standing) -> Iterator[Spot]:
+def spots_of(stands: RouteScope) -> Iterator[Spot]:
     """All places of a route."""
     yield from (Spot(stands, place) for place in stands.places)
     yield from (Spot(stands, place, is_slash=True) for place in stands.slash)
