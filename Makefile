@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
+FIREBASE_TOOLS = 15.34.2
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
 
 .PHONY: help check demo test e2e test-lowest test-versions lint types bench bench-check clean
@@ -12,7 +13,7 @@ help:
 	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
-	@echo 'make e2e            what is told with a real browser (T=PATH: a part); not in `make test`'
+	@echo 'make e2e            with a real browser and the Firebase Auth emulator (T=PATH: a part); not in `make test`'
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -29,7 +30,7 @@ check: lint types .venv/installed
 test: .venv/installed
 	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
-e2e: .venv-e2e/installed chromium
+e2e: .venv-e2e/installed chromium node_modules/.firebase-tools-$(FIREBASE_TOOLS)
 	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
@@ -57,6 +58,12 @@ bench-check: .venv-bench/installed wrk
 .PHONY: wrk chromium
 wrk chromium:
 	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
+
+# The Firebase Auth emulator, which needs Node.js and npm. Nothing that npm installs here runs anything, or is committed.
+node_modules/.firebase-tools-$(FIREBASE_TOOLS):
+	npm install --prefix . --no-save --no-package-lock --no-audit --no-fund --no-update-notifier --ignore-scripts \
+	    --omit=optional --loglevel=error firebase-tools@$(FIREBASE_TOOLS)
+	@touch $@
 
 # An environment with what the tests need, but for callerid itself.
 .venv/ready: pyproject.toml constraints.txt
@@ -98,5 +105,5 @@ wrk chromium:
 .SECONDARY:
 
 clean:
-	rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
