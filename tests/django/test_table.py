@@ -13,7 +13,7 @@ from django.views import View
 
 from callerid import ConfigurationError, FirebaseUser, PathParam, Public
 from callerid.django import Guard
-from callerid.django.routes import Routing
+from callerid.django.routes import UrlconfReader
 from tests.fixtures import OTHERS, STAFF
 
 from .world import Diary, closed, only_others, statuses
@@ -144,4 +144,4 @@ def test_other_objects_among_the_patterns_are_no_routes() -> None:
     class Resolver:
         url_patterns = (type("Odd", (), {"pattern": "odd"})(),)
 
-    assert Routing(Resolver()).routes == ()
+    assert UrlconfReader(Resolver()).routes == ()

@@ -10,7 +10,7 @@ from django.core import checks
 
 from callerid.django.dispatch import configured, settings_problems
 from callerid.django.protection import Protection
-from callerid.django.routes import Routing
+from callerid.django.routes import UrlconfReader
 from callerid.django.startup_checks import problems_of, survey
 
 __all__ = ["CalleridConfig"]
@@ -35,6 +35,6 @@ def check_guard(**_: Any) -> list[Any]:
     if problems:
         return [_checks.Error(each, id="callerid.E001") for each in problems]
     protection = cast("Protection", configured().protection)
-    routing = Routing(cast("Any", urls).get_resolver())
+    routing = UrlconfReader(cast("Any", urls).get_resolver())
     found = problems_of(protection, routing, tuple(survey(protection, routing)))
     return [_checks.Error(each, id="callerid.E002") for each in found]

@@ -16,7 +16,7 @@ from callerid.errors import UnguardedEndpointError
 from callerid.guard import log
 from callerid.marks import DECIDED, Mark, unguarded
 
-__all__ = ["ATTRIBUTE", "Admission", "claim", "held", "is_async", "let_in", "undecided"]
+__all__ = ["ATTRIBUTE", "ViewAdmission", "claim", "held", "is_async", "let_in", "undecided"]
 
 is_async: Callable[[Any], bool] = cast("Any", sync).iscoroutinefunction
 """Whether a call gives a coroutine, as Django sees it: views of classes are told by a mark."""
@@ -33,7 +33,7 @@ ATTRIBUTE: Final = "_callerid_admission"
 
 
 @dataclass(slots=True, eq=False)
-class Admission:
+class ViewAdmission:
     """The decision that a request is let in: to which view, under which marks, with which caller.
 
     ``match`` is Django's ``ResolverMatch``, or ``None`` where ``error`` is what the resolver raised instead.
@@ -88,7 +88,7 @@ class Admission:
         )
 
 
-def let_in(request: Any, admission: Admission) -> None:
+def let_in(request: Any, admission: ViewAdmission) -> None:
     """Let a request in: its method, which was judged, cannot be changed from now on."""
     held(request)[ATTRIBUTE] = admission
     request.__class__ = _judged(cast("Any", type)(request))
@@ -104,7 +104,7 @@ def _judged(kind: type[Any]) -> type[Any]:
         return kind
 
     def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807
-        admission: Admission | None = held(self).get(ATTRIBUTE) if name == "method" else None
+        admission: ViewAdmission | None = held(self).get(ATTRIBUTE) if name == "method" else None
         if admission is not None and value != admission.method:
             raise admission.changed("request.method was")
         super(made, self).__setattr__(name, value)
@@ -122,7 +122,7 @@ def claim(
     It is raised, too, where the function is called with another path parameter than was judged.
     """
     admission = DECIDED.get()
-    if not isinstance(admission, Admission) or not admission.has_decided(mark):
+    if not isinstance(admission, ViewAdmission) or not admission.has_decided(mark):
         raise unguarded(mark, name)
     if admission.arguments:
         admission.check_arguments(_given(function, args, kwargs))

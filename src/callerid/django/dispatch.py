@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers import base
 from django.utils import module_loading
 
-from callerid.django.current import ATTRIBUTE, Admission, held, is_async, undecided
+from callerid.django.current import ATTRIBUTE, ViewAdmission, held, is_async, undecided
 from callerid.django.guard import Guard
 from callerid.django.protection import Protection
 from callerid.django.startup_checks import check
@@ -155,14 +155,14 @@ def _seat(handler: Any) -> Callable[[Any], Any]:
     return original
 
 
-def _admission_of(request: Any) -> Admission:
-    admission: Admission | None = held(request).get(ATTRIBUTE)
+def _admission_of(request: Any) -> ViewAdmission:
+    admission: ViewAdmission | None = held(request).get(ATTRIBUTE)
     if admission is None:
         raise undecided("this request is dispatched although no guard let it in")
     return admission
 
 
-def _checked(request: Any, view: Any, kwargs: dict[str, Any]) -> Admission:
+def _checked(request: Any, view: Any, kwargs: dict[str, Any]) -> ViewAdmission:
     admission = _admission_of(request)
     admission.check(view, request, kwargs)
     return admission

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from callerid.authorization import rollout_of
 from callerid.django.decorator import Allow
-from callerid.django.policies import Rules
+from callerid.django.policies import ProjectRules
 from callerid.django.protection import OnRefusal, Protection
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
@@ -72,7 +72,7 @@ class Guard(GuardCore):
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal is a function of the request and the refusal")
         table = self._table(routes, "routes")
-        rules = Rules(
+        rules = ProjectRules(
             self,
             default=self._asked(default, "default="),
             floor=None if floor is None else self._asked(floor, "floor="),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
-from callerid.django.routes import Place, Route
+from callerid.django.routes import UrlRoute, ViewAtRoutes
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import unguarded
-from callerid.paths import BoundTable, Entry
+from callerid.paths import BoundTable, TableEntry
 
-__all__ = ["Rules", "entry_at"]
+__all__ = ["ProjectRules", "entry_at"]
 
 
-class Rules:
+class ProjectRules:
     """The requirements of one guard, and the policies made of them.
 
     An entry of ``table`` is bound to the route that its key names. It holds beside the marks of the view.
@@ -27,7 +27,7 @@ class Rules:
         self.default = default
         self.floor = floor
 
-    def policy(self, place: Place, method: str, *, table: BoundTable | None = None) -> Policy:
+    def policy(self, place: ViewAtRoutes, method: str, *, table: BoundTable | None = None) -> Policy:
         """The policy at a place; where no endpoint is meant (404, 405, OPTIONS) the default is part of it, too.
 
         ``table`` replaces the live one. Raises `ConfigurationError` for a view that nobody can reach,
@@ -43,14 +43,14 @@ class Rules:
             policy = place.policies[key] = self._policy(place, tuple(entries.values()), where)
         return policy
 
-    def _policy(self, place: Place, entries: tuple[Entry, ...], where: str) -> Policy:
+    def _policy(self, place: ViewAtRoutes, entries: tuple[TableEntry, ...], where: str) -> Policy:
         place.check_marks()
         policy = policy_of((self.guard,), self._written(place, entries), where, endpoint=place.endpoint)
         for name in policy.names:
             place.check_parameter(name)
         return policy
 
-    def _written(self, place: Place, entries: tuple[Entry, ...]) -> Iterator[Written]:
+    def _written(self, place: ViewAtRoutes, entries: tuple[TableEntry, ...]) -> Iterator[Written]:
         if self.floor is not None:
             yield Written(self.guard, self.floor, FLOOR)
         for mark in place.marks:
@@ -63,13 +63,13 @@ class Rules:
             yield Written(self.guard, self.default, DEFAULT)
 
 
-def _entries(table: BoundTable, method: str, place: Place) -> dict[str, Entry]:
+def _entries(table: BoundTable, method: str, place: ViewAtRoutes) -> dict[str, TableEntry]:
     # Routes that cannot be told apart are one place: what is asked of any of them is asked there.
     found = (entry_at(table, method, route) for route in place.routes)
     return {entry.pattern: entry for entry in found if entry is not None}
 
 
-def entry_at(table: BoundTable, method: str, route: Route) -> Entry | None:
+def entry_at(table: BoundTable, method: str, route: UrlRoute) -> TableEntry | None:
     """The entry that holds where a route serves a method (``*`` for one that no key names)."""
     own = route.named().prefix
     return table.find(method, route.template, route.prefixes if own is None else (*route.prefixes, own))

@@ -19,10 +19,10 @@ from callerid.asgi.exchange import values_of
 from callerid.authentication import METHOD, Waited, resolve, resolve_async
 from callerid.authorization import Check, Decision, Policy, Rollout, Shadow, authorize, conclude, evaluate
 from callerid.authorization import Request as AuthorizationRequest
-from callerid.django.current import ATTRIBUTE, Admission, held, is_async, let_in
-from callerid.django.policies import Rules
+from callerid.django.current import ATTRIBUTE, ViewAdmission, held, is_async, let_in
+from callerid.django.policies import ProjectRules
 from callerid.django.redirects import destination_of
-from callerid.django.routes import Place, Routing
+from callerid.django.routes import UrlconfReader, ViewAtRoutes
 from callerid.errors import Refusal
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
@@ -51,28 +51,33 @@ class Protection:
     """
 
     def __init__(
-        self, rules: Rules, on_refusal: OnRefusal | None, *, rollout: Rollout | None = None, shadow: BoundTable | None
+        self,
+        rules: ProjectRules,
+        on_refusal: OnRefusal | None,
+        *,
+        rollout: Rollout | None = None,
+        shadow: BoundTable | None,
     ) -> None:
         self.rules = rules
         self.rollout = rollout
         self.shadow = shadow
         self._on_refusal = on_refusal
         self._lock = threading.RLock()
-        self._routings: dict[Any, Routing] = {}
-        self._nowhere = Place(_NOWHERE)
+        self._routings: dict[Any, UrlconfReader] = {}
+        self._nowhere = ViewAtRoutes(_NOWHERE)
 
-    def routing(self, urlconf: Any, check: Callable[[Protection, Routing], None]) -> Routing:
+    def routing(self, urlconf: Any, check: Callable[[Protection, UrlconfReader], None]) -> UrlconfReader:
         """A URLconf (``None``: ``ROOT_URLCONF``), read and checked once; a failed check is made again."""
         resolver = _resolver_of(urlconf)
         routing = self._routings.get(urlconf)
         if routing is None or routing.resolver is not resolver:
             with self._lock:
-                routing = Routing(resolver)
+                routing = UrlconfReader(resolver)
                 check(self, routing)
                 self._routings[urlconf] = routing
         return routing
 
-    def admit(self, request: Any, target: _Target) -> HttpResponse | None:
+    def admit(self, request: Any, target: _JudgedTarget) -> HttpResponse | None:
         """Decide about a request; the answer, if it is not let in."""
         decision = resolve(partial(self._decision, request, target))
         if decision.refusal is None:
@@ -80,7 +85,7 @@ class Protection:
             return None
         return self._refused(request, decision, self._redressed(request, decision.refusal))
 
-    async def admit_async(self, request: Any, target: _Target) -> HttpResponse | None:
+    async def admit_async(self, request: Any, target: _JudgedTarget) -> HttpResponse | None:
         """The same in a task."""
         decision = await resolve_async(partial(self._decision, request, target))
         if decision.refusal is None:
@@ -91,7 +96,7 @@ class Protection:
             redressed = await sync_to_async(self._redressed, thread_sensitive=True)(request, decision.refusal)
         return self._refused(request, decision, redressed)
 
-    def target(self, request: Any, routing: Routing, resolved: Callable[[Any], Any]) -> _Target:
+    def target(self, request: Any, routing: UrlconfReader, resolved: Callable[[Any], Any]) -> _JudgedTarget:
         """What Django is about to serve, and the place whose policy holds; ``resolved`` asks its resolver."""
         held(request)[ATTRIBUTE] = None
         request.caller = None
@@ -110,9 +115,9 @@ class Protection:
         if policy.public is None:
             # Django's cache of whole pages is outside of the guard: it must not keep what not everybody may see.
             request._cache_update_cache = False  # noqa: SLF001 - the only way to say so
-        return _Target(match, error, place, policy, _NOTHING if served is None else served.kwargs)
+        return _JudgedTarget(match, error, place, policy, _NOTHING if served is None else served.kwargs)
 
-    def _decision(self, request: Any, target: _Target, waited: Waited) -> Decision | Wait:
+    def _decision(self, request: Any, target: _JudgedTarget, waited: Waited) -> Decision | Wait:
         guard, policy, shadow = self.rules.guard, target.policy, self.shadow
         checks = policy.checks(target.arguments)
         credentials = partial(_credentials, request)
@@ -136,17 +141,17 @@ class Protection:
     def _waives(self, _: Any) -> bool:
         return self.rollout is not None and self.rollout.is_report_only(self.rules.guard.clock())
 
-    def _shadow_checks(self, shadow: BoundTable, request: Any, target: _Target) -> tuple[Check, ...]:
+    def _shadow_checks(self, shadow: BoundTable, request: Any, target: _JudgedTarget) -> tuple[Check, ...]:
         policy = self.rules.policy(target.place, request.method, table=shadow)
         return tuple(policy.checks(target.arguments))
 
-    def _let_in(self, request: Any, target: _Target, decision: Decision) -> None:
+    def _let_in(self, request: Any, target: _JudgedTarget, decision: Decision) -> None:
         policy, caller = target.policy, decision.caller
         names = target.arguments if policy.reads_path else policy.names
         judged = tuple((name, target.arguments[name]) for name in names if name in target.arguments)
         # For a redirect no view runs, so there are no marks to claim.
         marks = frozenset[Mark]() if target.match is None else policy.marks
-        admission = Admission(
+        admission = ViewAdmission(
             target.match, target.error, request.method, judged, marks, _route(request, target), caller
         )
         request.caller = caller
@@ -181,7 +186,7 @@ def _no_response(given: object) -> NoReturn:
     raise TypeError(f"on_refusal returns an HttpResponse or None, not {given!r}")
 
 
-class _Target(NamedTuple):
+class _JudgedTarget(NamedTuple):
     """What Django is about to serve (a match, or what its resolver raised), and the policy that holds.
 
     ``place`` is where a redirect leads to, where there is one; ``arguments`` are its path parameters.
@@ -189,12 +194,12 @@ class _Target(NamedTuple):
 
     match: Any
     error: Exception | None
-    place: Place
+    place: ViewAtRoutes
     policy: Policy
     arguments: Mapping[str, Any]
 
 
-def _route(request: Any, target: _Target) -> str:
+def _route(request: Any, target: _JudgedTarget) -> str:
     """The name of the place in the log."""
     return f"{request.method} {target.place.template}"
 

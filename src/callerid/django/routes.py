@@ -12,19 +12,19 @@ from django.contrib.admindocs import utils
 from django.urls import converters, resolvers
 from django.utils import translation
 
-from callerid.django.views import ANY_METHOD, Serving, marks_of, methods_of, serving_of
+from callerid.django.views import ANY_METHOD, ServedView, marks_of, methods_of, serving_of
 from callerid.errors import ConfigurationError
 from callerid.marks import Mark, marks_lost
 from callerid.paths import NamedPlace, Serves
 
-__all__ = ["Place", "Route", "Routing"]
+__all__ = ["UrlRoute", "UrlconfReader", "ViewAtRoutes"]
 
 _resolvers: Any = resolvers
 _utils: Any = utils
 _converters: Any = converters
 
 
-class Route(NamedTuple):
+class UrlRoute(NamedTuple):
     """One entry of a URLconf: what serves, below which includes, and its template, as path tables name it."""
 
     entry: Any
@@ -102,24 +102,24 @@ LANGUAGE: Final = "{language}/"
 """The prefix of `i18n_patterns` in templates."""
 
 
-def routes_of(resolver: Any) -> Iterator[Route]:
+def routes_of(resolver: Any) -> Iterator[UrlRoute]:
     """All entries of a URLconf, in order."""
     with cast("Any", translation).override(settings.LANGUAGE_CODE):
         yield from tuple(_walk(resolver, (), "/", ()))
 
 
-def _walk(resolver: Any, within: tuple[Any, ...], path: str, prefixes: tuple[str, ...]) -> Iterator[Route]:
+def _walk(resolver: Any, within: tuple[Any, ...], path: str, prefixes: tuple[str, ...]) -> Iterator[UrlRoute]:
     for each in resolver.url_patterns:
         template = path + _template_of(each.pattern)
         if isinstance(each, _resolvers.URLPattern):
-            yield Route(each, within, template, prefixes)
+            yield UrlRoute(each, within, template, prefixes)
         elif isinstance(each, _resolvers.URLResolver):
             own = prefixes if template.rstrip("/") == path.rstrip("/") else (*prefixes, template)
             yield from _walk(each, (*within, each), template, own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class ViewAtRoutes:
     """A view at its routes, for a method. ``policies`` caches the policies here.
 
     Where it stands in several routes that cannot be told apart, all of these are here. Without any it was made by a
@@ -127,8 +127,8 @@ class Place:
     """
 
     template: str
-    serving: Serving | None = None
-    routes: tuple[Route, ...] = ()
+    serving: ServedView | None = None
+    routes: tuple[UrlRoute, ...] = ()
     marks: tuple[Mark, ...] = ()
     policies: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
@@ -153,19 +153,19 @@ class Place:
             raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}")
 
 
-class Routing:
+class UrlconfReader:
     """A root URLconf that was read."""
 
     def __init__(self, resolver: Any) -> None:
         self.resolver = resolver
-        self.routes: tuple[Route, ...] = ()
-        self._by_view: dict[int, list[Route]] = {}
-        self._places: dict[tuple[int, str, str], Place] = {}
+        self.routes: tuple[UrlRoute, ...] = ()
+        self._by_view: dict[int, list[UrlRoute]] = {}
+        self._places: dict[tuple[int, str, str], ViewAtRoutes] = {}
         self.read()
 
     def read(self) -> None:
         """Read it, again if it has changed."""
-        routes, by_view = tuple(routes_of(self.resolver)), dict[int, list[Route]]()
+        routes, by_view = tuple(routes_of(self.resolver)), dict[int, list[UrlRoute]]()
         for each in routes:
             by_view.setdefault(id(each.view), []).append(each)
         self.routes, self._by_view, self._places = routes, by_view, {}
@@ -177,7 +177,7 @@ class Routing:
         for prefix in dict.fromkeys(prefix for route in self.routes for prefix in route.prefixes):
             yield NamedPlace(prefix, None, Serves.MOUNT)
 
-    def place(self, match: Any, method: str) -> Place:
+    def place(self, match: Any, method: str) -> ViewAtRoutes:
         """The place that a match of Django's resolver leads to."""
         serving = serving_of(match.func, method)
         # Methods that no client can make up: the cache does not grow by what is sent.
@@ -187,24 +187,24 @@ class Routing:
             place = self._places[key] = place_of(serving, self._routes_at(match), match.route)
         return place
 
-    def _routes_at(self, match: Any) -> tuple[Route, ...]:
+    def _routes_at(self, match: Any) -> tuple[UrlRoute, ...]:
         found = self._found(match)
         if not found:
             self.read()  # it was added since
             found = self._found(match)
         return found
 
-    def _found(self, match: Any) -> tuple[Route, ...]:
+    def _found(self, match: Any) -> tuple[UrlRoute, ...]:
         known = self._by_view.get(id(match.func), ())
         return tuple(each for each in known if each.view is match.func and each.written() == match.route)
 
 
-def _is_same(known: Serving | None, serving: Serving) -> bool:
+def _is_same(known: ServedView | None, serving: ServedView) -> bool:
     return known is not None and known.view is serving.view and known.handler is serving.handler
 
 
-def place_of(serving: Serving, routes: Iterable[Route], written: str) -> Place:
+def place_of(serving: ServedView, routes: Iterable[UrlRoute], written: str) -> ViewAtRoutes:
     """The place of a view at routes."""
     routes = tuple(routes)
     template = routes[0].template if routes else f"/{written}"
-    return Place(template, serving, routes, marks_of(serving))
+    return ViewAtRoutes(template, serving, routes, marks_of(serving))

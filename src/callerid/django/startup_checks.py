@@ -9,30 +9,30 @@ from typing import Any
 from callerid.authorization import Policy
 from callerid.django.policies import entry_at
 from callerid.django.protection import Protection
-from callerid.django.routes import Place, Route, Routing, place_of
+from callerid.django.routes import UrlconfReader, UrlRoute, ViewAtRoutes, place_of
 from callerid.django.views import methods_of, serving_of
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.marks import marks_on, note_served
 from callerid.paths import METHODS, BoundTable
 
-__all__ = ["Found", "check", "problems_of", "survey", "unbound"]
+__all__ = ["CheckedView", "check", "problems_of", "survey", "unbound"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckedView:
     """One route for one method (``*``: any): its place, and its policy or what is wrong with it."""
 
     method: str
-    place: Place
+    place: ViewAtRoutes
     policy: Policy | None
-    route: Route
+    route: UrlRoute
     problem: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.place.template}"
 
 
-def survey(protection: Protection, routing: Routing) -> Iterator[Found]:
+def survey(protection: Protection, routing: UrlconfReader) -> Iterator[CheckedView]:
     """Every route and method that a view serves. Automatic ``OPTIONS`` is left out: the default and the marks hold."""
     for route in routing.routes:
         note_served(route.view)
@@ -42,7 +42,7 @@ def survey(protection: Protection, routing: Routing) -> Iterator[Found]:
             yield _found(protection, method, place_of(serving, (route,), route.template), route)
 
 
-def check(protection: Protection, routing: Routing) -> None:
+def check(protection: Protection, routing: UrlconfReader) -> None:
     """Raise `ConfigurationError` for what can admit nobody or cannot be judged, and log what is open or weak."""
     found = tuple(survey(protection, routing))
     problems = tuple(problems_of(protection, routing, found))
@@ -52,13 +52,13 @@ def check(protection: Protection, routing: Routing) -> None:
     protection.rules.guard.announce(judged, protection.rules.default.rule)
 
 
-def problems_of(protection: Protection, routing: Routing, found: tuple[Found, ...]) -> Iterator[str]:
+def problems_of(protection: Protection, routing: UrlconfReader, found: tuple[CheckedView, ...]) -> Iterator[str]:
     """What is wrong, each once."""
     problems = [each.problem for each in found if each.problem]
     yield from dict.fromkeys((*problems, *unbound(protection, routing), *_handlers(routing)))
 
 
-def _methods(route: Route, tables: list[BoundTable]) -> list[str]:
+def _methods(route: UrlRoute, tables: list[BoundTable]) -> list[str]:
     methods = methods_of(route.view)
     if methods is not None:
         return sorted(methods)
@@ -72,25 +72,25 @@ def _methods(route: Route, tables: list[BoundTable]) -> list[str]:
     return [*sorted(told_apart), "*"]
 
 
-def _found(protection: Protection, method: str, place: Place, route: Route) -> Found:
+def _found(protection: Protection, method: str, place: ViewAtRoutes, route: UrlRoute) -> CheckedView:
     try:
         policy = protection.rules.policy(place, method)
         if protection.shadow is not None:
             # The rules of the shadow table must be satisfiable, too.
             protection.rules.policy(place, method, table=protection.shadow)
     except CalleridError as error:
-        return Found(method, place, None, route, str(error))
-    return Found(method, place, policy, route)
+        return CheckedView(method, place, None, route, str(error))
+    return CheckedView(method, place, policy, route)
 
 
-def unbound(protection: Protection, routing: Routing) -> Iterator[str]:
+def unbound(protection: Protection, routing: UrlconfReader) -> Iterator[str]:
     """What is wrong with keys of the path tables that name no route: they would hold nowhere."""
     places = tuple(routing.named())
     for table in _tables(protection):
         yield from table.unbound(places)
 
 
-def _handlers(routing: Routing) -> Iterator[str]:
+def _handlers(routing: UrlconfReader) -> Iterator[str]:
     module: Any = routing.resolver.urlconf_module
     for name in ("handler400", "handler403", "handler404", "handler500"):
         for mark in marks_on(getattr(module, name, None)):

@@ -9,7 +9,7 @@ from callerid.django.current import held
 from callerid.marks import ATTRIBUTE, Mark, layers_of, marks_on
 from callerid.paths import METHODS, WEBSOCKET
 
-__all__ = ["ANY_METHOD", "Serving", "marks_of", "methods_of", "serving_of", "view_class_of"]
+__all__ = ["ANY_METHOD", "ServedView", "marks_of", "methods_of", "serving_of", "view_class_of"]
 
 ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}
 
@@ -17,7 +17,7 @@ _OF_DJANGO: Final = frozenset({"django.views.generic.base", "rest_framework.view
 """The modules whose view classes answer OPTIONS by themselves."""
 
 
-class _Made(NamedTuple):
+class _MadeView(NamedTuple):
     """How ``as_view()`` made a view: of which class, for which methods, and which of its methods serve them."""
 
     cls: Any
@@ -40,14 +40,14 @@ class _Made(NamedTuple):
         return getattr(found, "__func__", found)
 
 
-def _made(view: Any) -> _Made | None:
+def _made(view: Any) -> _MadeView | None:
     for layer in layers_of(view):
         held: Mapping[str, Any] = getattr(layer, "__dict__", {})
         cls = held.get("view_class", held.get("cls"))
         if isinstance(cls, type) and hasattr(cls, "http_method_names"):
             options: Mapping[str, Any] = held.get("view_initkwargs") or held.get("initkwargs") or {}
             names = options.get("http_method_names", getattr(cls, "http_method_names", ()))
-            return _Made(cls, tuple(str(name).lower() for name in names), held.get("actions"))
+            return _MadeView(cls, tuple(str(name).lower() for name in names), held.get("actions"))
     return None
 
 
@@ -57,7 +57,7 @@ def view_class_of(view: Any) -> Any:
     return view if made is None else made.cls
 
 
-class Serving(NamedTuple):
+class ServedView(NamedTuple):
     """What serves a method: the view, and the method of its class, if it has one.
 
     ``endpoint``: something of the application is meant, and not an answer of the framework (405, automatic OPTIONS).
@@ -69,18 +69,18 @@ class Serving(NamedTuple):
     endpoint: bool
 
 
-def serving_of(view: Any, method: str) -> Serving:
+def serving_of(view: Any, method: str) -> ServedView:
     """What serves a method at a view."""
     made = _made(view)
     if made is None:
-        return Serving(view, None, None, endpoint=True)
+        return ServedView(view, None, None, endpoint=True)
     word = method.lower()
     handler = made.handler(word)
     if _served_by(made):
         is_automatic = word == "options" and getattr(handler, "__module__", None) in _OF_DJANGO
-        return Serving(view, made.cls, handler, endpoint=handler is not None and not is_automatic)
+        return ServedView(view, made.cls, handler, endpoint=handler is not None and not is_automatic)
     # A class that has no method for any: its dispatch answers by itself.
-    return Serving(view, made.cls, handler, endpoint=True)
+    return ServedView(view, made.cls, handler, endpoint=True)
 
 
 def methods_of(view: Any) -> frozenset[str] | None:
@@ -96,11 +96,11 @@ def methods_of(view: Any) -> frozenset[str] | None:
     return frozenset(word.upper() for word in served | own)
 
 
-def _served_by(made: _Made) -> frozenset[str]:
+def _served_by(made: _MadeView) -> frozenset[str]:
     return frozenset(word for word in (*made.names, "head") if word != "options" and made.handler(word) is not None)
 
 
-def marks_of(serving: Serving) -> tuple[Mark, ...]:
+def marks_of(serving: ServedView) -> tuple[Mark, ...]:
     """All marks on what serves: on the view, its class and its mixins, ``dispatch`` and the method."""
     found = dict.fromkeys(marks_on(serving.view))
     if serving.cls is not None:
