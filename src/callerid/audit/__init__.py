@@ -18,6 +18,7 @@ The staircase inside, each importing only what stands before it::
     order        which of two routes serves a request that is for both
     serving      who serves a request and what is asked of it, before a change and after
     shown        the rows as a person reads them: those of routes with what middleware in front asks
+    ways         by which credentials those come who may
     reading      the map of whatever application it is
     forms        the map as a table, JSON, Markdown
     lock ← lock_rules        the map as a file to be reviewed, and what has changed since; its rules as code

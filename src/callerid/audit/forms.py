@@ -11,6 +11,7 @@ from typing import Any
 from callerid.audit.order import partly_served
 from callerid.audit.rows import AccessMap, Row
 from callerid.audit.shown import shown
+from callerid.audit.ways import by_which, ways_of
 from callerid.authorization.report_only import UNENFORCED
 
 __all__ = ["WIDTH", "as_json", "as_markdown", "as_table", "summary", "unseen", "warnings", "wrapped"]
@@ -28,7 +29,7 @@ def as_table(found: AccessMap, paint: Paint, width: int = WIDTH) -> list[str]:
     """The map for a terminal; ``paint(text, colour)`` gives a text one of the colours of `callerid.cli.table`."""
     rows = shown(found)
     late = partly_served(found)
-    cells = [(row.name, row.words(), " and ".join(row.sources), _notes(row, late)) for row in rows]
+    cells = [(row.name, _who(row), " and ".join(row.sources), _notes(row, late)) for row in rows]
     name, source, mark = (max(len(each[column]) for each in (_HEAD, *cells)) for column in (0, 2, 3))
     name, source, mark = (
         min(longest, int(width * share)) for longest, share in ((name, _NAME), (source, _SOURCE), (mark, _NOTES))
@@ -64,6 +65,12 @@ def flag(row: Row) -> str:
         return "never served"
     words = [] if not row.weaker else ["open" if row.is_open else "weaker"]
     return ", ".join([*words, "opaque"] if row.is_opaque else words)
+
+
+def _who(row: Row) -> str:
+    """Who may, and by which credential, where that is not one alone."""
+    ways = by_which(row)
+    return f"{row.words()} by {ways}" if ways else row.words()
 
 
 def _notes(row: Row, late: Mapping[str, Collection[str]]) -> str:
@@ -152,6 +159,7 @@ def _members(row: Row, late: Mapping[str, Collection[str]]) -> dict[str, Any]:
         "methods": list(row.methods),
         "path": row.written(row.methods[0]),
         "who": row.words(),
+        "by": [{"credential": way.name, "issuer": way.issuer.name, "in": way.location.name} for way in ways_of(row)],
         "rule": repr(row.rule),
         "audiences": None if row.audiences is None else sorted(row.audiences),
         "open": row.is_open,
@@ -186,5 +194,5 @@ def _markdown(rows: Iterable[Row], late: Mapping[str, Collection[str]]) -> Itera
     yield "| route | who may | stands at | notes |"
     yield "| --- | --- | --- | --- |"
     for row in rows:
-        cells = (f"`{row.name}`", row.words(), " and ".join(row.sources), _notes(row, late))
+        cells = (f"`{row.name}`", _who(row), " and ".join(row.sources), _notes(row, late))
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -63,6 +63,7 @@ class CloudRunIssuer(GoogleIssuer):
     probes: frozenset[str] = frozenset()
     front_door: FrontDoor = field(default=_OF_THIS_PROCESS, repr=False, compare=False)
 
+    credential: ClassVar[str] = "Google ID token through Cloud Run"
     believes_stripped: ClassVar[bool] = True
 
     def with_keys(self, keys: AnySource) -> Self:

@@ -35,6 +35,7 @@ class FirebaseIssuer(Issuer):
     emulator: str | None = None
     """The address of the Firebase Auth emulator, whose unsigned tokens are believed then, and no signed one."""
 
+    credential: ClassVar[str] = "Firebase ID token"
     kind: ClassVar[Kind] = FIREBASE
     ignores_named_audience: ClassVar[bool] = True
     longest_subject: ClassVar[int] = 128

@@ -19,6 +19,7 @@ FIREBASE_SESSION_KEYS: Final = "https://www.googleapis.com/identitytoolkit/v3/re
 class FirebaseSessionIssuer(FirebaseIssuer):
     """The sessions of one Firebase project: users with the facts of the ID token that a session was made from."""
 
+    credential: ClassVar[str] = "Firebase session cookie"
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (cookie_location("session"),)
     lifetimes: ClassVar[tuple[int, int] | None] = (5 * 60, 14 * 86_400)
     signer: ClassVar[str] = "firebase_session"

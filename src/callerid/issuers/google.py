@@ -39,6 +39,7 @@ GOOGLE_KEYS: Final = "https://www.googleapis.com/oauth2/v1/certs"
 class GoogleIssuer(Issuer):
     """Google Accounts."""
 
+    credential: ClassVar[str] = "Google ID token"
     kind: ClassVar[Kind] = GOOGLE
     signer: ClassVar[str] = "google"
     fixed_audience: ClassVar[bool] = False

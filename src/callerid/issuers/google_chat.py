@@ -23,6 +23,7 @@ CHAT_KEYS: Final = f"https://www.googleapis.com/service_accounts/v1/metadata/x50
 class GoogleChatIssuer(Issuer):
     """Google Chat, calling the Chat app of one project."""
 
+    credential: ClassVar[str] = "Google Chat token"
     kind: ClassVar[Kind] = GOOGLE
     requires_subject: ClassVar[bool] = False
 

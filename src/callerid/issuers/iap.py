@@ -33,6 +33,7 @@ _AUDIENCE: Final = re.compile(
 class IapIssuer(Issuer):
     """Identity-Aware Proxy, before people and service accounts with Google accounts."""
 
+    credential: ClassVar[str] = "IAP"
     kind: ClassVar[Kind] = GOOGLE
     ignores_named_audience: ClassVar[bool] = True
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (IAP_ASSERTION,)
@@ -71,6 +72,7 @@ class IapExternalIssuer(Issuer):
 
     external: str = ""
 
+    credential: ClassVar[str] = "IAP"
     kind: ClassVar[Kind] = FIREBASE
     ignores_named_audience: ClassVar[bool] = True
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (IAP_ASSERTION,)

@@ -113,6 +113,8 @@ class Issuer(ABC):
     """The locations that go without saying in the lock."""
     lifetimes: ClassVar[tuple[int, int] | None] = None
     """The shortest and the longest time from ``iat`` to ``exp``, in seconds; ``None`` where ``exp`` alone counts."""
+    credential: ClassVar[str] = ""
+    """What the access map calls its tokens; ``token of NAME`` where it is empty."""
     signer: ClassVar[str] = ""
     """By which keys `callerid.testing.LocalIssuer` signs in its place; those of its ``kind`` where it is empty."""
 

@@ -31,6 +31,7 @@ class ServiceAccountIssuer(Issuer):
     longest_lifetime: int = 3600
     """The longest time from ``iat`` to ``exp``, in seconds."""
 
+    credential: ClassVar[str] = "self-signed token"
     kind: ClassVar[Kind] = GOOGLE
 
     @property

@@ -53,15 +53,15 @@ def _admits_by_one_of_the_first(rule: Rule, issuers: tuple[Issuer, ...], kinds: 
     return any(not admits_nobody(AllOf(*conjunction), issuers) for conjunction in first)
 
 
-def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> bool:
+def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...], audiences: frozenset[str] | None = None) -> bool:
     """Whether no caller whom these issuers can vouch for satisfies the rule, however they call.
 
-    A `Where` and a rule of the application's own are taken to admit somebody, and so is a rule with more alternatives
-    than can be looked into.
+    ``audiences`` are those that are named beside the rule. A `Where` and a rule of the application's own are taken to
+    admit somebody, and so is a rule with more alternatives than can be looked into.
     """
     if too_long(rule):
         return False
-    side = Side(rule, issuers=issuers)
+    side = Side(rule, audiences, issuers)
     return not admits_anybody(formula(rule), doors_between(side, side))
 
 
