@@ -43,6 +43,7 @@ from callerid.guard import Guard
 from callerid.iam import rules_from_iam_policy
 from callerid.issuers import (
     Issuer,
+    app_check,
     cloud_run,
     firebase,
     firebase_session,
@@ -54,8 +55,10 @@ from callerid.issuers import (
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.rules import (
     AllOf,
+    AnyApp,
     AnyGoogleAccount,
     AnyOf,
+    App,
     AuthorizedParty,
     CustomClaim,
     Domain,
@@ -83,8 +86,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllOf",
+    "AnyApp",
     "AnyGoogleAccount",
     "AnyOf",
+    "App",
     "AuthorizedParty",
     "BadRequest",
     "Caller",
@@ -128,6 +133,7 @@ __all__ = [
     "User",
     "Via",
     "Where",
+    "app_check",
     "cloud_run",
     "firebase",
     "firebase_session",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeGuard, cast
 
 __all__ = [
+    "APP",
     "FIREBASE",
     "FIREBASE_CLAIMS",
     "GOOGLE",
@@ -41,15 +42,20 @@ def is_project(text: object) -> TypeGuard[str]:
 
 
 class Kind(StrEnum):
-    """Which family of identity a caller belongs to; a rule's leaf speaks of one family only."""
+    """Which family of identity a caller belongs to; a rule's leaf speaks of one family only.
+
+    ``APP`` is no family of callers: its credentials name the app that sent a request.
+    """
 
     GOOGLE = "google"
     FIREBASE = "firebase"
+    APP = "app"
 
 
 # By their own names where they are asked for at every request: before Python 3.12 it takes long to look one up.
 GOOGLE: Final = Kind.GOOGLE
 FIREBASE: Final = Kind.FIREBASE
+APP: Final = Kind.APP
 
 
 class Claims(Mapping[str, Any]):
@@ -190,6 +196,8 @@ class Caller:
         return str(self)
 
     def __str__(self) -> str:
+        if self.kind is APP:
+            return f"app:{self.subject}"
         if self.firebase is not None:
             return f"firebase:{self.firebase.project}/{self.firebase.uid}"
         return f"{'serviceAccount' if self.is_service_account else 'user'}:{self.name}"

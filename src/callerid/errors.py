@@ -47,6 +47,7 @@ class Reason(StrEnum):
     MALFORMED_FORM = "malformed_form"
     AMBIGUOUS_PATH = "ambiguous_path"
     NO_CREDENTIAL = "no_credential"
+    NO_APP_CHECK = "no_app_check"
     MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a reason, not a password
     SIGNATURE_REMOVED = "signature_removed"
     UNSIGNED = "unsigned"
@@ -157,7 +158,7 @@ class Unauthenticated(Refusal):
 
     @property
     def error(self) -> str | None:  # type: ignore[override]
-        return None if self.reason is Reason.NO_CREDENTIAL else "invalid_token"
+        return None if self.reason in (Reason.NO_CREDENTIAL, Reason.NO_APP_CHECK) else "invalid_token"
 
 
 class StepUpRequired(Refusal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from starlette.routing import Route
 import callerid.fastapi
 import callerid.flask
 from callerid import (
+    App,
     CustomClaim,
     FirebaseUser,
     Guard,
@@ -27,6 +29,7 @@ from callerid import (
     SignedInWithin,
     User,
     Via,
+    app_check,
     asgi,
     firebase,
     google,
@@ -244,6 +247,16 @@ def test_personas_of_every_kind(persona: SuitePersona, rule: Any) -> None:
     app = small({"GET /a": rule})
     assert judge(app, persona, "GET /a").is_right
     assert judge(app, STRANGER, "GET /a", may=False).is_right
+
+
+def test_a_persona_may_use_an_app() -> None:
+    guard = callerid.fastapi.Guard(firebase("shop-prod"), app_check(1234))
+    app = small({"GET /a": FirebaseUser() & App("1:1234:web:abcd")}, guard=guard, default=FirebaseUser())
+    ada = SuitePersona("ada", "firebase_user", "ada", app="1:1234:web:abcd")
+    assert judge(app, ada, "GET /a").is_right
+    assert judge(app, replace(ada, app="1:1234:web:ef"), "GET /a", may=False).is_right
+    assert judge(app, ADA, "GET /a", may=False).is_right
+    assert judge(app, SuitePersona("app", app="1:1234:web:abcd"), "GET /a", may=False).is_right
 
 
 @pytest.mark.parametrize(("audience", "persona"), [(URL, SAM), (CLIENT, SERVICE_ACCOUNT)])

@@ -19,6 +19,7 @@ firebase_user = "ada"
 claims = { role = "admin" }
 signed_in_ago = 60
 via = "gateway@shop-prod.iam.gserviceaccount.com"
+app = "1:1234:web:abcd"
 may = ["GET /healthz", "WS /live"]
 may_not = ["GET /users/ben"]
 """
@@ -41,7 +42,7 @@ def test_it_is_read_into_cases() -> None:
         "ada",
         {"claims": {"role": "admin"}, "signed_in_ago": 60},
     )
-    assert ada.via == "gateway@shop-prod.iam.gserviceaccount.com"
+    assert (ada.via, ada.app) == ("gateway@shop-prod.iam.gserviceaccount.com", "1:1234:web:abcd")
     assert [persona.name for persona in suite.rest] == ["stranger"]
 
 
@@ -71,6 +72,8 @@ def test_nothing_but_everything_else_is_enough() -> None:
         ("[personas.a]\nperson = 'a'\nfirebase_user = 'b'", "a is person and firebase_user"),
         ("[personas.a]\nperson = 1\nmay = ['GET /x']", "a: person is a string"),
         ("[personas.a]\nvia = 1\nmay = ['GET /x']", "a: via is a string"),
+        ("[personas.a]\napp = 1\nmay = ['GET /x']", "a: app is a string"),
+        ("[personas.a]\napp = 'web'\nmay = ['GET /x']", "App takes the ids of apps"),
         ("[personas.a]\nuser = 'a'\nmay = ['GET /x']", "a: 'user' is not a setting of a stranger"),
         (
             "[personas.a]\nperson = 'a'\ntenant = 't'\nmay = ['GET /x']",

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from callerid import (
+    AnyApp,
     AnyGoogleAccount,
     EmailDomain,
     FirebaseUser,
@@ -35,6 +36,7 @@ BACKEND = "/projects/12/global/backendServices/34"
 IAP = issuer.iap(BACKEND)
 GOOGLES = issuer.google(URL, CLIENT)
 FIREBASE = issuer.firebase("shop-prod", ["acme-x1"])
+APPS = issuer.app_check(1234)
 SESSION = issuer.firebase_session("shop-prod")
 ROBOTS_OWN = issuer.service_account_issuer(ROBOT, URL)
 ADA = User("ada@gmail.com")
@@ -125,6 +127,20 @@ WAYS: list[tuple[str, tuple[Any, ...], Rule, str, list[tuple[str, str]]]] = [
         (GOOGLES, IAP),
         Where("a friend", lambda _: True),
         "by Google ID token or IAP",
+        [("Google ID token", "authorization"), ("IAP", ASSERTION)],
+    ),
+    (
+        "an app, whoever uses it",
+        (GOOGLES, IAP, APPS),
+        AnyApp(),
+        "anyApp by App Check token",
+        [("App Check token", "x-firebase-appcheck")],
+    ),
+    (
+        "a user in an app",
+        (GOOGLES, IAP, APPS),
+        STAFF & AnyApp(),
+        "domain:example.com and anyApp by Google ID token or IAP",
         [("Google ID token", "authorization"), ("IAP", ASSERTION)],
     ),
     ("everybody", (GOOGLES, IAP), Public(), "everybody", []),

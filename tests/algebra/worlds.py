@@ -6,15 +6,17 @@ a leaf says is asked of the leaf itself, caller by caller; `AllOf` and `AnyOf` a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from callerid import (
     AllOf,
+    AnyApp,
     AnyGoogleAccount,
     AnyOf,
+    App,
     AuthorizedParty,
     Caller,
     CustomClaim,
@@ -37,6 +39,7 @@ from callerid import (
     Tenant,
     User,
     Via,
+    app_check,
     firebase,
     google,
 )
@@ -59,6 +62,15 @@ SHOP, BANK = "shop-prod", "bank-prod"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
 TENANTS = ("t1", "t2", "x", "a", "b")
 SHOP_ISSUERS = (google(URL, CLIENT), firebase(SHOP, TENANTS), firebase(BANK, TENANTS))
+
+ISSUERS: list[tuple[Issuer, ...]] = [
+    SHOP_ISSUERS,
+    (google(CLIENT), firebase(SHOP, TENANTS)),
+    (google(URL, OTHER_CLIENT), firebase(SHOP, TENANTS), firebase(BANK, TENANTS)),
+    (google(OTHER_CLIENT, CLIENT),),
+    (firebase(BANK, TENANTS),),
+]
+APP, OTHER_APP, FOREIGN_APP = "1:1:web:a", "1:1:ios:b", "1:2:web:c"
 
 
 def google_caller(subject: str, audience: str = CLIENT, **known: Any) -> Caller:
@@ -86,9 +98,9 @@ def user(uid: str, project: str = SHOP, email: str | None = None, age: int = 0, 
 
 @dataclass(frozen=True)
 class World:
-    """Leaves, and callers, carriers and values of the path parameter ``x`` in every combination.
+    """Leaves, and callers, carriers, apps and values of the path parameter ``x`` in every combination.
 
-    The first caller and the first carrier are nobody.
+    The first caller and the first carrier are nobody, and the first app is none.
     """
 
     name: str
@@ -96,16 +108,18 @@ class World:
     callers: tuple[Caller | None, ...]
     carriers: tuple[Caller | None, ...] = (None,)
     paths: tuple[str, ...] = ("somebody-else",)
+    apps: tuple[str | None, ...] = (None,)
     issuers: tuple[Issuer, ...] = SHOP_ISSUERS
-    issuers_vary: bool = False
+    varying: tuple[tuple[Issuer, ...], ...] = ()
+    """The issuers of the one side or the other, where they are not the same."""
     tells_all: bool = True
     """Whether an account is never named by address here and by id there."""
 
     @cached_property
     def everybody(self) -> list[Facts]:
         return [
-            Facts(caller, via, {"x": path}, NOW)
-            for path, caller, via in product(self.paths, self.callers, self.carriers)
+            Facts(caller if caller is None else replace(caller, app=app), via, {"x": path}, NOW, app=app)
+            for path, caller, via, app in product(self.paths, self.callers, self.carriers, self.apps)
         ]
 
     @cached_property
@@ -133,25 +147,26 @@ class World:
 
     @staticmethod
     def _told(facts: Facts, tenant_named: bool) -> Facts:
-        return Facts(facts.caller, facts.via, facts.path, facts.now, tenant_named)
+        return facts._replace(tenant_named=tenant_named)
 
     def comes_in(self, side: Side) -> int:
         """Everybody who comes in at this side, with all that they have or with less."""
-        taken = self.whom(side.rule) & self._taken(side)
-        carriers, row, first_carriers, first_callers, rows = self._grid
-        without_carrier = (taken & first_carriers) * ((1 << carriers) - 1)
-        without_caller = (taken & first_callers) * rows
-        neither = (taken & first_carriers & first_callers) * ((1 << row) - 1)
-        return taken | without_carrier | without_caller | neither
+        found = self.whom(side.rule) & self._taken(side)
+        for first, all_along in self._axes:
+            found |= (found & first) * all_along
+        return found
 
     @cached_property
-    def _grid(self) -> tuple[int, int, int, int, int]:
-        carriers, row = len(self.carriers), len(self.carriers) * len(self.callers)
-        whole = row * len(self.paths)
-        first_carriers = sum(1 << start for start in range(0, whole, carriers))
-        first_callers = sum((1 << carriers) - 1 << start for start in range(0, whole, row))
-        rows = sum(1 << start for start in range(0, row, carriers))
-        return carriers, row, first_carriers, first_callers, rows
+    def _axes(self) -> list[tuple[int, int]]:
+        """For apps, carriers and callers: everybody with the first, and what that bit is multiplied by for all."""
+        found: list[tuple[int, int]] = []
+        step = 1
+        for size in map(len, (self.apps, self.carriers, self.callers)):
+            starts = range(0, len(self.everybody), step * size)
+            first = sum((1 << step) - 1 << start for start in starts)
+            found.append((first, sum(1 << step * each for each in range(size))))
+            step *= size
+        return found
 
     @cached_property
     def _takings(self) -> dict[Side, int]:
@@ -161,13 +176,14 @@ class World:
         """Everybody all of whose tokens the side takes."""
         key = Side(Public(), side.audiences, side.issuers)
         if key not in self._takings:
-            told = ("1" if takes(side, facts.caller, facts.via) else "0" for facts in self.everybody)
+            told = ("1" if takes(side, facts) else "0" for facts in self.everybody)
             self._takings[key] = int("".join(told)[::-1], 2)
         return self._takings[key]
 
 
-def takes(side: Side, caller: Caller | None, via: Caller | None) -> bool:
-    """Whether a side takes these callers' tokens, in the words of the design."""
+def takes(side: Side, facts: Facts) -> bool:
+    """Whether a side takes the tokens of a request, in the words of the design."""
+    caller, via = facts.caller, facts.via
     known = {issuer.name: issuer for issuer in side.issuers}
     for each in (caller, via):
         if each is not None and each.issuer not in known:
@@ -175,7 +191,9 @@ def takes(side: Side, caller: Caller | None, via: Caller | None) -> bool:
     of_caller = caller is None or caller.kind is Kind.FIREBASE
     if caller is not None and not of_caller:
         of_caller = caller.audience in (side.audiences or known[caller.issuer].audiences)
-    return of_caller and (via is None or via.audience in known[via.issuer].audiences)
+    number = facts.app and facts.app.split(":")[1]
+    of_app = number is None or f"https://firebaseappcheck.googleapis.com/{number}" in known
+    return of_caller and of_app and (via is None or via.audience in known[via.issuer].audiences)
 
 
 X = PathParam("x")
@@ -305,6 +323,19 @@ PARTIES: tuple[Rule, ...] = (
     User("7"),
     ServiceAccount("9"),
     ServiceAccount(ROBOT),
+    Public(),
+)
+ATTESTED: tuple[Rule, ...] = (
+    App(APP),
+    App(OTHER_APP),
+    App(APP, OTHER_APP),
+    App(OTHER_APP, FOREIGN_APP),
+    AnyApp(),
+    AnyGoogleAccount(),
+    Domain("a.com"),
+    FirebaseUser(),
+    FirebaseUser(project=BANK),
+    Via(ServiceAccount(ROBOT)),
     Public(),
 )
 EVERYTHING = tuple(
@@ -460,7 +491,32 @@ WORLDS = [
             ),
         ),
         ("70", "90", "else"),
-        issuers_vary=True,
+        varying=tuple(ISSUERS),
+    ),
+    World(
+        "apps",
+        ATTESTED,
+        (
+            None,
+            *(
+                each
+                for audience in (URL, CLIENT, OTHER_CLIENT)
+                for each in (
+                    person("7", audience=audience),
+                    person("70", domain="a.com", audience=audience),
+                    robot("90", ROBOT, audience),
+                )
+            ),
+            *(user("70", project, provider=provider) for project in (SHOP, BANK) for provider in ("anonymous", "x")),
+        ),
+        (None, robot("90", ROBOT), person("90", None, "a.com")),
+        apps=(None, APP, OTHER_APP, "1:1:web:d", FOREIGN_APP, "1:2:web:d"),
+        varying=(
+            (*SHOP_ISSUERS, app_check(1)),
+            (*SHOP_ISSUERS, app_check(1), app_check(2)),
+            (firebase(SHOP, TENANTS), app_check(2)),
+            SHOP_ISSUERS,
+        ),
     ),
     World(
         "everything",
@@ -496,13 +552,6 @@ WORLDS = [
     ),
 ]
 
-ISSUERS = [
-    SHOP_ISSUERS,
-    (google(CLIENT), firebase(SHOP, TENANTS)),
-    (google(URL, OTHER_CLIENT), firebase(SHOP, TENANTS), firebase(BANK, TENANTS)),
-    (google(OTHER_CLIENT, CLIENT),),
-    (firebase(BANK, TENANTS),),
-]
 AUDIENCES = [None, None, frozenset({CLIENT}), frozenset({URL, OTHER_CLIENT})]
 
 
@@ -544,9 +593,9 @@ def two_sides(random: Random, world: World, least: int = 1, most: int = 5) -> tu
         if random.random() < 0.3
         else near(random, old, world.rules)
     )
-    if not world.issuers_vary:
+    if not world.varying:
         return Side(old, issuers=world.issuers), Side(new, issuers=world.issuers)
-    before = Side(old, random.choice(AUDIENCES), random.choice(ISSUERS))
+    before = Side(old, random.choice(AUDIENCES), random.choice(world.varying))
     unchanged = random.random() < 0.5
-    after = before if unchanged else Side(new, random.choice(AUDIENCES), random.choice(ISSUERS))
+    after = before if unchanged else Side(new, random.choice(AUDIENCES), random.choice(world.varying))
     return before, Side(new, after.audiences, after.issuers)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from callerid import (
+    AnyApp,
     AnyGoogleAccount,
+    App,
     AuthorizedParty,
     Caller,
     CustomClaim,
@@ -36,6 +38,7 @@ from callerid import (
     User,
     Via,
     Where,
+    app_check,
     firebase,
     firebase_session,
     google,
@@ -58,6 +61,7 @@ CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
 PARTNER = "https://partner.example.net"
 ACCOUNT_ID = "123456789012345678901"
+APP, OTHER_APP = f"1:{PROJECT_NUMBER}:web:abc123", f"1:{PROJECT_NUMBER}:ios:def456"
 
 STAFF = Domain("example.com")
 ROBOTS = ServiceAccount(ROBOT)
@@ -132,6 +136,10 @@ PLACES = (
     Place("where", "/where", Where("the e-mail begins with a", lambda caller: (caller.email or "")[0] == "a")),
     Place("carried", "/carried", FirebaseUser() & CARRIED),
     Place("carried alone", "/carried-alone", CARRIED),
+    Place("app", "/app", App(APP)),
+    Place("any app", "/any-app", AnyApp()),
+    Place("user in app", "/user-in-app", FirebaseUser() & App(APP)),
+    Place("app or staff", "/app-or-staff", App(APP) | STAFF),
     Place("either", "/either", STAFF | FirebaseUser()),
     Place("nobody", "/nobody", Nobody()),
     Place("upload", "/upload", STAFF, "POST"),
@@ -199,7 +207,7 @@ KEYS = "CALLERID_CONTRACT_KEYS"
 """The variable through which a served application is told the public keys of whoever mints."""
 
 
-SIGNERS = ("google", "firebase", "firebase_session", "iap", ROBOT, CHAT_ACCOUNT)
+SIGNERS = ("google", "firebase", "firebase_session", "iap", "app_check", ROBOT, CHAT_ACCOUNT)
 
 
 def public_keys() -> str:
@@ -215,17 +223,19 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         which: KeyDocument(document) for which, document in json.loads(os.environ.get(KEYS) or public_keys()).items()
     }
     ours = google(URL, CLIENT, gcloud=True, keys=keys["google"])
+    apps = app_check(PROJECT_NUMBER, keys=keys["app_check"])
     usual = (
         ours,
         firebase(PROJECT, TENANTS, keys=keys["firebase"]),
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
+        apps,
     )
     session = firebase_session(PROJECT, TENANTS, keys=keys["firebase_session"])
     if setting == "ambient":
         return *usual, session, iap(BACKEND, keys=keys["iap"])
     if setting == "external":
-        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours
+        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps
     return usual
 
 
@@ -296,5 +306,7 @@ class Diary(list[tuple[str, str]]):
         who = "nobody" if caller is None else str(caller)
         if caller is not None and caller.via is not None:
             who += f" via {caller.via}"
+        if caller is not None and caller.app is not None:
+            who += f" in {caller.app}"
         self.append((place, who))
         return f"{place}: {who}"

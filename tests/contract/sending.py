@@ -14,7 +14,7 @@ from callerid.testing import COMPUTE_ENGINE
 from callerid.testing.compact import header_and_claims
 from callerid.testing.mint import PERSON_AUDIENCE
 
-from .application import ACCOUNT_ID, CARRIER, PROJECT_NUMBER, ROBOT, TASKS, issuer
+from .application import ACCOUNT_ID, APP, CARRIER, OTHER_APP, PROJECT_NUMBER, ROBOT, TASKS, issuer
 
 __all__ = ["CALLERS", "Sent", "token"]
 
@@ -145,6 +145,17 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "assertion for an hour": lambda: issuer.iap_assertion(token("staff"), lifetime=3600, hostile=True),
     "assertion of nobody": lambda: issuer.altered(token("assertion"), sub="111111111111111111111"),
     "assertion of another project": lambda: issuer.iap_assertion(token("other project")),
+    # apps, as App Check attests them
+    "app": lambda: issuer.app_check_token(APP),
+    "other app": lambda: issuer.app_check_token(OTHER_APP),
+    "app for a week": lambda: issuer.app_check_token(APP, lifetime=7 * 86_400),
+    "app for eight days": lambda: issuer.app_check_token(APP, lifetime=8 * 86_400, hostile=True),
+    "app of another project": lambda: issuer.app_check_token("1:999:web:abc123"),
+    "app for another project": lambda: issuer.altered(token("app"), aud=["projects/999", "projects/shop-prod"]),
+    "app for text": lambda: issuer.altered(token("app"), aud=f"projects/{PROJECT_NUMBER}"),
+    "app of a prefix": lambda: issuer.altered(token("app"), iss="https://firebaseappcheck.googleapis.com/"),
+    "app of another type": lambda: issuer.sign(_claims("app"), {"typ": "at+jwt"}, key="app_check"),
+    "app without a name": lambda: issuer.altered(token("app"), sub=""),
     # sizes
     "largest": lambda: _padded(8192),
     "too large": lambda: _padded(8193),

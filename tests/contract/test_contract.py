@@ -24,7 +24,7 @@ def test_every_adapter_gives_the_same_answer(adapter: Adapter, row: Row) -> None
 
 
 # Not the detail, which names the rule: where no route is known, one adapter has more of them to ask than another.
-LOGGED = ("outcome", "status", "reason", "caller", "subject", "issuer", "via", "mend")
+LOGGED = ("outcome", "status", "reason", "caller", "subject", "issuer", "via", "app", "mend")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

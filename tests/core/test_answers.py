@@ -28,6 +28,7 @@ METADATA = "https://orders.example.com/.well-known/oauth-protected-resource"
 BARE = 'Bearer realm="callerid"'
 CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
     (Unauthenticated(Reason.NO_CREDENTIAL), 401, "Unauthorized", "no_credential", BARE),
+    (Unauthenticated(Reason.NO_APP_CHECK), 401, "Unauthorized", "no_app_check", BARE),
     *(
         (Unauthenticated(reason), 401, "Unauthorized", str(reason), f'{BARE}, error="invalid_token"')
         for reason in (

@@ -766,6 +766,7 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
         "subject": "110000000000000000001",
         "issuer": "https://accounts.google.com",
         "via": None,
+        "app": None,
         "rule": "domain:a.com",
         "route": "GET /x",
         "detail": "expected domain:a.com, got user:ada@example.com, of example.com",
@@ -806,6 +807,7 @@ def test_a_refusal_without_a_rule_or_a_caller_is_logged_too(guard: Guard, caplog
         "subject",
         "issuer",
         "via",
+        "app",
         "rule",
     }
 

@@ -78,7 +78,8 @@ STEPS = {
     "chat": ("base", "google"),
     "firebase": ("facts", "text", "accounts", "base"),
     "claims": ("facts", "text", "accounts", "base", "firebase"),
-    "anyone": ("facts", "text", "base"),
+    "apps": ("facts", "base"),
+    "anyone": ("facts", "text", "base", "apps"),
     "reading": ("facts", "accounts", "base", "google", "firebase", "anyone"),
 }
 """The same inside `callerid.rules`."""

@@ -7,7 +7,8 @@ from fastapi import APIRouter, FastAPI, Security
 from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader
 
-from callerid import Caller, Public
+from callerid import AnyApp, App, Caller, FirebaseUser, Public, app_check, firebase
+from callerid.fastapi import Guard
 from tests.fixtures import OTHERS, STAFF
 
 from .world import ask, closed, new_guard, start
@@ -187,3 +188,28 @@ def test_an_operation_whose_rule_is_impossible_is_left_as_it_is() -> None:
     app, guard = closed()
     app.add_api_route("/x", lambda: None, dependencies=[guard.allow(STAFF), guard.allow(OTHERS)])
     assert "401" not in app.openapi()["paths"]["/x"]["get"]["responses"]
+
+
+def test_operations_for_apps_show_their_header_beside_the_scheme() -> None:
+    guard = Guard(firebase("shop-prod"), app_check(1234))
+    app = FastAPI()
+
+    @app.get("/app")
+    def in_app(caller: Annotated[Caller | None, guard.allow(AnyApp())]) -> None: ...
+
+    @app.get("/user")
+    def user(caller: Annotated[Caller, guard.allow(FirebaseUser() & App("1:1234:web:abcd"))]) -> None: ...
+
+    @app.get("/either")
+    def either(caller: Annotated[Caller | None, guard.allow(FirebaseUser() | AnyApp())]) -> None: ...
+
+    guard.protect(app, default=FirebaseUser())
+    document = app.openapi()
+    security = {path: operations["get"]["security"] for path, operations in document["paths"].items()}
+    assert security == {
+        "/app": [{"app-check": []}, {"callerid": [], "app-check": []}],
+        "/user": [{"callerid": [], "app-check": []}],
+        "/either": [{}, {"callerid": []}],
+    }
+    scheme = {"type": "apiKey", "in": "header", "name": "x-firebase-appcheck"}
+    assert document["components"]["securitySchemes"]["app-check"] == scheme

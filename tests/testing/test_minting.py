@@ -193,9 +193,7 @@ def test_a_raw_token_has_whatever_its_author_wrote(issuer: LocalIssuer) -> None:
 
 
 def test_nobody_signs_under_a_name_unknown(issuer: LocalIssuer) -> None:
-    with pytest.raises(
-        ValueError, match=r"No signer is called 'gogle'; there are \['firebase', 'firebase_session', 'goo"
-    ):
+    with pytest.raises(ValueError, match=r"No signer is called 'gogle'; there are \['app_check', 'firebase', 'fireb"):
         issuer.sign({}, key="gogle")
 
 

@@ -18,9 +18,9 @@ A persona without a credential has no kind; the kinds are ``person``, ``workspac
 Beside it may stand what the tokens of that kind say: ``audience``, ``subject``, ``domain``; ``project``, ``email``,
 ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). Where the guards
 read no ID tokens of that kind, the session cookie or the assertion of IAP is sent that is made of one. ``via`` is the
-service account that carries the calls. ``"everything else"`` is every call that the file names anywhere and this
-persona may not make otherwise, and every route of the application that none of those calls reaches, named in the file
-or not: a path is made up for it.
+service account that carries the calls, ``app`` the id of the app that sends them, as App Check attests it.
+``"everything else"`` is every call that the file names anywhere and this persona may not make otherwise, and every
+route of the application that none of those calls reaches, named in the file or not: a path is made up for it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from callerid.errors import ConfigurationError, one_line
+from callerid.rules import App
 
 __all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Suite", "SuitePersona", "read_suite"]
 
@@ -59,6 +60,7 @@ class SuitePersona:
     who: str = ""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     via: str | None = None
+    app: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def _table(name: str, table: Any) -> dict[str, Any]:
 
 
 def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
-    said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via")}
+    said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via", "app")}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:
         raise ConfigurationError(
@@ -151,10 +153,13 @@ def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
             raise ConfigurationError(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}")
         if type(value) is not known[key]:
             raise ConfigurationError(f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}")
-    who, via = said.get(kind, ""), table.get("via")
-    if not isinstance(who, str) or not isinstance(via, str | None):
-        raise ConfigurationError(f"{name}: {'via' if isinstance(who, str) else kind} is a string")
-    return SuitePersona(name, kind, who, options, via)
+    who, via, app = said.get(kind, ""), table.get("via"), table.get("app")
+    for what, value in ((kind, who), ("via", via), ("app", app)):
+        if not isinstance(value, str | None):
+            raise ConfigurationError(f"{name}: {what} is a string")
+    if app is not None:
+        App(app)  # raises for what is no app's id
+    return SuitePersona(name, kind, who, options, via, app)
 
 
 def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:

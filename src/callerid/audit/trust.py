@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callerid.audit.algebra import Side
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer, is_emulated
+from callerid.issuers import Issuer, Role, is_emulated
 from callerid.keys import KeyFile, KeySource
 from callerid.rules import Public
 
@@ -121,28 +121,28 @@ def believed_by_all(
     if len(asked) == 1 or len(set(asked)) == 1:
         return asked[0]
     sides = [Side(Public(), audiences, issuers) for issuers, audiences in asked]
-    return (*_shared(sides, carrier=False), *_shared(sides, carrier=True)), None
+    return tuple(issuer for role in Role for issuer in _shared(sides, role)), None
 
 
-def _shared(sides: Iterable[Side], *, carrier: bool) -> tuple[Issuer, ...]:
-    """The issuers that all sides believe in what names the caller, or what carried the call."""
-    first, *others = (_believed(side, carrier=carrier) for side in sides)
+def _shared(sides: Iterable[Side], role: Role) -> tuple[Issuer, ...]:
+    """The issuers that all sides believe in what names the caller, what carried the call, or the app."""
+    first, *others = (_believed(side, role) for side in sides)
     shared = first
     for issuers in others:
         shared = [one.narrowed(other) for one in shared for other in issuers if _is_alike(one, other)]
     return tuple(dict.fromkeys(each for each in shared if each.audiences))
 
 
-def _believed(side: Side, *, carrier: bool) -> list[Issuer]:
+def _believed(side: Side, role: Role) -> list[Issuer]:
     """The issuers of a side, with the audiences that it takes."""
     audiences: dict[Issuer, set[str]] = {}
-    for issuer, audience in side.believed(carrier=carrier):
+    for issuer, audience in side.believed(role):
         audiences.setdefault(issuer, set()).add(audience)
     return [
         replace(
             issuer,
             audiences=frozenset(found),
-            locations=tuple(each for each in issuer.locations if each.is_intermediary is carrier),
+            locations=tuple(each for each in issuer.locations if each.role is role),
         )
         for issuer, found in audiences.items()
     ]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from callerid.audit.algebra import admits_nobody, separate
 from callerid.audit.rows import Row
-from callerid.issuers import CredentialLocation, Issuer
-from callerid.rules import Rule
+from callerid.issuers import CredentialLocation, Issuer, Role
+from callerid.rules import Rule, leaves, some_app
 
 __all__ = ["Way", "by_which", "ways_of"]
 
@@ -57,16 +57,18 @@ def by_which(row: Row) -> str:
 
 @lru_cache(maxsize=1_024)
 def _ways(rule: Rule, issuers: tuple[Issuer, ...], audiences: frozenset[str] | None) -> tuple[Way, ...]:
-    carriers = tuple(_only(issuer, each) for issuer in issuers for each in issuer.locations if each.is_intermediary)
+    # What is said of a caller alone is asked of each way by itself, beside whatever carries calls and sends them.
+    named = Role.APP if all(map(some_app, leaves(rule))) else Role.CALLER
+    others = tuple(_only(*way) for role in Role if role is not named for way in _candidates(issuers, role))
     return tuple(
         way
-        for way in _candidates(issuers)
-        if not admits_nobody(rule, (_only(way.issuer, way.location), *carriers), audiences)
+        for way in _candidates(issuers, named)
+        if not admits_nobody(rule, (_only(way.issuer, way.location), *others), audiences)
     )
 
 
-def _candidates(issuers: tuple[Issuer, ...]) -> Iterator[Way]:
-    return (Way(issuer, each) for issuer in issuers for each in issuer.locations if not each.is_intermediary)
+def _candidates(issuers: tuple[Issuer, ...], role: Role = Role.CALLER) -> Iterator[Way]:
+    return (Way(issuer, each) for issuer in issuers for each in issuer.locations if each.role is role)
 
 
 def _only(issuer: Issuer, location: CredentialLocation) -> Issuer:

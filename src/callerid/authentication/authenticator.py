@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hmac import compare_digest
 from typing import Final, TypeAlias, cast
 
@@ -138,6 +139,8 @@ class Authenticator:
             self.headers = {**self.headers, PATH.encode(): PATH, METHOD.encode(): METHOD}
         self._identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait]
         self._identify = self._by_any if trusted.bare else self._by_bearer
+        if trusted.apps:
+            self._identify = partial(self._with_app, self._identify)
 
     def check_ready(self) -> None:
         """Raise `ConfigurationError` where no issuer is trusted, and as `check_emulated`."""
@@ -194,7 +197,22 @@ class Authenticator:
         if isinstance(found, Wait) or found.caller is not None:
             return found
         bare = self._by_bare(sent, waited)
-        return bare if isinstance(bare, Wait) else joined(found, bare)._replace(ignored=found.ignored)
+        return bare if isinstance(bare, Wait) else joined(found, bare)
+
+    def _with_app(
+        self,
+        identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait],
+        sent: Mapping[str, list[str]],
+        waited: Waited,
+    ) -> Identity | Wait:
+        """The identity with the app that sent the request, if an App Check token came; a bad one refuses it."""
+        found = identify(sent, waited)
+        for location in self.trusted.apps:
+            text = bare_credential(location, sent.get(location.header, ()))
+            if text is not None and not isinstance(found, Wait):
+                app = self._verified(text, location, waited)
+                found = app if isinstance(app, Wait) else joined(found, app)
+        return found
 
     def _by_bearer(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         identity = NOBODY
@@ -293,6 +311,9 @@ class Authenticator:
         return identity
 
     def _identity(self, caller: Caller, location: CredentialLocation) -> Identity:
+        """For whom or what a verified token in this location speaks."""
+        if location.is_app:
+            return Identity(app=caller.subject)
         if not location.is_intermediary:
             return Identity(caller)
         self.check_audience(caller, None)
@@ -384,6 +405,7 @@ _KINDS: Final = {
     "https://session.firebase.google.com/": "a Firebase session cookie, which is not an ID token",
     "https://securetoken.google.com/": "a Firebase ID token",
     "https://cloud.google.com/iap": "an IAP assertion, which is not an ID token",
+    "https://firebaseappcheck.googleapis.com/": "an App Check token, which names an app and nobody who uses it",
 }
 """Descriptions of well-known tokens, by the beginning of their ``iss``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from callerid.authentication.jws import Token
 from callerid.errors import Reason, Unauthenticated
@@ -25,6 +25,8 @@ def check_claims(token: Token, issuer: Issuer, now: float, leeway: float) -> flo
     """
     if token.algorithm != issuer.algorithm:
         raise Unauthenticated(Reason.WRONG_ALGORITHM, f"expected {issuer.algorithm}, got {shown(token.algorithm)}")
+    if issuer.token_type and token.type != issuer.token_type:
+        raise bad_claim("typ", issuer.token_type, "none" if token.type is None else "another")
     return check_content(token.claims, issuer, now, leeway)
 
 
@@ -37,13 +39,24 @@ def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway:
     subject = text_claim(claims, "sub", required=issuer.requires_subject)
     if subject is not None and len(subject) > issuer.longest_subject:
         raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject)}")
-    audience = text_claim(claims, "aud", required=True)
+    audience = _audience(claims, issuer)
     begins_at = check_time(claims, now, leeway)
     if issuer.lifetimes is not None:
         _check_lifetime(claims, issuer.lifetimes, leeway)
     if issuer.fixed_audience:
         check_audience(audience, issuer.audiences)
     return begins_at
+
+
+def _audience(claims: Mapping[str, Any], issuer: Issuer) -> str:
+    """The audience that is judged: of several the first that the issuer accepts, if it lists them."""
+    if not issuer.lists_audiences:
+        return text_claim(claims, "aud", required=True) or ""
+    listed = claims.get("aud")
+    if type(listed) is not list or not listed or not all(type(each) is str and each for each in listed):
+        raise bad_claim("aud", "a list of texts", f"a {type(listed).__name__}")
+    audiences = cast("list[str]", listed)
+    return next((each for each in audiences if each in issuer.audiences), audiences[0])
 
 
 def _check_lifetime(claims: Mapping[str, Any], lifetimes: tuple[int, int], leeway: float) -> None:

@@ -1,4 +1,4 @@
-"""Who is calling, and which service carried the call."""
+"""Who is calling, which service carried the call, and which app sent it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ __all__ = ["NOBODY", "Identity", "joined"]
 class Identity(NamedTuple):
     """The verified callers of one request: who is calling, and which service carried the call.
 
+    ``app`` is the id of the app that an App Check token names, with a caller or without.
+
     ``ignored`` describes, for the log, header values that are not bearer tokens and were ignored; it never quotes them.
     """
 
     caller: Caller | None = None
     via: Caller | None = None
     ignored: str = ""
+    app: str | None = None
 
 
 NOBODY: Final = Identity()
@@ -26,9 +29,13 @@ NOBODY: Final = Identity()
 
 
 def joined(one: Identity, other: Identity) -> Identity:
-    """The identity of a request with two credentials: the caller's ``via`` is the service that carried the call."""
+    """The identity of a request with two credentials: the caller's ``via`` is the service that carried the call.
+
+    Their ``app`` is the one that sent it.
+    """
     caller = one.caller if other.caller is None else other.caller
     via = one.via if other.via is None else other.via
-    if caller is not None and via is not None:
-        caller = replace(caller, via=via)
-    return Identity(caller, via)
+    app = one.app if other.app is None else other.app
+    if caller is not None and (caller.via is not via or caller.app != app):
+        caller = replace(caller, via=via, app=app)
+    return Identity(caller, via, one.ignored or other.ignored, app)

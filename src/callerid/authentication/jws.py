@@ -61,6 +61,8 @@ class Token:
     claims: dict[str, Any]
     signed: bytes
     signature: bytes
+    type: object = None
+    """What stands as ``typ`` in the header, whatever it is."""
 
     def __repr__(self) -> str:
         return "<Token, not verified>"
@@ -95,9 +97,9 @@ def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
             mend="the Firebase Auth emulator's tokens are unsigned and prove nothing: in tests sign with LocalIssuer; "
             "on a developer's machine believe them by firebase(..., emulator='127.0.0.1:9099')",
         )
-    kid, algorithm = _header(header)
+    kid, algorithm, kind = _header(header)
     claims = _object(_decoded(payload), "claims")
-    return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, _decoded(signature))
+    return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, _decoded(signature), kind)
 
 
 def parse_stripped(text: str, longest: int = LONGEST_TOKEN) -> Token:
@@ -107,9 +109,9 @@ def parse_stripped(text: str, longest: int = LONGEST_TOKEN) -> Token:
     """
     _check_length(text, longest)
     signed, header, payload, _ = _split(text)
-    kid, algorithm = _header(header)
+    kid, algorithm, kind = _header(header)
     claims = _object(_decoded(payload), "claims")
-    return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, b"")
+    return Token(kid, algorithm, _text(claims, "iss", "claims"), claims, signed, b"", kind)
 
 
 def is_unsigned(text: str) -> bool:
@@ -149,11 +151,11 @@ def _split(text: str) -> tuple[bytes, bytes, bytes, bytes]:
 # All tokens of one key have the same header, so it is cached. (Not with cachetools, whose lock could stay held in a
 # forked child.)
 @lru_cache(maxsize=256)
-def _header(part: bytes) -> tuple[str, str]:
+def _header(part: bytes) -> tuple[str, str, object]:
     header = _object(_decoded(part), "header")
     if "crit" in header or "b64" in header:
         raise _malformed("a header without extensions", "crit or b64")
-    return _text(header, "kid", "header"), _text(header, "alg", "header")
+    return _text(header, "kid", "header"), _text(header, "alg", "header"), header.get("typ")
 
 
 def _malformed(expected: str, actual: str) -> Unauthenticated:

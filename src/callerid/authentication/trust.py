@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from callerid.authentication.same_origin import PROOF_HEADERS
-from callerid.callers import FIREBASE
+from callerid.callers import APP, FIREBASE
 from callerid.errors import ConfigurationError
 from callerid.issuers import CredentialLocation, FirebaseIssuer, Issuer, is_emulated
 
@@ -24,14 +24,16 @@ class Trusted:
         default_factory=dict["CredentialLocation", Mapping[str, tuple[Issuer, ...]]]
     )
     """The credential locations, each with the issuers that are read there by accepted ``iss``."""
-    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
-    """By the issuers' names, the audiences that they accept."""
     ids: frozenset[int] = frozenset()
     """The id() of each member, since issuers are slow to hash. A cached token holds a reference to its issuer."""
+    accepted: Mapping[str, frozenset[str]] = field(init=False)
+    """By the names of the issuers of callers, the audiences that they accept."""
     bearer: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of bearer tokens."""
     bare: tuple[CredentialLocation, ...] = field(init=False)
     """The other locations, headers before cookies: the first with a token counts, if no bearer token was sent."""
+    apps: tuple[CredentialLocation, ...] = field(init=False)
+    """The locations of tokens that name the app that sent a request."""
     unnamed: frozenset[str] = field(init=False)
     """The names of the issuers of whose tokens an audience beside a rule says nothing."""
     projects: Mapping[str, Issuer] = field(init=False)
@@ -42,10 +44,16 @@ class Trusted:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emulated", tuple(filter(is_emulated, self.members)))
+        accepted: dict[str, frozenset[str]] = {}
+        for issuer in self.members:
+            if issuer.kind is not APP:
+                accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
+        object.__setattr__(self, "accepted", accepted)
         projects = {issuer.project or issuer.name: issuer for issuer in self.members if issuer.kind is FIREBASE}
         object.__setattr__(self, "projects", projects)
         object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
-        bare = (each for each in self.locations if each.is_bare)
+        object.__setattr__(self, "apps", tuple(each for each in self.locations if each.is_app))
+        bare = (each for each in self.locations if each.is_bare and not each.is_app)
         object.__setattr__(self, "bare", tuple(sorted(bare, key=lambda each: (bool(each.cookie), each.name))))
         unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
         object.__setattr__(self, "unnamed", unnamed)
@@ -67,39 +75,32 @@ class Trusted:
         members = {**self.members, **dict.fromkeys(new)}
         _check_emulated(members)
         locations = {location: dict(known) for location, known in self.locations.items()}
-        accepted = dict(self.accepted)
         for issuer in new:
-            accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
             for location in issuer.locations:
                 claimed = locations.setdefault(location, {})
                 for iss in issuer.accepted_iss:
                     claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
-        return type(self)(members, locations, accepted, self.ids | frozenset(map(id, new)))
+        return type(self)(members, locations, self.ids | frozenset(map(id, new)))
 
     def removing(self, issuers: Iterable[Issuer]) -> Self:
         """Without these. Raises `ConfigurationError` for one that is none of them."""
         members = dict(self.members)
         locations = {location: dict(known) for location, known in self.locations.items()}
-        accepted = dict(self.accepted)
         for issuer in dict.fromkeys(issuers):
             if issuer not in members:
                 raise ConfigurationError(
                     f"this guard does not trust {issuer.name} with these keys and audiences: "
-                    f"it trusts {', '.join(sorted(self.accepted)) or 'nobody'}"
+                    f"it trusts {', '.join(sorted({each.name for each in self.members})) or 'nobody'}"
                 )
             del members[issuer]
             for location in issuer.locations:
                 for iss in issuer.accepted_iss:
                     locations[location][iss] = tuple(each for each in locations[location][iss] if each != issuer)
-            left = [each.audiences for each in members if each.name == issuer.name]
-            accepted[issuer.name] = frozenset[str]().union(*left)
-            if not left:
-                del accepted[issuer.name]
         remaining = {
             location: {iss: those for iss, those in known.items() if those} for location, known in locations.items()
         }
         remaining = {location: known for location, known in remaining.items() if known}
-        return type(self)(members, remaining, accepted, frozenset(map(id, members)))
+        return type(self)(members, remaining, frozenset(map(id, members)))
 
 
 def _check_emulated(issuers: Iterable[Issuer]) -> None:

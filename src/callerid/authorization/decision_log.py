@@ -57,6 +57,7 @@ def _fields(
         "subject": None if caller is None else caller.subject,
         "issuer": None if caller is None else caller.issuer,
         "via": None if via is None else str(via),
+        "app": identity.app,
         "rule": None if requirement is None else str(requirement.rule),
         "route": route,
         "detail": None if refusal is None else refusal.detail,

@@ -16,7 +16,7 @@ from callerid.authorization.requirement import Requirement, check_project
 from callerid.callers import Caller
 from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.keys import Wait
-from callerid.rules import Facts, SignedInWithin, admitted, missing_steps
+from callerid.rules import Facts, SignedInWithin, admitted, leaves, missing_steps, some_app
 
 __all__ = ["Check", "Credentials", "Decision", "Judge", "Known", "evaluate", "judge"]
 
@@ -199,24 +199,36 @@ def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters
         check_project(requirement, projects, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences)
-    facts: Facts = _new(Facts, (caller, identity.via, parameters, authenticator.clock(), False))
+    facts: Facts = _new(Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app))
     if admitted(rule, facts):
         # A caller admitted only by Public() is not passed on: the other alternatives must identify them.
         is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)
         return caller if is_known else None
     judged = Judged(rule, facts, names_project=names_project)
-    if caller is None:
-        refusal: Refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
+    refusal: Refusal
+    if requirement.apps and identity.app is None and _admits_with_app(requirement, facts):
+        who = caller or "nobody"
+        refusal = Unauthenticated(Reason.NO_APP_CHECK, lambda: f"expected {rule}, got {who} without an App Check token")
+    elif caller is None and (identity.app is None or not all(map(some_app, leaves(rule)))):
+        refusal = Unauthenticated(Reason.NO_CREDENTIAL, lambda: f"expected {rule}, got {_sent(identity)}")
     else:
         refusal = _refusal(requirement, judged)
     refusal.judged = judged
     raise refusal
 
 
+def _admits_with_app(requirement: Requirement, facts: Facts) -> bool:
+    """Whether nothing but an App Check token is missing."""
+    return any(admitted(requirement.rule, facts._replace(app=app)) for app in requirement.apps)
+
+
 def _sent(identity: Identity) -> str:
     """What was sent instead of a caller's credential, in words."""
-    carried = "no credential" if identity.via is None else f"only {identity.via}, which carried the call"
-    return f"{carried}: {identity.ignored}" if identity.ignored else carried
+    carried = "" if identity.via is None else f"{identity.via}, which carried the call"
+    app = "" if identity.app is None else f"an App Check token of {identity.app}"
+    came = " and ".join(filter(None, (carried, app)))
+    sent = f"only {came}" if came else "no credential"
+    return f"{sent}: {identity.ignored}" if identity.ignored else sent
 
 
 def _refusal(requirement: Requirement, judged: Judged) -> Refusal:

@@ -118,7 +118,7 @@ def allows(guard: Judge, caller: Caller | None, requirement: Requirement, path: 
     """Whether a caller who was verified before satisfies a requirement now. Nothing is logged."""
     if requirement.public:
         return True
-    identity = NOBODY if caller is None else Identity(caller, caller.via)
+    identity = NOBODY if caller is None else Identity(caller, caller.via, app=caller.app)
     if not _is_believed(guard, identity):
         return False
     decision = evaluate((Check(guard, requirement, path),), lambda _: {}, known={guard: identity})

@@ -16,7 +16,9 @@ from callerid.callers import Caller, FirebaseFacts, Kind
 from callerid.errors import ConfigurationError, Refusal, StepUpRequired
 from callerid.rules import (
     AllOf,
+    AnyApp,
     AnyOf,
+    App,
     CustomClaim,
     Explanation,
     Facts,
@@ -116,7 +118,7 @@ def what_came(judged: Judged) -> str:
     caller, lacking = judged.facts.caller, judged.lacking
     start = the_caller(judged.facts)
     notes = dict.fromkeys(each.note.removeprefix(start).removeprefix(f"{caller} ") for each in lacking)
-    who = str(caller)
+    who = "nobody" if caller is None else str(caller)
     if caller is not None and who in (str(each.rule) for each in lacking):
         # The rule names this very address, and takes no account for it that only says it has it.
         who = f"an account with the address {caller.email}"
@@ -133,9 +135,20 @@ def remedies(refusals: Sequence[Refusal]) -> Iterator[str]:
         return
     facts = judged[0].facts
     yield from _own_path(judged)
-    rule = account_rule(facts, names_project=any(each.names_project for each in judged))
+    rule = _app_rule(judged)
+    if rule is None:
+        rule = account_rule(facts, names_project=any(each.names_project for each in judged))
     if rule is not None and all(each.admits_with(rule) for each in judged):
         yield f"write | {rule!r} {_beside(judged)}: {_whom(rule, facts)}{_wherever(judged)}"
+
+
+def _app_rule(judged: Sequence[Judged]) -> Rule | None:
+    """The app that sent the request, where rules about apps alone did not hold."""
+    app = judged[0].facts.app
+    lacking = {type(leaf.rule) for each in judged for leaf in each.lacking}
+    with suppress(ConfigurationError):  # no rule can name such an id
+        return App(app) if app is not None and lacking <= {App, AnyApp} else None
+    return None
 
 
 def account_rule(facts: Facts, *, names_project: bool = False) -> Rule | None:
@@ -237,6 +250,8 @@ def _cut(words: str) -> str:
 
 def _whom(rule: Rule, facts: Facts) -> str:
     """Whom the rule would admit."""
+    if isinstance(rule, App):
+        return "admits what this app sends"
     if isinstance(rule, Via):
         return f"admits every call that {facts.via} carries, whoever is behind it"
     return f"admits {facts.caller} and nobody else"

@@ -10,6 +10,8 @@ from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer, audience_set
 from callerid.rules import (
     STEPS,
+    AnyApp,
+    App,
     FirebaseUser,
     Public,
     Rule,
@@ -21,6 +23,7 @@ from callerid.rules import (
     member,
     needs_no_caller,
     of_any_project,
+    some_app,
     without_public,
 )
 
@@ -41,6 +44,8 @@ class Requirement:
     """The rule without Public(): the handler gets the caller if this admits them."""
     has_steps: bool = field(init=False, repr=False, compare=False)
     """Whether a more recent or stronger sign-in may satisfy it (step-up)."""
+    apps: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The ids of apps of which one may satisfy a leaf of it; empty where it says nothing of apps."""
     of_any_project: Rule | None = field(init=False, repr=False, compare=False)
     """A leaf that admits users of any Firebase project, if there is one: an error with several projects."""
 
@@ -50,6 +55,8 @@ class Requirement:
         object.__setattr__(self, "optional", needs_no_caller(self.rule))
         object.__setattr__(self, "identifying_rule", without_public(self.rule))
         object.__setattr__(self, "has_steps", any(type(leaf) in STEPS for leaf in leaves(self.rule)))
+        apps = (app for leaf in leaves(self.rule) for app in some_app(leaf))
+        object.__setattr__(self, "apps", tuple(dict.fromkeys(apps)))
         object.__setattr__(self, "of_any_project", of_any_project(self.rule))
 
 
@@ -97,7 +104,7 @@ def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | No
 
 def _may_be_google(leaf: Rule) -> bool:
     """Whether a leaf may admit a caller with a Google ID token in Authorization, to which audience= applies."""
-    return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via))
+    return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via, App, AnyApp))
 
 
 def check_project(requirement: Requirement, projects: Mapping[str, Issuer], where: str) -> None:

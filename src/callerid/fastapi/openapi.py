@@ -9,10 +9,15 @@ from fastapi import FastAPI
 
 from callerid.fastapi.decorator import SCHEME
 from callerid.guard import GuardCore
+from callerid.issuers import APP_CHECK
+from callerid.rules import needs_app
 from callerid.starlette.protection import Protection
 from callerid.starlette.startup_checks import survey
 
 __all__ = ["describe_rules"]
+
+APP_SCHEME = "app-check"
+"""The name of App Check in the document."""
 
 _PROBLEM: dict[str, Any] = {
     "application/problem+json": {
@@ -49,7 +54,7 @@ def describe_rules(app: FastAPI, protection: Protection) -> None:
 
 
 def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) -> None:
-    guarded = False
+    guarded = attested = False
     offered = _schemes(protection.guard)
     operations: dict[tuple[str, str], Any] = {
         (path, method): operation
@@ -66,8 +71,10 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
         security = [each for each in operation.pop("security", []) if SCHEME not in each]
         if requirement is not None and not requirement.public:
             guarded = True
-            security += [{}] if requirement.optional else []
-            security += [{name: []} for name in offered]
+            beside: dict[str, list[str]] = {APP_SCHEME: []} if needs_app(requirement.rule) else {}
+            attested = attested or bool(beside)
+            security += [beside] if requirement.optional else []
+            security += [{name: [], **beside} for name in offered]
             for status, description in _RESPONSES.items():
                 operation.setdefault("responses", {}).setdefault(
                     status, {"description": description, "content": _PROBLEM}
@@ -76,7 +83,8 @@ def _describe(document: dict[str, Any], app: FastAPI, protection: Protection) ->
             operation["security"] = security
     if guarded:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        for name, scheme in offered.items():
+        own = {APP_SCHEME: {"type": "apiKey", "in": "header", "name": APP_CHECK.header}} if attested else {}
+        for name, scheme in {**offered, **own}.items():
             schemes.setdefault(name, scheme)
 
 
@@ -88,6 +96,8 @@ def _schemes(guard: GuardCore) -> dict[str, Any]:
         own = re.sub(r"[^A-Za-z0-9._-]", "-", location.name)
         if location.cookie:
             schemes[own] = {"type": "apiKey", "in": "cookie", "name": location.cookie}
+        elif location.is_app:
+            continue  # it names no caller
         elif location.is_bare:
             schemes[own] = {"type": "apiKey", "in": "header", "name": location.header}
         elif not location.is_intermediary:

@@ -6,10 +6,12 @@
     google · firebase · cloud_run
     service_account · google_chat
     firebase_session · iap
+    app_check
 
 `docs/architecture.md` says how to add a kind.
 """
 
+from callerid.issuers.app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
 from callerid.issuers.emulator import check_not_deployed
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
@@ -18,18 +20,22 @@ from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
 from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
+    APP_CHECK,
     AUTHORIZATION,
     GCLOUD_CLIENT,
     IAP_ASSERTION,
     SERVERLESS_AUTHORIZATION,
     CredentialLocation,
     Issuer,
+    Role,
     audience_set,
     cookie_location,
 )
 from callerid.issuers.service_account import ServiceAccountIssuer, service_account
 
 __all__ = [
+    "APP_CHECK",
+    "APP_CHECK_KEYS",
     "AUTHORIZATION",
     "CHAT_ACCOUNT",
     "CHAT_KEYS",
@@ -40,6 +46,7 @@ __all__ = [
     "IAP_ASSERTION",
     "IAP_KEYS",
     "SERVERLESS_AUTHORIZATION",
+    "AppCheckIssuer",
     "CloudRunIssuer",
     "CredentialLocation",
     "FirebaseIssuer",
@@ -50,7 +57,9 @@ __all__ = [
     "IapExternalIssuer",
     "IapIssuer",
     "Issuer",
+    "Role",
     "ServiceAccountIssuer",
+    "app_check",
     "audience_set",
     "check_not_deployed",
     "cloud_run",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from callerid.callers import GOOGLE, Caller, Kind
-from callerid.errors import ConfigurationError
-from callerid.issuers.issuer import Issuer, asking
+from callerid.issuers.issuer import Issuer
+from callerid.issuers.issuer import project_number as number_of
 from callerid.issuers.service_account import account_caller
 from callerid.keys import AnySource, key_source
 
@@ -47,12 +47,7 @@ def google_chat(project_number: int | str, *, keys: str | AnySource = CHAT_KEYS)
     ``keys`` is a URL or a key source. Raises `ConfigurationError` for what is no project's number. Source: Google
     Workspace, "Verify requests from Google Chat".
     """
-    number = str(project_number) if type(project_number) is int else project_number
-    if not isinstance(number, str) or not (number.isascii() and number.isdecimal()) or number.startswith("0"):
-        raise ConfigurationError(
-            f"google_chat(...) takes the number of the Chat app's project, such as 123456789012, not "
-            f"{project_number!r}{asking(project_number)}"
-        )
+    number = number_of(project_number, "google_chat(...)", "the Chat app's project")
     return GoogleChatIssuer(
         name=CHAT_ACCOUNT,
         accepted_iss=frozenset({CHAT_ACCOUNT}),

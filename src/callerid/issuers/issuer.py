@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, ClassVar, Final, Self
 
 from callerid.callers import Caller, Kind
@@ -17,18 +18,29 @@ from callerid.errors import ConfigurationError
 from callerid.keys import Algorithm, AnySource
 
 __all__ = [
+    "APP_CHECK",
     "AUTHORIZATION",
     "GCLOUD_CLIENT",
     "IAP_ASSERTION",
     "SERVERLESS_AUTHORIZATION",
     "CredentialLocation",
     "Issuer",
+    "Role",
     "audience_set",
     "cookie_location",
+    "project_number",
 ]
 
 GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
 """The OAuth client id of gcloud: the audience of whatever ``gcloud auth print-identity-token`` mints by default."""
+
+
+class Role(Enum):
+    """For whom a credential speaks: the caller, the service that carried the call, or the app that sent it."""
+
+    CALLER = "caller"
+    CARRIER = "carrier"
+    APP = "app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,8 @@ class CredentialLocation:
     ``is_intermediary`` is true where the credential names the service that carried the call and not the caller.
     ``is_bare`` is true where the value is the token alone, without ``Bearer``. ``cookie`` is the name of the cookie
     where it sits in one; ``header`` is ``cookie`` then. ``is_ambient`` is true where a browser's requests carry the
-    credential whichever site's page makes them: such a request has to prove where it comes from.
+    credential whichever site's page makes them: such a request has to prove where it comes from. ``is_app`` is true
+    where the credential names the app that sent the request, and no caller.
     """
 
     header: str
@@ -46,11 +59,17 @@ class CredentialLocation:
     is_bare: bool = False
     cookie: str = ""
     is_ambient: bool = False
+    is_app: bool = False
 
     @property
     def name(self) -> str:
         """What tells the location from others: the header's name, or ``cookie NAME``."""
         return f"{self.header} {self.cookie}" if self.cookie else self.header
+
+    @property
+    def role(self) -> Role:
+        """For whom the credential speaks."""
+        return Role.APP if self.is_app else Role.CARRIER if self.is_intermediary else Role.CALLER
 
 
 AUTHORIZATION: Final = CredentialLocation("authorization")
@@ -61,6 +80,10 @@ SERVERLESS_AUTHORIZATION: Final = CredentialLocation("x-serverless-authorization
 
 IAP_ASSERTION: Final = CredentialLocation("x-goog-iap-jwt-assertion", is_bare=True, is_ambient=True)
 """What Identity-Aware Proxy says about whoever signed in there (IAP, "Securing your app with signed headers")."""
+
+
+APP_CHECK: Final = CredentialLocation("x-firebase-appcheck", is_bare=True, is_app=True)
+"""The token of Firebase App Check (Firebase, "Verify App Check tokens from a custom backend")."""
 
 
 def cookie_location(name: object) -> CredentialLocation:
@@ -113,6 +136,10 @@ class Issuer(ABC):
     """The locations that go without saying in the lock."""
     lifetimes: ClassVar[tuple[int, int] | None] = None
     """The shortest and the longest time from ``iat`` to ``exp``, in seconds; ``None`` where ``exp`` alone counts."""
+    lists_audiences: ClassVar[bool] = False
+    """Whether ``aud`` of its tokens is a list that must hold one of ``audiences``; else it is text."""
+    token_type: ClassVar[str] = ""
+    """What ``typ`` in the header of its tokens must be; empty where it does not matter (RFC 7515 section 4.1.9)."""
     credential: ClassVar[str] = ""
     """What the access map calls its tokens; ``token of NAME`` where it is empty."""
     signer: ClassVar[str] = ""
@@ -199,6 +226,16 @@ def _audience(audience: object, why: str) -> str:
             f"{why}, and audiences are literal: {audience!r} is not a pattern: write out each audience that tokens have"
         )
     return audience
+
+
+def project_number(number: object, factory: str, whose: str) -> str:
+    """The number of a Google Cloud project, as text. Raises `ConfigurationError`."""
+    text = str(number) if type(number) is int else number
+    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or text.startswith("0"):
+        raise ConfigurationError(
+            f"{factory} takes the number of {whose}, such as 123456789012, not {number!r}{asking(number)}"
+        )
+    return text
 
 
 def asking(setting: object) -> str:

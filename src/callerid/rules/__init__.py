@@ -6,7 +6,8 @@ the rule again, ``str(rule)`` says it in IAM's words, ``rule.explain(facts)`` sa
 
 Leaves come in families. `User`, `ServiceAccount`, `Domain`, `AuthorizedParty` and `AnyGoogleAccount` speak of Google
 identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim`,
-`SignInAttribute` and `EmailDomain` of Firebase users. A leaf says no to every caller of another family.
+`SignInAttribute` and `EmailDomain` of Firebase users. A leaf says no to every caller of another family. `App` and
+`AnyApp` speak of the app that sent a request, and of no caller.
 
 The staircase inside, each importing only what stands before it::
 
@@ -18,12 +19,14 @@ The staircase inside, each importing only what stands before it::
     chat            Google Chat and add-ons, as rules about Google identities
     firebase        rules about Firebase users
     claims          rules that compare what a Firebase token carries
+    apps            rules about the app that sent the request
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
 """
 
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
+from callerid.rules.apps import AnyApp, App, needs_app, some_app
 from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.chat import GoogleChat
 from callerid.rules.claims import CustomClaim, SignInAttribute
@@ -55,8 +58,10 @@ from callerid.rules.reading import (
 __all__ = [
     "STEPS",
     "AllOf",
+    "AnyApp",
     "AnyGoogleAccount",
     "AnyOf",
+    "App",
     "AuthorizedParty",
     "CustomClaim",
     "Domain",
@@ -89,10 +94,12 @@ __all__ = [
     "leaves",
     "member",
     "missing_steps",
+    "needs_app",
     "needs_no_caller",
     "needs_path",
     "of_any_project",
     "path_parameters",
     "reads_path",
+    "some_app",
     "without_public",
 ]

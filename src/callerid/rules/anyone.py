@@ -9,6 +9,7 @@ from typing import Any
 
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
+from callerid.rules.apps import AnyApp, App
 from callerid.rules.base import Explanation, Rule, admitted, described, grouped, leaves, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import is_deferred, printable, takes_two
@@ -125,7 +126,7 @@ class Via(Rule):
         if not isinstance(self.rule, Rule):
             raise ConfigurationError(f"Via takes a rule, such as ServiceAccount(...), not {described(self.rule)}")
         for leaf in leaves(self.rule):
-            if type(leaf) in (Via, Public):
+            if type(leaf) in (Via, Public, App, AnyApp):
                 raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
             if leaf.family is Kind.FIREBASE:
                 raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")

@@ -18,7 +18,7 @@ class Facts(NamedTuple):
 
     ``caller`` is who is calling (``None``: nobody said), ``via`` the service that carried the call, ``path`` the path
     parameters as the framework converted them, ``now`` the time in seconds since the epoch. ``tenant_named`` is set by
-    `AllOf` for its members when one of them names the tenant.
+    `AllOf` for its members when one of them names the tenant. ``app`` is the id of the app that sent the request.
     """
 
     caller: Caller | None = None
@@ -26,11 +26,12 @@ class Facts(NamedTuple):
     path: Mapping[str, Any] = _NO_PATH
     now: float = 0.0
     tenant_named: bool = False
+    app: str | None = None
 
     # A tuple, since it is made at every request: a frozen dataclass takes more than twice the time to make.
 
     def __hash__(self) -> int:
-        return hash((self.caller, self.via, self.now, self.tenant_named))  # the path may hold anything
+        return hash((self.caller, self.via, self.now, self.tenant_named, self.app))  # the path may hold anything
 
     @property
     def has(self) -> tuple[str, ...]:

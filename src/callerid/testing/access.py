@@ -194,6 +194,8 @@ class Rehearsal:
             if persona.via is not None:
                 carrier = self._token(SuitePersona(persona.name, "service_account", persona.via))
                 headers["X-Serverless-Authorization"] = f"Bearer {carrier}"
+            if persona.app is not None:
+                headers |= self._issuer.app_check_header(self._issuer.app_check_token(persona.app))
         except ValueError as error:
             raise ConfigurationError(f"{persona.name}: {error}") from None
         return headers

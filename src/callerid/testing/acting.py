@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
 
 from callerid.authentication import Identity, Waited
-from callerid.callers import Caller
+from callerid.callers import APP, Caller
 from callerid.guard import GuardCore
 from callerid.keys import Wait
 from callerid.testing.callers import fitted
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["Acting", "as_caller"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=Caller | None)
 
 
-def as_caller(guard: GuardCore, caller: Caller) -> Acting:
+def as_caller(guard: GuardCore, caller: C, *, app: str | None = None) -> Acting[C]:
     """While active, requests through this guard that carry no credential count as made by this caller.
+
+    With ``app``, those without an App Check token count as sent by that app; ``caller`` may be ``None`` then.
 
     For instance::
 
@@ -52,28 +55,32 @@ def as_caller(guard: GuardCore, caller: Caller) -> Acting:
     this guard does not trust, who could never reach it, and for a Firebase user without ``project=`` where it trusts
     several.
     """
-    if not isinstance(caller, Caller):
+    if not isinstance(caller, Caller) and (caller is not None or app is None):
         raise TypeError(f"as_caller takes a Caller, such as google_person(...) makes, not {caller!r}")
-    return Acting(guard, caller)
+    return Acting(guard, caller, app)
 
 
-class Acting:
+class Acting(Generic[C]):
     """What `as_caller` gives: a context manager for one ``with`` block, and a decorator."""
 
-    def __init__(self, guard: GuardCore, caller: Caller) -> None:
-        self._guard, self._caller = guard, caller
+    def __init__(self, guard: GuardCore, caller: C, app: str | None = None) -> None:
+        self._guard, self._caller, self._app = guard, caller, app
         self._block: _Block | None = None
 
-    def __enter__(self) -> Caller:
+    def __enter__(self) -> C:
         if self._block is not None:
             raise RuntimeError("this block is open already: call as_caller(...) for each")
-        caller = fitted(self._caller, self._guard)
         trusted = [issuer.name for issuer in self._guard.issuers]
-        if caller.issuer not in trusted:
-            raise ValueError(f"This guard believes {trusted}, so nobody of {caller.issuer!r} could reach it.")
-        self._block = _Block(self._guard, caller)
+        caller: Caller | None = self._caller
+        if caller is not None:
+            caller = fitted(caller, self._guard)
+            if caller.issuer not in trusted:
+                raise ValueError(f"This guard believes {trusted}, so nobody of {caller.issuer!r} could reach it.")
+        if self._app is not None and not any(issuer.kind is APP for issuer in self._guard.issuers):
+            raise ValueError(f"This guard believes {trusted}, so it would know of no app: give it app_check(...).")
+        self._block = _Block(self._guard, caller, self._app)
         self._block.open()
-        return caller
+        return cast("C", caller)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -89,14 +96,14 @@ class Acting:
 
             @wraps(function)
             async def acting_async(*arguments: Any, **named: Any) -> Any:
-                with Acting(self._guard, self._caller):
+                with Acting(self._guard, self._caller, self._app):
                     return await function(*arguments, **named)
 
             return cast("F", acting_async)
 
         @wraps(function)
         def acting(*arguments: Any, **named: Any) -> Any:
-            with Acting(self._guard, self._caller):
+            with Acting(self._guard, self._caller, self._app):
                 return function(*arguments, **named)
 
         return cast("F", acting)
@@ -110,7 +117,8 @@ class _Block:
     """One ``with`` block. Closed, it counts nowhere: contexts that were copied from its own still hold it."""
 
     guard: GuardCore
-    caller: Caller
+    caller: Caller | None
+    app: str | None = None
     is_open: bool = True
 
     def open(self) -> None:
@@ -148,11 +156,11 @@ def _in_a_task() -> bool:
     return True
 
 
-def _acting_for(guard: GuardCore) -> Caller | None:
-    """Who acts in this context."""
+def _acting_for(guard: GuardCore) -> _Block | None:
+    """Which block holds in this context."""
     here, everywhere = reversed(_OPEN_HERE.get()), reversed(tuple(_OPEN_EVERYWHERE))
     blocks: Iterator[_Block] = (block for blocks in (here, everywhere) for block in blocks)
-    return next((block.caller for block in blocks if block.guard is guard and block.is_open), None)
+    return next((block for block in blocks if block.guard is guard and block.is_open), None)
 
 
 @dataclass(eq=False)
@@ -171,12 +179,17 @@ class _Hook:
 
         def identify(sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
             found = identify_sent(sent, waited)
-            caller = _acting_for(guard)
-            if isinstance(found, Wait) or caller is None or found.caller is not None:
+            block = _acting_for(guard)
+            if isinstance(found, Wait) or block is None:
                 return found
-            guard.authenticator.check_ambient(caller, sent)
-            carried = caller if found.via is None else replace(caller, via=found.via)
-            return found._replace(caller=carried, via=carried.via)
+            caller, via, app = found.caller, found.via, found.app or block.app
+            if caller is None and block.caller is not None:
+                caller = block.caller
+                guard.authenticator.check_ambient(caller, sent)
+                via, app = via or caller.via, app or caller.app
+            if caller is not None:
+                caller = replace(caller, via=via, app=app)
+            return found._replace(caller=caller, via=via, app=app)
 
         self.before = {name: vars(guard)[name] for name in ("identify",) if name in vars(guard)}
         vars(guard)["identify"] = identify

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
+    "APP_CHECK_ISSUER",
     "COMPUTE_ENGINE",
     "FIREBASE_ISSUER",
     "GOOGLE_ISSUER",
     "IAP_ISSUER",
     "RESERVED_CUSTOM_CLAIMS",
     "SESSION_ISSUER",
+    "app_check",
+    "app_check_objections",
     "firebase_objections",
     "firebase_session",
     "firebase_user",
@@ -50,6 +53,9 @@ SESSION_ISSUER = "https://session.firebase.google.com/"
 IAP_ISSUER = "https://cloud.google.com/iap"
 """The issuer name of IAP's assertions."""
 
+APP_CHECK_ISSUER = "https://firebaseappcheck.googleapis.com/"
+"""The issuer name of App Check's tokens, before the project's number."""
+
 COMPUTE_ENGINE: Mapping[str, Any] = MappingProxyType(
     {
         "instance_creation_timestamp": 1_700_000_000,
@@ -72,6 +78,7 @@ _LARGEST_CUSTOM_CLAIMS = 1000
 _LONGEST_LIFETIME = 3600
 _LONGEST_ASSERTION = 600
 _SHORTEST_SESSION, _LONGEST_SESSION = 300, 14 * 86_400
+_LONGEST_APP_CHECK = 7 * 86_400
 _CLIENT_ID = ".apps.googleusercontent.com"
 _CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
@@ -147,6 +154,11 @@ def firebase_user(  # noqa: PLR0913 - one parameter a claim
 def firebase_session(user: Mapping[str, Any]) -> dict[str, Any]:
     """The claims of the session cookie that is made of an ID token, but for its times."""
     return {**user, "iss": SESSION_ISSUER + str(user.get("aud"))}
+
+
+def app_check(app_id: str, number: str, project: str) -> dict[str, Any]:
+    """What App Check attests of an app, but for its times. Source: Firebase, "Verify App Check tokens"."""
+    return {"iss": APP_CHECK_ISSUER + number, "aud": [f"projects/{number}", f"projects/{project}"], "sub": app_id}
 
 
 def iap_assertion(account: Mapping[str, Any], audience: str) -> dict[str, Any]:
@@ -262,6 +274,15 @@ def iap_objections(claims: Mapping[str, Any]) -> Iterator[str]:
         yield f"a lifetime of {lifetime} s; an assertion of IAP lives for ten minutes."
     if "email" not in claims and "gcip" not in claims:
         yield "IAP asserts the e-mail of every Google account."
+
+
+def app_check_objections(claims: Mapping[str, Any]) -> Iterator[str]:
+    """What stands against the claims of a token of App Check."""
+    lifetime = claims["exp"] - claims["iat"]
+    if not 0 < lifetime <= _LONGEST_APP_CHECK:
+        yield f"a lifetime of {lifetime} s; a token of App Check lives for at most seven days."
+    if not claims["sub"]:
+        yield "App Check names an app."
 
 
 def _domain(email: str) -> str:

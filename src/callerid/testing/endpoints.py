@@ -33,6 +33,7 @@ _OWN_PATHS = {
     "google": ("/oauth2/v1/certs", "/oauth2/v3/certs"),
     "firebase_session": ("/identitytoolkit/v3/relyingparty/publicKeys", "/v1/sessionCookiePublicKeys"),
     "iap": ("/iap/verify/public_key", "/iap/verify/public_key-jwk"),
+    "app_check": ("/v1/jwks-pem", "/v1/jwks"),
 }
 """Of the signers that are no service accounts, where their certificates or keys are, and their JWK sets."""
 

@@ -97,7 +97,9 @@ class HostileMint(Mint):
 
     def wrong_audience(self, token: str, audience: str = "https://elsewhere.example.net") -> str:
         """The same token, minted for somebody else."""
-        return self.altered(token, aud=audience)
+        _, claims = header_and_claims(token)
+        is_listed = isinstance(claims.get("aud"), list)
+        return self.altered(token, aud=[audience] if is_listed else audience)
 
     def wrong_issuer(self, token: str, issuer: str = "https://issuer.example.net") -> str:
         """The same token with another ``iss``."""

@@ -157,6 +157,12 @@ class LocalIssuer(HostileMint, KeyEndpoints):
 
         return iap(*audiences, external=external, tenants=tenants, keys=self.keys_of("iap"))
 
+    def app_check(self, project_number: int | str = PROJECT_NUMBER) -> Issuer:
+        """``callerid.app_check(project_number)``, with the keys of this issuer, as for `google`."""
+        from callerid.issuers import app_check  # noqa: PLC0415 - minting must not depend on it
+
+        return app_check(project_number, keys=self.keys_of("app_check"))
+
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:
         """While active, guards that exist already take this issuer's tokens and no others: for those of a module.

@@ -25,6 +25,8 @@ def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
     headers = {} if persona.family is None else _presented(persona, issuer)
     if persona.via is not None:
         headers["X-Serverless-Authorization"] = f"Bearer {_token(persona.via, issuer)}"
+    if persona.app is not None:
+        headers |= issuer.app_check_header(issuer.app_check_token(persona.app))
     return headers
 
 

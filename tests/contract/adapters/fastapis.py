@@ -19,7 +19,7 @@ from .driving import ASGI, closing
 __all__ = ["InFastAPI", "InFastAPIByPath"]
 
 _DECORATED = ("open", "robot", "nobody")
-_PERHAPS_NOBODY = ("optional", "optional customer", "carried alone")
+_PERHAPS_NOBODY = ("optional", "optional customer", "carried alone", "app", "any app", "app or staff")
 
 
 def _response(status: int, headers: dict[str, str], text: str) -> PlainTextResponse:

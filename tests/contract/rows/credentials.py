@@ -211,7 +211,6 @@ NO_IDENTITIES: tuple[tuple[str, str], ...] = (
     ("X-Goog-Authenticated-User-ID", "accounts.google.com:1"),
     ("X-Apigateway-Api-Userinfo", "eyJlbWFpbCI6ICJhZGFAZXhhbXBsZS5jb20ifQ"),
     ("X-Endpoint-API-UserInfo", "eyJlbWFpbCI6ICJhZGFAZXhhbXBsZS5jb20ifQ"),
-    ("X-Firebase-AppCheck", "<staff>"),
     ("Sec-WebSocket-Protocol", "callerid.bearer, <staff>"),
     ("Remote-User", "user:ada@example.com"),
     ("X-Remote-User", "user:ada@example.com"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 from typing import NoReturn
 
 from callerid.audit.algebra.accounts import OtherNames
@@ -239,16 +239,16 @@ class _Comparison:
 
 def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
     """All that they could have sent to the old side: what they have, or less."""
-    caller, carrier = shown.caller, shown.carrier
-    callers = [persona] if caller is not None and caller.before is not Before.REFUSED else []
-    vias = [persona.via] if carrier is not None and carrier.before is not Before.REFUSED else []
-    for each in (*callers, Persona(path=persona.path)):
-        for via in (*vias, None):
-            yield replace(each, via=via)
+    was_taken = [door is not None and door.before is not Before.REFUSED for door in shown.doors]
+    callers = (persona, Persona(path=persona.path)) if was_taken[0] else (Persona(path=persona.path),)
+    vias = (persona.via, None) if was_taken[1] else (None,)
+    apps = (persona.app, None) if was_taken[2] else (None,)
+    for each, via, app in product(callers, vias, apps):
+        yield replace(each, via=via, app=app)
 
 
 def _other_keys(shown: Presented) -> str:
-    doors = (door for door in (shown.caller, shown.carrier) if door is not None)
+    doors = (door for door in shown.doors if door is not None)
     return " and ".join(sorted({door.issuer for door in doors if door.before is Before.OTHER_KEYS}))
 
 

@@ -55,8 +55,8 @@ class _Without:
 
     def __init__(self, choice: Choice, shapes: tuple[_Shape, _Shape]) -> None:
         found: dict[tuple[Term, _Named, tuple[Choice, ...]], None] = {}
-        for (caller, carrier), choices, _ in choice.options:
-            term = Term(_ignoring(caller, shapes[0]), _ignoring(carrier, shapes[1]))
+        for (caller, carrier, app), choices, _ in choice.options:
+            term = Term(_ignoring(caller, shapes[0]), _ignoring(carrier, shapes[1]), app)
             found[term, (_is_named(caller, shapes[0]), _is_named(carrier, shapes[1])), choices] = None
         self._kinds = list(found)
         self._covering = Covering(term for term, _, _ in self._kinds)

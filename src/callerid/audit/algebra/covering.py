@@ -39,13 +39,13 @@ class Covering:
         for number, term in enumerate(terms):
             ages = ages_in(term.caller)
             asked = frozenset(trait for trait in term.caller if trait.of != "age") if ages else term.caller
-            grouped.setdefault(_as_one(asked, term.carrier), []).append((min(ages, default=inf), number))
+            grouped.setdefault(_as_one(asked, term), []).append((min(ages, default=inf), number))
         self._rows = _Rows([_Row(asked, numbered) for asked, numbered in grouped.items()], frozenset())
 
     def met_by(self, known: Term) -> Iterator[int]:
         """The numbers of the conjunctions that ask for nothing more."""
         shortest = -1.0
-        for row in self._rows.within(_as_one(known.caller, known.carrier)):
+        for row in self._rows.within(_as_one(known.caller, known)):
             for age, number in row.numbered:
                 if age != inf:
                     shortest = min(ages_in(known.caller), default=inf) if shortest < 0 else shortest
@@ -54,8 +54,11 @@ class Covering:
                 yield number
 
 
-def _as_one(caller: Traits, carrier: Traits) -> Traits:
-    return caller.union(Trait("carrier", trait) for trait in carrier) if carrier else caller
+def _as_one(caller: Traits, term: Term) -> Traits:
+    _, carrier, app = term
+    if not (carrier or app):
+        return caller
+    return caller.union((Trait("carrier", trait) for trait in carrier), (Trait("of the app", trait) for trait in app))
 
 
 class _Rows:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from callerid.audit.algebra.covering import Covering
 from callerid.audit.algebra.separate import Separate
 from callerid.audit.algebra.traits import Place, Term, Trait, by_name, is_code, is_unknown, leaf_term
-from callerid.rules import AllOf, AnyOf, Nobody, Rule, Via
+from callerid.rules import AllOf, AnyOf, App, Nobody, Rule, Via
 
 __all__ = ["Choice", "Clause", "Option", "ReadLeaves", "Rest", "clauses", "formula"]
 
@@ -92,6 +92,8 @@ class _Reader:
             return _carried(self.options(rule.rule, tenant_named=False))
         if type(rule) is Nobody:
             return ()
+        if type(rule) is App:
+            return tuple(option for each in rule.singly for option in self._of_leaf(each, tenant_named=False))
         return self._of_leaf(rule, tenant_named=tenant_named)
 
     def _of_leaf(self, leaf: Rule, *, tenant_named: bool) -> tuple[Option, ...]:
@@ -114,6 +116,7 @@ def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
     term = Term(
         _NONE.union(*[option.term.caller for option in single]),
         _NONE.union(*[option.term.carrier for option in single if option.term.carrier]),
+        _NONE.union(*[option.term.app for option in single if option.term.app]),
     )
     choices = [choice for option in single for choice in option.choices]
     choices += (Choice(part) for part in parts if len(part) > 1)

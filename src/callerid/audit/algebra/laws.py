@@ -29,6 +29,7 @@ def exclude(one: Rule, other: Rule) -> bool:
       addresses go with any `Domain`, since a Workspace has further domains than the one it is named by;
     - *anonymous*: ``SignInProvider("anonymous")`` against ``FirebaseUser()``, which lets no anonymous user in;
     - *carriers*: one service carries a call, so ``Via(a)`` excludes ``Via(b)`` where ``a`` excludes ``b``;
+    - *apps*: one app sends a request, so `App` excludes an `App` that shares no id with it;
     - `Nobody` excludes everything.
 
     `EmailDomain` and `Tenant` go together, because joined they mean "that tenant's users with such an address". So do
@@ -37,7 +38,7 @@ def exclude(one: Rule, other: Rule) -> bool:
     if count(one) * count(other) > MOST_ALTERNATIVES:
         return False
     joined = (linked(term) for term in terms(one & other))
-    return all(term is None or contradictory(term.caller) or contradictory(term.carrier) for term in joined)
+    return all(term is None or any(map(contradictory, term)) for term in joined)
 
 
 def implies(one: Rule, other: Rule) -> bool:

@@ -41,7 +41,7 @@ def linked(term: Term) -> Term | None:
     """
     if not any(trait.of in PATHS for part in term for trait in part):
         return term
-    found = (set(term.caller), set(term.carrier))
+    found = tuple(map(set, term))
     for group in groups(term):
         if len(group.texts) > 1:
             return None

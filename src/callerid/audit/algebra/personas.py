@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, TypeAlias, cast
 
 from callerid.callers import Caller, Claims, FirebaseFacts, Kind
@@ -24,8 +25,8 @@ class Persona:
     ``family`` is ``None`` for a caller without a credential of their own. ``subject`` is the account's id or the uid.
     ``signed_in_ago`` is in seconds before the request. A claim whose value is a tuple is a list; one whose name is a
     tuple stands in nested objects, and these are the names on the way to it. ``attributes`` are those of a SAML
-    sign-in. ``incidental`` are the names of the fields whose values were made up and would do as well with any other:
-    ``str()`` leaves them out.
+    sign-in. ``app`` is the id of the app that sent the request. ``incidental`` are the names of the fields whose values
+    were made up and would do as well with any other: ``str()`` leaves them out.
     """
 
     family: Kind | None = None
@@ -44,6 +45,7 @@ class Persona:
     attributes: tuple[tuple[ClaimName, ClaimValues], ...] = ()
     authorized_party: str | None = None
     via: Persona | None = None
+    app: str | None = None
     path: tuple[tuple[str, str], ...] = ()
     incidental: frozenset[str] = frozenset()
 
@@ -63,6 +65,7 @@ class Persona:
             is_service_account=self.is_service_account,
             firebase=self._firebase(now) if self.family is Kind.FIREBASE else None,
             via=None if self.via is None else self.via.caller(now),
+            app=self.app,
             authorized_party=self.authorized_party or self._own_party(),
         )
 
@@ -86,14 +89,14 @@ class Persona:
         """What a rule is asked about; ``path`` in place of the persona's own, where the names are others."""
         caller = self.caller(now)
         via = None if self.via is None else self.via.caller(now)
-        return Facts(caller, via, dict(self.path) if path is None else path, now)
+        return Facts(caller, via, dict(self.path) if path is None else path, now, app=self.app)
 
     def sent(self, now: float = 0.0) -> Iterator[Facts]:
         """What a rule is asked about whatever they may send: all that they have, or a part of it."""
-        for each in (self, Persona(path=self.path, via=self.via)):
-            yield each.facts(now)
-            if self.via is not None:
-                yield replace(each, via=None).facts(now)
+        vias = (self.via,) if self.via is None else (self.via, None)
+        apps = (self.app,) if self.app is None else (self.app, None)
+        for each, via, app in product((self, Persona(path=self.path)), vias, apps):
+            yield replace(each, via=via, app=app).facts(now)
 
     def __str__(self) -> str:
         details = ", ".join(self._details())
@@ -104,7 +107,9 @@ class Persona:
 
     def _who(self) -> str:
         if self.family is None:
-            return "anybody without a credential" if self.via is None else "a call without a caller"
+            return (
+                "anybody without a credential" if self.via is None and self.app is None else "a call without a caller"
+            )
         if self.family is Kind.FIREBASE:
             kind = "anonymous Firebase user" if self.provider == "anonymous" else "Firebase user"
             article = "an" if self.provider == "anonymous" else "a"
@@ -146,6 +151,8 @@ class Persona:
             yield f"with a token for {self.audience}"
         if self.via is not None:
             yield f"carried by {self.via}" if self.family is None else f"the call carried by {self.via}"
+        if self.app is not None:
+            yield f"from the app {self.app}" if self._told("app") else "from some app"
         if self._told("path"):
             yield from map(self._named, self.path)
 

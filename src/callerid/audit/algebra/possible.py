@@ -12,8 +12,9 @@ from itertools import combinations, islice, product
 from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.audit.algebra.separate import Separate
 from callerid.callers import Kind
-from callerid.issuers import Issuer
-from callerid.rules import AllOf, AnyOf, FirebaseUser, IssuedBy, Rule, ServiceAccount, Tenant, Via, leaves
+from callerid.issuers import AppCheckIssuer, Issuer, Role
+from callerid.rules import AllOf, AnyApp, AnyOf, App, FirebaseUser, IssuedBy, Rule, ServiceAccount, Tenant, Via, leaves
+from callerid.rules.apps import project_number_of
 
 __all__ = ["alternatives", "every_leaf", "why_nobody"]
 
@@ -72,7 +73,7 @@ def _trouble_of(
 def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     # IAP is of one name for both families.
     kinds: dict[str, set[Kind]] = {}
-    for issuer in issuers:
+    for issuer in (each for each in issuers if each.kind is not Kind.APP):
         kinds.setdefault(issuer.name, set()).add(issuer.kind)
     projects = {issuer.project for issuer in issuers} - {None}
     families = {leaf.family for leaf in conjunction if leaf.family is not None}
@@ -87,9 +88,20 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
         if type(leaf) is Tenant and _is_unnamed(leaf, issuers):
             return f"{leaf!r} needs an issuer that names it: firebase(..., tenants=({leaf.tenant!r},))"
+        if type(leaf) in (App, AnyApp) and (lacking := _lacks_app(leaf, issuers)):
+            return lacking
         if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
     return _names_no_account(conjunction, issuers)
+
+
+def _lacks_app(leaf: Rule, issuers: tuple[Issuer, ...]) -> str:
+    numbers = {issuer.project_number for issuer in issuers if isinstance(issuer, AppCheckIssuer)}
+    if not numbers:
+        return f"{leaf!r} needs app_check(...) among the guard's issuers"
+    if type(leaf) is App and numbers.isdisjoint(map(project_number_of, leaf.ids)):
+        return f"{leaf!r} names no app of the projects that app_check(...) names: {', '.join(sorted(numbers))}"
+    return ""
 
 
 def _is_unnamed(leaf: Tenant, issuers: tuple[Issuer, ...]) -> bool:
@@ -109,7 +121,7 @@ def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]
 
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
-    carriers = tuple(issuer for issuer in issuers if any(each.is_intermediary for each in issuer.locations))
+    carriers = tuple(issuer for issuer in issuers if any(each.role is Role.CARRIER for each in issuer.locations))
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 

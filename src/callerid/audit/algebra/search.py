@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from callerid.audit.algebra.formula import Choice, Clause, Option, Rest
 from callerid.audit.algebra.named import linked
@@ -33,6 +33,16 @@ class Presented(NamedTuple):
     traits: Term
     caller: Door | None
     carrier: Door | None
+    app: Door | None = None
+
+    @property
+    def doors(self) -> Ways:
+        """By which doors caller, carrier and app come in."""
+        return self.caller, self.carrier, self.app
+
+
+Ways: TypeAlias = tuple[Door | None, Door | None, Door | None]
+"""By which doors caller, carrier and app come in: ``None`` where there is none."""
 
 
 _Said = dict[Hashable, Hashable]
@@ -40,21 +50,25 @@ _Said = dict[Hashable, Hashable]
 
 
 class CallerKind(NamedTuple):
-    """A kind of caller: by which doors caller and carrier come in, and what is true of all who do."""
+    """A kind of caller: by which doors caller, carrier and app come in, and what is true of all who do."""
 
-    caller: Door | None
-    carrier: Door | None
+    doors: Ways
     traits: Term
-    said: tuple[_Said, _Said]
-    """What is said of that which caller and carrier have only one of."""
+    said: tuple[_Said, _Said, _Said]
+    """What is said of that which caller, carrier and app have only one of."""
 
 
 def kinds(rule: Choice, doors: Doors) -> Iterator[CallerKind]:
     """The kinds of callers to whom the rule may speak."""
-    may_be_carried = bool(rule.asked.carrier) or any(map(is_opaque, rule.asked.caller))
-    callers, carriers = _through(doors.callers), _through(doors.carriers if may_be_carried else ())
-    for (caller, traits), (carrier, carried) in product(callers, carriers):
-        yield CallerKind(caller, carrier, Term(traits, carried), (_said(traits), _said(carried)))
+    asked = rule.asked
+    asks_code = any(map(is_opaque, asked.caller))
+    carriers = doors.carriers if asked.carrier or asks_code else ()
+    apps = doors.apps if asked.app or asks_code else ()
+    for (caller, known), (carrier, carried), (app, attested) in product(
+        *map(_through, (doors.callers, carriers, apps))
+    ):
+        said = _said(known), _said(carried), _said(attested)
+        yield CallerKind((caller, carrier, app), Term(known, carried, attested), said)
 
 
 def _through(doors: tuple[Door, ...]) -> list[tuple[Door | None, Traits]]:
@@ -75,7 +89,7 @@ def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
             found.setdefault((*names, door.kind, door.before, door.known), door)
         return tuple(found.values())
 
-    return Doors(first(doors.callers), first(doors.carriers))
+    return Doors(first(doors.callers), first(doors.carriers), first(doors.apps))
 
 
 def presented(
@@ -99,18 +113,15 @@ def presented(
 
 def taken(found: Presented, before: frozenset[Before]) -> Term:
     """What the old side knew of these callers, had they sent all of it that it took."""
-    return _taken(found.traits, found.caller, found.carrier, before)
+    return _taken(found.traits, found.doors, before)
 
 
-def _taken(traits: Term, caller: Door | None, carrier: Door | None, before: frozenset[Before]) -> Term:
-    is_caller_taken, is_carrier_taken = (door is None or door.before in before for door in (caller, carrier))
-    if is_caller_taken and is_carrier_taken:
+def _taken(traits: Term, doors: Ways, before: frozenset[Before]) -> Term:
+    was_taken = [door is None or door.before in before for door in doors]
+    if all(was_taken):
         return traits
     # What code says of a caller, it may not say where it sees less.
-    return Term(
-        _plain(traits.caller) if is_caller_taken else frozenset(),
-        _plain(traits.carrier) if is_carrier_taken else frozenset(),
-    )
+    return Term(*(_plain(part) if was else frozenset() for part, was in zip(traits, was_taken, strict=True)))
 
 
 def _plain(traits: Traits) -> Traits:
@@ -126,26 +137,33 @@ class _Chosen:
     ``known`` is all that is true of such callers, ``said`` what they have only one of; the rest is what they need.
     """
 
-    __slots__ = ("asks_code", "carries", "known", "needs_caller", "said")
+    __slots__ = ("asks_code", "known", "needs", "said")
 
-    def __init__(self, known: Term, said: tuple[_Said, _Said], *needs: bool) -> None:
+    def __init__(
+        self, known: Term, said: tuple[_Said, _Said, _Said], needs: tuple[bool, bool, bool], *, asks_code: bool
+    ) -> None:
         self.known, self.said = known, said
-        self.needs_caller, self.asks_code, self.carries = needs
+        self.needs, self.asks_code = needs, asks_code
 
     def adding(self, option: Option) -> _Chosen | None:
         """With what an alternative asks for; nothing, where nobody has all of it."""
         term, known = option.term, self.known
         caller = _adding(self.said[0], term.caller)
         carrier = None if caller is None else _adding(self.said[1], term.carrier)
-        if caller is None or carrier is None:
+        app = None if carrier is None else _adding(self.said[2], term.app)
+        if caller is None or carrier is None or app is None:
             return None
-        with_all = Term(known.caller | with_consequences(term.caller), known.carrier | with_consequences(term.carrier))
+        with_all = Term(
+            known.caller | with_consequences(term.caller),
+            known.carrier | with_consequences(term.carrier),
+            known.app | term.app,
+        )
         both = linked(with_all)
         if both is None:
             return None
-        needs_caller = self.needs_caller or SOMEBODY in term.caller
-        asks_code, carries = self.asks_code or option.asks_code, self.carries or bool(term.carrier)
-        return _Chosen(both, (caller, carrier), needs_caller, asks_code, carries)
+        asked = SOMEBODY in term.caller, bool(term.carrier), bool(term.app)
+        needs = (self.needs[0] or asked[0], self.needs[1] or asked[1], self.needs[2] or asked[2])
+        return _Chosen(both, (caller, carrier, app), needs, asks_code=self.asks_code or option.asks_code)
 
 
 def _said(traits: Traits) -> _Said:
@@ -175,13 +193,14 @@ class _Search:
         self._concerns: dict[int, bool] = {}
 
     def through(self, rule: Choice) -> Iterator[Presented]:
-        start = _Chosen(self._kind.traits, self._kind.said, *[False] * 3)
+        start = _Chosen(self._kind.traits, self._kind.said, (False, False, False), asks_code=False)
         for option in rule.options:
             yield from self._with(start, option, [])
 
     def _with(self, before: _Chosen, option: Option, waiting: list[Choice]) -> Iterator[Presented]:
-        kind, term = self._kind, option.term
-        if (kind.caller is None and SOMEBODY in term.caller) or (kind.carrier is None and term.carrier):
+        term = option.term
+        asked = (SOMEBODY in term.caller, term.carrier, term.app)
+        if any(door is None and each for door, each in zip(self._kind.doors, asked, strict=True)):
             return
         if next(self._steps, None) is None:
             raise TooManySteps
@@ -205,7 +224,7 @@ class _Search:
             return
         if not waiting:
             if self._is_complete(chosen):
-                yield Presented(chosen.known, self._kind.caller, self._kind.carrier)
+                yield Presented(chosen.known, *self._kind.doors)
             return
         following = min(waiting, key=self._order) if len(waiting) > 1 else waiting[0]
         left = [choice for choice in waiting if choice is not following]
@@ -222,9 +241,9 @@ class _Search:
     def _is_covered(self, chosen: _Chosen) -> bool:
         if self._clause is None:
             return False
-        return self._clause.met_by(_taken(chosen.known, self._kind.caller, self._kind.carrier, TAKEN))
+        return self._clause.met_by(_taken(chosen.known, self._kind.doors, TAKEN))
 
     def _is_complete(self, chosen: _Chosen) -> bool:
         """Whether each door is one that the conjunction asks for, or that code beside it may look at."""
-        has_caller = self._kind.caller is None or chosen.needs_caller or chosen.asks_code
-        return has_caller and (self._kind.carrier is None or chosen.carries or chosen.asks_code)
+        ways = zip(self._kind.doors, chosen.needs, strict=True)
+        return chosen.asks_code or all(door is None or is_needed for door, is_needed in ways)

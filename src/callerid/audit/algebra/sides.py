@@ -9,6 +9,7 @@ from enum import Enum
 from callerid.audit.algebra.traits import (
     ADDRESSED,
     ANONYMOUS,
+    ATTESTED,
     KNOWN,
     PERSON,
     SERVICE,
@@ -19,7 +20,7 @@ from callerid.audit.algebra.traits import (
 )
 from callerid.audit.algebra.traits import Trait as _Trait
 from callerid.callers import Kind
-from callerid.issuers import Issuer
+from callerid.issuers import AppCheckIssuer, Issuer, Role
 from callerid.rules import PathParam, Rule
 
 __all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
@@ -45,22 +46,20 @@ class Side:
         """What a path parameter is to this side: its position, or its name where it has none."""
         return self.parameters.index(parameter.name) if parameter.name in self.parameters else parameter.name
 
-    def believed(self, *, carrier: bool) -> Iterator[tuple[Issuer, str]]:
-        """Each issuer with each audience of its tokens that this side takes for the caller, or for the carrier.
+    def believed(self, role: Role) -> Iterator[tuple[Issuer, str]]:
+        """Each issuer with each audience of its tokens that this side takes for the caller, the carrier or the app.
 
         As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
         ``audiences`` speak of the caller's Google identity. They replace the issuer's own, unless it fixes those: then
         a token's audience must be among both.
         """
-        for place in dict.fromkeys(
-            each for issuer in self.issuers for each in issuer.locations if each.is_intermediary is carrier
-        ):
+        for place in dict.fromkeys(each for issuer in self.issuers for each in issuer.locations if each.role is role):
             here = [issuer for issuer in self.issuers if place in issuer.locations]
             for name in dict.fromkeys(issuer.name for issuer in here):
                 rivals = [issuer for issuer in here if issuer.name == name]
                 pairs = (
                     (next((each for each in rivals if audience in each.audiences), rivals[0]), audience)
-                    for audience in sorted(self._accepted(rivals, carrier=carrier))
+                    for audience in sorted(self._accepted(rivals, role))
                 )
                 yield from (
                     (issuer, audience)
@@ -68,9 +67,9 @@ class Side:
                     if not issuer.fixed_audience or audience in issuer.audiences
                 )
 
-    def _accepted(self, rivals: list[Issuer], *, carrier: bool) -> frozenset[str]:
+    def _accepted(self, rivals: list[Issuer], role: Role) -> frozenset[str]:
         is_asked = rivals[0].kind is Kind.GOOGLE and not rivals[0].ignores_named_audience
-        if is_asked and self.audiences and not carrier:
+        if is_asked and self.audiences and role is Role.CALLER:
             return self.audiences
         return frozenset[str]().union(*(each.audiences for each in rivals))
 
@@ -100,6 +99,8 @@ class Door:
     @property
     def traits(self) -> Traits:
         """What is true of everybody who comes in here."""
+        if self.kind is Kind.APP:
+            return self.known | {ATTESTED}
         of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
         return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project | self.known
 
@@ -112,28 +113,30 @@ class Door:
 _SORTS: dict[Kind, tuple[Traits, ...]] = {
     Kind.GOOGLE: (frozenset({PERSON}), frozenset({SERVICE})),
     Kind.FIREBASE: (frozenset({KNOWN}), ANONYMOUS),
+    Kind.APP: (frozenset(),),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """All doors of the new side: for callers, and for the services that carry calls."""
+    """All doors of the new side: for callers, for the services that carry calls, and for apps."""
 
     callers: tuple[Door, ...]
     carriers: tuple[Door, ...]
+    apps: tuple[Door, ...]
 
 
 def doors_between(old: Side, new: Side) -> Doors:
     """The doors of the new side, and what the old side made of them."""
-    return Doors(_doors(old, new, carrier=False), _doors(old, new, carrier=True))
+    return Doors(*(_doors(old, new, role) for role in (Role.CALLER, Role.CARRIER, Role.APP)))
 
 
-def _doors(old: Side, new: Side, *, carrier: bool) -> tuple[Door, ...]:
+def _doors(old: Side, new: Side, role: Role) -> tuple[Door, ...]:
     taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
-    for issuer, audience in old.believed(carrier=carrier):
+    for issuer, audience in old.believed(role):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)
     groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
-    for issuer, audience in new.believed(carrier=carrier):
+    for issuer, audience in new.believed(role):
         rivals = taken.get((issuer.name, issuer.kind, audience), [])
         for known in _known(issuer, audience):
             before = _before(issuer, [rival for rival in rivals if known in _known(rival, audience)])
@@ -149,6 +152,8 @@ def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
 
     Of each of them one of these is true.
     """
+    if isinstance(issuer, AppCheckIssuer):
+        return (frozenset({_Trait("app project", issuer.project_number)}),)
     if issuer.account is not None:
         names = {_Trait("email", issuer.account), _Trait("subject", issuer.account), _Trait("authorized party", None)}
         return (frozenset({SERVICE, *names}),)
@@ -172,19 +177,23 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
     return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.accepted_iss)
 
 
-def open_doors(names: frozenset[str], projects: frozenset[str]) -> Doors:
+def open_doors(names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()) -> Doors:
     """Doors for rules that are compared by themselves: issuers of both families, some with these names.
 
-    Those of Firebase are of these projects, and of one that no rule names.
+    Those of Firebase are of these projects, and of one that no rule names; so are the apps.
     """
     whose = {Kind.GOOGLE: (None,), Kind.FIREBASE: (*sorted(projects), "")}
     callers = tuple(
         Door(name, kind, project, (_ANY_AUDIENCE,))
         for name in (*sorted(names), "")
-        for kind in Kind
+        for kind in whose
         for project in whose[kind]
     )
-    return Doors(callers, callers)
+    apps = tuple(
+        Door("", Kind.APP, None, (_ANY_AUDIENCE,), known=frozenset({_Trait("app project", number)}))
+        for number in (*sorted(app_projects), "")
+    )
+    return Doors(callers, callers, apps)
 
 
 _ANY_AUDIENCE = "1234-abc.apps.googleusercontent.com"

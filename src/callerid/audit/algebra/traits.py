@@ -25,8 +25,10 @@ from callerid.audit.algebra.separate import Separate
 from callerid.callers import Kind
 from callerid.rules import (
     AllOf,
+    AnyApp,
     AnyGoogleAccount,
     AnyOf,
+    App,
     AuthorizedParty,
     CustomClaim,
     Domain,
@@ -49,11 +51,13 @@ from callerid.rules import (
     needs_no_caller,
 )
 from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_account
+from callerid.rules.apps import project_number_of
 from callerid.rules.text import domain_of
 
 __all__ = [
     "ADDRESSED",
     "ANONYMOUS",
+    "ATTESTED",
     "KNOWN",
     "PATHS",
     "PERSON",
@@ -97,16 +101,18 @@ Traits: TypeAlias = frozenset[Trait]
 
 
 class Term(NamedTuple):
-    """A conjunction: what must be true of the caller, and of the service that carried the call."""
+    """A conjunction: what must be true of the caller, of the service that carried the call, and of the app."""
 
     caller: Traits = frozenset()
     carrier: Traits = frozenset()
+    app: Traits = frozenset()
 
 
 SOMEBODY = Trait("known at all", True)
 PERSON = Trait("sort", "person")
 SERVICE = Trait("sort", "service account")
 ADDRESSED = Trait("has an address", True)
+ATTESTED = Trait("is an app", True)
 KNOWN = Trait("anonymous", False)
 ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
 
@@ -149,6 +155,8 @@ def count(rule: Rule) -> int:
         return prod(map(count, rule.rules))
     if type(rule) is Via:
         return count(rule.rule)
+    if type(rule) is App:
+        return len(rule.ids)
     return 0 if type(rule) is Nobody else 1
 
 
@@ -169,11 +177,14 @@ def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> 
         return [Term(carrier=term.caller) for term in terms(rule.rule, place)]
     if type(rule) is Nobody:
         return []
-    return [leaf_term(rule, place, tenant_named=tenant_named)]
+    each = rule.singly if type(rule) is App else (rule,)
+    return [leaf_term(leaf, place, tenant_named=tenant_named) for leaf in each]
 
 
 def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Term:
-    """What a leaf asks of the caller; ``tenant_named`` is whether a rule beside it names their tenant."""
+    """What a leaf asks; ``tenant_named`` is whether a rule beside it names the caller's tenant."""
+    if type(leaf) is App or type(leaf) is AnyApp:
+        return Term(app=frozenset([ATTESTED, *_app(leaf)]))
     traits = _traits(leaf, tenant_named=tenant_named)
     return Term(frozenset([_placed(trait, place) for trait in traits]))
 
@@ -183,7 +194,7 @@ def _once(found: Iterable[Term]) -> list[Term]:
 
 
 def _both(one: Term, other: Term) -> Term:
-    return Term(one.caller | other.caller, one.carrier | other.carrier)
+    return Term(one.caller | other.caller, one.carrier | other.carrier, one.app | other.app)
 
 
 def contradictory(traits: Traits) -> bool:
@@ -205,7 +216,7 @@ def with_consequences(traits: Traits) -> Traits:
 
 def is_unknown(rule: Rule) -> bool:
     """Whether the library knows nothing of the rule but its family: a rule of the application's own, or a subclass."""
-    return type(rule) not in _READERS and type(rule) not in _MADE_OF_OTHERS and not is_code(rule)
+    return type(rule) not in _KNOWN and not is_code(rule)
 
 
 def is_code(rule: Rule) -> TypeGuard[Where | Sealed]:
@@ -235,6 +246,12 @@ def _placed(trait: Trait, place: Place) -> Trait:
     if isinstance(value, PathParam):
         return Trait("path", (trait.of, place(value)))
     return Trait(trait.of, (value[0], place(value[1]))) if trait.of == "contains path" else trait
+
+
+def _app(leaf: App | AnyApp) -> Iterator[Trait]:
+    if type(leaf) is App:
+        (app,) = leaf.ids
+        yield from (Trait("app", app), Trait("app project", project_number_of(app)))
 
 
 def _account(account: str | PathParam) -> Trait:
@@ -292,8 +309,6 @@ def _value(thing: tuple[str, ...], leaf: CustomClaim | SignInAttribute) -> Itera
         yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
 
 
-_MADE_OF_OTHERS = frozenset({AllOf, AnyOf, Separate, Via, Nobody})
-
 # By exact class: a subclass may judge as it likes.
 _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     Public: lambda _: (),
@@ -315,3 +330,6 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
     IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
 }
+
+_KNOWN = frozenset({*_READERS, AllOf, AnyOf, Separate, Via, Nobody, App, AnyApp})
+"""All rules of which it is known what they ask; code apart."""

@@ -102,7 +102,7 @@ def _any_presented(member: Choice, every: list[CallerKind], parts: Sequence[Clau
 
 def _asked(found: Choice) -> int:
     """Of how many traits the longest alternative is made."""
-    sizes = (len(term.caller) + len(term.carrier) + sum(map(_asked, choices)) for term, choices, _ in found.options)
+    sizes = (sum(map(len, term)) + sum(map(_asked, choices)) for term, choices, _ in found.options)
     return max(sizes, default=0)
 
 
@@ -123,7 +123,7 @@ def _doors(rule: Rule, asked: Iterable[Term], issuers: tuple[Issuer, ...]) -> Do
     if issuers:
         side = Side(rule, issuers=issuers)
         return doors_between(side, side)
-    named: dict[object, set[str]] = {"issuer": set(), "project": set()}
+    named: dict[object, set[str]] = {"issuer": set(), "project": set(), "app project": set()}
     for trait in (trait for term in asked for part in term for trait in part if trait.of in named):
         named[trait.of].add(str(trait.value))
-    return open_doors(frozenset(named["issuer"]), frozenset(named["project"]))
+    return open_doors(*(frozenset(named[each]) for each in ("issuer", "project", "app project")))

@@ -16,7 +16,7 @@ from callerid.audit.algebra.named import Group, groups
 from callerid.audit.algebra.personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra.search import Presented
 from callerid.audit.algebra.sides import Before, Door
-from callerid.audit.algebra.traits import ADDRESSED, PATHS, SERVICE, Term, Thing, Traits
+from callerid.audit.algebra.traits import ADDRESSED, PATHS, SERVICE, Term, Thing, Trait, Traits
 from callerid.callers import Kind
 
 __all__ = ["Vocabulary", "least"]
@@ -35,7 +35,7 @@ class Vocabulary:
         """The values of all traits in these terms."""
         words: dict[Hashable, set[Any]] = {}
         for term in terms:
-            for trait in (*term.caller, *term.carrier):
+            for trait in (trait for part in term for trait in part):
                 words.setdefault(trait.of, set()).add(trait.value)
         return cls(words)
 
@@ -106,13 +106,22 @@ def least(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -> P
     They are of no tenant where none is asked for. Only a rule that takes a tenant's word could ask for that, and only
     beside an address or an attribute, which nobody has here of whom none is asked for.
     """
-    caller, carrier = shown.traits
+    caller, carrier, app = shown.traits
     named = _Named(shown.traits, words)
     first = _somebody(0, caller, shown.caller, words, named)
     via = _somebody(1, carrier, shown.carrier, words, named) if shown.carrier else None
     path = tuple(_path(named, words, parameters))
     is_asked = words.said("path") or words.said("contains path")
-    return replace(first, via=via, path=path, incidental=first.incidental if is_asked else first.incidental | {"path"})
+    incidental = {"path"} if not is_asked else set[str]()
+    attested = _app(app, words) if shown.app else None
+    incidental |= {"app"} if attested and Trait("app", attested) not in app else set[str]()
+    return replace(first, via=via, app=attested, path=path, incidental=first.incidental | incidental)
+
+
+def _app(traits: Traits, words: Vocabulary) -> str:
+    said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
+    others = (f"1:{said.get('app project') or 1234567890}:web:{number:x}" for number in count(0xABC123))
+    return str(said.get("app") or words.another("app", others))
 
 
 def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, named: _Named) -> Persona:
