@@ -13,7 +13,7 @@ import requests
 from fastapi import FastAPI, WebSocket
 from flask import Flask
 
-from callerid.cli.scenes import Outcome, Route
+from callerid.cli.scenes import DemoRoute, Outcome
 from callerid.cli.stages import SERVERS, call, fastapi_example, flask_example, serve
 from callerid.cli.trouble import CommandError
 from callerid.testing import LocalIssuer
@@ -89,7 +89,7 @@ def test_a_served_example_logs_refusals_and_warnings_only(
     application = example()
     LOG.info("open to everybody: /healthz")
     LOG.warning("keys cannot be had")
-    assert call(application, Route("GET", "/nowhere"), None) == Outcome(401, "no_credential")
+    assert call(application, DemoRoute("GET", "/nowhere"), None) == Outcome(401, "no_credential")
     warning, refusal = capsys.readouterr().err.splitlines()
     assert warning == "keys cannot be had"
     assert refusal.startswith("refused GET (no route): 401")
@@ -106,7 +106,7 @@ def test_what_an_application_raises_is_an_outcome() -> None:
     async def broken_socket(socket: WebSocket) -> None:
         raise LookupError(socket)
 
-    assert [call(application, Route(method, "/broken"), None) for method in ("GET", "WS")] == [
+    assert [call(application, DemoRoute(method, "/broken"), None) for method in ("GET", "WS")] == [
         Outcome(500, "LookupError")
     ] * 2
 
@@ -118,7 +118,7 @@ def test_what_a_flask_application_raises_is_an_outcome() -> None:
     def broken() -> str:
         raise LookupError
 
-    assert call(application, Route("GET", "/broken"), None) == Outcome(500)
+    assert call(application, DemoRoute("GET", "/broken"), None) == Outcome(500)
 
 
 def test_a_call_sends_body_and_credential() -> None:
@@ -132,7 +132,7 @@ def test_a_call_sends_body_and_credential() -> None:
         seen.append((request.headers.get("Authorization"), request.content_type, request.get_data()))
         return ""
 
-    assert call(application, Route("POST", "/", body=b"{}"), "abc") == Outcome(200)
+    assert call(application, DemoRoute("POST", "/", body=b"{}"), "abc") == Outcome(200)
     assert seen == [("Bearer abc", "application/json", b"{}")]
 
 
@@ -145,5 +145,5 @@ def test_a_socket_that_hears_nothing_more_is_disconnected() -> None:
         await socket.accept()
         heard.append(await socket.receive())
 
-    assert call(application, Route("WS", "/"), None) == Outcome(101)
+    assert call(application, DemoRoute("WS", "/"), None) == Outcome(101)
     assert heard == [{"type": "websocket.disconnect", "code": 1005}]

@@ -19,8 +19,8 @@ __all__ = [
     "EXPECTED_OF_FLASK",
     "INVALID",
     "ROUTES",
+    "DemoRoute",
     "Outcome",
-    "Route",
     "credential",
     "expected",
     "routes_of",
@@ -33,7 +33,7 @@ SCHEDULER = "scheduler@shop-prod.iam.gserviceaccount.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class DemoRoute:
     """One call to make: ``audience`` is what services mint their tokens for, ``rightful`` a caller who may.
 
     The method ``WS`` is the opening handshake of a WebSocket.
@@ -72,20 +72,20 @@ _UPLOAD = (
 )
 
 ROUTES = (
-    Route("GET", "/healthz"),
-    Route("GET", "/products", "ada"),
-    Route("GET", "/users/ada/orders", "ada"),
-    Route("POST", "/users/ada/orders", "ada", body=b'{"article": "kite"}'),
-    Route("GET", "/users/guest/basket", "guest"),
-    Route("GET", "/reports/daily"),
-    Route("WS", "/reports/live"),
-    Route("POST", "/catalogue", body=_UPLOAD, content_type="multipart/form-data; boundary=demo"),
-    Route("POST", "/tasks/reindex", "scheduler", TASKS),
-    Route("GET", "/admin/settings", "boss"),
-    Route("GET", "/admin/nowhere", "boss"),
-    Route("GET", "/docs"),
-    Route("GET", "/nowhere"),
-    Route("DELETE", "/healthz"),
+    DemoRoute("GET", "/healthz"),
+    DemoRoute("GET", "/products", "ada"),
+    DemoRoute("GET", "/users/ada/orders", "ada"),
+    DemoRoute("POST", "/users/ada/orders", "ada", body=b'{"article": "kite"}'),
+    DemoRoute("GET", "/users/guest/basket", "guest"),
+    DemoRoute("GET", "/reports/daily"),
+    DemoRoute("WS", "/reports/live"),
+    DemoRoute("POST", "/catalogue", body=_UPLOAD, content_type="multipart/form-data; boundary=demo"),
+    DemoRoute("POST", "/tasks/reindex", "scheduler", TASKS),
+    DemoRoute("GET", "/admin/settings", "boss"),
+    DemoRoute("GET", "/admin/nowhere", "boss"),
+    DemoRoute("GET", "/docs"),
+    DemoRoute("GET", "/nowhere"),
+    DemoRoute("DELETE", "/healthz"),
 )
 
 CALLERS: Mapping[str, str] = MappingProxyType(
@@ -152,7 +152,7 @@ _UNKNOWN = {
 }
 
 
-def routes_of(app: str) -> tuple[Route, ...]:
+def routes_of(app: str) -> tuple[DemoRoute, ...]:
     """The calls to make to an example: ``fastapi`` or ``flask``, which has no WebSockets."""
     plain = {"WS": "GET"} if app == "flask" else {}
     return tuple(replace(route, method=plain.get(route.method, route.method)) for route in ROUTES)
@@ -179,7 +179,7 @@ def _outcome(caller: str, status: int) -> Outcome:
     return Outcome(status, {401: _UNKNOWN.get(caller, ""), 403: "not_allowed"}.get(status, ""))
 
 
-def credential(issuer: LocalIssuer, caller: str, route: Route, fetch: Callable[[str, str], str]) -> str | None:
+def credential(issuer: LocalIssuer, caller: str, route: DemoRoute, fetch: Callable[[str, str], str]) -> str | None:
     """The token that a caller sends to a route.
 
     ``fetch(email, audience)`` gets a service account's token as that account would.
@@ -202,7 +202,7 @@ def credential(issuer: LocalIssuer, caller: str, route: Route, fetch: Callable[[
             return issuer.firebase_user(caller, project=PROJECT, email=f"{caller}@example.net")
 
 
-def _invalid(issuer: LocalIssuer, how: str, token: str, route: Route) -> str:
+def _invalid(issuer: LocalIssuer, how: str, token: str, route: DemoRoute) -> str:
     match how:
         case "audience":
             return issuer.wrong_audience(token, SERVICE if route.audience == TASKS else "https://elsewhere.example.net")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from callerid.cli.places import example_application, need
-from callerid.cli.scenes import Outcome, Route
+from callerid.cli.scenes import DemoRoute, Outcome
 from callerid.cli.trouble import CommandError
 
 __all__ = ["SERVERS", "call", "fastapi_example", "flask_example", "need_server", "serve"]
@@ -33,7 +33,7 @@ _COMMANDS: dict[str, str] = {
 }
 
 
-def call(application: Any, route: Route, token: str | None) -> Outcome:
+def call(application: Any, route: DemoRoute, token: str | None) -> Outcome:
     """Call an ASGI application, or a Flask one, with one request. What it raises is an outcome with status 500."""
     headers = {"Content-Type": route.content_type} if route.body else {}
     if token is not None:
@@ -47,7 +47,7 @@ def call(application: Any, route: Route, token: str | None) -> Outcome:
         return Outcome(500, type(error).__name__)
 
 
-async def _call_asgi(application: Any, route: Route, headers: Mapping[str, str]) -> Outcome:
+async def _call_asgi(application: Any, route: DemoRoute, headers: Mapping[str, str]) -> Outcome:
     kind = "websocket" if route.method == "WS" else "http"
     scope: dict[str, Any] = {
         "type": kind,
