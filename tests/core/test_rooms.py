@@ -122,7 +122,7 @@ def test_a_step_of_the_rules_imports_only_what_stands_before_it(step: str) -> No
 
 
 ADAPTERS = {"asgi", "wsgi", "starlette", "fastapi", "flask", "django"}
-OF_EACH_ADAPTER = {"CallerMiddleware", "Guard", "Found", "Place"}
+OF_EACH_ADAPTER = {"CallerMiddleware", "Guard"}
 """Adapters have the same parts; these are named so elsewhere, too."""
 
 
