@@ -34,7 +34,7 @@ from callerid import (
     app_check,
 )
 from callerid.audit.algebra import CannotTell, No, Side, Yes, exclude, implies, new_access
-from callerid.audit.lock import code, rule_of
+from callerid.audit.lock_rules import code, rule_of
 from callerid.authentication import resolve
 from callerid.guard import Identity
 from callerid.keys import KeySource, Wait

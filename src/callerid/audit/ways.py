@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from callerid.audit.algebra import admits_nobody, separate
 from callerid.audit.rows import Row
+from callerid.callers import Kind
 from callerid.issuers import CredentialLocation, Issuer, Role
 from callerid.rules import Rule, leaves, some_app
 
@@ -46,8 +47,12 @@ def ways_of(row: Row) -> tuple[Way, ...]:
 
 def by_which(row: Row) -> str:
     """The ways in words; empty where the rule says it, since callers of each kind come in one way alone."""
-    every = {(way.name, way.whose, way.issuer.kind) for way in _candidates(row.issuers)}
-    kinds = Counter(kind for *_, kind in every)
+    every = {
+        (way.name, way.whose, way.issuer.kind)
+        for role in (Role.CALLER, Role.APP)
+        for way in _candidates(row.issuers, role)
+    }
+    kinds = Counter(kind for *_, kind in every if kind is not Kind.APP)
     names = Counter(name for name, _ in {each[:2] for each in every})
     if max(kinds.values(), default=0) < 2:
         return ""
