@@ -11,6 +11,8 @@ import pytest
 from callerid.access import AccessMap, access_map, locked, newcomers
 from tests.access.oracle import Call, Plan, a_plan, answers, changed, made, paths_of
 
+pytestmark = pytest.mark.slow
+
 TRIALS = 9
 """In each of the parts."""
 

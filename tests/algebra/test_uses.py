@@ -72,6 +72,7 @@ def test_some_rules_admit_nobody(rule: Rule, issuers: tuple[Issuer, ...]) -> Non
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.slow
 def test_an_error_at_start_up_is_a_rule_that_admits_nobody_and_nothing_else(world: World) -> None:
     random = Random(world.name)
     for _ in range(500):
@@ -95,6 +96,7 @@ def test_what_does_not_go_together_in_more_ways_than_two_is_told() -> None:
         check_possible(rule, BOTH, "GET /")
 
 
+@pytest.mark.slow
 def test_the_work_to_find_an_impossible_rule_grows_with_its_alternatives_not_with_their_square() -> None:
     def work(count: int) -> int:
         rule = AnyOf(*(A & User(f"u{number}@gmail.com") for number in range(count)))
@@ -114,6 +116,7 @@ def test_others_may_admit_somebody(rule: Rule, issuers: tuple[Issuer, ...]) -> N
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.slow
 def test_what_start_up_calls_impossible_admits_nobody(world: World) -> None:
     random, found = Random(world.name), 0
     for _ in range(300):
@@ -169,6 +172,7 @@ def test_what_an_issuer_vouches_for_is_known_with_the_issuers() -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.slow
 def test_without_the_redundant_ones_the_same_people_come_in(world: World) -> None:
     random = Random(f"redundant {world.name}")
     for _ in range(150):

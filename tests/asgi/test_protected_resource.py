@@ -182,6 +182,7 @@ def test_what_servers_of_mcp_need_is_in_one_place() -> None:
     assert McpSessions().secret is None
 
 
+@pytest.mark.slow
 def test_the_sdk_is_imported_when_it_is_needed() -> None:
     code = "import sys, callerid.mcp as ours; ours.ProtectedResource('https://x.example'); print('mcp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)

@@ -18,6 +18,7 @@ FRAMEWORKS = {"django", "fastapi", "flask", "litestar", "pydantic", "quart", "re
 
 
 @pytest.mark.parametrize(("room", "without"), [("asgi", FRAMEWORKS), ("wsgi", FRAMEWORKS | {"anyio"})])
+@pytest.mark.slow
 def test_a_plain_application_needs_no_framework(room: str, without: set[str]) -> None:
     code = f"import sys, callerid.{room}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run(

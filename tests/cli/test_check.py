@@ -12,6 +12,7 @@ from callerid.cli import main
 from callerid.testing.access import Rehearsal
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("fastapi_app", "flask_app")
@@ -29,7 +30,6 @@ def run(example: str, file: Path | None = None) -> int:
     return main(["check", "app:app", str(file or folder / "access.toml"), "--app-dir", str(folder)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("example", NAMES)
 def test_the_examples_are_as_their_files_say(example: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(example) == 0
@@ -216,7 +216,6 @@ def test_everything_else_has_what_the_file_does_not_name_whichever_items_run(pyt
     )
 
 
-@pytest.mark.slow
 def test_a_route_that_no_call_of_the_file_reaches_is_a_warning(pytester: pytest.Pytester) -> None:
     toml = 'app = "app:app"\n[personas.sam]\nworkspace_person = "sam@example.com"\nmay = ["GET /b"]\n'
     result = collected(pytester, toml, "-W", "default", app=OPEN)
@@ -247,7 +246,6 @@ def test_an_application_that_cannot_be_tested_fails_each(pytester: pytest.Pytest
     result.stdout.fnmatch_lines([said])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("toml", "said"),
     [("may =", "*access.toml: it is not TOML*"), (TOML.replace('app = "app:app"', ""), "*name the application*")],
@@ -258,7 +256,6 @@ def test_a_file_that_cannot_be_read_is_a_collection_error(pytester: pytest.Pytes
     result.stdout.fnmatch_lines([said])
 
 
-@pytest.mark.slow
 def test_a_mistake_of_ours_keeps_its_traceback(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rehearsal, "judge", lambda *_: next(iter(())))
     result = collected(pytester, TOML)

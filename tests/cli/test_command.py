@@ -156,6 +156,7 @@ def test_sigterm_is_handled_as_before_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.slow
 def test_an_issuer_stays_until_it_is_interrupted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], http: requests.Session
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("20", 60), ("500", 120)])
+@pytest.mark.slow
 def test_a_narrow_terminal_gets_a_narrow_table(columns: str, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("NO_COLOR", "1")

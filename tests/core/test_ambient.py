@@ -427,6 +427,7 @@ def credential_of(location: CredentialLocation, values: list[str]) -> str | int 
 
 
 @given(values=st.lists(st.text(alphabet='session=t;, \t\0"é', max_size=20), max_size=3))
+@pytest.mark.slow
 def test_whatever_is_sent_it_is_one_token_or_none_or_refused(values: list[str]) -> None:
     for location in (COOKIE, IAP_ASSERTION):
         found = credential_of(location, values)

@@ -160,6 +160,7 @@ def test_the_core_imports_the_standard_library_alone(room: str) -> None:
         assert roots - {"callerid"} <= sys.stdlib_module_names, path
 
 
+@pytest.mark.slow
 def test_importing_callerid_imports_no_framework_and_no_client() -> None:
     code = "import sys, callerid; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run(

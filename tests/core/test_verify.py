@@ -702,6 +702,7 @@ def test_no_text_breaks_the_reader(guard: Guard, header: bytes, claims: bytes) -
 
 
 @given(st.text(max_size=200))
+@pytest.mark.slow
 def test_no_word_is_a_token(guard: Guard, text: str) -> None:
     with pytest.raises(Unauthenticated):
         guard.verify(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -57,6 +59,7 @@ def _under(way: Way, rules: list[Rule]) -> Way:
     return way
 
 
+@pytest.mark.slow
 def test_whom_the_rules_admit_is_answered_as_the_framework_alone_would() -> None:
     served = 0
     for seed in range(30):

@@ -369,6 +369,7 @@ print(store.find(source, "RS256", "a", wait).kid, before)
 """
 
 
+@pytest.mark.slow
 def test_cryptography_loads_while_the_answer_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYS", document("a").decode())
     assert run_python(LOADED_MEANWHILE) == "a [True]"
@@ -397,6 +398,7 @@ print(store.status()[0].kids, sorted(clients & set(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_a_fetch_loads_no_other_client_than_urllib3(server: KeyServer) -> None:
     server.body = document("a")
     assert run_python(CLIENTS, server.url) == "('a',) []"

@@ -133,6 +133,7 @@ def rank(text: str, method: str, path: list[str]) -> tuple[Any, ...] | None:
 
 
 @given(st.lists(PATTERNS, max_size=8), st.sampled_from(["GET", "HEAD", "PUT"]), st.lists(st.sampled_from("abc")))
+@pytest.mark.slow
 def test_a_look_up_finds_what_a_slow_reading_of_the_words_finds(patterns: Any, method: str, path: list[str]) -> None:
     kept: dict[str, str] = {}
     for text in map(written, patterns):

@@ -19,6 +19,7 @@ REFUSED = TEXT.split("## What is refused")[1].split("\n## ")[0]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_its_blocks_run_one_after_the_other() -> None:
     blocks = [(TEXT.count("\n", 0, found.start(1)), found[1]) for found in BLOCK.finditer(TEXT)]
     assert len(blocks) == TEXT.count("```python") == 3

@@ -451,6 +451,7 @@ def test_routes_that_come_and_go_cost_no_memory(ran: Diary, guard: Guard) -> Non
     assert not [each for each in gc.get_objects() if issubclass(type(each), Route) and each.path.startswith("/gone")]
 
 
+@pytest.mark.slow
 def test_a_request_leaves_nothing_to_the_garbage_collector(ran: Diary, guard: Guard) -> None:
     import gc
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from starlette.applications import Starlette
 
 from tests.fixtures import STAFF
@@ -10,6 +12,7 @@ from .trees import Tree, Way, run
 from .world import new_guard
 
 
+@pytest.mark.slow
 def test_whom_the_rules_admit_is_answered_as_the_framework_alone_would() -> None:
     served = 0
     for seed in range(30):

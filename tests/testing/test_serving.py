@@ -131,6 +131,7 @@ def test_everything_named_is_there() -> None:
     assert callerid.testing.__all__ == sorted(callerid.testing.__all__)
 
 
+@pytest.mark.slow
 def test_importing_it_imports_no_test_framework() -> None:
     code = "import sys, callerid.testing; print(sorted({'pytest', '_pytest', 'hypothesis'} & sys.modules.keys()))"
     shown = subprocess.run(

@@ -196,6 +196,7 @@ def test_over_http_a_new_key_is_noticed() -> None:
         assert reason(guard, issuer.person()) is None
 
 
+@pytest.mark.slow
 def test_requests_under_way_while_it_begins_and_ends_are_judged_by_one_of_both_or_told_to_come_again() -> None:
     own = real_guard()
     first, second = ONE.workspace_person(), TWO.workspace_person()
