@@ -10,6 +10,7 @@ or beside ``callerid issuer``, which prints the two addresses to set (see README
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI, UploadFile, WebSocket
@@ -26,8 +27,9 @@ SERVICE = "https://orders.example.com"  # services mint tokens for the URL they 
 WEBSITE = "1234-abc.apps.googleusercontent.com"  # people get theirs for an OAuth client id
 TASKS = f"{SERVICE}/tasks"
 
-# A private Cloud Run service sees tokens whose signature its front door has checked and removed.
-believed = cloud_run if "K_SERVICE" in os.environ else google
+# A private Cloud Run service sees tokens whose signature its front door has checked and removed; developers call it
+# with those of `gcloud auth print-identity-token`.
+believed = partial(cloud_run, gcloud=True) if "K_SERVICE" in os.environ else google
 guard = Guard(
     believed(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
     firebase("shop-prod", keys=os.environ.get("FIREBASE_KEYS_URL", FIREBASE_KEYS)),

@@ -25,7 +25,7 @@ class FrontDoor:
 
     def __init__(self, issuer: LocalIssuer, audiences: tuple[str, ...], behind: int) -> None:
         self.is_open = False
-        self._guard = Guard(issuer.google(*audiences))
+        self._guard = Guard(issuer.google(*audiences, gcloud=True))
         self._issuer, self._behind = issuer, behind
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.port = self._server.server_port
@@ -66,10 +66,12 @@ class FrontDoor:
                 self.end_headers()
                 self.wfile.write(body)
 
+            do_POST = do_GET  # noqa: N815 - as http.server names it; no body is passed on
+
             def _on(self, headers: dict[str, str]) -> tuple[int, bytes]:
                 connection = http.client.HTTPConnection("127.0.0.1", door._behind, timeout=30)
                 try:
-                    connection.request("GET", self.path, headers={**headers, "Connection": "close"})
+                    connection.request(self.command, self.path, headers={**headers, "Connection": "close"})
                     answer = connection.getresponse()
                     return answer.status, answer.read()
                 finally:

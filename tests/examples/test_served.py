@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -44,7 +45,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 
 @contextmanager
-def served(name: str, issuer: LocalIssuer) -> Iterator[int]:
+def served(name: str, issuer: LocalIssuer, *, stderr: IO[str] | None = None) -> Iterator[int]:
     folder, command = SERVERS[name]
     keys = {"GOOGLE_KEYS_URL": issuer.pem_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -55,6 +56,7 @@ def served(name: str, issuer: LocalIssuer) -> Iterator[int]:
             cwd=EXAMPLES / folder,
             env={**os.environ, **keys},
             pass_fds=[listening.fileno()],
+            stderr=stderr,
         )
         try:
             yield port
