@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SHUT_RDWR
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from callerid.asking.entry import AskError
 from callerid.keys.documents import DocumentError
 from callerid.keys.freshness import clamped, lifetime, retry_after
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from socket import socket
 
     from callerid.keys.transport import KeyResponse
 
-__all__ = ["AbortHandle", "FetchError", "Fetched", "fetcher", "overdue", "short_cause"]
+__all__ = ["LOADING", "AbortHandle", "FetchError", "Fetched", "fetcher", "overdue", "short_cause", "watched"]
 
 
-class FetchError(Exception):
-    """A fetch that brought no document; the message is fit for a log.
+LOADING: Final = threading.RLock()
+"""Held during imports. A fork waits for them: in the child, no thread would finish an import that had begun."""
 
-    ``retry_after``: seconds the server asked to be left alone, 0 if it did not.
-    """
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release)
 
-    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+
+class FetchError(AskError):
+    """A fetch that brought no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,14 @@ class AbortHandle:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._held: list[socket] = []
         self._is_aborted = False
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the fetch was aborted."""
+        return self._is_aborted
 
     def register(self, connected: socket) -> socket:
         """Keep a duplicate of a socket; one that is registered after `abort` is shut down at once."""
@@ -79,6 +86,20 @@ class AbortHandle:
             held, self._held = self._held, []
         for duplicate in held:
             duplicate.close()
+
+
+@contextmanager
+def watched(seconds: float, late: Callable[[AbortHandle], object]) -> Generator[AbortHandle, None, None]:
+    """The handle of a fetch. When its time is up ``late`` is called with it, by another thread, to abort it."""
+    handle = AbortHandle()
+    watchdog = threading.Timer(seconds, late, (handle,))
+    watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
+    watchdog.start()
+    try:
+        yield handle
+    finally:
+        watchdog.cancel()
+        handle.release()
 
 
 def fetcher(source: AnySource) -> Callable[[AbortHandle], Fetched]:

@@ -18,10 +18,10 @@ from callerid.asking.crowd import Count, Crowd
 from callerid.asking.in_flight import InFlight, Wait
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
-from callerid.keys.fetch import AbortHandle, Fetched, FetchError, fetcher, overdue, short_cause
+from callerid.keys.fetch import LOADING, AbortHandle, Fetched, FetchError, fetcher, overdue, short_cause, watched
 from callerid.keys.freshness import Origin, generated_at
 from callerid.keys.key import Key
-from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource, policy_of
+from callerid.keys.source import AnySource, KeyDocument, KeySource, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +181,7 @@ class KeyStore:
 
     def _run(self, entry: CachedKeySet, in_flight: InFlight) -> None:
         try:
-            with _LOADING:
+            with LOADING:
                 fetch = fetcher(entry.source)
             if _LOADED.is_set():
                 in_flight.mark_sent()
@@ -200,24 +200,17 @@ class KeyStore:
     def _fetch_in_time(
         self, entry: CachedKeySet, in_flight: InFlight, fetch: Callable[[AbortHandle], Fetched]
     ) -> Fetched:
-        handle = AbortHandle()
-        if isinstance(entry.source, KeyDocument):
-            return fetch(handle)
-        watchdog = threading.Timer(entry.policy.fetch_seconds, self._time_out, (entry, in_flight, entry.source, handle))
-        watchdog.name, watchdog.daemon = "callerid-keys-watchdog", True
-        watchdog.start()
-        try:
-            return fetch(handle)
-        finally:
-            watchdog.cancel()
-            handle.release()
+        source = entry.source
+        if isinstance(source, KeyDocument):
+            return fetch(AbortHandle())
 
-    def _time_out(
-        self, entry: CachedKeySet, in_flight: InFlight, source: KeySource | KeyFile, handle: AbortHandle
-    ) -> None:
-        """The time is up: record the failure, and abort the request so that its thread ends."""
-        self._fail(entry, in_flight, overdue(source))
-        handle.abort()
+        def late(handle: AbortHandle) -> None:
+            """The time is up: record the failure, and abort the request so that its thread ends."""
+            self._fail(entry, in_flight, overdue(source))
+            handle.abort()
+
+        with watched(entry.policy.fetch_seconds, late) as handle:
+            return fetch(handle)
 
     def _succeed(
         self, entry: CachedKeySet, in_flight: InFlight, keys: Mapping[str, Key], lifetime: float, origin: Origin
@@ -307,7 +300,7 @@ def _after_fork_in_child() -> None:
 
 def _load(in_flight: InFlight) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
     """Import cryptography, mark the request as sent, and return the function that reads the keys of a document."""
-    with _LOADING:
+    with LOADING:
         from callerid.keys.verifiers import keys  # noqa: PLC0415 - loads cryptography, with the first fetch
 
         _LOADED.set()
@@ -319,9 +312,5 @@ _LOADED = threading.Event()
 """Set once cryptography is loaded."""
 
 
-_LOADING = threading.RLock()
-"""Held during imports. A fork waits for them: in the child, no thread would finish an import that had begun."""
-
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release)
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,4 +1,4 @@
-"""One HTTP GET with urllib3, which is imported on first fetch.
+"""One HTTP request with urllib3, which is imported on first fetch.
 
 It sends one request, reads up to a limit, sends nothing that identifies the client, and can be aborted by another
 thread.
@@ -16,16 +16,15 @@ from urllib3.util import Url, parse_url
 
 from callerid.keys.causes import cause
 from callerid.keys.environment import ca_bundle, is_https, proxy_for
-from callerid.keys.fetch import FetchError
+from callerid.keys.fetch import AbortHandle, FetchError, overdue, watched
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from callerid.keys.fetch import AbortHandle
     from callerid.keys.source import KeySource
 
-__all__ = ["KeyResponse", "get", "manager_for"]
+__all__ = ["KeyResponse", "get", "manager_for", "post"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
@@ -33,7 +32,7 @@ STEP = 1024
 
 
 class KeyResponse(NamedTuple):
-    """The answer to one GET; of other statuses than 200 the body is not read."""
+    """The answer to one request; the body is read of status 200, and where it was asked for."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,10 +41,28 @@ class KeyResponse(NamedTuple):
 
 
 def get(source: KeySource, handle: AbortHandle) -> KeyResponse:
-    """The answer to one GET.
+    """The answer to one GET: see `_sent`."""
+    return _sent(source, handle, "GET", HEADERS)
 
-    No redirects, retries, cookies or credentials. Proxies and certificate bundles named in the environment apply to
-    https (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``); loopback http is asked directly.
+
+def post(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
+    """The answer to one POST with this body, read whatever its status is; see `_sent`. It ends in time by itself."""
+    with watched(source.fetch_seconds, AbortHandle.abort) as handle:
+        try:
+            return _sent(source, handle, "POST", {**HEADERS, **headers}, body)
+        except FetchError:
+            if handle.is_aborted:
+                raise overdue(source) from None
+            raise
+
+
+def _sent(
+    source: KeySource, handle: AbortHandle, method: str, headers: Mapping[str, str], body: bytes | None = None
+) -> KeyResponse:
+    """The answer to one request.
+
+    No redirects, retries, cookies, nor credentials that were not given. Proxies and certificate bundles named in the
+    environment apply to https (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``); loopback http is asked directly.
 
     Raises FetchError.
     """
@@ -56,17 +73,19 @@ def get(source: KeySource, handle: AbortHandle) -> KeyResponse:
         with manager_for(source.url) as manager:
             _make_abortable(manager, handle)
             response = manager.request(
-                "GET",
+                method,
                 source.url,
-                headers=HEADERS,
+                body=body,
+                headers=headers,
                 timeout=timeout,
                 retries=False,
                 redirect=False,
                 preload_content=False,
             )
             with response:
-                body = _read(response, source.largest_document) if response.status == 200 else b""
-            return KeyResponse(response.status, response.headers, body)
+                is_read = response.status == 200 or body is not None
+                read = _read(response, source.largest_document) if is_read else b""
+            return KeyResponse(response.status, response.headers, read)
     except FetchError:
         raise
     except Exception as error:
