@@ -151,7 +151,7 @@ class Caller:
     App Check token names. ``profile`` is for display alone: it is neither printed nor compared.
 
     ``authorized_party`` is the OAuth client that asked for a Google ID token, or the service account itself (the
-    ``azp`` claim).
+    ``azp`` claim). ``scopes`` are those granted to a Google access token; of other credentials there are none.
 
     ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
     """
@@ -170,6 +170,7 @@ class Caller:
     via: Caller | None = None
     app: str | None = None
     authorized_party: str | None = None
+    scopes: frozenset[str] = frozenset()
     has_unverified_email: bool = field(default=False, repr=False, compare=False)
     profile: Profile = field(default=Profile(), repr=False, compare=False)
 

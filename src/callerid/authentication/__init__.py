@@ -9,6 +9,8 @@
     sign_in         the form that Google's button posts
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
+    choosing        which of them a token is of
+    asked           credentials whose issuer has to be asked
     emulator        unsigned tokens of the Firebase Auth emulator
     cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling

@@ -7,28 +7,29 @@ thread or in a task, then ask again with it. So one function serves threads and 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from hmac import compare_digest
 from typing import Final, TypeAlias, cast
 
+from callerid.asking import Answers
+from callerid.authentication.asked import asked_identity, asked_issuer
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
-from callerid.authentication.claims import check_audience, check_claims
+from callerid.authentication.choosing import issuer_of, unknown_issuer
+from callerid.authentication.claims import check_audience, check_claims, check_nonce
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.identity import NOBODY, Identity, joined
-from callerid.authentication.jws import LONGEST_TOKEN, Token, is_stripped, is_unsigned, parse, parse_unsigned
+from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, is_unsigned, parse, parse_unsigned
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
-from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint
-from callerid.authentication.trust import Trusted
+from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint, usual
+from callerid.authentication.trust import CHANGING, Trusted, checked_issuers
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import (
     AUTHORIZATION,
+    AskedIssuer,
     CloudRunIssuer,
     CredentialLocation,
     Issuer,
@@ -36,7 +37,7 @@ from callerid.issuers import (
     emulator_warning,
     is_emulated,
 )
-from callerid.issuers.claims import bad_claim, shown
+from callerid.issuers.claims import shown
 from callerid.keys import Algorithm, AnySource, CachedKeySet, KeyStore, Wait
 
 __all__ = ["Authenticator", "Waited"]
@@ -79,6 +80,8 @@ class Authenticator:
         self.clock = clock
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
+        self.answers = Answers(timer=timer)
+        """What was answered about credentials that carry no signature."""
         self.origins = origins(trusted_origins)
         """The origins whose pages may use an ambient credential."""
         self._has_warned = False
@@ -105,7 +108,7 @@ class Authenticator:
             clock=clock,
             trusted_origins=trusted_origins,
         )
-        made.keys = self.keys
+        made.keys, made.answers = self.keys, self.answers
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
@@ -117,13 +120,13 @@ class Authenticator:
 
     def trust(self, *issuers: Issuer) -> None:
         """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
-        with _CHANGING:
-            self._swap(self.trusted.adding(_issuers(issuers)))
+        with CHANGING:
+            self._swap(self.trusted.adding(checked_issuers(issuers)))
 
     def distrust(self, *issuers: Issuer) -> None:
         """Trust these issuers no more. Raises `ConfigurationError` for an issuer that is not trusted."""
-        with _CHANGING:
-            self._swap(self.trusted.removing(_issuers(issuers)))
+        with CHANGING:
+            self._swap(self.trusted.removing(checked_issuers(issuers)))
 
     def _swap(self, trusted: Trusted) -> None:
         self.trusted = trusted
@@ -165,7 +168,7 @@ class Authenticator:
     @property
     def key_sets(self) -> tuple[tuple[AnySource, Algorithm], ...]:
         """Where the keys of its issuers come from, with the algorithm that they are for."""
-        signing = (issuer for issuer in self.issuers if not is_emulated(issuer))
+        signing = (each for each in self.issuers if not is_emulated(each) and not isinstance(each, AskedIssuer))
         return tuple(dict.fromkeys((issuer.keys, issuer.algorithm) for issuer in signing))
 
     def warm(self) -> list[Wait]:
@@ -227,9 +230,10 @@ class Authenticator:
             if found is None:
                 text = credential(location, values)
                 if text is None or (location.is_intermediary and self._cloud_run is None and is_stripped(text)):
-                    ignored = [*(ignored or ()), other_than_bearer(location, values)]
+                    said = other_than_bearer(location, values, self.trusted.schemes[location.header])
+                    ignored = [*(ignored or ()), said]
                     continue
-                if values[0] != _usual(text):
+                if values[0] != f"{location.scheme} {text}":
                     digest = None
                 if self._cloud_run is not None and is_stripped(text):
                     read: Identity | Wait = self._cloud_run.read(text, location, sent)
@@ -242,7 +246,9 @@ class Authenticator:
             identity = found if identity is NOBODY else joined(identity, found)
         if wait is not None:
             return wait
-        return identity if ignored is None else identity._replace(ignored="; ".join(filter(None, ignored)))
+        if ignored is None:
+            return identity
+        return identity._replace(ignored="; ".join(filter(None, dict.fromkeys(ignored))))
 
     def _by_bare(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         """The identity by the first token that is not a bearer token."""
@@ -272,12 +278,7 @@ class Authenticator:
 
     def check_nonce(self, text: str, nonce: str) -> None:
         """Check the ``nonce`` of a verified token, in constant time. Raises `Unauthenticated`."""
-        if not isinstance(nonce, str):
-            raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
-        came = parse(text, self.longest_token).claims.get("nonce")
-        expected = nonce.encode("utf-8", "surrogatepass")
-        if type(came) is not str or not expected or not compare_digest(came.encode(), expected):
-            raise bad_claim("nonce", "the one that was asked for", "none" if came is None else "another")
+        check_nonce(parse(text, self.longest_token).claims, nonce)
 
     def _verified(
         self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None
@@ -285,16 +286,19 @@ class Authenticator:
         """Verify one token. ``missed`` is its fingerprint if the cache was asked for it already, without success."""
         digest = missed
         if digest is None:
-            digest = fingerprint(location.name, _usual(text))
+            digest = fingerprint(location.name, usual(text))
             seen = self._seen(digest)
             if seen is not None:
                 return seen
+        asked = self.trusted.asked.get(location)
+        if asked is not None and (found := asked_issuer(asked, text)) is not None:
+            return asked_identity(self, found, text, digest, waited)
         if self.trusted.emulated and is_unsigned(text):
             token = parse_unsigned(text, self.longest_token)
-            caller = unsigned_caller(token, self._issuer(token, location), self.clock(), self.leeway)
+            caller = unsigned_caller(token, issuer_of(self.trusted, token, location), self.clock(), self.leeway)
             return self._identity(caller, location)  # never cached
         token = parse(text, self.longest_token)
-        issuer = self._issuer(token, location)
+        issuer = issuer_of(self.trusted, token, location)
         check_signed(token, issuer)
         begins_at = check_claims(token, issuer, self.clock(), self.leeway)
         keys = self.keys.ring(issuer.keys, issuer.algorithm)
@@ -333,82 +337,13 @@ class Authenticator:
         """Check the audience of a Google ID token: one of these, or else the guard's. Raises `Unauthenticated`."""
         own = self.trusted.accepted.get(caller.issuer)
         if own is None:
-            raise _unknown(self.trusted.accepted, caller.issuer)
+            raise unknown_issuer(self.trusted.accepted, caller.issuer)
         if caller.kind is GOOGLE:
             accepted = own if audiences is None or caller.issuer in self.trusted.unnamed else audiences
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)
 
-    def _issuer(self, token: Token, location: CredentialLocation) -> Issuer:
-        trusted = self.trusted.locations.get(location, {})
-        candidates = trusted.get(token.issuer, ())
-        if not candidates:
-            raise self._misplaced(token, location, trusted)
-        if len(candidates) == 1:
-            return candidates[0]
-        # Nothing is verified yet: the audience may be of any type.
-        audience = token.claims.get("aud")
-        named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
-        return next(named, candidates[0])
-
-    def _misplaced(self, token: Token, location: CredentialLocation, trusted: Iterable[str]) -> Unauthenticated:
-        """The refusal of a token whose issuer is not read in this location; it names the right one, if there is one."""
-        own = (each for each, known in self.trusted.locations.items() if token.issuer in known)
-        places = " or ".join(each.name for each in own)
-        mend = f"tokens of this issuer are read from {places}, and not from {location.name}" if places else ""
-        return _unknown(trusted, _described(token), mend)
-
-
-_CHANGING: Final = threading.Lock()
-"""Held while issuers change, so that no change is lost to a concurrent one."""
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(before=_CHANGING.acquire, after_in_parent=_CHANGING.release, after_in_child=_CHANGING.release)
-
-
-def _issuers(given: tuple[object, ...]) -> list[Issuer]:
-    for issuer in given:
-        if not isinstance(issuer, Issuer):
-            raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
-    return cast("list[Issuer]", list(given))
-
-
-def _usual(text: str) -> str:
-    """The usual form of a header with this token, whose fingerprint is its cache key, however it was sent.
-
-    So a token has one cache entry, and for a header in the usual form it is found before the header is parsed.
-    """
-    return f"Bearer {text}"
-
 
 def _for(keys: CachedKeySet, waited: Waited) -> Wait | None:
     """The wait that is over for these keys, if there was one."""
     return next((wait for wait in waited if wait.keys is keys), None)
-
-
-def _unknown(trusted: Iterable[str], came: str, mend: str = "") -> Unauthenticated:
-    expected = " or ".join(sorted(trusted)) or "nobody"
-    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}", mend=mend)
-
-
-def _described(token: Token) -> str:
-    issuer = ascii(token.issuer[:200])
-    for start, what in _KINDS.items():
-        if token.issuer.startswith(start):
-            return f"{issuer}: {what}"
-    if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
-        return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
-    return issuer
-
-
-_KINDS: Final = {
-    "https://session.firebase.google.com/": "a Firebase session cookie, which is not an ID token",
-    "https://securetoken.google.com/": "a Firebase ID token",
-    "https://cloud.google.com/iap": "an IAP assertion, which is not an ID token",
-    "https://firebaseappcheck.googleapis.com/": "an App Check token, which names an app and nobody who uses it",
-}
-"""Descriptions of well-known tokens, by the beginning of their ``iss``."""
-
-_CUSTOM_TOKEN_AUDIENCE: Final = (
-    "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105
-)

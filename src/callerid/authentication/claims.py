@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Any, Final, cast
 
 from callerid.authentication.jws import Token
-from callerid.errors import Reason, Unauthenticated
+from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import GCLOUD_CLIENT, Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
 
-__all__ = ["check_audience", "check_claims", "check_content", "check_time"]
+__all__ = ["check_audience", "check_claims", "check_content", "check_nonce", "check_time"]
 
 _BEGINNINGS: Final = ("iat", "nbf", "auth_time")
 
@@ -57,6 +58,15 @@ def _audience(claims: Mapping[str, Any], issuer: Issuer) -> str:
         raise bad_claim("aud", "a list of texts", f"a {type(listed).__name__}")
     audiences = cast("list[str]", listed)
     return next((each for each in audiences if each in issuer.audiences), audiences[0])
+
+
+def check_nonce(claims: Mapping[str, Any], nonce: str) -> None:
+    """Check the ``nonce`` of a token, in constant time. Raises `Unauthenticated`."""
+    if not isinstance(nonce, str):
+        raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
+    came, expected = claims.get("nonce"), nonce.encode("utf-8", "surrogatepass")
+    if type(came) is not str or not expected or not compare_digest(came.encode(), expected):
+        raise bad_claim("nonce", "the one that was asked for", "none" if came is None else "another")
 
 
 def _check_lifetime(claims: Mapping[str, Any], lifetimes: tuple[int, int], leeway: float) -> None:

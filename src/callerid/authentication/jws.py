@@ -163,10 +163,20 @@ def _malformed(expected: str, actual: str) -> Unauthenticated:
 
 
 def _shape(text: str) -> str:
-    if text.startswith("ya29."):
-        return "what looks like an OAuth access token: it says nothing about who may read it; send an ID token"
+    for prefix, what in _OPAQUE.items():
+        if text.startswith(prefix):
+            return what
     dots = text.count(".")
     return f"{dots + 1} part(s)" if dots != 2 else "characters that are not canonical base64url"
+
+
+_OPAQUE = {
+    "ya29.": "what looks like an OAuth access token of Google, which is no ID token: send the ID token, or read access "
+    "tokens by google_access_token(CLIENT_ID)",
+    "1//": "what looks like an OAuth refresh token of Google, a secret that goes to Google alone: send the ID token, "
+    "and have this one revoked",
+}
+"""Opaque tokens of Google, by their beginnings."""
 
 
 def _decoded(part: bytes) -> bytes:

@@ -11,7 +11,7 @@ import os
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakSet
 
 from cachetools import LRUCache
@@ -19,9 +19,8 @@ from cachetools import LRUCache
 from callerid.authentication.identity import Identity
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.keys import CachedKeySet, Key
 
-__all__ = ["DEFAULT_SIZE", "CachedToken", "Fingerprint", "TokenCache", "fingerprint"]
+__all__ = ["DEFAULT_SIZE", "CachedToken", "Fingerprint", "TokenCache", "fingerprint", "usual"]
 
 DEFAULT_SIZE: Final = 4096
 """How many tokens are cached by default."""
@@ -30,13 +29,24 @@ _PROBATION_SHARE: Final = 5
 """One fifth of the cache is for tokens seen once."""
 
 
+class Holder(Protocol):
+    """Holds what a token was verified by."""
+
+    def serves(self, key: Any) -> bool:
+        """Whether it holds this still, and nothing has to be fetched first."""
+        ...
+
+
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one is three times as slow to make
 class CachedToken:
-    """A verified token: its issuer, the key that verified it, the key set the key is of, and what the token proves."""
+    """A verified token: its issuer, the key that verified it, the key set the key is of, and what the token proves.
+
+    Of a credential whose issuer was asked, ``key`` is the answer and ``keys`` what holds it.
+    """
 
     issuer: Issuer
-    keys: CachedKeySet
-    key: Key
+    keys: Holder
+    key: Any
     identity: Identity
     begins_at: float
     """When the token becomes valid, in seconds since the epoch."""
@@ -52,6 +62,14 @@ usual form, ``Bearer TOKEN`` (for all locations). So no credential is held."""
 def fingerprint(location: str, value: str) -> Fingerprint:
     """See `Fingerprint`."""
     return location, sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+def usual(text: str) -> str:
+    """The usual form of a header with this token, whose fingerprint is its cache key, however it was sent.
+
+    So a token has one cache entry, and for a header in the usual form it is found before the header is parsed.
+    """
+    return f"Bearer {text}"
 
 
 class TokenCache:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self, cast
 
 from callerid.authentication.same_origin import PROOF_HEADERS
 from callerid.callers import APP, FIREBASE
 from callerid.errors import ConfigurationError
-from callerid.issuers import CredentialLocation, FirebaseIssuer, Issuer, is_emulated
+from callerid.issuers import AskedIssuer, CredentialLocation, FirebaseIssuer, Issuer, check_apart, is_emulated
 
-__all__ = ["Trusted"]
+__all__ = ["CHANGING", "Trusted", "checked_issuers"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +32,10 @@ class Trusted:
     accepted: Mapping[str, frozenset[str]] = field(init=False)
     """By the names of the issuers of callers, the audiences that they accept."""
     bearer: tuple[CredentialLocation, ...] = field(init=False)
-    """The locations of bearer tokens."""
+    """The locations of credentials with a scheme, such as bearer tokens."""
     bare: tuple[CredentialLocation, ...] = field(init=False)
-    """The other locations, headers before cookies: the first with a token counts, if no bearer token was sent."""
+    """The other locations, what browsers send unasked last: the first with a token counts, if no bearer token was
+    sent."""
     apps: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of tokens that name the app that sent a request."""
     unnamed: frozenset[str] = field(init=False)
@@ -42,7 +46,13 @@ class Trusted:
     emulated: tuple[FirebaseIssuer, ...] = field(init=False)
     """Those who believe unsigned tokens of the Firebase Auth emulator; then all Firebase issuers do."""
 
+    asked: Mapping[CredentialLocation, tuple[AskedIssuer, ...]] = field(init=False)
+    """The locations with issuers that have to be asked about their credentials."""
+    schemes: Mapping[str, tuple[str, ...]] = field(init=False)
+    """By header, the schemes of ``Authorization`` that are read there."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "asked", _asked(self.members))
         object.__setattr__(self, "emulated", tuple(filter(is_emulated, self.members)))
         accepted: dict[str, frozenset[str]] = {}
         for issuer in self.members:
@@ -54,7 +64,11 @@ class Trusted:
         object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
         object.__setattr__(self, "apps", tuple(each for each in self.locations if each.is_app))
         bare = (each for each in self.locations if each.is_bare and not each.is_app)
-        object.__setattr__(self, "bare", tuple(sorted(bare, key=lambda each: (bool(each.cookie), each.name))))
+        object.__setattr__(self, "bare", tuple(sorted(bare, key=_bare_order)))
+        schemes: dict[str, tuple[str, ...]] = {}
+        for each in self.bearer:
+            schemes[each.header] = (*schemes.get(each.header, ()), each.scheme)
+        object.__setattr__(self, "schemes", schemes)
         unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
         object.__setattr__(self, "unnamed", unnamed)
 
@@ -80,7 +94,9 @@ class Trusted:
                 claimed = locations.setdefault(location, {})
                 for iss in issuer.accepted_iss:
                     claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
-        return type(self)(members, locations, self.ids | frozenset(map(id, new)))
+        found = type(self)(members, locations, self.ids | frozenset(map(id, new)))
+        _check_asked(found)
+        return found
 
     def removing(self, issuers: Iterable[Issuer]) -> Self:
         """Without these. Raises `ConfigurationError` for one that is none of them."""
@@ -99,7 +115,8 @@ class Trusted:
         remaining = {
             location: {iss: those for iss, those in known.items() if those} for location, known in locations.items()
         }
-        remaining = {location: known for location, known in remaining.items() if known}
+        still_asked = _asked(members)
+        remaining = {each: known for each, known in remaining.items() if known or each in still_asked}
         return type(self)(members, remaining, frozenset(map(id, members)))
 
 
@@ -119,3 +136,43 @@ def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
             f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
         )
     return rivals
+
+
+def _bare_order(location: CredentialLocation) -> tuple[bool, bool, str]:
+    return location.is_ambient, bool(location.cookie), location.name
+
+
+def _asked(issuers: Iterable[Issuer]) -> dict[CredentialLocation, tuple[AskedIssuer, ...]]:
+    found: dict[CredentialLocation, tuple[AskedIssuer, ...]] = {}
+    for issuer in issuers:
+        for location in issuer.locations if isinstance(issuer, AskedIssuer) else ():
+            found[location] = (*found.get(location, ()), cast("AskedIssuer", issuer))
+    return found
+
+
+def _check_asked(trusted: Trusted) -> None:
+    """Raise `ConfigurationError` where two issuers could claim one credential, or have one name."""
+    for location, asked in trusted.asked.items():
+        check_apart(location, asked, beside_tokens=bool(trusted.locations[location]))
+    names = Counter(issuer.name for issuer in trusted.members)
+    for issuer in (each for asked in trusted.asked.values() for each in asked):
+        if names[issuer.name] > 1:
+            raise ConfigurationError(
+                f"two issuers are called {issuer.name!r}, so that no rule could say whom it means: "
+                "write one with all audiences, or give each a name of its own"
+            )
+
+
+CHANGING: Final = threading.Lock()
+"""Held while issuers change, so that no change is lost to a concurrent one."""
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(before=CHANGING.acquire, after_in_parent=CHANGING.release, after_in_child=CHANGING.release)
+
+
+def checked_issuers(given: tuple[object, ...]) -> list[Issuer]:
+    """The issuers that a guard was given. Raises `ConfigurationError` for anything else."""
+    for issuer in given:
+        if not isinstance(issuer, Issuer):
+            raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+    return cast("list[Issuer]", list(given))

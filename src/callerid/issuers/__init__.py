@@ -7,16 +7,19 @@
     service_account · google_chat
     firebase_session · iap
     app_check
+    asked ← google_access_token · custom_credential
 
 `docs/architecture.md` says how to add a kind.
 """
 
 from callerid.issuers.app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
+from callerid.issuers.asked import AskedIssuer, Denied, check_apart, check_credential
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
 from callerid.issuers.emulator import check_not_deployed
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
 from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
+from callerid.issuers.google_access_token import GoogleAccessTokenIssuer, google_access_token
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
 from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
@@ -47,11 +50,14 @@ __all__ = [
     "IAP_KEYS",
     "SERVERLESS_AUTHORIZATION",
     "AppCheckIssuer",
+    "AskedIssuer",
     "CloudRunIssuer",
     "CredentialLocation",
+    "Denied",
     "FirebaseIssuer",
     "FirebaseSessionIssuer",
     "FrontDoor",
+    "GoogleAccessTokenIssuer",
     "GoogleChatIssuer",
     "GoogleIssuer",
     "IapExternalIssuer",
@@ -61,6 +67,8 @@ __all__ = [
     "ServiceAccountIssuer",
     "app_check",
     "audience_set",
+    "check_apart",
+    "check_credential",
     "check_not_deployed",
     "cloud_run",
     "cookie_location",
@@ -68,6 +76,7 @@ __all__ = [
     "firebase",
     "firebase_session",
     "google",
+    "google_access_token",
     "google_chat",
     "iap",
     "is_emulated",

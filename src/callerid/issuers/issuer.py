@@ -51,7 +51,8 @@ class CredentialLocation:
     ``is_bare`` is true where the value is the token alone, without ``Bearer``. ``cookie`` is the name of the cookie
     where it sits in one; ``header`` is ``cookie`` then. ``is_ambient`` is true where a browser's requests carry the
     credential whichever site's page makes them: such a request has to prove where it comes from. ``is_app`` is true
-    where the credential names the app that sent the request, and no caller.
+    where the credential names the app that sent the request, and no caller. ``scheme`` is that of an ``Authorization``
+    header (RFC 9110 section 11.4).
     """
 
     header: str
@@ -60,10 +61,13 @@ class CredentialLocation:
     cookie: str = ""
     is_ambient: bool = False
     is_app: bool = False
+    scheme: str = "Bearer"
 
     @property
     def name(self) -> str:
-        """What tells the location from others: the header's name, or ``cookie NAME``."""
+        """What tells the location from others: the header's name, ``cookie NAME``, or ``authorization SCHEME``."""
+        if self.scheme != "Bearer":
+            return f"{self.header} {self.scheme}"
         return f"{self.header} {self.cookie}" if self.cookie else self.header
 
     @property

@@ -14,6 +14,9 @@ Importing this package imports neither an HTTP client nor cryptography: both com
 """
 
 from callerid.asking.in_flight import Wait
+from callerid.keys.documents import DocumentError, json_object
+from callerid.keys.fetch import KeyResponse, post
+from callerid.keys.freshness import retry_after
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
 from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore
@@ -22,14 +25,19 @@ __all__ = [
     "Algorithm",
     "AnySource",
     "CachedKeySet",
+    "DocumentError",
     "Key",
     "KeyDocument",
     "KeyFile",
     "KeyPolicy",
+    "KeyResponse",
     "KeySource",
     "KeyStatus",
     "KeyStore",
     "Wait",
     "is_loopback",
+    "json_object",
     "key_source",
+    "post",
+    "retry_after",
 ]

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from typing import Any, cast
 
-__all__ = ["DocumentError", "Entry", "Members", "entries"]
+__all__ = ["DocumentError", "Entry", "Members", "entries", "json_object"]
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members that only a private or a symmetric JWK has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1)."""
@@ -40,13 +40,14 @@ def entries(body: bytes) -> dict[str, Entry]:
 
     Raises DocumentError if the body is not UTF-8 JSON of one of the two shapes, or holds a private key.
     """
-    document = _parsed(body)
+    document = json_object(body)
     if isinstance(document.get("keys"), list):
         return _key_set(document)
     return _pem_map(document)
 
 
-def _parsed(body: bytes) -> Members:
+def json_object(body: bytes) -> Members:
+    """The JSON object that a body is, strictly read (RFC 8259). Raises DocumentError for anything else."""
     try:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
@@ -56,7 +57,7 @@ def _parsed(body: bytes) -> Members:
     except (ValueError, RecursionError):
         raise DocumentError("not JSON") from None
     if not isinstance(document, Members):
-        raise DocumentError("neither a JWK set nor a map of PEM texts")
+        raise DocumentError("no JSON object")
     return document
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from callerid.asking.entry import AskError
 from callerid.keys.documents import DocumentError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from socket import socket
 
-    from callerid.keys.transport import KeyResponse
 
 __all__ = ["LOADING", "AbortHandle", "FetchError", "Fetched", "fetcher", "overdue", "short_cause", "watched"]
 
@@ -44,6 +43,15 @@ class Fetched:
     body: bytes
     lifetime: float
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class KeyResponse(NamedTuple):
+    """The answer to one request; the body is read of status 200, and where it was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looks names up in any case, and has repeated headers joined by commas."""
+    body: bytes
 
 
 class AbortHandle:
@@ -115,6 +123,18 @@ def fetcher(source: AnySource) -> Callable[[AbortHandle], Fetched]:
     from callerid.keys.transport import get  # noqa: PLC0415 - see above
 
     return lambda handle: _got(source, get(source, handle))
+
+
+def post(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
+    """The answer to one POST with this body and these headers, whatever its status is.
+
+    As a document is fetched: within ``fetch_seconds`` in all and ``largest_document`` bytes, without redirects, cookies
+    and credentials that were not given. Raises `AskError`.
+    """
+    with LOADING:
+        from callerid.keys import transport  # noqa: PLC0415 - an HTTP client, when there is something to ask
+
+    return transport.post(source, body, headers)
 
 
 def _read(source: KeyFile) -> bytes:

@@ -7,7 +7,7 @@ thread.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import certifi
@@ -16,7 +16,7 @@ from urllib3.util import Url, parse_url
 
 from callerid.keys.causes import cause
 from callerid.keys.environment import ca_bundle, is_https, proxy_for
-from callerid.keys.fetch import AbortHandle, FetchError, overdue, watched
+from callerid.keys.fetch import AbortHandle, FetchError, KeyResponse, overdue, watched
 
 if TYPE_CHECKING:
     import socket
@@ -24,20 +24,11 @@ if TYPE_CHECKING:
 
     from callerid.keys.source import KeySource
 
-__all__ = ["KeyResponse", "get", "manager_for", "post"]
+__all__ = ["get", "manager_for", "post"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
 """Compressed bytes decoded at a time: gzip grows a step to about 1 MB at most before the limit is looked at."""
-
-
-class KeyResponse(NamedTuple):
-    """The answer to one request; the body is read of status 200, and where it was asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Looks names up in any case, and has repeated headers joined by commas."""
-    body: bytes
 
 
 def get(source: KeySource, handle: AbortHandle) -> KeyResponse:

@@ -4,8 +4,8 @@ A rule is pure and total: it looks at a few frozen `Facts`, does no I/O and rais
 there is no negation, because a negation lets in whatever its author did not think of. ``repr(rule)`` is code that makes
 the rule again, ``str(rule)`` says it in IAM's words, ``rule.explain(facts)`` says why.
 
-Leaves come in families. `User`, `ServiceAccount`, `Domain`, `AuthorizedParty` and `AnyGoogleAccount` speak of Google
-identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim`,
+Leaves come in families. `User`, `ServiceAccount`, `Domain`, `AuthorizedParty`, `Scope` and `AnyGoogleAccount` speak of
+Google identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim`,
 `SignInAttribute` and `EmailDomain` of Firebase users. A leaf says no to every caller of another family. `App` and
 `AnyApp` speak of the app that sent a request, and of no caller.
 
@@ -39,7 +39,7 @@ from callerid.rules.firebase import (
     SignInProvider,
     Tenant,
 )
-from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, ServiceAccount, User
+from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, Scope, ServiceAccount, User
 from callerid.rules.reading import (
     STEPS,
     all_of,
@@ -75,6 +75,7 @@ __all__ = [
     "PathParam",
     "Public",
     "Rule",
+    "Scope",
     "SecondFactor",
     "ServiceAccount",
     "SignInAttribute",

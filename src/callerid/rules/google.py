@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from callerid.rules.base import Rule, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.text import domain_name, domain_of, lower, printable, same_email
 
-__all__ = ["AnyGoogleAccount", "AuthorizedParty", "Domain", "ServiceAccount", "User"]
+__all__ = ["AnyGoogleAccount", "AuthorizedParty", "Domain", "Scope", "ServiceAccount", "User"]
 
 
 def _named_by_path(account: str | PathParam, facts: Facts) -> str:
@@ -203,3 +204,51 @@ class AuthorizedParty(Rule):
 
     def __str__(self) -> str:
         return f"authorizedParty:{self.client_id}"
+
+
+@dataclass(frozen=True, slots=True, repr=False, init=False)
+class Scope(Rule):
+    """People whose Google access token was granted all of these scopes (OAuth 2.0, RFC 6749 section 3.3).
+
+    Each is written as Google writes it, such as ``https://www.googleapis.com/auth/drive.readonly``, and compared
+    exactly: no scope includes another here. It tells what a user let an app do, and nobody apart: join it (``&``) with
+    a rule that says who. ID tokens have no scopes, so it holds of nobody who sent one.
+    """
+
+    scopes: tuple[str, ...]
+
+    family: ClassVar[Kind | None] = Kind.GOOGLE
+
+    def __init__(self, *scopes: str) -> None:
+        if not scopes:
+            raise ConfigurationError(
+                "Scope names at least one, such as 'https://www.googleapis.com/auth/drive.readonly'"
+            )
+        for scope in scopes:
+            if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
+                raise ConfigurationError(
+                    f"Scope names scopes as Google writes them, such as 'openid', not {scope!r}: each a text of its own"
+                )
+        self._set(scopes=tuple(sorted(set(scopes))))
+
+    def admits(self, facts: Facts) -> bool:
+        caller = facts.google
+        return caller is not None and caller.scopes.issuperset(self.scopes)
+
+    def _note(self, facts: Facts, *, holds: bool) -> str:
+        note = the_caller(facts)
+        if facts.google is None or holds:
+            return note
+        if not facts.google.scopes:
+            return f"{note}, whose credential has no scopes (an access token has them)"
+        return f"{note}, whose token lacks {' '.join(sorted(set(self.scopes) - facts.google.scopes))}"
+
+    def __repr__(self) -> str:
+        return f"Scope({', '.join(map(repr, self.scopes))})"
+
+    def __str__(self) -> str:
+        return f"scope:{' '.join(self.scopes)}"
+
+
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
+"""A scope-token (RFC 6749 section 3.3)."""

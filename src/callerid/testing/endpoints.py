@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from google.auth import jwt
 
+from callerid.testing.access_tokens import ACCESS_TOKENS, TOKEN_INFO_PATH
 from callerid.testing.mint import FIREBASE_ACCOUNT
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Response:
 def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     """The answer to any request."""
     if request.method == "POST":
+        if request.path == TOKEN_INFO_PATH:
+            return _token_info(issuer, request)
         return _token(issuer, request) if request.path == "/token" else _not_found(request)
     if request.path == "/":
         return Response(200, b"computeMetadata/\n", headers=_FLAVOR)
@@ -109,6 +112,12 @@ def pem_path(which: str) -> str:
 
 def _not_found(request: ReceivedRequest) -> Response:
     return Response(404, f"Nothing is served at {request.path}\n".encode())
+
+
+def _token_info(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+    failure = issuer.arrive(ACCESS_TOKENS)
+    status, body = failure or issuer.token_info(request.form.get("access_token", ""))
+    return Response(status, body, _JSON)
 
 
 # Keys

@@ -18,7 +18,7 @@ class KeyEndpoints:
 
     ``max_age`` and ``age`` are the seconds in the ``Cache-Control`` and ``Age`` headers (RFC 9111 sections 5.1 and
     5.2.2.1), ``delay`` the seconds every answer is held back, ``fetches`` how often each signer's keys were asked for,
-    counted when the request arrives.
+    counted when the request arrives (``access_token``: tokeninfo).
     """
 
     def __init__(self) -> None:

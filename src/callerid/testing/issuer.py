@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from callerid.testing import claims as says
-from callerid.testing.endpoints import answer, jwks_path, pem_path
+from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
+from callerid.testing.endpoints import ReceivedRequest, answer, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
 from callerid.testing.mint import CHAT_ACCOUNT, PROJECT_NUMBER
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 
     from callerid.guard import GuardCore
     from callerid.issuers import Issuer
-    from callerid.keys import KeyDocument
+    from callerid.keys import KeyDocument, KeyResponse, KeySource
 
 __all__ = ["LocalIssuer"]
 
 
-class LocalIssuer(HostileMint, KeyEndpoints):
+class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
     """Mints what Google would mint and, once it serves, answers what Google would answer.
 
     For instance::
@@ -41,6 +43,7 @@ class LocalIssuer(HostileMint, KeyEndpoints):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives the seconds since the epoch; it fills ``iat`` and ``exp`` and dates the certificates."""
         HostileMint.__init__(self, clock=clock)
+        AccessTokens.__init__(self)
         KeyEndpoints.__init__(self)
         self.metadata_machine: Mapping[str, Any] = says.COMPUTE_ENGINE
         self._metadata_account = "123456789012-compute@developer.gserviceaccount.com"
@@ -162,6 +165,29 @@ class LocalIssuer(HostileMint, KeyEndpoints):
         from callerid.issuers import app_check  # noqa: PLC0415 - minting must not depend on it
 
         return app_check(project_number, keys=self.keys_of("app_check"))
+
+    def google_access_token(self, *client_ids: str) -> Issuer:
+        """``callerid.google_access_token(*client_ids)``, which asks this issuer: by HTTP if it serves."""
+        from callerid.issuers import google_access_token  # noqa: PLC0415 - minting must not depend on it
+
+        return self.in_place_of(google_access_token(*client_ids))
+
+    def in_place_of(self, trusted: Issuer) -> Issuer:
+        """An issuer that is trusted, with keys of this one, or with this one to ask."""
+        from callerid.issuers import GoogleAccessTokenIssuer  # noqa: PLC0415 - as above
+        from callerid.keys import key_source  # noqa: PLC0415 - as above
+
+        if not isinstance(trusted, GoogleAccessTokenIssuer):
+            return trusted.with_keys(key_source(self.keys_for(trusted)))
+        if self.is_serving:
+            return trusted.with_keys(replace(cast("KeySource", trusted.keys), url=self.url + TOKEN_INFO_PATH))
+        return replace(trusted, send=self._answered)
+
+    def _answered(self, source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
+        from callerid.keys import KeyResponse  # noqa: PLC0415 - as above
+
+        response = answer(self, ReceivedRequest("POST", TOKEN_INFO_PATH, headers, body))
+        return KeyResponse(response.status, response.headers, response.body)
 
     @contextmanager
     def stands_in_for(self, guard: GuardCore, *more: GuardCore) -> Generator[Self]:

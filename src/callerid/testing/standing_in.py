@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from callerid.authentication import Authenticator
 from callerid.guard import GuardCore
-from callerid.keys import key_source
 
 if TYPE_CHECKING:
     from callerid.testing.issuer import LocalIssuer
@@ -92,7 +91,7 @@ def _end(guard: GuardCore, block: _Layer) -> None:
 
 def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
-    trusted = [each.with_keys(key_source(issuer.keys_for(each))) for each in guard.issuers]
+    trusted = [issuer.in_place_of(each) for each in guard.issuers]
     own = guard.authenticator
     made = Authenticator(
         *trusted,

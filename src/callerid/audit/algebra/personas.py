@@ -44,6 +44,7 @@ class Persona:
     claims: tuple[tuple[ClaimName, ClaimValues], ...] = ()
     attributes: tuple[tuple[ClaimName, ClaimValues], ...] = ()
     authorized_party: str | None = None
+    scopes: tuple[str, ...] = ()
     via: Persona | None = None
     app: str | None = None
     path: tuple[tuple[str, str], ...] = ()
@@ -67,6 +68,7 @@ class Persona:
             via=None if self.via is None else self.via.caller(now),
             app=self.app,
             authorized_party=self.authorized_party or self._own_party(),
+            scopes=frozenset(self.scopes),
         )
 
     def _own_party(self) -> str | None:
@@ -141,10 +143,15 @@ class Persona:
             yield f"with the address {self.email}"
         if self.signed_in_ago is not None and "signed_in_ago" not in self.incidental:
             yield f"signed in {self.signed_in_ago} s ago"
-        if self._told("authorized_party"):
-            yield f"by the client {self.authorized_party}"
+        yield from self._granted()
         yield from _listed("claim", self.claims)
         yield from _listed("attribute", self.attributes)
+
+    def _granted(self) -> Iterator[str]:
+        if self._told("authorized_party"):
+            yield f"by the client {self.authorized_party}"
+        if self._told("scopes"):
+            yield f"granted {' '.join(self.scopes)}"
 
     def _surroundings(self) -> Iterator[str]:
         if self._told("audience"):

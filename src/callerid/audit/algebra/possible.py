@@ -12,8 +12,22 @@ from itertools import combinations, islice, product
 from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.audit.algebra.separate import Separate
 from callerid.callers import Kind
-from callerid.issuers import AppCheckIssuer, Issuer, Role
-from callerid.rules import AllOf, AnyApp, AnyOf, App, FirebaseUser, IssuedBy, Rule, ServiceAccount, Tenant, Via, leaves
+from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, Role
+from callerid.rules import (
+    AllOf,
+    AnyApp,
+    AnyOf,
+    App,
+    Domain,
+    FirebaseUser,
+    IssuedBy,
+    Rule,
+    Scope,
+    ServiceAccount,
+    Tenant,
+    Via,
+    leaves,
+)
 from callerid.rules.apps import project_number_of
 
 __all__ = ["alternatives", "every_leaf", "why_nobody"]
@@ -92,7 +106,18 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
             return lacking
         if type(leaf) is Via and not _can_carry(leaf, issuers):
             return f"{leaf!r} needs google(...) among the guard's issuers, and a rule that a service can meet"
-    return _names_no_account(conjunction, issuers)
+    return _lacks_token(conjunction, issuers) or _names_no_account(conjunction, issuers)
+
+
+def _lacks_token(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
+    """Why none of the tokens that are read says what a rule asks: access tokens have scopes, and ID tokens the rest."""
+    reads = {isinstance(issuer, GoogleAccessTokenIssuer) for issuer in issuers if issuer.kind is Kind.GOOGLE}
+    for leaf in conjunction:
+        if type(leaf) is Scope and True not in reads:
+            return f"{leaf!r} needs google_access_token(...) among the guard's issuers: nothing else has scopes"
+        if type(leaf) in (Domain, ServiceAccount) and reads == {True}:
+            return f"{leaf!r} admits nobody by an access token, which does not say that: it needs google(...)"
+    return ""
 
 
 def _lacks_app(leaf: Rule, issuers: tuple[Issuer, ...]) -> str:

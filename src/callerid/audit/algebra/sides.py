@@ -10,7 +10,9 @@ from callerid.audit.algebra.traits import (
     ADDRESSED,
     ANONYMOUS,
     ATTESTED,
+    BY_ACCESS_TOKEN,
     KNOWN,
+    NO_SCOPES,
     PERSON,
     SERVICE,
     SOMEBODY,
@@ -20,7 +22,7 @@ from callerid.audit.algebra.traits import (
 )
 from callerid.audit.algebra.traits import Trait as _Trait
 from callerid.callers import Kind
-from callerid.issuers import AppCheckIssuer, Issuer, Role
+from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, Role
 from callerid.rules import PathParam, Rule
 
 __all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
@@ -154,6 +156,13 @@ def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
     """
     if isinstance(issuer, AppCheckIssuer):
         return (frozenset({_Trait("app project", issuer.project_number)}),)
+    if isinstance(issuer, GoogleAccessTokenIssuer):
+        return (BY_ACCESS_TOKEN,)
+    known = _known_by_signature(issuer, audience)
+    return tuple(each | NO_SCOPES for each in known) if issuer.kind is Kind.GOOGLE else known
+
+
+def _known_by_signature(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
     if issuer.account is not None:
         names = {_Trait("email", issuer.account), _Trait("subject", issuer.account), _Trait("authorized party", None)}
         return (frozenset({SERVICE, *names}),)

@@ -39,6 +39,7 @@ from callerid.rules import (
     PathParam,
     Public,
     Rule,
+    Scope,
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
@@ -58,7 +59,10 @@ __all__ = [
     "ADDRESSED",
     "ANONYMOUS",
     "ATTESTED",
+    "BY_ACCESS_TOKEN",
+    "HAS_SCOPES",
     "KNOWN",
+    "NO_SCOPES",
     "PATHS",
     "PERSON",
     "SERVICE",
@@ -113,10 +117,12 @@ PERSON = Trait("sort", "person")
 SERVICE = Trait("sort", "service account")
 ADDRESSED = Trait("has an address", True)
 ATTESTED = Trait("is an app", True)
+HAS_SCOPES = Trait("has scopes", True)
+NO_SCOPES = frozenset({Trait("has scopes", False)})
 KNOWN = Trait("anonymous", False)
 ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
 
-SEVERAL = frozenset({"path", "age", "contains", "contains path", "where", "unknown"})
+SEVERAL = frozenset({"path", "age", "contains", "contains path", "scope", "where", "unknown"})
 """A caller may have several traits of these at once; of all others only one."""
 
 PATHS = frozenset({"path", "contains path"})
@@ -260,6 +266,9 @@ def _account(account: str | PathParam) -> Trait:
 
 _WORKSPACE, _NO_WORKSPACE = Trait("of a Workspace", True), Trait("of a Workspace", False)
 
+BY_ACCESS_TOKEN = frozenset({PERSON, HAS_SCOPES, _NO_WORKSPACE})
+"""What is true of everybody whom Google's access tokens name: they do not say of which Workspace one is."""
+
 
 def _user(leaf: User) -> Iterable[Trait]:
     account = leaf.account
@@ -327,6 +336,7 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     CustomClaim: _claim,
     SignInAttribute: lambda leaf: _value(("attribute", leaf.name), leaf),
     AuthorizedParty: _authorized_party,
+    Scope: lambda leaf: (HAS_SCOPES, PERSON, *(Trait("scope", each) for each in leaf.scopes)),
     EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
     IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
 }

@@ -148,6 +148,7 @@ def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, 
         audience=_audience(door, people=SERVICE not in traits),
         subject=subject or named.another_id(),
         project=door.project if door.kind is Kind.FIREBASE else None,
+        scopes=tuple(sorted(str(trait.value) for trait in traits if trait.of == "scope")),
         **about,
     )
     made_up = {

@@ -1,0 +1,50 @@
+"""Credentials whose issuer has to be asked: who they name, by an answer that was given lately or is asked for now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from callerid.authentication.identity import Identity
+from callerid.authentication.token_cache import CachedToken, Fingerprint
+from callerid.errors import Reason, Unauthenticated
+from callerid.issuers import AskedIssuer, Denied, check_credential
+from callerid.keys import Wait
+
+if TYPE_CHECKING:
+    from callerid.authentication.authenticator import Authenticator
+
+__all__ = ["asked_identity", "asked_issuer"]
+
+_MOST_LEEWAY: Final = 60
+"""Seconds. Cached for so much less, an answer is believed to its end and not a leeway longer: it says when that is by
+our own clock."""
+
+
+def asked_issuer(issuers: Iterable[AskedIssuer], text: str) -> AskedIssuer | None:
+    """The one of these issuers that reads a credential."""
+    return next((issuer for issuer in issuers if issuer.reads(text)), None)
+
+
+def asked_identity(
+    authenticator: Authenticator, issuer: AskedIssuer, text: str, digest: Fingerprint, waited: Iterable[Wait]
+) -> Identity | Wait:
+    """Who a credential names; a `Wait` where its issuer has to be asked first.
+
+    Raises `Unauthenticated` where the issuer does not believe it, and `Unavailable` where it cannot be asked.
+    """
+    check_credential(text, authenticator.longest_token)
+    found = authenticator.answers.find(issuer.source, digest, issuer.question(text, authenticator.clock), waited)
+    if isinstance(found, Wait):
+        return found
+    verdict = found.answer.value
+    if isinstance(verdict, Denied):
+        raise verdict.refusal()
+    late = authenticator.clock() - verdict.expires_at
+    if late >= 0:
+        raise Unauthenticated(Reason.EXPIRED, f"expired {late:.0f} s ago")
+    identity = Identity(verdict)
+    cached = CachedToken(issuer, found.entry, found.answer, identity, -math.inf, verdict.expires_at - _MOST_LEEWAY)
+    authenticator.cache.put(digest, cached)
+    return identity

@@ -1,0 +1,1 @@
+"""Credentials whose issuer has to be asked."""
