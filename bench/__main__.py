@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bench import access, growth, processes, serving, verifying
+from bench import access, ambient, growth, processes, serving, verifying
 from bench.measure import Row
 
 ROOM = 0.1
 HERE = Path(__file__).parent
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "verifying": verifying.rows,
+    "ambient": ambient.rows,
     "growth": growth.rows,
     "access": access.rows,
     "processes": processes.rows,

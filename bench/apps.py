@@ -4,6 +4,7 @@
 ``BENCH_SETUP`` as JSON.
 """
 
+import asyncio
 import functools
 import hashlib
 import json
@@ -21,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, SimpleUser, requires
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 SETUP: dict[str, Any] = json.loads(os.environ.get("BENCH_SETUP", "{}"))
@@ -237,7 +238,7 @@ def fastapi_firebase_admin() -> FastAPI:
     from firebase_admin import _token_gen, auth
 
     _token_gen.ID_TOKEN_CERT_URI = SETUP["firebase_keys"]
-    firebase_admin.initialize_app(_no_credential(), {"projectId": "shop-prod"})
+    firebase_admin.initialize_app(no_credential(), {"projectId": "shop-prod"})
     bearer = HTTPBearer()
     app = FastAPI()
 
@@ -255,7 +256,7 @@ def fastapi_firebase_admin() -> FastAPI:
     return app
 
 
-def _no_credential() -> Any:
+def no_credential() -> Any:
     from firebase_admin import credentials
     from google.auth.credentials import AnonymousCredentials
 
@@ -338,6 +339,35 @@ def flask_google_auth() -> Flask:
         return "hello"
 
     return app
+
+
+# --- a handler that works ---
+
+_ROWS = [{"order": number, "customer": f"customer {number}", "lines": list(range(10))} for number in range(240)]
+
+
+def _working(guard: Any = None) -> FastAPI:
+    """Waits as for a database, then computes for about a millisecond: what a request usually does."""
+    app = FastAPI()
+    if guard is not None:
+        from callerid import Domain
+
+        guard.protect(app, default=Domain("example.com"))
+
+    @app.get("/")
+    async def orders() -> Response:
+        await asyncio.sleep(0.005)
+        return Response(json.dumps(json.loads(json.dumps(_ROWS))), media_type="application/json")
+
+    return app
+
+
+def working_bare() -> FastAPI:
+    return _working()
+
+
+def working_callerid() -> FastAPI:
+    return _working(_table_guard())
 
 
 # --- many routes ---

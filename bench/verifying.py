@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.measure import Row, ratios, turns
-from callerid import Domain, Guard, KeyDocument
+from callerid import Domain, Guard, KeyDocument, Rule
 from callerid import google as google_issuer
 from callerid.issuers import Issuer
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer
 
-__all__ = ["rows"]
+__all__ = ["SEEN_FLOOR", "UNSEEN_FLOOR", "decoded", "judged_by", "rows", "token_of_900_bytes"]
 
 AUDIENCE = "1234-abc.apps.googleusercontent.com"
 RULE = Domain("example.com")
@@ -43,13 +43,13 @@ def rows() -> Iterator[Row]:
 
 
 def _guard(issuer: Issuer, memory: int) -> Callable[[str], object]:
-    judged = _of_headers(issuer, memory)
+    judged = judged_by(issuer, memory)
     return lambda token: judged(_sent(token))
 
 
-def _of_headers(issuer: Issuer, memory: int) -> Callable[[Mapping[str, list[str]]], object]:
+def judged_by(issuer: Issuer, memory: int, rule: Rule = RULE) -> Callable[[Mapping[str, list[str]]], object]:
     guard = Guard(issuer, memory=memory)
-    requirement = guard.requirement(RULE)
+    requirement = guard.requirement(rule)
 
     def judged(sent: Mapping[str, list[str]]) -> object:
         identity = guard.identify(sent)
@@ -73,14 +73,14 @@ def token_of_900_bytes(issuer: LocalIssuer) -> str:
 def _rsa() -> Iterator[Row]:
     issuer = LocalIssuer()
     token = token_of_900_bytes(issuer)
-    unseen, seen = _of_headers(issuer.google(AUDIENCE), 0), _of_headers(issuer.google(AUDIENCE), 4096)
+    unseen, seen = judged_by(issuer.google(AUDIENCE), 0), judged_by(issuer.google(AUDIENCE), 4096)
     sent = _sent(token)
     pem = next(iter(json.loads(issuer.pem_document("google")).values()))
     public = x509.load_pem_x509_certificate(pem.encode()).public_key()
     if not isinstance(public, rsa.RSAPublicKey):
         raise TypeError("Google's keys are RSA keys")
     decode: Any = google.auth.jwt.decode
-    signed, signature = token.rpartition(".")[0].encode(), _decoded(token.rpartition(".")[2])
+    signed, signature = token.rpartition(".")[0].encode(), decoded(token.rpartition(".")[2])
     scheme, digest = padding.PKCS1v15(), hashes.SHA256()
     certificates = json.loads(issuer.pem_document("google"))
     text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -93,9 +93,9 @@ def _rsa() -> Iterator[Row]:
 
     def with_nothing_checked() -> None:
         header, payload, signature = token.split(".")
-        public.verify(_decoded(signature), token.rpartition(".")[0].encode(), scheme, digest)
-        json.loads(_decoded(header))
-        json.loads(_decoded(payload))
+        public.verify(decoded(signature), token.rpartition(".")[0].encode(), scheme, digest)
+        json.loads(decoded(header))
+        json.loads(decoded(payload))
 
     known: dict[bytes, str] = {}
     found = turns(
@@ -128,21 +128,21 @@ def _p256() -> Iterator[Row]:
         {"keys": [{"kty": "EC", "crv": "P-256", "kid": "p256", "alg": "ES256", "use": "sig", **members}]}
     )
     template = LocalIssuer()
-    claims = json.loads(_decoded(token_of_900_bytes(template).split(".")[1]))
+    claims = json.loads(decoded(token_of_900_bytes(template).split(".")[1]))
     signed = f"{_encoded(json.dumps({'alg': 'ES256', 'kid': 'p256'}).encode())}.{_encoded(json.dumps(claims).encode())}"
     der = key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
     token = f"{signed}.{_encoded(_raw(der))}"
     issuer = replace(google_issuer(AUDIENCE, keys=KeyDocument(document)), algorithm="ES256")
-    judged, public, algorithm = _of_headers(issuer, 0), key.public_key(), ec.ECDSA(hashes.SHA256())
+    judged, public, algorithm = judged_by(issuer, 0), key.public_key(), ec.ECDSA(hashes.SHA256())
     sent = _sent(token)
 
     def with_nothing_checked() -> None:
         header, payload, signature = token.split(".")
-        numbers = _decoded(signature)
+        numbers = decoded(signature)
         halves = (int.from_bytes(half, "big") for half in (numbers[:32], numbers[32:]))
         public.verify(encode_dss_signature(*halves), token.rpartition(".")[0].encode(), algorithm)
-        json.loads(_decoded(header))
-        json.loads(_decoded(payload))
+        json.loads(decoded(header))
+        json.loads(decoded(payload))
 
     found = turns({UNSEEN_FLOOR: with_nothing_checked, "callerid": lambda: judged(sent)})
     section = f"unseen token, ES256 ({UNSEEN_FLOOR} = 1.0)"
@@ -204,7 +204,7 @@ def _raw(der: bytes) -> bytes:
     return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(der))
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
