@@ -40,14 +40,17 @@ def entries(body: bytes) -> dict[str, Entry]:
 
     Raises DocumentError if the body is not UTF-8 JSON of one of the two shapes, or holds a private key.
     """
-    document = json_object(body)
+    document = json_object(body, "neither a JWK set nor a map of PEM texts")
     if isinstance(document.get("keys"), list):
         return _key_set(document)
     return _pem_map(document)
 
 
-def json_object(body: bytes) -> Members:
-    """The JSON object that a body is, strictly read (RFC 8259). Raises DocumentError for anything else."""
+def json_object(body: bytes, otherwise: str = "no JSON object") -> Members:
+    """The JSON object that a body is, strictly read (RFC 8259).
+
+    Raises DocumentError for anything else; for JSON that is no object it says what it is ``otherwise``.
+    """
     try:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
@@ -57,7 +60,7 @@ def json_object(body: bytes) -> Members:
     except (ValueError, RecursionError):
         raise DocumentError("not JSON") from None
     if not isinstance(document, Members):
-        raise DocumentError("no JSON object")
+        raise DocumentError(otherwise)
     return document
 
 
