@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from typing import Any
 
+import pytest
 from fastapi import APIRouter, FastAPI
 
 from callerid import Rule

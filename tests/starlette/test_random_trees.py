@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from starlette.applications import Starlette
 
 from tests.fixtures import STAFF
