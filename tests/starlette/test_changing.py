@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Mount, Route, Router
 
 from callerid import ConfigurationError, Public
-from callerid.starlette import Guard, route_context
+from callerid.starlette import Guard, route_chain, route_context
 from callerid.testing import LocalIssuer
 from tests.fixtures import OTHERS, OWNER, STAFF
 
@@ -484,7 +484,7 @@ def test_a_request_leaves_nothing_to_the_garbage_collector(ran: Diary, guard: Gu
 def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
     ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route_context, "MOST_CHAINS", 5)
+    monkeypatch.setattr(route_chain, "MOST_CHAINS", 5)
     behind, outermost = Starlette(routes=[ran.route("/x", "judged")]), Starlette()
     new_guard().protect(behind, default=OTHERS)
     mount = Mount("/m", behind)

@@ -8,8 +8,11 @@ Each module imports only those before it::
     route_middleware    middleware of one route, which runs after the decision
     fastapis            rules that only FastAPI's guard reads
     decorator           allow()
+    endpoints · mounted · templates     methods of an endpoint class; the router behind a mount; paths
     routes              what a route declares: its marks, parameters and endpoint
-    route_context       one request's progress through the routers, and the policy at its place
+    route_chain         what leads to a place: routers, mounts and route, shared by all requests
+    policies            the policy at the end of a chain
+    route_context       one request's progress through the routers
     protection          the decision, and the response to a refusal
     dispatch            the guard in place of ``Router.app``
     startup_checks      all routes at once: what is checked before the first request

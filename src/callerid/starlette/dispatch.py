@@ -22,10 +22,11 @@ from callerid.errors import ConfigurationError, Refusal
 from callerid.marks import DECIDED
 from callerid.paths import ambiguous
 from callerid.starlette.handover import Prepare, preparation_of, redirect
+from callerid.starlette.mounted import LONGEST_CHAIN, end_of_chain, router_of
 from callerid.starlette.protection import GatedSend, Protection
 from callerid.starlette.redirects import redirected
 from callerid.starlette.route_context import KEY, RouteContext
-from callerid.starlette.routes import LONGEST_CHAIN, NONE, Step, end_of_chain, router_of
+from callerid.starlette.routes import NONE, Step
 from callerid.starlette.scope import INTRODUCED, StateMiddleware, is_served, publish
 
 __all__ = ["GuardedDispatch", "install", "install_in_app"]

@@ -34,7 +34,8 @@ from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
 from callerid.paths import BoundTable, first_expiry
-from callerid.starlette.route_context import NO_ENTRIES, RouteChain, RouteContext, TableMatch
+from callerid.starlette.route_chain import NO_ENTRIES, RouteChain, TableMatch
+from callerid.starlette.route_context import RouteContext
 from callerid.starlette.routes import RoutePlace, RouteReader
 from callerid.starlette.scope import introduce
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.routing import Router
 from starlette.types import Scope
@@ -13,137 +12,25 @@ from starlette.types import Scope
 from callerid.asgi.exchange import Exchange, values_of
 from callerid.asgi.prefixes import below_mount
 from callerid.asgi.websockets import Ends, postponed
-from callerid.authorization import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
+from callerid.authorization import Policy
 from callerid.callers import Caller
-from callerid.errors import BadRequest, ConfigurationError, Reason, UnguardedEndpointError
+from callerid.errors import BadRequest, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore
 from callerid.marks import Mark, unguarded
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, TableEntry
+from callerid.starlette.policies import policy_at
+from callerid.starlette.route_chain import NO_ENTRIES, RouteChain, Span, TableMatch
 from callerid.starlette.routes import RoutePlace, Step
 
 if TYPE_CHECKING:
     from callerid.starlette.protection import Protection
 
-__all__ = ["KEY", "NO_ENTRIES", "RouteContext", "TableMatch"]
+__all__ = ["KEY", "RouteContext"]
 
 KEY: Final = "callerid"
 """The key of a request's context in its scope. It is held by reference: middleware copies scopes."""
 
-MOST_CHAINS: Final = 1000
-"""A place keeps at most this many chains. With more, most belong to routes that no longer exist: all are dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableMatch:
-    """The entries of path tables that hold at a place, each with the number of its area."""
-
-    entries: tuple[tuple[int, TableEntry], ...] = ()
-    is_shadow: bool = False
-
-    @property
-    def texts(self) -> tuple[tuple[int, str], ...]:
-        """The entries by their keys in the tables: a bounded set, so it may be a cache key."""
-        return tuple((area, entry.pattern) for area, entry in self.entries)
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """The path parameters in the patterns of entries below an opaque mount."""
-        return {name: value for _, entry in self.entries for name, value in entry.parameters.items()}
-
-
-NO_ENTRIES: Final = TableMatch()
-
 _METHODS: Final = frozenset(METHODS.values())
-
-
-class Span(NamedTuple):
-    """The part of a chain that is under one protection, as its path table sees it.
-
-    ``template`` is the path template relative to the protected application, ``prefixes`` are the paths on it that a key
-    with ``/*`` may name, outermost first.
-    """
-
-    template: str = ""
-    prefixes: tuple[str, ...] = ()
-
-    def through(self, place: RoutePlace) -> Span:
-        """The span extended by one place."""
-        if place.prefix is None:
-            return Span(self.template + place.path, self.prefixes)
-        return Span(self.template + place.path, (*self.prefixes, self.template + place.prefix))
-
-
-class RouteChain:
-    """The routers, mounts and route that lead to a place, outermost first: shared by all requests to it.
-
-    ``areas`` are the protections, each with the marks under it. There is one chain for each place of the application,
-    so requests cannot make their number grow.
-    """
-
-    __slots__ = (
-        "areas",
-        "has_rollout_or_shadow",
-        "has_tables",
-        "matches",
-        "parameters",
-        "place",
-        "policies",
-        "protection",
-        "spans",
-        "templates",
-    )
-
-    def __init__(
-        self,
-        areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = (),
-        parameters: tuple[tuple[str, str], ...] = (),
-        templates: tuple[str, ...] = (),
-        spans: tuple[Span, ...] = (),
-        place: RoutePlace | None = None,
-    ) -> None:
-        self.areas, self.parameters, self.templates = areas, parameters, templates
-        self.protection = cast("Protection", areas[-1][0] if areas else None)
-        """The innermost protection."""
-        self.spans = spans
-        """The part of the chain in each area."""
-        self.place = place
-        """The place at the end of the chain."""
-        self.has_tables = any(protection.has_tables for protection, _ in areas)
-        self.has_rollout_or_shadow = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
-        """Whether a protection is report-only or has a shadow policy."""
-        self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
-        """The path tables' entries at the end of this chain, by the methods and whether shadow tables were used."""
-        self.policies: dict[Any, Policy] = {}
-        """The policies at the end of this chain, by whether an endpoint is meant and the path tables' entries."""
-
-    def under(self, protection: Protection) -> RouteChain:
-        """The chain extended by a protection, which caches it."""
-        chain = protection.chains.get(self)
-        if chain is None:
-            chain = RouteChain(
-                (*self.areas, (protection, ())), self.parameters, self.templates, (*self.spans, Span()), self.place
-            )
-            _keep(protection.chains, self, chain)
-        return chain
-
-    def through(self, place: RoutePlace) -> RouteChain:
-        """The chain extended by a place, made anew and cached by the place: look in ``place.chains`` first."""
-        protection, marks = self.areas[-1]
-        chain = RouteChain(
-            (*self.areas[:-1], (protection, (*marks, *place.marks))),
-            (*self.parameters, *place.parameters),
-            (*self.templates, place.template),
-            tuple(span.through(place) for span in self.spans),
-            place,
-        )
-        _keep(place.chains, self, chain)
-        return chain
-
-
-def _keep(chains: dict[RouteChain, RouteChain], before: RouteChain, chain: RouteChain) -> None:
-    if len(chains) >= MOST_CHAINS:
-        chains.clear()
-    chains[before] = chain
 
 
 _BEGINNING: Final = RouteChain()
@@ -384,48 +271,13 @@ class RouteContext:
     def policy(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Policy:
         """The policy here; where no ``endpoint`` is meant (405, 404) the default is part of it, too.
 
-        It is made once, and cached with the chain. Raises `ConfigurationError` for an endpoint that nobody can reach,
-        `UnguardedEndpointError` for a mark whose guard does not protect anything here.
+        It is made once, and cached with the chain. Raises what `policy_at` does.
         """
         policies, key = self.chain.policies, (endpoint, match.is_shadow, match.texts) if match.entries else endpoint
         policy = policies.get(key)
         if policy is None:
-            policy = policies[key] = self._policy(endpoint=endpoint, match=match)
+            policy = policies[key] = policy_at(self.chain, match, endpoint=endpoint)
         return policy
-
-    def _policy(self, *, endpoint: bool, match: TableMatch) -> Policy:
-        where = self._where(match)
-        written = tuple(self._written(endpoint=endpoint, match=match))
-        policy = policy_of((protection.guard for protection, _ in self.areas), written, where, endpoint=endpoint)
-        if endpoint:
-            parameters = (*self.parameters, *((name, "StringConvertor") for name in match.parameters))
-            _check_parameters(policy, parameters, where)
-        return policy
-
-    def _written(self, *, endpoint: bool, match: TableMatch) -> Iterator[Written]:
-        guards = self.guards
-        for area, (protection, marks) in enumerate(self.areas):
-            if protection.floor is not None:
-                yield Written(protection.guard, protection.floor, FLOOR)
-            for mark in marks:
-                if mark.guard not in guards:
-                    raise unguarded(mark, "".join(self.templates))
-                yield Written(mark.guard, mark.requirement, mark)
-            for at, entry in match.entries:
-                if at == area:
-                    yield Written(protection.guard, entry.requirement, TABLE)
-        innermost, marks = self.areas[-1]
-        is_said = bool(marks) or any(area == len(self.areas) - 1 for area, _ in match.entries)
-        if not is_said or not endpoint:
-            yield Written(innermost.guard, innermost.default, DEFAULT)
-
-    def _where(self, match: TableMatch) -> str:
-        """The place, for messages."""
-        entries = (f"{self._table_name(area, match)}[{entry.pattern!r}]" for area, entry in match.entries)
-        return " and ".join(("".join(self.templates), *entries))
-
-    def _table_name(self, area: int, match: TableMatch) -> str:
-        return "shadow" if match.is_shadow and self.areas[area][0].shadow is not None else "routes"
 
     def answered(self) -> None:
         """Record that a guard has answered, here and in all outer contexts."""
@@ -484,19 +336,3 @@ class RouteContext:
     def caller(self) -> Caller | None:
         """The caller whom the innermost guard admitted."""
         return next(reversed(tuple(self._callers.values())), None)
-
-
-def _check_parameters(policy: Policy, parameters: tuple[tuple[str, str], ...], where: str) -> None:
-    for name in sorted(policy.names):
-        kinds = [kind for parameter, kind in parameters if parameter == name]
-        if len(kinds) != 1:
-            found = "has no such parameter" if not kinds else "has it more than once"
-            raise ConfigurationError(
-                f"{where}: PathParam({name!r}) needs exactly one path parameter of that name, and the path {found}: "
-                "give the parameter one name of its own in the path"
-            )
-        if kinds[0] not in ("StringConvertor", "IntegerConvertor"):
-            raise ConfigurationError(
-                f"{where}: PathParam({name!r}) compares text or whole numbers, and the path converts it by {kinds[0]}: "
-                f"write {{{name}}} or {{{name}:int}}"
-            )

@@ -5,34 +5,31 @@ from __future__ import annotations
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from starlette.applications import Starlette
-from starlette.convertors import FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
-from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
-from callerid.marks import Mark, marks_lost, marks_on, note_served, unwrapped
-from callerid.starlette.decorator import MarkedApp
+from callerid.marks import Mark, marks_lost, marks_on, note_served
+from callerid.starlette.endpoints import ANY_METHODS, class_of, handled_by, methods_of
 from callerid.starlette.fastapis import NOT_READ, rules_for_fastapi
 from callerid.starlette.handover import Prepare, serves, still_serves
+from callerid.starlette.mounted import reaches_base, router_of
 from callerid.starlette.route_middleware import compare_at_endpoint
+from callerid.starlette.templates import parameters_of, path_of, rest_prefix, template_of
 
 __all__ = [
     "FULL",
-    "LONGEST_CHAIN",
     "NONE",
     "PARTIAL",
     "Receiver",
     "RoutePlace",
     "RouteReader",
     "Step",
-    "end_of_chain",
-    "router_of",
 ]
 
 
@@ -233,7 +230,7 @@ class RouteReader:
         known = _Known(
             reference or (lambda: route),
             serves(route),
-            _class_of(self.target(route)),
+            class_of(self.target(route)),
             isinstance(route, Mount | Host),
             problem,
         )
@@ -243,18 +240,18 @@ class RouteReader:
 
     def read(self, route: Any, handler: str) -> RoutePlace:
         """Read a route; ``handler`` names the method of an endpoint class that serves."""
-        target, path = self.target(route), _path(route)
-        serving = (target, *_methods_of(target, handler))
+        target, path = self.target(route), path_of(route)
+        serving = (target, *methods_of(target, handler))
         for each in serving:
             note_served(each)
         is_mount = isinstance(route, Mount | Host) or getattr(route, "path_regex", None) is None
         return RoutePlace(
-            template=_template(route),
+            template=template_of(route),
             marks=tuple(dict.fromkeys(mark for each in serving for mark in marks_on(each))),
             serving=serving,
-            parameters=_parameters(route),
+            parameters=parameters_of(route),
             path=path,
-            prefix=path if is_mount else _rest_prefix(route),
+            prefix=path if is_mount else rest_prefix(route),
             is_mount=is_mount,
             methods=tuple(sorted(getattr(route, "methods", None) or ())),
             problem=self.problem_with(route),
@@ -266,7 +263,7 @@ class RouteReader:
 
     def target(self, route: Any) -> Any:
         """The endpoint or application of a route, whose marks hold."""
-        if isinstance(route, Mount) and _reaches_base(route):
+        if isinstance(route, Mount) and reaches_base(route):
             return getattr(route, "_base_app", None)
         return route.app if isinstance(route, Mount | Host) else getattr(route, "endpoint", None)
 
@@ -276,7 +273,7 @@ class RouteReader:
 
     def behind(self, route: BaseRoute) -> Router | None:
         """The router that a mount or host is known to call; any other application there is opaque."""
-        if isinstance(route, Mount) and type(route).handle is Mount.handle and _reaches_base(route):
+        if isinstance(route, Mount) and type(route).handle is Mount.handle and reaches_base(route):
             return router_of(getattr(route, "_base_app", None))
         if isinstance(route, Host) and type(route).handle is Host.handle:
             return router_of(route.app)
@@ -293,27 +290,13 @@ class RouteReader:
         if isinstance(route, Mount | Host):
             return ("*",)
         declared = getattr(route, "methods", None)
-        handled = () if declared else _handled_by(self.target(route))
-        return tuple(sorted(declared or handled or _ANY_METHODS))
+        handled = () if declared else handled_by(self.target(route))
+        return tuple(sorted(declared or handled or ANY_METHODS))
 
     def refuses_others(self, route: Any) -> bool:
         """Whether a route accepts all methods, and its endpoint class answers 405 to those without a handler."""
         is_plain = not isinstance(route, WebSocketRoute | Mount | Host) and not getattr(route, "methods", None)
-        return is_plain and bool(_handled_by(self.target(route)))
-
-
-def _handled_by(endpoint: Any) -> frozenset[str]:
-    """The methods for which an endpoint class has a handler; none where it may answer other methods, too."""
-    kind = _class_of(endpoint)
-    if not issubclass(kind, HTTPEndpoint):
-        return frozenset()
-    if kind.dispatch is not HTTPEndpoint.dispatch or kind.method_not_allowed is not HTTPEndpoint.method_not_allowed:
-        return frozenset()
-    handled = {method for method in (*_ANY_METHODS, "QUERY") if hasattr(kind, method.lower())}
-    return frozenset(handled | ({"HEAD"} if "GET" in handled else set()))
-
-
-_ANY_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+        return is_plain and bool(handled_by(self.target(route)))
 
 
 class _Known:
@@ -349,101 +332,3 @@ def _reference(route: Any, forget: Callable[[Any], Any]) -> Callable[[], Any] | 
         return weakref.ref(route, forget)
     except TypeError:
         return None
-
-
-def router_of(app: Any) -> Router | None:
-    """The router that this application is known to call for every request that its own middleware forwards."""
-    if isinstance(app, MarkedApp):
-        return router_of(app.app)
-    if isinstance(app, Starlette) and _is_called_as_the_framework_calls(app):
-        router = end_of_chain(app.middleware_stack) if app.middleware_stack is not None else app.router
-        return router_of(router if isinstance(router, Router) else app.router)
-    if isinstance(app, Router) and _is_called_as_the_framework_calls(app):
-        return app
-    return None
-
-
-def _is_called_as_the_framework_calls(app: Any) -> bool:
-    # By the class that defines it, not the function's module: instrumentation patches the framework's classes.
-    kinds = iter(type(app).__mro__)
-    owner = next(kinds)
-    while "__call__" not in owner.__dict__:
-        owner = next(kinds)
-    return owner.__module__.startswith(("starlette.", "fastapi."))
-
-
-LONGEST_CHAIN = 100
-"""Longer chains of middleware are assumed to be endless."""
-
-
-def end_of_chain(app: Any) -> Any:
-    """The application at the end of a chain of middleware; ``None`` for an endless chain."""
-    for _ in range(LONGEST_CHAIN):
-        inner = getattr(app, "app", None)
-        if inner is None or isinstance(app, Router):
-            return app
-        app = inner
-    return None
-
-
-def _reaches_base(mount: Mount) -> bool:
-    base: Any = getattr(mount, "_base_app", None)
-    app: Any = mount.app
-    # Only the middleware of Mount(middleware=[...]) is known to forward to the mounted application.
-    for _ in range(LONGEST_CHAIN):
-        if app is base or app is None or isinstance(app, MarkedApp):
-            return app is base
-        app = getattr(app, "app", None)
-    return False
-
-
-def _template(route: Any) -> str:
-    if isinstance(route, Mount):
-        return route.path_format.removesuffix("/{path}")
-    if isinstance(route, Host):
-        return route.host_format
-    return getattr(route, "path_format", None) or getattr(route, "path", None) or f"({type(route).__name__})"
-
-
-def _parameters(route: Any) -> tuple[tuple[str, str], ...]:
-    convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
-    kinds = {name: type(convertor).__name__ for name, convertor in convertors.items()}
-    if isinstance(route, Mount):
-        kinds.pop("path", None)
-    if isinstance(route, Host):
-        kinds = dict.fromkeys(kinds, "host")
-    return tuple(kinds.items())
-
-
-def _path(route: Any) -> str:
-    """The path template; empty for a route without one."""
-    template = _template(route)
-    return "" if isinstance(route, Host) or not template.startswith("/") else template
-
-
-def _rest_prefix(route: Any) -> str | None:
-    """The path before the last parameter, if that parameter matches the rest of the path, slashes included."""
-    path = _path(route)
-    before, _, last = path.rpartition("/")
-    convertors: Mapping[str, Any] = getattr(route, "param_convertors", None) or {}
-    convertor = convertors.get(last[1:-1]) if last.startswith("{") and last.endswith("}") else None
-    return None if convertor is None or isinstance(convertor, _WITHIN_A_SEGMENT) else before
-
-
-_WITHIN_A_SEGMENT = (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)
-
-
-def _methods_of(endpoint: Any, handler: str) -> Iterator[Any]:
-    """The functions of an endpoint class that would serve this request."""
-    kind = _class_of(endpoint)
-    names: tuple[str, ...] = ()
-    if issubclass(kind, HTTPEndpoint):
-        names = ("dispatch", handler)
-    if issubclass(kind, WebSocketEndpoint):
-        names = ("dispatch", "on_connect", "on_receive", "on_disconnect")
-    return (getattr(kind, name, None) for name in names)
-
-
-def _class_of(endpoint: Any) -> type[Any]:
-    endpoint = unwrapped(endpoint)
-    return cast("type[Any]", endpoint) if isinstance(endpoint, type) else type(None)

@@ -18,7 +18,8 @@ from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry
 from callerid.paths.pattern import ANY_METHOD, Pattern
 from callerid.starlette.dispatch import install
 from callerid.starlette.protection import Protection
-from callerid.starlette.route_context import RouteContext, TableMatch
+from callerid.starlette.route_chain import TableMatch
+from callerid.starlette.route_context import RouteContext
 from callerid.starlette.routes import Receiver, RoutePlace, RouteReader
 
 __all__ = ["CheckedRoute", "check", "not_starting", "survey", "unanswered"]
