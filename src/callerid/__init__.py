@@ -25,7 +25,7 @@ The staircase of rooms, each importing only what stands before it::
 
 from callerid.authentication import SignInForm
 from callerid.authorization import ShadowCounts
-from callerid.callers import Caller, ComputeEngine, FirebaseFacts, Kind, Profile
+from callerid.callers import Caller, ComputeEngine, CustomFacts, FirebaseFacts, Kind, OidcFacts, Profile
 from callerid.errors import (
     BadRequest,
     CalleridError,
@@ -61,9 +61,11 @@ from callerid.rules import (
     AnyOf,
     App,
     AuthorizedParty,
+    Claim,
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     GoogleChat,
     IssuedBy,
@@ -77,6 +79,7 @@ from callerid.rules import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -96,12 +99,15 @@ __all__ = [
     "BadRequest",
     "Caller",
     "CalleridError",
+    "Claim",
     "ComputeEngine",
     "ConfigurationError",
     "CrossSite",
     "CustomClaim",
+    "CustomFacts",
     "Domain",
     "EmailDomain",
+    "Fact",
     "FirebaseFacts",
     "FirebaseUser",
     "Forbidden",
@@ -114,6 +120,7 @@ __all__ = [
     "KeySource",
     "Kind",
     "Nobody",
+    "OidcFacts",
     "PathParam",
     "Profile",
     "Public",
@@ -129,6 +136,7 @@ __all__ = [
     "SignInProvider",
     "SignedInWithin",
     "StepUpRequired",
+    "Subject",
     "Tenant",
     "Unauthenticated",
     "Unavailable",

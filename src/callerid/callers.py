@@ -10,19 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeGuard, cast
+from urllib.parse import quote
 
 __all__ = [
     "APP",
+    "CUSTOM",
     "FIREBASE",
     "FIREBASE_CLAIMS",
     "GOOGLE",
+    "OIDC",
     "Caller",
     "Claims",
     "ComputeEngine",
+    "CustomFacts",
     "FirebaseFacts",
     "Kind",
+    "OidcFacts",
     "Profile",
     "is_project",
+    "unknown_kind",
 ]
 
 
@@ -42,13 +48,17 @@ def is_project(text: object) -> TypeGuard[str]:
 
 
 class Kind(StrEnum):
-    """Which family of identity a caller belongs to; a rule's leaf speaks of one family only.
+    """Which family of identity a caller belongs to. Subjects and facts of one mean nothing in another.
 
+    ``OIDC`` are the callers of any other OpenID Connect provider, ``CUSTOM`` those whom a credential of the
+    application's own names.
     ``APP`` is no family of callers: its credentials name the app that sent a request.
     """
 
     GOOGLE = "google"
     FIREBASE = "firebase"
+    OIDC = "oidc"
+    CUSTOM = "custom"
     APP = "app"
 
 
@@ -56,6 +66,13 @@ class Kind(StrEnum):
 GOOGLE: Final = Kind.GOOGLE
 FIREBASE: Final = Kind.FIREBASE
 APP: Final = Kind.APP
+OIDC: Final = Kind.OIDC
+CUSTOM: Final = Kind.CUSTOM
+
+
+def unknown_kind(kind: object) -> TypeError:
+    """The error where a kind of caller is asked for that is none: nothing stands for another."""
+    return TypeError(f"{kind!r} is no kind of caller: there are {', '.join(Kind)}")
 
 
 class Claims(Mapping[str, Any]):
@@ -127,6 +144,23 @@ class FirebaseFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcFacts:
+    """What an OpenID Connect provider vouches for: ``claims`` are those of its verified token, all of them.
+
+    They are that provider's word alone: an address in them is no `Caller.email`, a ``hd`` no `Caller.domain`.
+    """
+
+    claims: Claims = field(default_factory=Claims)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomFacts:
+    """What the application itself says of whoever has a credential of its own: ``facts``, by name."""
+
+    facts: Claims = field(default_factory=Claims)
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What a token says for display: the ``name``, ``picture`` and ``locale`` claims.
 
@@ -147,13 +181,16 @@ class Caller:
     token was minted for. ``issued_at`` and ``expires_at`` are in seconds since the epoch (NumericDate, RFC 7519 section
     2). ``email`` is there only if the issuer says it is verified (``has_unverified_email`` says, for the log alone,
     that one came that is not), ``domain`` (the ``hd`` claim) only for people of a Google Workspace. ``firebase`` is
-    there for Firebase users and for nobody else. ``via`` is the service that carried the call, ``app`` the app that an
-    App Check token names. ``profile`` is for display alone: it is neither printed nor compared.
+    there for Firebase users, ``oidc`` for callers of another OpenID Connect provider, ``custom`` for those with a
+    credential of the application's own, and for nobody else. ``via`` is the service that carried the call, ``app`` the
+    app that an App Check token names. ``profile`` is for display alone: it is neither printed nor compared.
 
     ``authorized_party`` is the OAuth client that asked for a Google ID token, or the service account itself (the
     ``azp`` claim). ``scopes`` are those granted to a Google access token; of other credentials there are none.
 
-    ``str()`` is IAM's member string (``user:ada@example.com``) or ``firebase:PROJECT/UID``.
+    ``str()`` is IAM's member string (``user:ada@example.com``), ``firebase:PROJECT/UID``, ``oidc:ISSUER/SUBJECT``
+    (without the ``https://`` of its issuer) or ``custom:ISSUER/SUBJECT``. The last two subjects are percent-encoded, so
+    no two callers have one name, and none has a line break in it. Raises `TypeError` for an unknown kind.
     """
 
     kind: Kind
@@ -167,6 +204,8 @@ class Caller:
     is_service_account: bool = False
     compute_engine: ComputeEngine | None = None
     firebase: FirebaseFacts | None = None
+    oidc: OidcFacts | None = None
+    custom: CustomFacts | None = None
     via: Caller | None = None
     app: str | None = None
     authorized_party: str | None = None
@@ -197,11 +236,18 @@ class Caller:
         return str(self)
 
     def __str__(self) -> str:
-        if self.kind is APP:
+        kind = self.kind
+        if kind is APP:
             return f"app:{self.subject}"
-        if self.firebase is not None:
+        if kind is GOOGLE:
+            return f"{'serviceAccount' if self.is_service_account else 'user'}:{self.name}"
+        if kind is FIREBASE and self.firebase is not None:
             return f"firebase:{self.firebase.project}/{self.firebase.uid}"
-        return f"{'serviceAccount' if self.is_service_account else 'user'}:{self.name}"
+        if kind is OIDC:
+            return f"oidc:{self.issuer.removeprefix('https://')}/{_encoded(self.subject)}"
+        if kind is CUSTOM:
+            return f"custom:{_encoded(self.issuer)}/{_encoded(self.subject)}"
+        raise unknown_kind(kind)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: Any) -> NoReturn:
@@ -210,3 +256,8 @@ class Caller:
             "a Caller is never read from a request and never a response model. Write the parameter as "
             "Annotated[Caller, guard.allow(rule)], with guard.allow called, and return the fields you mean to show"
         )
+
+
+def _encoded(text: str) -> str:
+    """The text as one segment of a path (RFC 3986 section 3.3), so that no two texts are written alike."""
+    return quote(text, safe="@:!$&'()*+,;=", errors="surrogatepass")

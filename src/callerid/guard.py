@@ -28,7 +28,7 @@ from callerid.authorization import (
     TokenRequest,
     allows,
     check_path,
-    check_project,
+    check_whose,
     combined,
     judge,
     log,
@@ -304,11 +304,11 @@ class GuardCore:
     def check_possible(self, requirement: Requirement, where: str) -> None:
         """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify.
 
-        Or for one that does not say which Firebase project's users it means, where this guard trusts several.
+        Or for one that does not say of which Firebase project, or of which issuer, the callers are whom it means.
         """
         from callerid.audit.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
-        check_project(requirement, self.authenticator.trusted.projects, where)
+        check_whose(requirement, self.authenticator.trusted, where)
         check_possible(requirement.rule, self.issuers, where)
         if requirement.audiences is not None and all(each.ignores_named_audience for each in self.issuers):
             raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from callerid import (
     Nobody,
     Public,
     Rule,
+    Subject,
     Tenant,
     User,
     Via,
@@ -186,8 +188,10 @@ def test_of_guards_one_behind_the_other_it_takes_a_credential_that_both_believe(
 
 
 def test_an_issuer_of_the_applications_own_goes_by_its_name() -> None:
-    assert who(app_of(User("7"), GOOGLES, acme(URL))) == "user:7 by Google ID token or token of https://id.acme.example"
-    assert who(app_of(STAFF, acme(URL), acme("other"))) == "domain:example.com"
+    acmes, beta = acme(URL), "https://id.beta.example"
+    betas = replace(acmes, name=beta, accepted_iss=frozenset({beta}))
+    assert who(app_of(Subject("7", of=beta), acmes, betas)) == f"subject:7 of {beta} by token of {beta}"
+    assert who(app_of(Subject("7") | User("7"), acmes, GOOGLES)) == "subject:7 or user:7"
 
 
 def test_the_words_of_the_lock_are_as_they_were() -> None:

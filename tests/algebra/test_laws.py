@@ -12,9 +12,11 @@ from callerid import (
     AllOf,
     AnyGoogleAccount,
     AnyOf,
+    Claim,
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     IssuedBy,
     Kind,
@@ -26,6 +28,7 @@ from callerid import (
     ServiceAccount,
     SignedInWithin,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -88,6 +91,13 @@ IMPLYING: list[tuple[Rule, Rule]] = [
     (FirebaseUser("u1") & Tenant("t1"), FirebaseUser() & (Tenant("t1") | Tenant("t2"))),
     # Who signed in by a provider is not anonymous.
     (SignInProvider("password") & Tenant("t1"), FirebaseUser() & Tenant("t1")),
+    # One of another issuer's is known to that issuer, and has what must be beside a value for it to count.
+    (Subject("a", of="x"), Subject("a")),
+    (Subject("a", of="x"), IssuedBy("x")),
+    (Subject("a") & IssuedBy("x"), Subject("a", of="x")),
+    (Claim("email", "a@a.com"), Claim("email_verified", True)),
+    (Claim("email", contains="a@a.com"), Claim("email_verified", True)),
+    (Fact("plan", "x"), Fact("plan", "x")),
     # Whose address Google hosts has that address, and of Gmail it hosts every one.
     (ADA, User("ada@a.com", hosted=False)),
     (EVE, User("eve@gmail.com", hosted=False)),
@@ -121,6 +131,15 @@ IMPLYING: list[tuple[Rule, Rule]] = [
 ]
 
 NOT_IMPLYING: list[tuple[Rule, Rule]] = [
+    (Subject("a"), Subject("a", of="x")),
+    (Subject("a"), ANYBODY),
+    (Subject("a"), AnyGoogleAccount()),
+    (Subject(X), Subject("a")),
+    (Claim("email_verified", True), Claim("email", "a@a.com")),
+    (Claim("role", "a"), Fact("role", "a")),
+    (Claim("role", "a"), CustomClaim("role", "a")),
+    (Claim("role", "a"), ANYBODY),
+    (Fact("plan", 1), Fact("plan", True)),
     (SignedInWithin(300), SignedInWithin(60)),
     (FirebaseUser(), FirebaseUser("u1")),
     # Without a tenant beside it, a user is one of no tenant.
@@ -258,7 +277,7 @@ def test_others_go_together(one: Rule, other: Rule) -> None:
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_of_all_leaves_the_laws_say_what_asking_everybody_says(world: World) -> None:
     # Whom an issuer vouches for is known with the issuers only.
-    rules = [rule for rule in world.rules if "IssuedBy" not in repr(rule)]
+    rules = [rule for rule in world.rules if not any(word in repr(rule) for word in ("IssuedBy", "of="))]
     for one, other in product(rules, repeat=2):
         whom, whom_else = world.whom(one), world.whom(other)
         assert exclude(one, other) is (world.whom(AllOf(one, other)) == 0), (one, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from callerid import (
     EmailDomain,
     FirebaseUser,
     Guard,
+    Issuer,
     Kind,
     Public,
     Refusal,
@@ -32,23 +34,42 @@ from callerid import (
 from callerid.audit.algebra import Persona, Side, Yes, new_access
 from callerid.authentication import resolve
 from callerid.guard import Requirement
+from callerid.keys import KeyDocument
 from callerid.rules import Facts, admitted
 from callerid.testing import LocalIssuer
 from callerid.testing.personas import headers_of
 
 from .test_new_access import SOMEBODY_NEW
-from .worlds import BANK, CLIENT, GOOGLE, NOW, OTHER_CLIENT, SHOP, URL, WORLDS, World, two_sides
+from .worlds import (
+    ACME,
+    BANK,
+    BETA,
+    CLIENT,
+    ELSEWHERE,
+    GOOGLE,
+    KEYS,
+    NOW,
+    OTHER_CLIENT,
+    SHOP,
+    URL,
+    WORLDS,
+    World,
+    two_sides,
+)
 
 LOCAL = LocalIssuer(clock=lambda: NOW)
-LOCAL_ISSUERS = {
-    issuer.name: issuer
-    for issuer in (LOCAL.google(URL, CLIENT, OTHER_CLIENT), LOCAL.firebase(SHOP, ["t1"]), LOCAL.firebase(BANK))
-}
+for name in (ACME, BETA, KEYS):
+    LOCAL.oidc_keys(name)
 
 
 def guard_of(side: Side) -> Guard:
     """A guard that trusts what the side trusts, with the local issuer's keys."""
-    return Guard(*(replace(issuer, keys=LOCAL_ISSUERS[issuer.name].keys) for issuer in side.issuers), clock=lambda: NOW)
+    signed = (replace(issuer, keys=KeyDocument(LOCAL.jwks_document(_signer(issuer)))) for issuer in side.issuers)
+    return Guard(*signed, clock=lambda: NOW)
+
+
+def _signer(issuer: Issuer) -> str:
+    return issuer.kind.value if issuer.kind in (Kind.GOOGLE, Kind.FIREBASE) else issuer.name
 
 
 def sent(headers: dict[str, str]) -> dict[str, list[str]]:
@@ -70,7 +91,9 @@ def is_let_in(side: Side, headers: dict[str, str], path: dict[str, str]) -> bool
 
 def assert_new(old: Side, new: Side, witness: Persona) -> None:
     """The persona's real tokens open the new side, and the old one however few of them are sent."""
-    headers = headers_of(witness, LOCAL)
+    # What stands for a credential of the application's own here is a token.
+    is_custom = witness.family is Kind.CUSTOM
+    headers = headers_of(replace(witness, family=Kind.OIDC) if is_custom else witness, LOCAL)
     assert is_let_in(new, headers, dict(witness.path)), (old, new, witness)
     for without in ((), ("Authorization",), ("X-Serverless-Authorization",), tuple(headers)):
         fewer = {name: value for name, value in headers.items() if name not in without}
@@ -181,13 +204,22 @@ PERSONAS += [
         ),
         f"the service account robot@shop-prod.iam.gserviceaccount.com by the client {CLIENT}",
     ),
+    (
+        Persona(family=Kind.OIDC, issuer=ACME, subject="ada", audience="orders", claims=((("a", "b"), ("x", 1)),)),
+        f"the caller known as 'ada' to {ACME} whose claim a.b is ['x', 1], with a token for orders",
+    ),
+    (
+        Persona(family=Kind.OIDC, issuer=ACME, subject="7", audience="orders", incidental=frozenset({"subject"})),
+        f"a caller known to {ACME}, with a token for orders",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("persona", "words"), PERSONAS, ids=[row[1][:40] for row in PERSONAS])
 def test_a_persona_is_told_in_one_line_and_its_tokens_say_the_same(persona: Persona, words: str) -> None:
     assert str(persona) == words
-    guard = Guard(*LOCAL_ISSUERS.values(), clock=lambda: NOW)
+    issuers = (google(URL, CLIENT, OTHER_CLIENT), firebase(SHOP, ["t1"]), firebase(BANK), *ELSEWHERE[2:])
+    guard = guard_of(Side(Public(), issuers=issuers))
     identity = resolve(partial(guard.identify, sent(headers_of(persona, LOCAL))))
     assert identity.caller == persona.caller(NOW)
     assert persona.facts(NOW).path == dict(persona.path)
@@ -202,6 +234,27 @@ def test_a_persona_with_no_facts_beyond_a_uid() -> None:
     assert str(bare) == "the Firebase user 'u1'"
     with pytest.raises(Unauthenticated):
         guard_of(Side(Public(), issuers=(firebase(SHOP),))).identify(sent(headers_of(bare, LOCAL)))
+
+
+def test_callers_of_other_issuers_are_told_by_what_their_credentials_say() -> None:
+    partner = Persona(family=Kind.CUSTOM, issuer=KEYS, subject="shop-7", claims=(("plan", "gold"),))
+    assert str(partner) == "the caller known as 'shop-7' to partner-keys whose fact plan is 'gold'"
+    somebody = replace(partner, issuer="", incidental=frozenset({"subject"}), claims=())
+    assert str(somebody) == "a caller known to the application"
+    assert str(replace(somebody, family=Kind.OIDC)) == "a caller known to an OpenID Connect provider"
+    caller = partner.caller(NOW)
+    assert caller is not None
+    assert caller.custom is not None
+    assert dict(caller.custom.facts) == {"plan": "gold"}
+    with pytest.raises(ValueError, match="no credential is minted that the application itself hands out"):
+        headers_of(partner, LOCAL)
+
+
+def test_a_persona_of_an_unknown_kind_is_an_error() -> None:
+    stranger = Persona(family=cast("Kind", "saml"), issuer="x", subject="u1")
+    for ask in (str, partial(headers_of, issuer=LOCAL)):
+        with pytest.raises(TypeError, match="'saml' is no kind of caller: there are google, firebase, oidc, custom"):
+            ask(stranger)
 
 
 MADE_UP: list[tuple[Rule, Rule]] = [

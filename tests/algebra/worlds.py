@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from callerid import (
     AllOf,
@@ -19,15 +19,19 @@ from callerid import (
     App,
     AuthorizedParty,
     Caller,
+    Claim,
     CustomClaim,
+    CustomFacts,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseFacts,
     FirebaseUser,
     IssuedBy,
     Issuer,
     Kind,
     Nobody,
+    OidcFacts,
     PathParam,
     Public,
     Rule,
@@ -36,6 +40,7 @@ from callerid import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -45,10 +50,11 @@ from callerid import (
 )
 from callerid.audit.algebra import Separate, Side
 from callerid.callers import Claims
+from callerid.keys import KeyDocument
 from callerid.rules import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from random import Random
 
 NOW = 1_800_000_000.0
@@ -94,6 +100,44 @@ def user(uid: str, project: str = SHOP, email: str | None = None, age: int = 0, 
     facts = FirebaseFacts(project, uid, signed_in_at=NOW - age, **{"provider": "oidc.made-up", **known})
     name = f"https://securetoken.google.com/{project}"
     return Caller(Kind.FIREBASE, name, uid, project, NOW, NOW + 3600, email=email, firebase=facts)
+
+
+ACME, BETA, KEYS = "https://acme.example", "https://beta.example", "partner-keys"
+
+
+@dataclass(frozen=True, slots=True)
+class OidcToy(Issuer):
+    """Whatever provider."""
+
+    kind: ClassVar[Kind] = Kind.OIDC
+    ignores_named_audience: ClassVar[bool] = True
+
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        return provided(claims["sub"], self.name, **claims)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomToy(OidcToy):
+    """Whatever credential of the application's own."""
+
+    kind: ClassVar[Kind] = Kind.CUSTOM
+
+
+NO_KEYS = KeyDocument('{"keys": []}')
+ELSEWHERE = (
+    google(URL, CLIENT),
+    firebase(SHOP),
+    *(OidcToy(name, frozenset({name}), frozenset({"orders"}), NO_KEYS) for name in (ACME, BETA)),
+    CustomToy(KEYS, frozenset({KEYS}), frozenset({"orders"}), NO_KEYS),
+)
+
+
+def provided(subject: str, issuer: str, /, **claims: Any) -> Caller:
+    known = Claims({name: value for name, value in claims.items() if value is not None})
+    times = "orders", NOW, NOW + 3600
+    if issuer == KEYS:
+        return Caller(Kind.CUSTOM, issuer, subject, *times, custom=CustomFacts(known))
+    return Caller(Kind.OIDC, issuer, subject, *times, oidc=OidcFacts(known))
 
 
 @dataclass(frozen=True)
@@ -188,7 +232,7 @@ def takes(side: Side, facts: Facts) -> bool:
     for each in (caller, via):
         if each is not None and each.issuer not in known:
             return False
-    of_caller = caller is None or caller.kind is Kind.FIREBASE
+    of_caller = caller is None or caller.kind is not Kind.GOOGLE
     if caller is not None and not of_caller:
         of_caller = caller.audience in (side.audiences or known[caller.issuer].audiences)
     number = facts.app and facts.app.split(":")[1]
@@ -338,6 +382,26 @@ ATTESTED: tuple[Rule, ...] = (
     Via(ServiceAccount(ROBOT)),
     Public(),
 )
+OTHERS: tuple[Rule, ...] = (
+    Subject("7"),
+    Subject("7", of=ACME),
+    Subject("7", of=KEYS),
+    Subject(X),
+    Subject(X, of=BETA),
+    IssuedBy(ACME),
+    IssuedBy(KEYS),
+    Claim("role", "a"),
+    Claim("role", X),
+    Claim("roles", contains="a"),
+    Claim("email", "a@a.com"),
+    Claim("email_verified", True),
+    Claim("email_verified", False),
+    Fact("role", "a"),
+    Fact("role", X),
+    Fact("roles", contains=X),
+    User("7"),
+    FirebaseUser("7", anonymous=True),
+)
 EVERYTHING = tuple(
     rule
     for rule in dict.fromkeys((*BY_ADDRESS, *WHO, *HOW[2:7], HOW[9], *CARRIED[:3]))
@@ -456,6 +520,29 @@ WORLDS = [
             ),
         ),
         tells_all=False,
+    ),
+    World(
+        "others",
+        OTHERS,
+        (
+            None,
+            person("7"),
+            person("70"),
+            user("7"),
+            user("70"),
+            *(
+                provided(subject, issuer, role=role, roles=roles, email=email, email_verified=verified)
+                for subject, issuer, role, roles, (email, verified) in product(
+                    ("7", "70", "a"),
+                    (ACME, BETA, KEYS),
+                    (None, "7", "70", "a", "b"),
+                    (None, ("a",), ("7",), ("70",), ("a", "7"), ("a", "70")),
+                    ((None, None), (None, True), (None, False), ("a@a.com", True), ("a@a.com", False)),
+                )
+            ),
+        ),
+        paths=("7", "70", "a", "b", "else"),
+        issuers=ELSEWHERE,
     ),
     World(
         "carried",

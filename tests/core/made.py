@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from callerid import Caller, FirebaseFacts, Guard, Kind
+from callerid import Caller, CustomFacts, FirebaseFacts, Guard, Issuer, Kind, OidcFacts
 from callerid.authentication import resolve
 from callerid.callers import Claims
+from callerid.keys import key_source
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import segment
@@ -32,12 +34,15 @@ __all__ = [
     "google_claims",
     "google_token",
     "judged",
+    "keyholder",
     "make_guard",
     "odd",
     "person",
+    "provided",
     "robot",
     "signed_text",
     "told",
+    "toy",
     "user",
 ]
 
@@ -66,6 +71,45 @@ def person(email: str | None = "ada@example.com", domain: str | None = "example.
 
 def robot(email: str | None = "robot@shop-prod.iam.gserviceaccount.com", **facts: Any) -> Caller:
     return person(email, **{"domain": None, "subject": "117000000000000000001", "is_service_account": True, **facts})
+
+
+def provided(subject: str = "ada", issuer: str = "https://id.example.com", /, **claims: Any) -> Caller:
+    """Whom another OpenID Connect provider knows."""
+    facts = OidcFacts(Claims(claims))
+    return Caller(Kind.OIDC, issuer, subject, "orders", NOW, NOW + 3600, oidc=facts)
+
+
+def keyholder(subject: str = "shop-7", issuer: str = "partner-keys", /, **facts: Any) -> Caller:
+    """Whom a credential of the application's own names."""
+    return Caller(Kind.CUSTOM, issuer, subject, issuer, NOW, NOW + 3600, custom=CustomFacts(Claims(facts)))
+
+
+@dataclass(frozen=True, slots=True)
+class OidcToy(Issuer):
+    """Whatever provider: its callers are whom its tokens name."""
+
+    kind: ClassVar[Kind] = Kind.OIDC
+    ignores_named_audience: ClassVar[bool] = True
+
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        return provided(claims["sub"], self.name, **claims)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomToy(OidcToy):
+    """Whatever credential of the application's own."""
+
+    kind: ClassVar[Kind] = Kind.CUSTOM
+
+    def caller(self, claims: Mapping[str, Any]) -> Caller:
+        return keyholder(claims["sub"], self.name, **claims)
+
+
+def toy(kind: Kind, name: str) -> Issuer:
+    """An issuer of callers of this kind, whose tokens for "orders" ``ISSUER.oidc_caller(issuer=name)`` mints."""
+    made = {Kind.OIDC: OidcToy, Kind.CUSTOM: CustomToy}[kind]
+    ISSUER.oidc_keys(name)
+    return made(name, frozenset({name}), frozenset({"orders"}), key_source(ISSUER.keys_of(name)))
 
 
 def user(uid: str = "u1", email: str | None = "ada@example.com", **facts: Any) -> Caller:

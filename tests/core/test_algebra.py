@@ -13,13 +13,16 @@ from callerid import (
     AnyGoogleAccount,
     AnyOf,
     AuthorizedParty,
+    Claim,
     ConfigurationError,
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     IssuedBy,
     Issuer,
+    Kind,
     Nobody,
     PathParam,
     Public,
@@ -29,6 +32,7 @@ from callerid import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -40,8 +44,13 @@ from callerid.audit.algebra import MOST_ALTERNATIVES, alternatives, check_possib
 from callerid.rules import Facts, leaves
 from tests.counting import calls_in
 
+from .made import toy
 from .test_rules import FACTS, RULES
 
+TOYS = (
+    toy(Kind.OIDC, "https://id.example.com"),
+    toy(Kind.CUSTOM, "partner-keys"),
+)
 A, B, C, D = Domain("a.com"), Domain("b.com"), Domain("c.com"), Domain("d.com")
 ROBOT = ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
 OTHER = ServiceAccount("other@shop-prod.iam.gserviceaccount.com")
@@ -91,6 +100,25 @@ EXCLUDING: list[tuple[Rule, Rule]] = [
     (AuthorizedParty("a"), AuthorizedParty("b")),
     (AuthorizedParty("a"), Tenant("acme")),
     (AuthorizedParty("robot@shop-prod.iam.gserviceaccount.com"), A),
+    (Subject("a"), Subject("b")),
+    (Subject("a", of="x"), Subject("a", of="y")),
+    (Subject("a", of="x"), IssuedBy("y")),
+    (Subject("7"), User("7")),
+    (Subject("7"), ServiceAccount("7")),
+    (Subject("u1"), FirebaseUser("u1", anonymous=True)),
+    (Subject(PathParam("x")), AnyGoogleAccount()),
+    (Claim("role", "a"), Claim("role", "b")),
+    (Claim("role", "a"), CustomClaim("role", "a")),
+    (Claim("level", 1), Claim("level", True)),
+    (Claim("role", "a"), Fact("role", "a")),
+    (Claim("email", "a@a.com"), Claim("email_verified", False)),
+    (Claim("email", "a@a.com"), Claim("email_verified", "true")),
+    (Claim("email", "a@a.com"), EmailDomain("a.com")),
+    (Claim("hd", "a.com"), A),
+    (Claim(("a", "b"), 1), Claim("a", contains=1)),
+    (Fact("plan", "a"), Fact("plan", "b")),
+    (Fact("plan", "a"), Fact("plan", contains="a")),
+    (Fact("plan", "a"), ROBOT),
     (Via(ROBOT), Via(OTHER)),
     (Via(ROBOT | OTHER), Via(ServiceAccount("x@y.iam.gserviceaccount.com"))),
 ]
@@ -126,6 +154,15 @@ AGREEING: list[tuple[Rule, Rule]] = [
     (CustomClaim("org", "a"), SignInAttribute("org", "b")),
     (AuthorizedParty("a"), ROBOT),
     (AuthorizedParty("a"), A),
+    (Subject("a"), Subject("a", of="x")),
+    (Subject("a"), Subject(PathParam("x"))),
+    (Subject("a"), Claim("role", "a")),
+    (Subject("a"), Fact("plan", "a")),
+    (Subject("a"), IssuedBy("x")),
+    (Claim("role", "a"), Claim("rank", "b")),
+    (Claim("email", "a@a.com"), Claim("email_verified", True)),
+    (Claim("groups", contains="a"), Claim("groups", contains="b")),
+    (Fact("plan", PathParam("x")), Fact("plan", "a")),
     (SignedInWithin(60), SignedInWithin(300)),
     (Where("a", lambda _: True), Where("b", lambda _: True)),
     (A, Where("a", lambda _: True)),
@@ -152,8 +189,8 @@ def test_others_go_together(one: Rule, other: Rule) -> None:
 @given(RULES, FACTS)
 def test_who_is_admitted_shows_that_somebody_can_be(rule: Rule, facts: Facts) -> None:
     """No rule that admits a caller in one of our tests is ever called impossible."""
-    if rule.admits(facts) and not any(isinstance(leaf, IssuedBy) for leaf in leaves(rule)):
-        check_possible(rule, BOTH, "/x")
+    if rule.admits(facts) and not any(isinstance(leaf, IssuedBy | Subject) for leaf in leaves(rule)):
+        check_possible(rule, (*BOTH, *TOYS), "/x")
 
 
 @given(
@@ -193,6 +230,14 @@ IMPOSSIBLE: list[tuple[Rule, tuple[Issuer, ...], tuple[str, ...]]] = [
     (Via(ROBOT & A), BOTH, ("a rule that a service can meet",)),
     (Via(IssuedBy("https://securetoken.google.com/shop-prod")), BOTH, ("a rule that a service can meet",)),
     (Via(ROBOTS), BOTH[1:], ("needs google(...)",)),
+    (Claim("role", "x"), BOTH, ("Claim('role', value='x') needs oidc(...) among",)),
+    (Fact("plan", "x"), (*BOTH, TOYS[0]), ("needs custom_credential(...) among",)),
+    (Subject("ada"), BOTH, ("Subject('ada') needs oidc(...) or custom_credential(...) among",)),
+    (Subject("ada", of="x"), TOYS, ("names none of the guard's issuers: https://id.example.com, partner-keys",)),
+    (Subject("7", of="https://accounts.google.com"), (*BOTH, *TOYS), ("vouches for another kind", "leave one")),
+    (Fact("plan", "x") & IssuedBy("https://id.example.com"), TOYS, ("vouches for another kind",)),
+    (Subject("ada") & User("7"), (*BOTH, *TOYS), ("exclude each other",)),
+    (A, TOYS, ("Domain('a.com') needs google(...) among",)),
 ]
 
 

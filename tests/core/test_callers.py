@@ -94,7 +94,7 @@ def test_a_caller_is_never_read_from_a_request() -> None:
 
 
 def test_kinds_are_their_own_words() -> None:
-    assert [str(kind) for kind in Kind] == ["google", "firebase", "app"]
+    assert [str(kind) for kind in Kind] == ["google", "firebase", "oidc", "custom", "app"]
 
 
 # --- the profile ---

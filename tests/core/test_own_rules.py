@@ -46,7 +46,7 @@ from callerid.rules import (
     leaves,
     missing_steps,
     needs_no_caller,
-    of_any_project,
+    of_any_issuer,
     path_parameters,
     without_public,
 )
@@ -409,13 +409,13 @@ class Issued(IssuedBy):
 def test_a_subclass_names_no_project_and_its_members_are_looked_into() -> None:
     issuer = "https://securetoken.google.com/shop-prod"
     ours = OurUser(project="shop-prod")
-    assert of_any_project(ours) == ours
-    assert of_any_project(OfFirebase(True)) == OfFirebase(True)
-    assert of_any_project(OfFirebase(True) & IssuedBy(issuer)) is None
-    assert of_any_project(Tenant("acme") & Issued(issuer)) == Tenant("acme")
-    assert of_any_project(TwoOf(FirebaseUser(project="shop-prod"), Tenant("acme"))) == Tenant("acme")
-    assert of_any_project(Carried(FirebaseUser(project="shop-prod"), Tenant("acme"))) == Tenant("acme")
-    assert of_any_project(Carried(Tenant("acme"), SignedInWithin(9)) & IssuedBy(issuer)) is None
+    assert next(of_any_issuer(ours)) == ours
+    assert next(of_any_issuer(OfFirebase(True))) == OfFirebase(True)
+    assert list(of_any_issuer(OfFirebase(True) & IssuedBy(issuer))) == []
+    assert next(of_any_issuer(Tenant("acme") & Issued(issuer))) == Tenant("acme")
+    assert next(of_any_issuer(TwoOf(FirebaseUser(project="shop-prod"), Tenant("acme")))) == Tenant("acme")
+    assert next(of_any_issuer(Carried(FirebaseUser(project="shop-prod"), Tenant("acme")))) == Tenant("acme")
+    assert list(of_any_issuer(Carried(Tenant("acme"), SignedInWithin(9)) & IssuedBy(issuer))) == []
 
 
 def test_a_subclass_is_no_double_of_its_base() -> None:

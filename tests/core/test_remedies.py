@@ -221,5 +221,5 @@ def test_an_address_that_proves_nothing_is_not_told_as_what_was_expected(guard: 
 
 def test_a_user_of_no_known_project_is_named_by_the_issuer() -> None:
     caller = user("ben", project="")
-    rule = account_rule(Facts(caller), names_project=True)
+    rule = account_rule(Facts(caller), names_issuer=True)
     assert rule == FirebaseUser("ben") & IssuedBy(caller.issuer)

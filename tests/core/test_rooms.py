@@ -77,6 +77,7 @@ STEPS = {
     "google": ("facts", "text", "accounts", "base"),
     "chat": ("base", "google"),
     "firebase": ("facts", "text", "accounts", "base"),
+    "subjects": ("facts", "text", "accounts", "base"),
     "claims": ("facts", "text", "accounts", "base", "firebase"),
     "apps": ("facts", "base"),
     "anyone": ("facts", "text", "base", "apps"),

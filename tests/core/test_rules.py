@@ -19,10 +19,12 @@ from callerid import (
     AnyOf,
     AuthorizedParty,
     Caller,
+    Claim,
     ConfigurationError,
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     IssuedBy,
     Kind,
@@ -35,6 +37,7 @@ from callerid import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -50,11 +53,11 @@ from callerid.rules import (
     member,
     missing_steps,
     needs_no_caller,
-    of_any_project,
+    of_any_issuer,
     without_public,
 )
 
-from .made import CLIENT, NOW, about, odd, person, robot, user
+from .made import CLIENT, NOW, about, keyholder, odd, person, provided, robot, user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -189,6 +192,32 @@ YES: list[tuple[Rule, Facts]] = [
     (Domain("other.example.com") | Domain("example.com"), about(person())),
     (Domain("example.com") & User(ID), about(person())),
     (Nobody() | Public(), about()),
+]
+
+YES += [
+    (Subject("ada"), about(provided())),
+    (Subject("shop-7"), about(keyholder())),
+    (Subject("ada", of="https://id.example.com"), about(provided())),
+    (Subject("shop-7", of="partner-keys"), about(keyholder())),
+    (Subject(PathParam("who")), path(who="ada")(provided())),
+    (Subject(PathParam("who")), path(who=7)(keyholder("7"))),
+    (Subject(PathParam("who"), of="partner-keys"), path(who="7")(keyholder("7"))),
+    (Claim("role", "editor"), about(provided(role="editor"))),
+    (Claim("level", 1), about(provided(level=1))),
+    (Claim("admin", False), about(provided(admin=False))),
+    (Claim("groups", contains="staff"), about(provided(groups=["staff", "x"]))),
+    (Claim(("realm_access", "roles"), contains="admin"), about(provided(realm_access={"roles": ["admin"]}))),
+    (Claim("org", PathParam("who")), path(who="acme")(provided(org="acme"))),
+    (Claim("email", "ada@example.com"), about(provided(email="ada@example.com", email_verified=True))),
+    (Claim("email_verified", True), about(provided(email_verified=True))),
+    (Claim("phone_number", "+1"), about(provided(phone_number="+1", phone_number_verified=True))),
+    (Claim("hd", "example.com"), about(provided(hd="example.com"))),
+    (Claim("azp", "orders"), about(provided(azp="orders"))),
+    (Fact("plan", "gold"), about(keyholder(plan="gold"))),
+    (Fact("plans", contains=2), about(keyholder(plans=[1, 2]))),
+    (Fact(("org", "id"), PathParam("who")), path(who="a")(keyholder(org={"id": "a"}))),
+    (Fact("sub", "x"), about(keyholder(sub="x"))),
+    (IssuedBy("partner-keys"), about(keyholder())),
 ]
 
 NO: list[tuple[Rule, Facts]] = [
@@ -375,6 +404,56 @@ def identify(row: object) -> str | None:
     return str(row) if isinstance(row, Rule) else None
 
 
+NO += [
+    (Subject("ada"), about()),
+    (Subject("ada"), about(provided("Ada"))),
+    (Subject("ada"), about(provided("ada "))),
+    # An id of Google's or Firebase's is nobody's subject, whatever it is.
+    (Subject(ID), about(person())),
+    (Subject("117000000000000000001"), about(robot())),
+    (Subject("u1"), about(user())),
+    (Subject(PathParam("who")), path(who=ID)(person())),
+    (Subject("ada", of="https://other.example.com"), about(provided())),
+    (Subject("ada", of="partner-keys"), about(provided())),
+    (Subject("ada"), Facts(via=provided())),
+    (Subject(PathParam("who")), path(who="ben")(provided())),
+    (Subject(PathParam("who")), path(who=True)(provided("True"))),
+    (Claim("role", "editor"), about()),
+    (Claim("role", "editor"), about(provided())),
+    (Claim("role", "editor"), about(provided(role=["editor"]))),
+    (Claim("role", "editor"), about(user(claims={"role": "editor"}))),
+    (Claim("role", "editor"), about(keyholder(role="editor"))),
+    (Claim("level", 1), about(provided(level=True))),
+    (Claim("level", 1), about(provided(level="1"))),
+    (Claim("groups", contains="staff"), about(provided(groups="staff"))),
+    (Claim("email", "ada@example.com"), about(provided(email="ada@example.com"))),
+    (Claim("email", "ada@example.com"), about(provided(email="ada@example.com", email_verified=False))),
+    (Claim("email", "ada@example.com"), about(provided(email="ada@example.com", email_verified="true"))),
+    (Claim("email", "ada@example.com"), about(provided(email="eve@example.com", email_verified=True))),
+    (Claim("email", "ada@example.com"), about(person("ada@example.com"))),
+    (Claim("phone_number", "+1"), about(provided(phone_number="+1", email_verified=True))),
+    (Fact("plan", "gold"), about()),
+    (Fact("plan", "gold"), about(keyholder())),
+    (Fact("plan", "gold"), about(provided(plan="gold"))),
+    (Fact("plan", "gold"), about(user(claims={"plan": "gold"}))),
+    # What another provider says makes nobody a Google account or a Firebase user.
+    (AnyGoogleAccount(), about(provided())),
+    (AnyGoogleAccount(), about(keyholder())),
+    (Domain("example.com"), about(provided(hd="example.com", email="ada@example.com", email_verified=True))),
+    (User("7"), about(provided("7"))),
+    (User("7"), about(keyholder("7"))),
+    (User("ada@example.com", hosted=False), about(provided(email="ada@example.com", email_verified=True))),
+    (ServiceAccount("7"), about(provided("7"))),
+    (AuthorizedParty(CLIENT), about(provided(azp=CLIENT))),
+    (FirebaseUser(anonymous=True), about(provided("u1"))),
+    (FirebaseUser("u1"), about(keyholder("u1"))),
+    (CustomClaim("role", "editor"), about(provided(role="editor"))),
+    (CustomClaim("role", "editor"), about(keyholder(role="editor"))),
+    (EmailDomain("example.com"), about(provided(email="ada@example.com", email_verified=True))),
+    (Tenant("acme"), about(provided(firebase={"tenant": "acme"}))),
+]
+
+
 @pytest.mark.parametrize(("rule", "facts"), YES, ids=identify)
 def test_a_rule_admits_whom_it_names(rule: Rule, facts: Facts) -> None:
     assert rule.admits(facts) is True
@@ -425,6 +504,13 @@ PRINTED: list[tuple[Rule, str, str]] = [
     (CustomClaim("org", contains=PathParam("x")), "CustomClaim('org', contains=PathParam('x'))", "claim:org\u220b{x}"),
     (CustomClaim(("a", "b"), "x"), "CustomClaim(('a', 'b'), value='x')", "claim:a.b='x'"),
     (CustomClaim(("a",), "x"), "CustomClaim('a', value='x')", "claim:a='x'"),
+    (Subject("ada"), "Subject('ada')", "subject:ada"),
+    (Subject(PathParam("x")), "Subject(PathParam('x'))", "subject:{x}"),
+    (Subject("ada", of="keys"), "Subject('ada', of='keys')", "subject:ada of keys"),
+    (Claim("role", "editor"), "Claim('role', value='editor')", "oidcClaim:role='editor'"),
+    (Claim(("a", "b"), contains=0), "Claim(('a', 'b'), contains=0)", "oidcClaim:a.b\u220b0"),
+    (Fact("plan", True), "Fact('plan', value=True)", "fact:plan=True"),
+    (Fact("plans", contains=PathParam("x")), "Fact('plans', contains=PathParam('x'))", "fact:plans\u220b{x}"),
     (SignInAttribute("a", "x"), "SignInAttribute('a', value='x')", "signInAttribute:a='x'"),
     (SignInAttribute("a", contains="x"), "SignInAttribute('a', contains='x')", "signInAttribute:a\u220b'x'"),
     (Tenant(PathParam("x")), "Tenant(PathParam('x'))", "tenant:{x}"),
@@ -621,6 +707,26 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: CustomClaim(odd(["roles", "acme"]), "x"), "names a claim"),
         (lambda: CustomClaim(("firebase", "tenant"), "x"), "'firebase' is not a custom claim"),
         (lambda: CustomClaim(("name",), "x"), "'name' is not a custom claim"),
+        (lambda: Subject(""), "Subject names one"),
+        (lambda: Subject("ada "), "Subject names one"),
+        (lambda: Subject(odd(7)), "Subject names one"),
+        (lambda: Subject("a" * 256), "at most 255"),
+        (lambda: Subject(_LowerCased("who")), "Subject names one"),
+        (lambda: Subject("ada", of=""), "the name of an issuer"),
+        (lambda: Claim("", "x"), "names a claim"),
+        (lambda: Claim("role"), "not both"),
+        (lambda: Claim("role", odd([])), "a claim is compared with"),
+        (lambda: Claim("sub", "x"), "write Subject(...)"),
+        (lambda: Claim(("iss",), "x"), "write IssuedBy(...)"),
+        (lambda: Claim("aud", contains="x"), "checked of every token"),
+        (lambda: Claim("preferred_username", "ada"), "users write their own"),
+        (lambda: Claim(("name", "x"), "ada"), "users write their own"),
+        (lambda: Fact("", "x"), "names a fact"),
+        (lambda: Fact(("a", ""), "x"), "names a fact"),
+        (lambda: Fact("plan", ""), "a fact is compared with"),
+        (lambda: Via(Subject("ada")), "admits nobody"),
+        (lambda: Via(Claim("role", "x")), "admits nobody"),
+        (lambda: Via(AnyGoogleAccount() & Fact("plan", "x")), "admits nobody"),
         (lambda: SignInAttribute("", "x"), "names an attribute"),
         (lambda: SignInAttribute(odd(("a", "b")), "x"), "names an attribute"),
         (lambda: SignInAttribute("a"), "SignInAttribute takes a value"),
@@ -1015,6 +1121,12 @@ SHOPS = FirebaseUser(project="shop-prod")
         (SignedInWithin(9), SignedInWithin(9)),
         (CustomClaim("role", "x"), CustomClaim("role", "x")),
         (EmailDomain("example.com"), EmailDomain("example.com")),
+        (Subject("ada"), Subject("ada")),
+        (Subject("ada", of="x"), None),
+        (Subject("ada") & IssuedBy("x"), None),
+        (Subject("ada", of="x") & Claim("role", "x"), None),
+        (Claim("role", "x"), Claim("role", "x")),
+        (Fact("plan", "x") & IssuedBy("x"), None),
         (SHOPS, None),
         (SHOPS & Tenant("acme"), None),
         (Tenant("acme") & SHOPS, None),
@@ -1031,8 +1143,8 @@ SHOPS = FirebaseUser(project="shop-prod")
     ],
     ids=str,
 )
-def test_which_leaf_holds_of_any_projects_users(rule: Rule, leaf: Rule | None) -> None:
-    assert of_any_project(rule) == leaf
+def test_which_leaf_holds_of_any_issuers_users(rule: Rule, leaf: Rule | None) -> None:
+    assert next(of_any_issuer(rule), None) == leaf
 
 
 FRESH = SignedInWithin(300)

@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from callerid import Caller, IssuedBy, Issuer, Kind, User
+from callerid import AnyGoogleAccount, Caller, Claim, IssuedBy, Issuer, Kind, Nobody, OidcFacts, PathParam, Subject
 from callerid.access import access_map, locked, newcomers
 from callerid.asgi import CallerMiddleware
+from callerid.callers import Claims
 from callerid.issuers import audience_set
 from callerid.keys import AnySource, key_source
 from callerid.starlette import Guard
@@ -28,15 +29,16 @@ AUDIENCE = "https://orders.example.com"
 class AcmeIssuer(Issuer):
     """Acme ID: RS256, a JWK set, ``Authorization: Bearer``."""
 
-    kind: ClassVar[Kind] = Kind.GOOGLE
-    fixed_audience: ClassVar[bool] = False
+    kind: ClassVar[Kind] = Kind.OIDC
+    ignores_named_audience: ClassVar[bool] = True
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
-        """The account's id and nothing else; in a namespace of its own, so that it is nobody's Google account."""
+        """Whom Acme knows by ``sub``, and what else its token says; nobody's Google account."""
         return Caller(
             kind=self.kind,
             issuer=self.name,
-            subject=f"acme:{claims['sub']}",
+            subject=claims["sub"],
+            oidc=OidcFacts(Claims(claims)),
             audience=claims["aud"],
             issued_at=float(claims["iat"]),
             expires_at=float(claims["exp"]),
@@ -65,9 +67,15 @@ def whoami(request: Any) -> PlainTextResponse:
     return PlainTextResponse(str(request.user))
 
 
+ONE = Subject("8") | Claim("role", "x")
+
+
 def _routed(guard: Guard) -> Any:
     app = Starlette(
-        routes=[Route("/", guard.allow(IssuedBy(ACME))(whoami)), Route("/one", guard.allow(User("7"))(whoami))]
+        routes=[
+            Route("/", guard.allow(IssuedBy(ACME))(whoami)),
+            Route("/one", guard.allow(ONE)(whoami)),
+        ]
     )
     guard.protect(app, default="allUsers")
     return app
@@ -75,7 +83,7 @@ def _routed(guard: Guard) -> Any:
 
 def _by_path(guard: Guard) -> Any:
     app = Starlette(routes=[Route("/", whoami), Route("/one", whoami)])
-    return CallerMiddleware(app, guard=guard, default="allUsers", routes={"/": IssuedBy(ACME), "/one": User("7")})
+    return CallerMiddleware(app, guard=guard, default="allUsers", routes={"/": IssuedBy(ACME), "/one": ONE})
 
 
 @pytest.fixture
@@ -94,8 +102,10 @@ def _ask(app: Any, token: str, path: str = "/") -> tuple[int, str]:
 
 
 def test_its_callers_are_verified_and_judged(app: Any) -> None:
-    assert _ask(app, acme_token()) == (200, "user:acme:7")
+    assert _ask(app, acme_token()) == (200, "oidc:id.acme.example/7")
     assert _ask(app, acme_token(), "/one") == (403, "not_allowed")
+    assert _ask(app, acme_token(sub="8"), "/one") == (200, "oidc:id.acme.example/8")
+    assert _ask(app, acme_token(role="x"), "/one") == (200, "oidc:id.acme.example/7")
 
 
 def test_its_tokens_are_judged_by_its_own_keys_and_audience(app: Any) -> None:
@@ -110,10 +120,14 @@ def test_the_access_map_and_the_lock_name_it(app: Any) -> None:
     assert f"issuer {ACME}\n" in locked(found)
 
 
-def test_any_account_of_the_family_includes_its_callers_and_the_comparison_says_so(guard: Guard) -> None:
-    guards = Guard(GOOGLE_SIGNER.google(AUDIENCE)), guard
-    before, after = (CallerMiddleware(Starlette(), guard=each, default="allAuthenticatedUsers") for each in guards)
-    assert _ask(before, acme_token()) == (401, "unknown_issuer")
-    assert TestClient(after).get("/", headers=ACME_SIGNER.bearer(acme_token())).status_code == 404
+def test_its_callers_are_no_google_accounts_and_the_comparison_says_who_comes_in(guard: Guard) -> None:
+    everybody, known = "allAuthenticatedUsers", Subject(PathParam("who")) | AnyGoogleAccount()
+    before, after = (
+        CallerMiddleware(Starlette(), guard=guard, default=Nobody(), routes={"/{who}": rule})
+        for rule in (everybody, known)
+    )
+    assert _ask(before, acme_token(), "/7") == (403, "not_allowed")
+    assert TestClient(after).get("/7", headers=ACME_SIGNER.bearer(acme_token())).status_code == 404
     found = [str(each) for each in newcomers(locked(access_map(before)), access_map(after))]
-    assert found == [f"* (any other path): a person with an account of {ACME}, with a token for {AUDIENCE}"]
+    assert found == [f"* /{{who}}: a caller known to {ACME}, where {{who}} names them, not allAuthenticatedUsers"]
+    assert not newcomers(locked(access_map(after)), access_map(after))

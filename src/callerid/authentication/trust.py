@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self, cast
 
 from callerid.authentication.same_origin import PROOF_HEADERS
-from callerid.callers import APP, FIREBASE
+from callerid.callers import APP, CUSTOM, FIREBASE, GOOGLE, OIDC, Kind, unknown_kind
 from callerid.errors import ConfigurationError
 from callerid.issuers import AskedIssuer, CredentialLocation, FirebaseIssuer, Issuer, check_apart, is_emulated
 
@@ -40,8 +40,8 @@ class Trusted:
     """The locations of tokens that name the app that sent a request."""
     unnamed: frozenset[str] = field(init=False)
     """The names of the issuers of whose tokens an audience beside a rule says nothing."""
-    projects: Mapping[str, Issuer] = field(init=False)
-    """The Firebase projects whose users are believed, each with an issuer; one without a project is its own."""
+    is_ambiguous: bool = field(init=False)
+    """Whether there are several issuers to whom one subject, uid, claim or fact means different things."""
 
     emulated: tuple[FirebaseIssuer, ...] = field(init=False)
     """Those who believe unsigned tokens of the Firebase Auth emulator; then all Firebase issuers do."""
@@ -54,13 +54,16 @@ class Trusted:
     def __post_init__(self) -> None:
         object.__setattr__(self, "asked", _asked(self.members))
         object.__setattr__(self, "emulated", tuple(filter(is_emulated, self.members)))
+        for issuer in self.members:
+            if issuer.kind not in (GOOGLE, FIREBASE, OIDC, CUSTOM, APP):
+                raise unknown_kind(issuer.kind)
+        is_ambiguous = any(len(self.namespaces(kinds)) > 1 for kinds in _SHARING)
+        object.__setattr__(self, "is_ambiguous", is_ambiguous)
         accepted: dict[str, frozenset[str]] = {}
         for issuer in self.members:
             if issuer.kind is not APP:
                 accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
         object.__setattr__(self, "accepted", accepted)
-        projects = {issuer.project or issuer.name: issuer for issuer in self.members if issuer.kind is FIREBASE}
-        object.__setattr__(self, "projects", projects)
         object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
         object.__setattr__(self, "apps", tuple(each for each in self.locations if each.is_app))
         bare = (each for each in self.locations if each.is_bare and not each.is_app)
@@ -71,6 +74,17 @@ class Trusted:
         object.__setattr__(self, "schemes", schemes)
         unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
         object.__setattr__(self, "unnamed", unnamed)
+
+    def namespaces(self, kinds: frozenset[Kind]) -> Mapping[str, Issuer]:
+        """Within what subjects and facts of these kinds of caller mean something, each with one of its issuers.
+
+        Those are the Firebase projects, and each other issuer by its name. A Google account is the same to all.
+        """
+        return {
+            issuer.project or issuer.name: issuer
+            for issuer in self.members
+            if issuer.kind in kinds and issuer.kind is not GOOGLE
+        }
 
     @property
     def is_ambient(self) -> bool:
@@ -128,6 +142,10 @@ def _check_emulated(issuers: Iterable[Issuer]) -> None:
             f"this guard would believe the Firebase Auth emulator, whose unsigned tokens anybody can write, beside "
             f"{real[0]}: leave emulator= out, or the other issuer; a guard of its own for each is what both need"
         )
+
+
+_SHARING = (frozenset({FIREBASE}), frozenset({OIDC, CUSTOM}))
+"""The kinds of caller that one rule may speak of by a subject."""
 
 
 def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:

@@ -29,7 +29,7 @@ from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
     Requirement,
-    check_project,
+    check_whose,
     combined,
     named_audiences,
     requirement_of,
@@ -57,7 +57,7 @@ __all__ = [
     "authorize",
     "check_names_caller",
     "check_path",
-    "check_project",
+    "check_whose",
     "combined",
     "conclude",
     "evaluate",

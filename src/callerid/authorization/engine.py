@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from callerid.authentication import NOBODY, Authenticator, Identity, Waited
 from callerid.authorization.remedies import Judged, what_came
-from callerid.authorization.requirement import Requirement, check_project
+from callerid.authorization.requirement import Requirement, check_whose
 from callerid.callers import Caller
 from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.keys import Wait
@@ -192,11 +192,10 @@ def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters
     if requirement.public:
         return None
     authenticator, rule, caller = guard.authenticator, requirement.rule, identity.caller
-    projects = authenticator.trusted.projects
-    names_project = len(projects) > 1
-    if names_project:
+    trusted = authenticator.trusted
+    if trusted.is_ambiguous:
         # Issuers may have been added since the start-up check.
-        check_project(requirement, projects, "a rule in force")
+        check_whose(requirement, trusted, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences)
     facts: Facts = _new(Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app))
@@ -204,7 +203,7 @@ def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters
         # A caller admitted only by Public() is not passed on: the other alternatives must identify them.
         is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)
         return caller if is_known else None
-    judged = Judged(rule, facts, names_project=names_project)
+    judged = Judged(rule, facts, names_issuer=trusted.is_ambiguous)
     refusal: Refusal
     if requirement.apps and identity.app is None and _admits_with_app(requirement, facts):
         who = caller or "nobody"

@@ -12,21 +12,20 @@ from functools import cached_property
 from itertools import islice, product
 from typing import Any, cast
 
-from callerid.callers import Caller, FirebaseFacts, Kind
+from callerid.callers import CUSTOM, FIREBASE, GOOGLE, OIDC, Caller, FirebaseFacts, Kind, unknown_kind
 from callerid.errors import ConfigurationError, Refusal, StepUpRequired
 from callerid.rules import (
     AllOf,
     AnyApp,
     AnyOf,
     App,
-    CustomClaim,
     Explanation,
     Facts,
     FirebaseUser,
     IssuedBy,
     Rule,
     ServiceAccount,
-    SignInAttribute,
+    Subject,
     Tenant,
     User,
     Via,
@@ -36,6 +35,7 @@ from callerid.rules import (
     leaves,
 )
 from callerid.rules.base import grouped, is_ours, the_caller
+from callerid.rules.claims import ValueRule
 
 __all__ = ["Judged", "account_rule", "nearest", "remedies", "what_came"]
 
@@ -46,11 +46,11 @@ LONGEST = 200
 class Judged:
     """A rule that refused a request, and the facts by which it did. ``rule`` is one of those that must all admit.
 
-    ``names_project`` is whether a rule about a Firebase user has to say of which project.
+    ``names_issuer`` is whether a rule has to say of which Firebase project, or of which issuer, the caller is.
     """
 
-    def __init__(self, rule: Rule, facts: Facts, *, names_project: bool = False) -> None:
-        self.rule, self.facts, self.names_project = rule, facts, names_project
+    def __init__(self, rule: Rule, facts: Facts, *, names_issuer: bool = False) -> None:
+        self.rule, self.facts, self.names_issuer = rule, facts, names_issuer
 
     @cached_property
     def explanation(self) -> Explanation:
@@ -96,7 +96,7 @@ def _closest(found: Explanation, kind: Kind | None) -> tuple[Explanation, ...]:
 
 def _distance(closest: tuple[Explanation, ...], kind: Kind | None) -> tuple[int, int]:
     lacking = [leaf for leaf in closest if not leaf.holds]
-    return sum(leaf.rule.family not in (None, kind) for leaf in lacking), len(lacking)
+    return sum(leaf.rule.kinds is not None and kind not in leaf.rule.kinds for leaf in lacking), len(lacking)
 
 
 def nearest(refusals: Sequence[Refusal]) -> str:
@@ -137,7 +137,7 @@ def remedies(refusals: Sequence[Refusal]) -> Iterator[str]:
     yield from _own_path(judged)
     rule = _app_rule(judged)
     if rule is None:
-        rule = account_rule(facts, names_project=any(each.names_project for each in judged))
+        rule = account_rule(facts, names_issuer=any(each.names_issuer for each in judged))
     if rule is not None and all(each.admits_with(rule) for each in judged):
         yield f"write | {rule!r} {_beside(judged)}: {_whom(rule, facts)}{_wherever(judged)}"
 
@@ -151,15 +151,19 @@ def _app_rule(judged: Sequence[Judged]) -> Rule | None:
     return None
 
 
-def account_rule(facts: Facts, *, names_project: bool = False) -> Rule | None:
+def account_rule(facts: Facts, *, names_issuer: bool = False) -> Rule | None:
     """The narrowest rule that admits the account that called, or, where none did, the one that carried the call."""
     caller = facts.caller
     with suppress(ConfigurationError):  # no rule can name such an id
         if caller is None:
             return None if facts.via is None else Via(_google_account(facts.via))
-        if caller.firebase is not None:
-            return _firebase_user(caller, caller.firebase, names_project=names_project)
-        return _google_account(caller)
+        if caller.kind is GOOGLE:
+            return _google_account(caller)
+        if caller.kind is FIREBASE and caller.firebase is not None:
+            return _firebase_user(caller, caller.firebase, names_issuer=names_issuer)
+        if caller.kind in (OIDC, CUSTOM):
+            return Subject(caller.subject, of=caller.issuer if names_issuer else None)
+        raise unknown_kind(caller.kind)
     return None
 
 
@@ -170,12 +174,12 @@ def _google_account(caller: Caller) -> Rule:
     return by_address if by_address is not None and admitted(by_address, Facts(caller)) else kind(caller.subject)
 
 
-def _firebase_user(caller: Caller, user: FirebaseFacts, *, names_project: bool) -> Rule:
-    project = (user.project or None) if names_project else None
+def _firebase_user(caller: Caller, user: FirebaseFacts, *, names_issuer: bool) -> Rule:
+    project = (user.project or None) if names_issuer else None
     parts: list[Rule] = [FirebaseUser(user.uid, anonymous=user.anonymous, project=project)]
     if user.tenant is not None:
         parts.append(Tenant(user.tenant))
-    if names_project and project is None:
+    if names_issuer and project is None:
         parts.append(IssuedBy(caller.issuer))
     return all_of(tuple(parts))
 
@@ -213,12 +217,12 @@ def _own_values(judged: Sequence[Judged]) -> dict[str, list[str]]:
 def _own(leaf: Rule, facts: Facts) -> Iterator[str]:
     """What the path would have to name for this leaf to hold of this caller."""
     caller = facts.caller
-    if isinstance(leaf, FirebaseUser | User | ServiceAccount) and caller is not None:
+    if isinstance(leaf, FirebaseUser | User | ServiceAccount | Subject) and caller is not None:
         yield caller.subject
-    elif facts.firebase is not None:
-        found: Any = facts.firebase.tenant
-        if isinstance(leaf, CustomClaim | SignInAttribute):
-            found = leaf.found(facts.firebase)
+    else:
+        found: Any = None if facts.firebase is None else facts.firebase.tenant
+        if isinstance(leaf, ValueRule):
+            found = leaf.found(facts)
         items = cast("Iterable[Any]", found) if isinstance(found, tuple) else (found,)
         yield from (item for item in items if isinstance(item, str))
 

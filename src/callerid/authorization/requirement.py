@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from callerid.authentication.trust import Trusted
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer, audience_set
@@ -15,6 +16,7 @@ from callerid.rules import (
     FirebaseUser,
     Public,
     Rule,
+    Subject,
     Via,
     all_of,
     any_of,
@@ -22,12 +24,12 @@ from callerid.rules import (
     leaves,
     member,
     needs_no_caller,
-    of_any_project,
+    of_any_issuer,
     some_app,
     without_public,
 )
 
-__all__ = ["Requirement", "check_project", "combined", "named_audiences", "requirement_of"]
+__all__ = ["Requirement", "check_whose", "combined", "named_audiences", "requirement_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Requirement:
     """Whether a more recent or stronger sign-in may satisfy it (step-up)."""
     apps: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The ids of apps of which one may satisfy a leaf of it; empty where it says nothing of apps."""
-    of_any_project: Rule | None = field(init=False, repr=False, compare=False)
-    """A leaf that admits users of any Firebase project, if there is one: an error with several projects."""
+    of_any_issuer: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    """The leaves that admit callers of any issuer by what means something to one only: an error with several."""
 
     # Computed once, since they are read for every request.
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class Requirement:
         object.__setattr__(self, "has_steps", any(type(leaf) in STEPS for leaf in leaves(self.rule)))
         apps = (app for leaf in leaves(self.rule) for app in some_app(leaf))
         object.__setattr__(self, "apps", tuple(dict.fromkeys(apps)))
-        object.__setattr__(self, "of_any_project", of_any_project(self.rule))
+        object.__setattr__(self, "of_any_issuer", tuple(dict.fromkeys(of_any_issuer(self.rule))))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:
@@ -104,24 +106,31 @@ def named_audiences(audience: str | Iterable[str] | None) -> frozenset[str] | No
 
 def _may_be_google(leaf: Rule) -> bool:
     """Whether a leaf may admit a caller with a Google ID token in Authorization, to which audience= applies."""
-    return leaf.family is Kind.GOOGLE or (leaf.family is None and type(leaf) not in (Public, Via, App, AnyApp))
+    return type(leaf) not in (Public, Via, App, AnyApp) if leaf.kinds is None else Kind.GOOGLE in leaf.kinds
 
 
-def check_project(requirement: Requirement, projects: Mapping[str, Issuer], where: str) -> None:
-    """Raise `ConfigurationError` for a rule that does not say which Firebase project's users it means.
+def check_whose(requirement: Requirement, trusted: Trusted, where: str) -> None:
+    """Raise `ConfigurationError` for a rule that does not say whose callers it means, where there are several issuers.
 
-    ``projects`` are those that are trusted, each with its issuer: a uid means somebody within one project only.
+    A uid means somebody within one Firebase project only, a subject, a claim and a fact something to one issuer only.
     """
-    leaf = requirement.of_any_project
-    if leaf is None or len(projects) < 2:
-        return
-    project, issuer = next(iter(projects.items()))
+    for leaf in requirement.of_any_issuer:
+        found = trusted.namespaces(leaf.kinds or frozenset())
+        if len(found) > 1:
+            raise _not_said_whose(leaf, found, where)
+
+
+def _not_said_whose(leaf: Rule, found: Mapping[str, Issuer], where: str) -> ConfigurationError:
+    name, issuer = next(iter(found.items()))
     if type(leaf) is FirebaseUser and issuer.project is not None:
-        remedy = repr(replace(leaf, project=project))
+        remedy = repr(replace(leaf, project=name))
+    elif type(leaf) is Subject:
+        remedy = repr(replace(leaf, of=issuer.name))
     else:
         remedy = f"{leaf!r} & IssuedBy({issuer.name!r})"
-    raise ConfigurationError(
-        f"{where}: {leaf!r} does not say whose user it means: this guard trusts several Firebase projects "
-        f"({', '.join(projects)}), and a uid or a claim means something within one of them only. Write, for each "
+    what = "several Firebase projects" if leaf.family is Kind.FIREBASE else "several issuers of such callers"
+    return ConfigurationError(
+        f"{where}: {leaf!r} does not say whose user it means: this guard trusts {what} "
+        f"({', '.join(found)}), and a uid or a claim means something within one of them only. Write, for each "
         f"that is meant, {remedy}"
     )

@@ -6,8 +6,9 @@ the rule again, ``str(rule)`` says it in IAM's words, ``rule.explain(facts)`` sa
 
 Leaves come in families. `User`, `ServiceAccount`, `Domain`, `AuthorizedParty`, `Scope` and `AnyGoogleAccount` speak of
 Google identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `SignedInWithin`, `CustomClaim`,
-`SignInAttribute` and `EmailDomain` of Firebase users. A leaf says no to every caller of another family. `App` and
-`AnyApp` speak of the app that sent a request, and of no caller.
+`SignInAttribute` and `EmailDomain` of Firebase users; `Claim` of callers of another OpenID Connect provider, `Fact` of
+those with a credential of the application's own, `Subject` of both. A leaf says no to every caller of another family.
+`App` and `AnyApp` speak of the app that sent a request, and of no caller.
 
 The staircase inside, each importing only what stands before it::
 
@@ -18,7 +19,8 @@ The staircase inside, each importing only what stands before it::
     google          rules about Google identities
     chat            Google Chat and add-ons, as rules about Google identities
     firebase        rules about Firebase users
-    claims          rules that compare what a Firebase token carries
+    subjects        rules about callers of other issuers, by their subject
+    claims          rules that compare one value that a credential says
     apps            rules about the app that sent the request
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
@@ -29,7 +31,7 @@ from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
 from callerid.rules.apps import AnyApp, App, needs_app, some_app
 from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.chat import GoogleChat
-from callerid.rules.claims import CustomClaim, SignInAttribute
+from callerid.rules.claims import Claim, CustomClaim, Fact, SignInAttribute
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import (
     EmailDomain,
@@ -49,11 +51,12 @@ from callerid.rules.reading import (
     member,
     missing_steps,
     needs_path,
-    of_any_project,
+    of_any_issuer,
     path_parameters,
     reads_path,
     without_public,
 )
+from callerid.rules.subjects import Subject
 
 __all__ = [
     "STEPS",
@@ -63,10 +66,12 @@ __all__ = [
     "AnyOf",
     "App",
     "AuthorizedParty",
+    "Claim",
     "CustomClaim",
     "Domain",
     "EmailDomain",
     "Explanation",
+    "Fact",
     "Facts",
     "FirebaseUser",
     "GoogleChat",
@@ -81,6 +86,7 @@ __all__ = [
     "SignInAttribute",
     "SignInProvider",
     "SignedInWithin",
+    "Subject",
     "Tenant",
     "User",
     "Via",
@@ -98,7 +104,7 @@ __all__ = [
     "needs_app",
     "needs_no_caller",
     "needs_path",
-    "of_any_project",
+    "of_any_issuer",
     "path_parameters",
     "reads_path",
     "some_app",

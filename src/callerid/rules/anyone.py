@@ -128,7 +128,7 @@ class Via(Rule):
         for leaf in leaves(self.rule):
             if type(leaf) in (Via, Public, App, AnyApp):
                 raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
-            if leaf.family is Kind.FIREBASE:
+            if leaf.kinds is not None and Kind.GOOGLE not in leaf.kinds:
                 raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")
 
     @property

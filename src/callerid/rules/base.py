@@ -102,6 +102,14 @@ class Rule:
         return True
 
     @property
+    def kinds(self) -> frozenset[Kind] | None:
+        """The kinds of caller it speaks of: its ``family``, or ``None`` where it does not matter.
+
+        Asked of leaves alone.
+        """
+        return None if self.family is None else frozenset({self.family})
+
+    @property
     def wants(self) -> str | None:
         """What every caller whom the rule admits has among `Facts.has`; ``None`` for nothing in particular.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from callerid.callers import FIREBASE, GOOGLE, Caller, Claims, FirebaseFacts
+from callerid.callers import CUSTOM, FIREBASE, GOOGLE, OIDC, Caller, Claims, CustomFacts, FirebaseFacts, OidcFacts
 from callerid.rules.text import lower
 
 __all__ = ["Facts"]
@@ -52,3 +52,15 @@ class Facts(NamedTuple):
         """The caller's Firebase facts, if a Firebase user."""
         caller = self.caller
         return caller.firebase if caller is not None and caller.kind is FIREBASE else None
+
+    @property
+    def oidc(self) -> OidcFacts | None:
+        """What the caller's OpenID Connect provider says of them, if they come from one."""
+        caller = self.caller
+        return caller.oidc if caller is not None and caller.kind is OIDC else None
+
+    @property
+    def custom(self) -> CustomFacts | None:
+        """What the application says of the caller, if they have a credential of its own."""
+        caller = self.caller
+        return caller.custom if caller is not None and caller.kind is CUSTOM else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any, cast
 
-from callerid.callers import FIREBASE
+from callerid.callers import Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import Nobody, Public, Via, Where
@@ -35,7 +35,7 @@ __all__ = [
     "member",
     "missing_steps",
     "needs_path",
-    "of_any_project",
+    "of_any_issuer",
     "path_parameters",
     "reads_path",
     "without_public",
@@ -97,16 +97,18 @@ def without_public(rule: Rule) -> Rule:
     return Nobody() if type(rule) is Public else rule
 
 
-def of_any_project(rule: Rule, *, is_named: bool = False) -> Rule | None:
-    """The first leaf about Firebase users that holds of users of any project; ``None`` where each is tied to one.
+def of_any_issuer(rule: Rule, *, is_named: bool = False) -> Iterator[Rule]:
+    """The leaves that name a caller, or a fact of theirs, by words that mean something to one issuer only.
 
-    A leaf is tied to a project by what must hold beside it, too; ``is_named`` says that something there names one.
+    Without those that are tied to one: by themselves, or by what must hold beside them; ``is_named`` says that
+    something there names one.
     """
     if isinstance(rule, Joined):
         is_named = is_named or (type(rule) is AllOf and rule.names_project)
-        found = (of_any_project(part, is_named=is_named) for part in rule.rules)
-        return next((leaf for leaf in found if leaf is not None), None)
-    return None if is_named or rule.names_project or rule.family is not FIREBASE else rule
+        for part in rule.rules:
+            yield from of_any_issuer(part, is_named=is_named)
+    elif not is_named and not rule.names_project and rule.kinds is not None and Kind.GOOGLE not in rule.kinds:
+        yield rule
 
 
 STEPS = (SignedInWithin, SecondFactor)
@@ -162,4 +164,4 @@ def compared_with_path(leaf: Rule) -> tuple[str, PathParam] | None:
     return next(((attribute, value) for attribute, value in named if isinstance(value, PathParam)), None)
 
 
-_COMPARED = ("account", "uid", "tenant", "value", "contains")
+_COMPARED = ("account", "uid", "subject", "tenant", "value", "contains")

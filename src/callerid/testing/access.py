@@ -27,10 +27,10 @@ from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
 from callerid.issuers import Issuer
-from callerid.testing.claims import is_client_id
+from callerid.testing.claims import OIDC_ISSUER, is_client_id
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
-from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE
+from callerid.testing.mint import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE
 from callerid.testing.presenting import presented
 from callerid.testing.standing_in import standing_in
 
@@ -209,7 +209,10 @@ class Rehearsal:
             options["project"] = options.get("project") or self._project()
         elif persona.kind == "self_signed":
             options.setdefault("audience", self._audience_of(persona.who))
-        elif persona.kind != "chat":
+        elif persona.kind == "oidc_caller":
+            provider = options.setdefault("issuer", self._provider())
+            options.setdefault("audience", self._audience_for(provider))
+        elif persona.kind in ("person", "workspace_person", "service_account"):
             options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
         mint: Any = getattr(self._issuer, persona.kind)
         return mint(persona.who, **options)  # type: ignore[no-any-return]
@@ -222,6 +225,20 @@ class Rehearsal:
                 f'project = "{projects[0]}"'
             )
         return next(iter(projects), FIREBASE_PROJECT)
+
+    def _provider(self) -> str:
+        providers = sorted({issuer.name for issuer in self._issuers() if issuer.kind is Kind.OIDC})
+        if len(providers) > 1:
+            raise ValueError(
+                f"several OpenID Connect providers are trusted, {', '.join(providers)}: write whose caller it is, "
+                f'issuer = "{providers[0]}"'
+            )
+        return next(iter(providers), OIDC_ISSUER)
+
+    def _audience_for(self, provider: str) -> str:
+        """The first audience of a provider's tokens."""
+        theirs = (issuer.audiences for issuer in self._issuers() if issuer.name == provider)
+        return min(frozenset[str]().union(*theirs), default=OIDC_AUDIENCE)
 
     def _audience(self, *, is_service: bool) -> str:
         """People get tokens for an OAuth client id, services for a URL."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from callerid.authentication.jws import parse
-from callerid.callers import Caller, FirebaseFacts
+from callerid.callers import FIREBASE, GOOGLE, Caller, FirebaseFacts, unknown_kind
 from callerid.guard import GuardCore
 from callerid.issuers import GCLOUD_CLIENT, Issuer, firebase, google
 from callerid.testing.claims import is_client_id
@@ -138,11 +138,13 @@ def fitted(caller: Caller, guard: GuardCore) -> Caller:
     if not isinstance(caller.audience, _Unchosen):
         return caller
     # Whom an ID token names, if the guard takes those; else whom it knows by a session or an assertion.
-    by_token = [each for each in guard.issuers if each.signer == caller.kind.value]
+    by_token = [each for each in guard.issuers if each.signer == caller.kind]
     others = [each for each in guard.issuers if each.kind is caller.kind and each.signer in ("firebase_session", "iap")]
-    if caller.firebase is None:
+    if caller.kind is GOOGLE:
         return _of_google(caller, by_token or others)
-    return _of_project(caller, caller.firebase, by_token or others)
+    if caller.kind is FIREBASE and caller.firebase is not None:
+        return _of_project(caller, caller.firebase, by_token or others)
+    raise unknown_kind(caller.kind)
 
 
 def _of_google(caller: Caller, issuers: list[Issuer]) -> Caller:

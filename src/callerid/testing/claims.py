@@ -25,6 +25,7 @@ __all__ = [
     "FIREBASE_ISSUER",
     "GOOGLE_ISSUER",
     "IAP_ISSUER",
+    "OIDC_ISSUER",
     "RESERVED_CUSTOM_CLAIMS",
     "SESSION_ISSUER",
     "app_check",
@@ -55,6 +56,9 @@ IAP_ISSUER = "https://cloud.google.com/iap"
 
 APP_CHECK_ISSUER = "https://firebaseappcheck.googleapis.com/"
 """The issuer name of App Check's tokens, before the project's number."""
+
+OIDC_ISSUER = "https://id.example.com"
+"""The OpenID Connect provider of which `Mint.oidc_caller` makes callers when none is named."""
 
 COMPUTE_ENGINE: Mapping[str, Any] = MappingProxyType(
     {

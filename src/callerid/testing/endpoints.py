@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from google.auth import jwt
 
@@ -47,6 +47,8 @@ _ACCOUNT_PATHS = {
     "/service_accounts/v1/jwk/": "jwk",
     "/service_accounts/v1/metadata/jwk/": "jwk",
 }
+_PROVIDERS = {"jwk": "/oidc/jwks/", "pem": "/oidc/certs/"}
+"""Where the keys of other OpenID Connect providers are, each below its own ``iss``."""
 _METADATA = "/computeMetadata/v1/"
 _ACCOUNTS = "instance/service-accounts/"
 _FLAVOR = {"Metadata-Flavor": "Google"}
@@ -102,11 +104,15 @@ def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
 
 def jwks_path(which: str) -> str:
     """Where the signer's JWK set is published."""
+    if _is_provider(which):
+        return f"{_PROVIDERS['jwk']}{quote(which, safe='')}"
     return _OWN_PATHS[which][1] if which in _OWN_PATHS else f"/service_accounts/v1/jwk/{_account(which)}"
 
 
 def pem_path(which: str) -> str:
     """Where the signer's X.509 certificates are published."""
+    if _is_provider(which):
+        return f"{_PROVIDERS['pem']}{quote(which, safe='')}"
     return _OWN_PATHS[which][0] if which in _OWN_PATHS else f"/robot/v1/metadata/x509/{_account(which)}"
 
 
@@ -138,10 +144,18 @@ def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
 def _published(path: str) -> tuple[str, str]:
     if path in _PUBLISHED:
         return _PUBLISHED[path]
+    for form, prefix in _PROVIDERS.items():
+        if path.startswith(prefix):
+            which = path.removeprefix(prefix)
+            return which if _is_provider(which) else "", form
     for prefix, form in _ACCOUNT_PATHS.items():
         if path.startswith(prefix):
             return _signer(path.removeprefix(prefix)), form
     return "", ""
+
+
+def _is_provider(which: str) -> bool:
+    return "://" in which
 
 
 def _account(which: str) -> str:

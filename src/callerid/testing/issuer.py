@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from callerid.callers import Kind
 from callerid.testing import claims as says
 from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
 from callerid.testing.endpoints import ReceivedRequest, answer, jwks_path, pem_path
@@ -214,6 +215,9 @@ class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
 
     def keys_for(self, trusted: Issuer) -> KeyDocument | str:
         """The keys that sign the tokens of an issuer here, as `keys_of` gives them."""
+        if trusted.kind is Kind.OIDC:
+            self.oidc_keys(trusted.name, trusted.algorithm)
+            return self.keys_of(trusted.name)
         if trusted.account is None:
             return self.keys_of(trusted.signer or trusted.kind.value)
         self.account_keys(trusted.account)

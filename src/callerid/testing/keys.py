@@ -94,7 +94,7 @@ class SigningKeys:
 
     def __init__(self, owner: str, clock: Callable[[], float], algorithm: str = "RS256") -> None:
         self._owner = owner
-        self._algorithm = algorithm
+        self.algorithm = algorithm
         self._clock = clock
         self._keys: list[SigningKey] = []
         self._lock = threading.RLock()
@@ -130,7 +130,7 @@ class SigningKeys:
         return json.dumps({key.kid: key.published_pem for key in self}, indent=2)
 
     def _new(self) -> SigningKey:
-        return SigningKey(self._owner, now=self._clock(), algorithm=self._algorithm)
+        return SigningKey(self._owner, now=self._clock(), algorithm=self.algorithm)
 
 
 _P256_BYTES = 32

@@ -18,6 +18,7 @@ __all__ = [
     "FIREBASE_ACCOUNT",
     "FIREBASE_PROJECT",
     "IAP_AUDIENCE",
+    "OIDC_AUDIENCE",
     "PERSON_AUDIENCE",
     "PROJECT_NUMBER",
     "SERVICE_AUDIENCE",
@@ -39,6 +40,9 @@ PROJECT_NUMBER = 123_456_789_012
 IAP_AUDIENCE = f"/projects/{PROJECT_NUMBER}/global/backendServices/1234567890123456789"
 """The backend for which `Mint.iap_assertion` asserts when none is named."""
 
+OIDC_AUDIENCE = "orders"
+"""The client id for which `Mint.oidc_caller` mints when none is named."""
+
 CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
 """The account that Google Chat calls as."""
 
@@ -58,8 +62,8 @@ _OWNERS = {
 class Mint:
     """Signs as Google and Firebase do, without a server.
 
-    Every signer has a name: ``"google"``, ``"firebase"``, ``"firebase_session"``, ``"iap"``, ``"app_check"``, or the
-    e-mail of an added service account.
+    Every signer has a name: ``"google"``, ``"firebase"``, ``"firebase_session"``, ``"iap"``, ``"app_check"``, the
+    e-mail of an added service account, or the ``iss`` of another OpenID Connect provider.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
@@ -295,6 +299,25 @@ class Mint:
         whole = {**standard, **(claims or {})}
         return self.sign(says.unobjectionable(whole, says.app_check_objections, hostile=hostile), key="app_check")
 
+    def oidc_caller(  # noqa: PLR0913 - one parameter a claim
+        self,
+        subject: str = "ada",
+        *,
+        issuer: str = says.OIDC_ISSUER,
+        audience: str | list[str] = OIDC_AUDIENCE,
+        lifetime: int = 3600,
+        issued_at: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The token of whomever an OpenID Connect provider knows as ``subject``; it may say anything in ``claims``.
+
+        Its keys are the provider's own, made at first use. ``lifetime`` is in seconds, ``issued_at`` in seconds since
+        the epoch (default: now).
+        """
+        standard = {"iss": issuer, "sub": subject, "aud": audience, **self._times(issued_at, lifetime)}
+        self.oidc_keys(issuer)
+        return self.sign({**standard, **(claims or {})}, key=issuer)
+
     def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
         """Any claims, signed with the current key of ``key``: a signer's name.
 
@@ -352,6 +375,14 @@ class Mint:
         with self._lock:
             # The common name of a service account's certificate is its unique id.
             return self._key_sets.setdefault(email, SigningKeys(says.numeric_id(email), self.clock))
+
+    def oidc_keys(self, issuer: str, algorithm: str | None = None) -> SigningKeys:
+        """The keys of an OpenID Connect provider, which is a signer from then on: RS256 where no algorithm is named."""
+        with self._lock:
+            known = self._key_sets.get(issuer)
+            if known is None or algorithm not in (None, known.algorithm):
+                known = self._key_sets[issuer] = SigningKeys(issuer[-64:], self.clock, algorithm or "RS256")
+            return known
 
     @property
     def signers(self) -> tuple[str, ...]:

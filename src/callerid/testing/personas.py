@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from callerid.audit.algebra.personas import nested
-from callerid.callers import Kind
-from callerid.testing.claims import IAP_ISSUER, SESSION_ISSUER, is_service_account
+from callerid.callers import Kind, unknown_kind
+from callerid.testing.claims import IAP_ISSUER, OIDC_ISSUER, SESSION_ISSUER, is_service_account
 
 if TYPE_CHECKING:
     from callerid.audit.algebra import Persona
@@ -42,6 +42,17 @@ def _presented(persona: Persona, issuer: Mint) -> dict[str, str]:
 def _token(persona: Persona, issuer: Mint) -> str:
     if persona.family is Kind.FIREBASE:
         return _likely(_firebase_user, persona, issuer)
+    if persona.family is Kind.OIDC:
+        return issuer.oidc_caller(
+            persona.subject,
+            issuer=persona.issuer or OIDC_ISSUER,
+            audience=persona.audience,
+            claims=nested(persona.claims),
+        )
+    if persona.family is Kind.CUSTOM:
+        raise ValueError(f"no credential is minted that the application itself hands out, for {persona}")
+    if persona.family is not Kind.GOOGLE:
+        raise unknown_kind(persona.family)
     if is_service_account(persona.issuer):
         return issuer.self_signed(persona.issuer, audience=persona.audience)
     return _likely(_service_account if persona.is_service_account else _person, persona, issuer)

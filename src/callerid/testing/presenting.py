@@ -19,11 +19,14 @@ __all__ = ["presented"]
 def presented(token: str, issuers: Iterable[Issuer], mint: Mint) -> dict[str, str]:
     """The headers by which these issuers know whoever has this ID token: itself, if one of them reads ID tokens."""
     _, claims = header_and_claims(token)
-    is_firebase = str(claims["iss"]).startswith(FIREBASE_ISSUER)
-    kind, project = (Kind.FIREBASE, claims["aud"]) if is_firebase else (Kind.GOOGLE, None)
+    if str(claims["iss"]).startswith(FIREBASE_ISSUER):
+        kind, project = Kind.FIREBASE, claims["aud"]
+    elif claims["iss"] == GOOGLE_ISSUER:
+        kind, project = Kind.GOOGLE, None
+    else:
+        return mint.bearer(token)
     fitting = [each for each in issuers if (each.kind, each.project, each.account) == (kind, project, None)]
-    is_id_token = is_firebase or claims["iss"] == GOOGLE_ISSUER
-    if not fitting or not is_id_token or any(not each.locations[0].is_bare for each in fitting):
+    if not fitting or any(not each.locations[0].is_bare for each in fitting):
         return mint.bearer(token)
     # What Google would not make is made anyway: rules are judged by what a credential says.
     own = fitting[0]

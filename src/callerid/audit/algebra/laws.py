@@ -18,11 +18,12 @@ def exclude(one: Rule, other: Rule) -> bool:
 
     The laws, each true because a caller has only one of the thing in question:
 
-    - *families*: a leaf says no to every caller of another family, and a caller is of one;
+    - *families*: a leaf says no to every caller of another family, and a caller is of one. `Subject` speaks of those of
+      two families: of an OpenID Connect provider, and of the application's own;
     - *persons and service accounts*: `User` and `Domain` admit no service account, `ServiceAccount` nothing else;
-    - *one value*: of `Domain`, `EmailDomain`, `Tenant`, `SignInProvider`, `AuthorizedParty`, `IssuedBy`, of a uid, of
-      one custom claim or sign-in attribute (typed: ``1`` is not ``True``; a list or an object has no value). Two
-      ``contains=`` go together: a list holds both;
+    - *one value*: of `Domain`, `EmailDomain`, `Tenant`, `SignInProvider`, `AuthorizedParty`, `IssuedBy`, of a uid or a
+      subject, of one claim, fact or sign-in attribute (typed: ``1`` is not ``True``; a list or an object has no value).
+      Two ``contains=`` go together: a list holds both;
     - *accounts*: an address against another, an id against another. An address and an id may be one account's, and a
       `PathParam` may name anybody, so these go together;
     - *hosted*: ``User(e)`` of a Gmail address excludes every `Domain`: such an account is of no Workspace. Other
@@ -49,6 +50,7 @@ def implies(one: Rule, other: Rule) -> bool:
     - everything implies `Public`, and `Nobody` implies everything;
     - every leaf about Google accounts implies `AnyGoogleAccount`; every leaf about Firebase users implies
       ``FirebaseUser(anonymous=True)``, and those that leave no room for anonymous ones ``FirebaseUser()``, too;
+    - ``Subject(s, of=issuer)`` implies ``Subject(s)`` and ``IssuedBy(issuer)``;
     - ``FirebaseUser(uid)`` implies ``FirebaseUser()`` and ``FirebaseUser(uid, anonymous=True)``;
     - ``SignedInWithin(a)`` implies ``SignedInWithin(b)`` for ``a <= b``;
     - ``User(e)`` implies ``User(e, hosted=False)``. Of a Gmail address, or beside a `Domain`, the other way round, too;

@@ -80,7 +80,7 @@ def _text(of: Thing, value: Any) -> str | None:
     """The text that a path might name, if it is one."""
     if of in ("subject", "tenant"):
         return value if isinstance(value, str) else None
-    is_written = isinstance(of, tuple) and of[0] in ("claim", "attribute")
+    is_written = isinstance(of, tuple) and of[0] in ("claim", "attribute", "fact")
     return str(value[1]) if is_written and value[0] is str else None
 
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
-from callerid.callers import Caller, Claims, FirebaseFacts, Kind
+from callerid.callers import (
+    CUSTOM,
+    FIREBASE,
+    GOOGLE,
+    OIDC,
+    Caller,
+    Claims,
+    CustomFacts,
+    FirebaseFacts,
+    Kind,
+    OidcFacts,
+    unknown_kind,
+)
 from callerid.issuers.google import GOOGLE_ISSUER
 from callerid.rules import Facts
 
@@ -17,16 +29,19 @@ ClaimValue: TypeAlias = str | int | float | bool
 ClaimName: TypeAlias = str | tuple[str, ...]
 ClaimValues: TypeAlias = ClaimValue | tuple[ClaimValue, ...]
 
+_SOME_ISSUER: Final = {OIDC: "an OpenID Connect provider", CUSTOM: "the application"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
     """One caller of a request: who is calling, by which token, what carried the call, and what the path names.
 
     ``family`` is ``None`` for a caller without a credential of their own. ``subject`` is the account's id or the uid.
-    ``signed_in_ago`` is in seconds before the request. A claim whose value is a tuple is a list; one whose name is a
-    tuple stands in nested objects, and these are the names on the way to it. ``attributes`` are those of a SAML
-    sign-in. ``app`` is the id of the app that sent the request. ``incidental`` are the names of the fields whose values
-    were made up and would do as well with any other: ``str()`` leaves them out.
+    ``signed_in_ago`` is in seconds before the request. ``claims`` are custom claims of a Firebase user, claims of an
+    OpenID Connect provider's token, or facts of a credential of the application's own. A claim whose value is a tuple
+    is a list; one whose name is a tuple stands in nested objects, and these are the names on the way to it.
+    ``attributes`` are those of a SAML sign-in. ``app`` is the id of the app that sent the request. ``incidental`` are
+    the names of the fields whose values were made up and would do as well with any other: ``str()`` leaves them out.
     """
 
     family: Kind | None = None
@@ -64,7 +79,9 @@ class Persona:
             email=self.email,
             domain=self.domain,
             is_service_account=self.is_service_account,
-            firebase=self._firebase(now) if self.family is Kind.FIREBASE else None,
+            firebase=self._firebase(now) if self.family is FIREBASE else None,
+            oidc=self._oidc(now) if self.family is OIDC else None,
+            custom=CustomFacts(Claims(nested(self.claims))) if self.family is CUSTOM else None,
             via=None if self.via is None else self.via.caller(now),
             app=self.app,
             authorized_party=self.authorized_party or self._own_party(),
@@ -86,6 +103,10 @@ class Persona:
             claims=Claims(nested(self.claims)),
             sign_in_attributes=Claims(nested(self.attributes)),
         )
+
+    def _oidc(self, now: float) -> OidcFacts:
+        checked = {"iss": self.issuer, "sub": self.subject, "aud": self.audience, "iat": now, "exp": now + 3600}
+        return OidcFacts(Claims({**checked, **nested(self.claims)}))
 
     def facts(self, now: float = 0.0, *, path: Mapping[str, str] | None = None) -> Facts:
         """What a rule is asked about; ``path`` in place of the persona's own, where the names are others."""
@@ -112,10 +133,15 @@ class Persona:
             return (
                 "anybody without a credential" if self.via is None and self.app is None else "a call without a caller"
             )
-        if self.family is Kind.FIREBASE:
+        if self.family is OIDC or self.family is CUSTOM:
+            known = "a caller known" if not self._told("subject") else f"the caller known as {self.subject!r}"
+            return f"{known} to {self.issuer or _SOME_ISSUER[self.family]}"
+        if self.family is FIREBASE:
             kind = "anonymous Firebase user" if self.provider == "anonymous" else "Firebase user"
             article = "an" if self.provider == "anonymous" else "a"
             return f"the {kind} {self.subject!r}" if self._told("subject") else f"{article} {kind}"
+        if self.family is not GOOGLE:
+            raise unknown_kind(self.family)
         kind = "service account" if self.is_service_account else "person"
         if self._told("email"):
             return f"the {kind} {self.email}"
@@ -127,7 +153,7 @@ class Persona:
         return f"a person with {account}"
 
     def _details(self) -> Iterator[str]:
-        if self.family is Kind.GOOGLE and self._told("email") and self._told("subject") and self.email != self.subject:
+        if self.family is GOOGLE and self._told("email") and self._told("subject") and self.email != self.subject:
             yield f"with the id {self.subject}"
         if self._told("domain") and not (self._told("email") and f"{self.email}".endswith(f"@{self.domain}")):
             yield f"of {self.domain}"
@@ -139,12 +165,12 @@ class Persona:
             yield f"signed in by {self.provider}"
         if self._told("second_factor"):
             yield "with the second factor"
-        if self.family is Kind.FIREBASE and self._told("email"):
+        if self.family is FIREBASE and self._told("email"):
             yield f"with the address {self.email}"
         if self.signed_in_ago is not None and "signed_in_ago" not in self.incidental:
             yield f"signed in {self.signed_in_ago} s ago"
         yield from self._granted()
-        yield from _listed("claim", self.claims)
+        yield from _listed("fact" if self.family is CUSTOM else "claim", self.claims)
         yield from _listed("attribute", self.attributes)
 
     def _granted(self) -> Iterator[str]:

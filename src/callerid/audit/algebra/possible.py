@@ -24,6 +24,7 @@ from callerid.rules import (
     Rule,
     Scope,
     ServiceAccount,
+    Subject,
     Tenant,
     Via,
     leaves,
@@ -90,13 +91,15 @@ def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) ->
     for issuer in (each for each in issuers if each.kind is not Kind.APP):
         kinds.setdefault(issuer.name, set()).add(issuer.kind)
     projects = {issuer.project for issuer in issuers} - {None}
-    families = {leaf.family for leaf in conjunction if leaf.family is not None}
+    spoken_of = [leaf.kinds for leaf in conjunction if leaf.kinds is not None]
     for leaf in conjunction:
-        if leaf.family is not None and not any(leaf.family in each for each in kinds.values()):
-            return f"{leaf!r} needs {_FACTORY[leaf.family]} among the guard's issuers"
-        if type(leaf) is IssuedBy and leaf.issuer not in kinds:
+        if leaf.kinds is not None and all(leaf.kinds.isdisjoint(each) for each in kinds.values()):
+            needed = " or ".join(_FACTORY[kind] for kind in Kind if kind in leaf.kinds)
+            return f"{leaf!r} needs {needed} among the guard's issuers"
+        named = leaf.issuer if type(leaf) is IssuedBy else leaf.of if type(leaf) is Subject else None
+        if named is not None and named not in kinds:
             return f"{leaf!r} names none of the guard's issuers: {', '.join(sorted(kinds))}"
-        if type(leaf) is IssuedBy and families - kinds[leaf.issuer]:
+        if named is not None and any(each.isdisjoint(kinds[named]) for each in spoken_of):
             return f"{leaf!r} vouches for another kind of caller than the rules beside it: leave one of them out"
         if type(leaf) is FirebaseUser and leaf.project not in {None, *projects}:
             return f"{leaf!r} names none of the guard's Firebase projects: {', '.join(sorted(map(str, projects)))}"
@@ -138,7 +141,7 @@ def _is_unnamed(leaf: Tenant, issuers: tuple[Issuer, ...]) -> bool:
 def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     """Why none of the accounts can come whom the issuers of a family speak for, if all of them speak for one each."""
     for leaf in conjunction:
-        accounts = {issuer.account for issuer in issuers if issuer.kind is leaf.family}
+        accounts = {issuer.account for issuer in issuers if leaf.kinds is not None and issuer.kind in leaf.kinds}
         known = sorted(account for account in accounts if account is not None)
         if accounts and len(known) == len(accounts) and all(exclude(leaf, ServiceAccount(each)) for each in known):
             return f"{leaf!r} admits none of those for whom the guard's issuers speak: {', '.join(known)}"
@@ -150,4 +153,9 @@ def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 
-_FACTORY = {Kind.GOOGLE: "google(...)", Kind.FIREBASE: "firebase(...)"}
+_FACTORY = {
+    Kind.GOOGLE: "google(...)",
+    Kind.FIREBASE: "firebase(...)",
+    Kind.OIDC: "oidc(...)",
+    Kind.CUSTOM: "custom_credential(...)",
+}

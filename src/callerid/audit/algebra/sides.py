@@ -104,7 +104,7 @@ class Door:
         if self.kind is Kind.APP:
             return self.known | {ATTESTED}
         of_project = frozenset({_Trait("project", self.project)}) if self.kind is Kind.FIREBASE else frozenset[_Trait]()
-        return frozenset({SOMEBODY, family(self.kind), _Trait("issuer", self.issuer)}) | of_project | self.known
+        return frozenset({SOMEBODY, *family(self.kind), _Trait("issuer", self.issuer)}) | of_project | self.known
 
     def kinds(self) -> Iterator[Traits]:
         """What is true of those who come in here, of each sort there is of them."""
@@ -116,7 +116,10 @@ _SORTS: dict[Kind, tuple[Traits, ...]] = {
     Kind.GOOGLE: (frozenset({PERSON}), frozenset({SERVICE})),
     Kind.FIREBASE: (frozenset({KNOWN}), ANONYMOUS),
     Kind.APP: (frozenset(),),
+    Kind.OIDC: (frozenset(),),
+    Kind.CUSTOM: (frozenset(),),
 }
+"""Of what sorts the callers of each kind are, by what is true of all of a sort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +190,16 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
 
 
 def open_doors(names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()) -> Doors:
-    """Doors for rules that are compared by themselves: issuers of both families, some with these names.
+    """Doors for rules that are compared by themselves: issuers of all families, some with these names.
 
     Those of Firebase are of these projects, and of one that no rule names; so are the apps.
     """
-    whose = {Kind.GOOGLE: (None,), Kind.FIREBASE: (*sorted(projects), "")}
+    whose: dict[Kind, tuple[str | None, ...]] = {
+        Kind.GOOGLE: (None,),
+        Kind.FIREBASE: (*sorted(projects), ""),
+        Kind.OIDC: (None,),
+        Kind.CUSTOM: (None,),
+    }
     callers = tuple(
         Door(name, kind, project, (_ANY_AUDIENCE,))
         for name in (*sorted(names), "")

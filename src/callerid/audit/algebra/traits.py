@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cache
 from math import prod
-from typing import Any, NamedTuple, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 from callerid.audit.algebra.opaque import Sealed, fingerprint
 from callerid.audit.algebra.separate import Separate
@@ -30,9 +30,11 @@ from callerid.rules import (
     AnyOf,
     App,
     AuthorizedParty,
+    Claim,
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     IssuedBy,
     Nobody,
@@ -45,6 +47,7 @@ from callerid.rules import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
@@ -53,6 +56,7 @@ from callerid.rules import (
 )
 from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_account
 from callerid.rules.apps import project_number_of
+from callerid.rules.claims import ValueRule
 from callerid.rules.text import domain_of
 
 __all__ = [
@@ -93,8 +97,8 @@ Thing: TypeAlias = str | tuple[str, ...]
 class Trait(NamedTuple):
     """One statement about a caller: of what it speaks, and what it says.
 
-    That is a word, or for a claim the way to it: ``("claim", "roles", "acme")``, ``("attribute", "department")``, and
-    ``("type", "claim", "roles")`` for what kind of value is there.
+    That is a word, or for a claim the way to it: ``("claim", "roles", "acme")``, ``("attribute", "department")``,
+    ``("fact", "plan")``, and ``("type", "claim", "roles")`` for what kind of value is there.
     """
 
     of: Thing
@@ -138,9 +142,12 @@ def by_name(parameter: PathParam) -> Hashable:
 
 
 @cache
-def family(kind: Kind) -> Trait:
-    """Being of one family of callers."""
-    return Trait("family", kind)
+def family(kind: Kind) -> Traits:
+    """Being of one family of callers, and whether that is one of those whose callers have a `Subject`."""
+    return frozenset({Trait("family", kind), Trait("has a subject", _HAS_SUBJECT[kind])})
+
+
+_HAS_SUBJECT = {Kind.GOOGLE: False, Kind.FIREBASE: False, Kind.OIDC: True, Kind.CUSTOM: True}
 
 
 def ages_in(traits: Traits) -> list[int]:
@@ -234,7 +241,7 @@ def _traits(leaf: Rule, *, tenant_named: bool) -> list[Trait]:
     kind = type(leaf)
     if kind is Public:
         return []
-    traits = [] if leaf.family is None else [family(leaf.family)]
+    traits = [] if leaf.family is None else [*family(leaf.family)]
     if kind in _READERS:
         traits += (SOMEBODY, *_READERS[kind](leaf))
         if leaf.needs_tenant_named and not tenant_named:
@@ -299,23 +306,35 @@ def _authorized_party(leaf: AuthorizedParty) -> Iterator[Trait]:
         yield SERVICE
 
 
-def _claim(leaf: CustomClaim) -> Iterator[Trait]:
+def _subject(leaf: Subject) -> Iterator[Trait]:
+    yield from (Trait("has a subject", True), Trait("subject", leaf.subject))
+    if leaf.of is not None:
+        yield Trait("issuer", leaf.of)
+
+
+def _claim(leaf: Claim) -> Iterator[Trait]:
+    yield from _value("claim", leaf)
+    if leaf.verified_by is not None:
+        yield from _written(("claim", leaf.verified_by), True)
+
+
+def _value(kind: str, leaf: ValueRule) -> Iterator[Trait]:
     for depth in range(1, len(leaf.names)):
-        yield Trait(("type", "claim", *leaf.names[:depth]), "an object")
-    yield from _value(("claim", *leaf.names), leaf)
+        yield Trait(("type", kind, *leaf.names[:depth]), "an object")
+    thing, wanted = (kind, *leaf.names), leaf.wanted
+    if leaf.value is not None:
+        yield from _written(thing, wanted)
+        return
+    yield Trait(("type", *thing), "a list")
+    is_path = isinstance(wanted, PathParam)
+    yield Trait("contains path", (thing, wanted)) if is_path else Trait("contains", (thing, type(wanted), wanted))
 
 
-def _value(thing: tuple[str, ...], leaf: CustomClaim | SignInAttribute) -> Iterator[Trait]:
-    wanted = leaf.wanted
-    if leaf.value is None:
-        yield Trait(("type", *thing), "a list")
-        is_path = isinstance(wanted, PathParam)
-        yield Trait("contains path", (thing, wanted)) if is_path else Trait("contains", (thing, type(wanted), wanted))
-    else:
-        # Values compare with their type: 1 is not True. A path names text.
-        kind = str if isinstance(wanted, PathParam) else type(wanted)
-        yield Trait(("type", *thing), kind.__name__)
-        yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
+def _written(thing: tuple[str, ...], wanted: Any) -> Iterator[Trait]:
+    # Values compare with their type: 1 is not True. A path names text.
+    kind = cast("type[object]", str if isinstance(wanted, PathParam) else type(wanted))
+    yield Trait(("type", *thing), kind.__name__)
+    yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
 
 
 # By exact class: a subclass may judge as it likes.
@@ -333,8 +352,11 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     ),
     SecondFactor: lambda _: (Trait("second factor", True),),
     SignedInWithin: lambda leaf: (Trait("age", leaf.seconds),),
-    CustomClaim: _claim,
-    SignInAttribute: lambda leaf: _value(("attribute", leaf.name), leaf),
+    CustomClaim: lambda leaf: _value("claim", leaf),
+    SignInAttribute: lambda leaf: _value("attribute", leaf),
+    Subject: _subject,
+    Claim: _claim,
+    Fact: lambda leaf: _value("fact", leaf),
     AuthorizedParty: _authorized_party,
     Scope: lambda leaf: (HAS_SCOPES, PERSON, *(Trait("scope", each) for each in leaf.scopes)),
     EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),

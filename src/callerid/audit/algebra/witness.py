@@ -17,7 +17,7 @@ from callerid.audit.algebra.personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra.search import Presented
 from callerid.audit.algebra.sides import Before, Door
 from callerid.audit.algebra.traits import ADDRESSED, PATHS, SERVICE, Term, Thing, Trait, Traits
-from callerid.callers import Kind
+from callerid.callers import Kind, unknown_kind
 
 __all__ = ["Vocabulary", "least"]
 
@@ -129,11 +129,7 @@ def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, 
         return Persona()
     said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
     subject = named.things.get((which, "subject"))
-    about = (
-        _firebase_facts(said, traits, words, named)
-        if door.kind is Kind.FIREBASE
-        else _google_facts(said, words, is_named=subject is not None and "subject" in said)
-    )
+    about = _facts(door.kind, traits, words, named, is_named=subject is not None and "subject" in said)
     told = {*said, "domain", "claims", "attributes", "tenant"}
     told |= {"authorized_party"} if words.said("authorized party") else set[str]()
     told |= {"email"} if "mailbox" in said else set[str]()
@@ -162,6 +158,21 @@ def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, 
         "authorized_party",
     } - told
     return replace(persona, incidental=frozenset(made_up))
+
+
+def _facts(kind: Kind, traits: Traits, words: Vocabulary, named: _Named, *, is_named: bool) -> dict[str, Any]:
+    said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
+    if kind is Kind.GOOGLE:
+        return _google_facts(said, words, is_named=is_named)
+    if kind is Kind.FIREBASE:
+        return _firebase_facts(said, traits, words, named)
+    if kind in _CLAIMS:
+        return {"claims": tuple(sorted(_values(_CLAIMS[kind], traits, named), key=repr))}
+    raise unknown_kind(kind)
+
+
+_CLAIMS = {Kind.OIDC: "claim", Kind.CUSTOM: "fact"}
+"""What a value is called that the credentials of a kind carry."""
 
 
 def _google_facts(said: dict[Any, Any], words: Vocabulary, *, is_named: bool) -> dict[str, Any]:
