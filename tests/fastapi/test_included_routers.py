@@ -12,7 +12,7 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from callerid import Caller, ConfigurationError, Nobody, Public
 from callerid.access import access_map
-from callerid.fastapi import routes as reading
+from callerid.fastapi import included as reading
 from tests.fixtures import OTHERS, STAFF
 
 from .world import KEEPS_INCLUDES, Seen, ask, closed, dial, start, status, statuses
@@ -362,7 +362,7 @@ else:
 def test_without_included_routers_what_cannot_be_a_copy_may_stay_open_by_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "_INCLUDED", None)
+    monkeypatch.setattr(reading, "INCLUDED", None)
     app, _ = closed(Public())
     app.mount("/files", bare)
     app.mount("/starlette", Starlette(routes=[Route("/y", page)]))
@@ -374,7 +374,7 @@ def test_without_included_routers_what_cannot_be_a_copy_may_stay_open_by_default
 
 
 def test_without_included_routers_a_plain_route_may_be_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_INCLUDED", None)
+    monkeypatch.setattr(reading, "INCLUDED", None)
     app, guard = closed(Public())
     app.add_route("/plain", page)
     app.add_route("/marked", guard.allow(Public())(lambda request: page(request)))  # noqa: PLW0108

@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam, Public, Rule
-from callerid.fastapi import routes as reading
+from callerid.fastapi import included as reading
 from tests.fixtures import OTHERS, STAFF
 
 from .world import HAS_FRONTENDS, KEEPS_INCLUDES, closed, dial, new_guard, start, status, statuses
@@ -30,16 +30,16 @@ def test_the_names_that_are_used_are_there() -> None:
     assert get_dependant(path="", call=test_the_names_that_are_used_are_there).dependencies == []
     assert vars(APIRouter)["matches" if VERSION >= (0, 137) else "include_router"]
     if VERSION < (0, 137):
-        assert reading._INCLUDED is None
+        assert reading.INCLUDED is None
         return
-    assert all(hasattr(reading._INCLUDED, name) for name in reading._INCLUDED_NAMES)
+    assert all(hasattr(reading.INCLUDED, name) for name in reading._NAMES)
     assert "handle" in vars(APIRouter)
     router = APIRouter()
     router.add_api_route("/y", lambda: None)
     router.add_route("/plain", lambda _: PlainTextResponse())
     app.include_router(router)
     included: Any = app.routes[-1]
-    assert reading._is_included(included)
+    assert reading.is_included(included)
     assert included.original_router is router
     assert included.include_context.dependencies == []
     api, plain = included.effective_candidates()
@@ -103,8 +103,8 @@ def served(app: FastAPI) -> set[tuple[str, str | None]]:
 
 
 HIDDEN: dict[str, Any] = {
-    "the class": lambda patch: patch.setattr(reading, "_INCLUDED", None),
-    "a method": lambda patch: patch.setattr(reading, "_names_of", attrgetter(*reading._INCLUDED_NAMES, "renamed")),
+    "the class": lambda patch: patch.setattr(reading, "INCLUDED", None),
+    "a method": lambda patch: patch.setattr(reading, "_names_of", attrgetter(*reading._NAMES, "renamed")),
     "frontends": lambda patch: patch.setattr(reading, "_MATCH_FRONTEND", "renamed"),
 }
 

@@ -1,41 +1,46 @@
 """What stands at FastAPI's routes: rules in parameters, dependencies, included routers and frontends.
 
-FastAPI's private names are used here and nowhere else. Where one is not recognised, what it would have told is taken
-for opaque and ends stricter: the default judges (and may not be an open one), and marked endpoints behind it raise.
+FastAPI's private names are used here and in `callerid.fastapi.included`, and nowhere else. Where one is not recognised,
+what it would have told is taken for opaque and ends stricter: the default judges (and may not be an open one), and
+marked endpoints behind it raise.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any, NamedTuple
 
-import fastapi.routing
 from fastapi import APIRouter, params
 from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Match, Route, Router, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 
 from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.fastapi.comparing import compare_before_endpoint
 from callerid.fastapi.decorator import CallerDependency
+from callerid.fastapi.included import (
+    INCLUDED,
+    FrontendStep,
+    IncludedStep,
+    copies_routes,
+    copy_with,
+    found_in,
+    frontend_in,
+    is_included,
+    matches_as_fastapi_does,
+    resolved_in,
+    subject_of,
+    would_redirect,
+)
 from callerid.fastapi.parameters import marks_of, problem_with, read_elsewhere, receivers, understood
 from callerid.marks import Mark, marks_on
-from callerid.starlette.handover import separate, still_serves
-from callerid.starlette.redirects import redirected
-from callerid.starlette.routes import FULL, NONE, PARTIAL, Dispatch, RoutePlace, RouteReader, Step
+from callerid.starlette.routes import FULL, NONE, PARTIAL, RoutePlace, RouteReader, Step
 
 __all__ = ["FastAPIReader"]
-
-# FastAPI 0.137 and newer keep an included router as one route; before, they copied its routes.
-_INCLUDED: Any = getattr(fastapi.routing, "_IncludedRouter", None)
-_INCLUDED_NAMES = ("_match", "_handle_selected", "effective_candidates", "matches", "handle")
-_names_of = attrgetter(*_INCLUDED_NAMES)
-_MATCH_FRONTEND = "_match_low_priority"
 
 _UNSEEN_ROUTES = (
     "what stands here cannot be seen (its class serves in a way of its own, or this release of FastAPI does), "
@@ -49,63 +54,6 @@ _UNSEEN_RULES = (
     "before FastAPI 0.137 a router's rules do not reach its plain routes, so an open default= may open this one "
     "against them: mark the endpoint itself, with @guard.allow(Public()) if it is open to everybody"
 )
-
-
-class _Included(Step):
-    """A step into an included router, which asks itself once more what serves: it is answered with what was judged."""
-
-    __slots__ = ("answer", "included", "inside")
-
-    def __init__(self, around: RoutePlace, included: Any, judged: Scope, inside: Step, answer: Any) -> None:
-        places = (around, *inside.places)
-        super().__init__(places, inside.route, inside.serves, judged, inside.path, inside.endpoint, inside.behind)
-        self.included, self.inside, self.answer = included, inside, answer
-
-    @property
-    def found(self) -> Scope:
-        """What the framework adds to the scope for this route."""
-        inside = self.inside.found if type(self.inside) is _Included else self.inside.judged
-        return {**self.judged, **inside}
-
-    def pinned(self) -> Any:
-        """The included router, answering with what was found in it."""
-        return _copy_with(self.included, _match=_always(self.answer))
-
-    def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """As `Step.hand_over` does, by FastAPI's own handling of included routers."""
-        if not still_serves(self.route, self.serves):
-            return dispatch.router.not_found(scope, receive, send)
-        dispatch.prepare(dispatch.router, self.included, scope, self.judged)
-        handled: Awaitable[None] = self.pinned().handle(scope, receive, send)
-        return handled
-
-
-class _Frontend(Step):
-    """A step into the second table that FastAPI tries when no route matches."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, step: Step, answer: Any) -> None:
-        super().__init__(step.places, step.route, step.serves, step.judged, step.path, step.endpoint)
-        self.answer = answer
-
-    @property
-    def found(self) -> Scope:
-        """What the framework adds to the scope: it names no route here."""
-        return self.judged
-
-    def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Let FastAPI serve it from a router that has nothing else, and finds what was judged."""
-        # A context is a copy, which stays as it was judged.
-        if self.answer[3] is None and not still_serves(self.route, self.serves):
-            return dispatch.router.not_found(scope, receive, send)
-        separate(scope)
-        # Of FastAPI's own class, since another may compute its routes.
-        router: Any = object.__new__(APIRouter)
-        members: dict[str, Any] = {"routes": [], "redirect_slashes": False, _MATCH_FRONTEND: _always(self.answer)}
-        router.__dict__.update(dispatch.router.__dict__, **members)
-        served: Awaitable[None] = dispatch.serve(router, scope, receive, send)
-        return served
 
 
 class FastAPIReader(RouteReader):
@@ -128,8 +76,8 @@ class FastAPIReader(RouteReader):
         """The route that serves. An included router is asked once which of its routes that is."""
         partial: tuple[BaseRoute, tuple[Match, Scope], Any] | None = None
         for route in routes:
-            if type(route) is _INCLUDED and _is_included(route):
-                found, judged = _resolved_in(route, scope)
+            if type(route) is INCLUDED and is_included(route):
+                found, judged = resolved_in(route, scope)
             else:
                 found, judged = None, route.matches(scope)
             match = judged[0]
@@ -147,46 +95,46 @@ class FastAPIReader(RouteReader):
             return self.settle(route, *judged, scope)
         return self._descend(route, judged[1], found, scope)
 
-    def _descend(self, included: Any, judged: Scope, found: Any, scope: Scope) -> _Included:
+    def _descend(self, included: Any, judged: Scope, found: Any, scope: Scope) -> IncludedStep:
         """The step that an included router is: it leads to the route in it that serves."""
         match, child_scope, route, context = found
         around = self._around_included(included)
         if match is NONE or route is None:
             nothing = Step((), None, (None, None), {}, {}, endpoint=False)
-            return _Included(around, included, judged, nothing, (NONE, {}, None, None))
-        if _is_included(route):
-            inner = self._descend(route, child_scope, _found_in(route, scope), scope)
-            return _Included(around, included, judged, inner, (match, child_scope, inner.pinned(), None))
-        subject = _subject(route, context)
+            return IncludedStep(around, included, judged, nothing, (NONE, {}, None, None))
+        if is_included(route):
+            inner = self._descend(route, child_scope, found_in(route, scope), scope)
+            return IncludedStep(around, included, judged, inner, (match, child_scope, inner.pinned(), None))
+        subject = subject_of(route, context)
         step = self.settle(subject, match, child_scope, scope)
         if subject is not route:
             # An API route is handled with its context, of which the copy stays as it was judged.
             context = self._copy_of(context)
-        return _Included(around, included, judged, step, (match, child_scope, route, context))
+        return IncludedStep(around, included, judged, step, (match, child_scope, route, context))
 
     def _copy_of(self, context: Any) -> Any:
         known = self._knowledge(context)
         if known.copy is None:
-            known.copy = _copy_with(context)
+            known.copy = copy_with(context)
         return known.copy
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
         """A frontend, unless the router would redirect to a path with or without a slash."""
-        find = getattr(router, _MATCH_FRONTEND, None)
-        if find is None or _would_redirect(router, scope):
+        found = None if would_redirect(router, scope) else frontend_in(router, scope)
+        if found is None:
             return None
-        match, child_scope, route, context = find(scope)
+        match, child_scope, route, context = found
         if match is NONE or route is None:
             return None
-        step = super().settle(_subject(route, context), match, child_scope, scope)
-        context = None if context is None else _copy_with(context)
-        return _Frontend(step, (match, child_scope, route, context))
+        step = super().settle(subject_of(route, context), match, child_scope, scope)
+        context = None if context is None else copy_with(context)
+        return FrontendStep(step, (match, child_scope, route, context))
 
     # --- what stands there ---
 
     def around(self, router: Router) -> tuple[RoutePlace, ...]:
         """A router's own dependencies: FastAPI gives them to API routes only, and here they hold for all."""
-        if _INCLUDED is None and isinstance(router, APIRouter):
+        if copies_routes() and isinstance(router, APIRouter):
             self._api_routers[id(router)] = router
         declared = tuple(getattr(router, "dependencies", ()))
         if not declared:
@@ -211,7 +159,7 @@ class FastAPIReader(RouteReader):
         """The same, by where it stands."""
         yield RoutePlace("", self._marks_in(included.include_context.dependencies), origin="include")
         router = included.original_router
-        condition = "" if _matches_as_fastapi_does(router) else type(router).__name__
+        condition = "" if matches_as_fastapi_does(router) else type(router).__name__
         yield RoutePlace("", self._marks_in(router.dependencies), origin="router", condition=condition)
 
     def _marks_in(self, dependencies: Iterable[Any]) -> tuple[Mark, ...]:
@@ -272,7 +220,7 @@ class FastAPIReader(RouteReader):
         if isinstance(route, APIRoute | APIWebSocketRoute) or type(route).__module__.startswith("fastapi."):
             unknown = tuple((name, "what is not known") for name, _ in place.parameters)
             return replace(place, parameters=unknown, unseen=_UNSEEN_ROUTES)
-        if _INCLUDED is None and not place.marks and self._may_be_a_copy(route):
+        if copies_routes() and not place.marks and self._may_be_a_copy(route):
             return replace(place, unseen=_UNSEEN_RULES)
         return place
 
@@ -326,7 +274,7 @@ class FastAPIReader(RouteReader):
             yield (), route
 
     def _opened(self, places: tuple[RoutePlace, ...], route: Any) -> Iterator[tuple[tuple[RoutePlace, ...], Any]]:
-        if not _is_included(route):
+        if not is_included(route):
             yield places, route
             return
         places = (*places, *self._standing_around(route))
@@ -334,9 +282,9 @@ class FastAPIReader(RouteReader):
             if hasattr(candidate, "original_router"):
                 yield from self._opened(places, candidate)
             else:
-                yield places, _subject(candidate.starlette_route or candidate.original_route, candidate)
+                yield places, subject_of(candidate.starlette_route or candidate.original_route, candidate)
         for context in getattr(route, "effective_low_priority_routes", tuple)():
-            yield places, _subject(context.original_route, context)
+            yield places, subject_of(context.original_route, context)
 
 
 def _check_names(place: RoutePlace, policy: Policy, where: str) -> None:
@@ -348,44 +296,8 @@ def _check_names(place: RoutePlace, policy: Policy, where: str) -> None:
         )
 
 
-def _is_included(route: Any) -> bool:
-    """Whether this is an included router whose workings we know; one that changes how it serves is opaque."""
-    if type(route) is not _INCLUDED:
-        return False
-    try:
-        _names_of(_INCLUDED)
-    except AttributeError:
-        return False
-    return getattr(route.original_router.handle, "__func__", None) is vars(APIRouter)["handle"]
-
-
 def _is_made_by_fastapi(route: Any) -> bool:
     return getattr(getattr(route, "endpoint", None), "__module__", "") == "fastapi.applications"
-
-
-def _subject(route: Any, context: Any) -> Any:
-    """What tells about the route that serves: FastAPI keeps an included API route's facts in its context."""
-    if context is not None and getattr(context, "dependant", None) is not None:
-        return context
-    return route
-
-
-def _found_in(included: Any, scope: Scope) -> Any:
-    """FastAPI's own resolution in an included router: the match, its scope, the route and the route's context."""
-    return included._match(scope)  # noqa: SLF001
-
-
-def _matches_as_fastapi_does(router: APIRouter) -> bool:
-    return getattr(router.matches, "__func__", None) is vars(APIRouter)["matches"]
-
-
-def _resolved_in(included: Any, scope: Scope) -> tuple[Any, tuple[Match, Scope]]:
-    """The same, and what the included router says for itself: a class may match in a way of its own."""
-    if _matches_as_fastapi_does(included.original_router):
-        found = _found_in(included, scope)
-        return found, (found[0], {})
-    judged: tuple[Match, Scope] = included.matches(scope)
-    return (None if judged[0] is NONE else _found_in(included, scope)), judged
 
 
 class _Declared(NamedTuple):
@@ -394,25 +306,3 @@ class _Declared(NamedTuple):
     included: Callable[[], Any]
     dependencies: tuple[Any, ...]
     place: RoutePlace
-
-
-def _copy_with(original: Any, **members: Any) -> Any:
-    """The same class and members but for these, without running any constructor."""
-    kind: type[Any] = original.__class__
-    copy: Any = object.__new__(kind)
-    copy.__dict__.update(original.__dict__, **members)
-    return copy
-
-
-def _always(answer: Any) -> Any:
-    """A matching that was made already."""
-
-    def match(_scope: Scope) -> Any:
-        return answer
-
-    return match
-
-
-def _would_redirect(router: Router, scope: Scope) -> bool:
-    target = redirected(router, scope)
-    return target is not None and any(route.matches(target)[0] is not NONE for route in tuple(router.routes))
