@@ -16,20 +16,16 @@ from typing import Any
 import firebase_admin
 import pytest
 import requests
-from firebase_admin import auth, credentials, tenant_mgt
-from google.auth import credentials as google_credentials
+from firebase_admin import auth, tenant_mgt
 
 from callerid import Guard, Unauthenticated, firebase, firebase_session
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import compact, header_and_claims
 
 from .emulator import PROJECT, Emulator, emulator
+from .owner import Owner
 
 pytestmark = pytest.mark.e2e
-
-# google-auth and firebase-admin are not annotated.
-Credential: Any = credentials.Base
-Anonymous: Any = google_credentials.AnonymousCredentials
 
 EXAMPLES, HERE = Path(__file__).parents[2] / "examples", Path(__file__).parent
 WAITRESS = (
@@ -41,13 +37,6 @@ SERVERS: dict[str, Callable[[int, str], tuple[str, ...]]] = {
     "fastapi_app": lambda fd, module: ("-m", "uvicorn", "--fd", str(fd), "--log-level", "warning", f"{module}:app"),
     "flask_app": lambda fd, module: ("-c", WAITRESS, str(fd), module),
 }
-
-
-class Owner(Credential):  # type: ignore[misc]
-    """Nobody's: the emulator asks for none."""
-
-    def get_credential(self) -> Any:
-        return Anonymous()
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,9 @@ def test_an_assertion_for_the_local_token_uri_is_good_too(served: LocalIssuer, h
 @pytest.mark.parametrize(
     ("form", "error"),
     [
-        ({"grant_type": "refresh_token"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token"}, "invalid_grant"),
+        ({"grant_type": "refresh_token", "refresh_token": "1//x", "client_id": "x"}, "invalid_grant"),
         ({}, "invalid_grant"),
         ({"assertion": "a.b.c"}, "invalid_grant"),
         ({"assertion": "e30.e30."}, "invalid_grant"),
@@ -247,7 +249,7 @@ def test_facts_of_the_machine_are_plain_text(served: LocalIssuer, http: requests
     [
         ("instance/service-accounts/default/identity", 400),
         ("instance/service-accounts/default/identity?audience=%20", 400),
-        ("instance/service-accounts/default/token", 404),
+        ("instance/service-accounts/default/scopes", 404),
         ("instance/service-accounts/other@shop-prod.iam.gserviceaccount.com/email", 404),
         ("instance/attributes/x", 404),
     ],

@@ -1,4 +1,4 @@
-"""What the local issuer answers: Google's key documents, its token endpoint and the metadata server. No sockets here.
+"""What the local issuer answers: Google's key documents, its token endpoints and the metadata server. No sockets here.
 
 Sources: the URLs in google-auth (``oauth2/id_token.py``, ``compute_engine/_metadata.py``, ``oauth2/_client.py``,
 ``oauth2/service_account.py``) and firebase-admin; RFC 6749 sections 5.1 and 5.2 and RFC 7523 section 2.1 for the token
@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from google.auth import jwt
 
-from callerid.testing.access_tokens import ACCESS_TOKENS, TOKEN_INFO_PATH
+from callerid.testing.access_tokens import ACCESS_TOKENS, CLOUD_PLATFORM, TOKEN_INFO_PATH
+from callerid.testing.iam_endpoints import IAM_PREFIX, iam_answer
 from callerid.testing.mint import FIREBASE_ACCOUNT
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
     from callerid.testing.issuer import LocalIssuer
 
-__all__ = ["GOOGLE_TOKEN_URI", "ReceivedRequest", "Response", "answer", "jwks_path", "pem_path"]
+__all__ = ["GOOGLE_TOKEN_URI", "ReceivedRequest", "Response", "answer", "id_token_of", "jwks_path", "pem_path"]
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 """The audience google-auth writes into every assertion, wherever it sends it (``_GOOGLE_OAUTH2_TOKEN_ENDPOINT``)."""
 
+_REFRESH = "refresh_token"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JSON = "application/json; charset=UTF-8"
 _TEXT = "application/text"
@@ -94,6 +96,8 @@ def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     if request.method == "POST":
         if request.path == TOKEN_INFO_PATH:
             return _token_info(issuer, request)
+        if request.path.startswith(IAM_PREFIX):
+            return _iam(issuer, request)
         return _token(issuer, request) if request.path == "/token" else _not_found(request)
     if request.path == "/":
         return Response(200, b"computeMetadata/\n", headers=_FLAVOR)
@@ -124,6 +128,11 @@ def _token_info(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     failure = issuer.arrive(ACCESS_TOKENS)
     status, body = failure or issuer.token_info(request.form.get("access_token", ""))
     return Response(status, body, _JSON)
+
+
+def _iam(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+    status, body = iam_answer(issuer, request.path, request.headers.get("authorization", ""), request.body)
+    return Response(status, json.dumps(body).encode(), _JSON, {"Cache-Control": "no-store"})
 
 
 # Keys
@@ -181,20 +190,41 @@ class _RefusedGrantError(Exception):
 
 def _token(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     try:
-        status, answer_ = 200, {"id_token": _granted(issuer, request.form)}
+        status, answer_ = 200, _granted(issuer, request.form)
     except _RefusedGrantError as refused:
         status, answer_ = 400, {"error": refused.code, "error_description": refused.description}
     return Response(status, json.dumps(answer_).encode(), _JSON, {"Cache-Control": "no-store"})
 
 
-def _granted(issuer: LocalIssuer, form: Mapping[str, str]) -> str:
+def _granted(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
+    if form.get("grant_type") == _REFRESH:
+        return _refreshed(issuer, form)
     if form.get("grant_type") != _JWT_BEARER:
-        raise _RefusedGrantError("unsupported_grant_type", f"Only {_JWT_BEARER} is supported.")
+        raise _RefusedGrantError("unsupported_grant_type", f"Only {_JWT_BEARER} and {_REFRESH} are supported.")
     assertion = _verified(issuer, form.get("assertion", ""))
     audience = assertion.get("target_audience")
     if not isinstance(audience, str) or not audience.strip():
         raise _RefusedGrantError("invalid_request", "Only ID tokens are issued here: target_audience is required.")
-    return issuer.service_account(assertion["iss"], audience=audience, use_email_azp=True)
+    return {"id_token": issuer.service_account(assertion["iss"], audience=audience, use_email_azp=True)}
+
+
+def _refreshed(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
+    client_id = form.get("client_id", "")
+    email = issuer.signed_in.get((client_id, form.get("refresh_token", "")))
+    if email is None:
+        raise _RefusedGrantError("invalid_grant", "Bad Request")
+    access_token = issuer.access_token(email, audience=client_id)
+    return {"id_token": id_token_of(issuer, email, client_id), **_bearer(access_token)}
+
+
+def id_token_of(issuer: LocalIssuer, email: str, client_id: str) -> str:
+    """The ID token of a person by their address alone: of a Workspace account, but for ``gmail.com``."""
+    makes = issuer.person if email.endswith("@gmail.com") else issuer.workspace_person
+    return makes(email, audience=client_id)
+
+
+def _bearer(access_token: str) -> dict[str, Any]:
+    return {"access_token": access_token, "expires_in": 3599, "token_type": "Bearer"}
 
 
 def _verified(issuer: LocalIssuer, assertion: str) -> Mapping[str, Any]:
@@ -252,6 +282,8 @@ def _metadata_account(issuer: LocalIssuer, request: ReceivedRequest, entry: str)
         return email
     if fact == "identity":
         return _identity(issuer, request.query)
+    if fact == "token":
+        return _bearer(issuer.access_token(email, scopes=[CLOUD_PLATFORM]))
     if fact == "":
         return {"aliases": ["default"], "email": email, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
     return Response(404, headers=_FLAVOR)

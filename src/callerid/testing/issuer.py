@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from callerid.callers import Kind
 from callerid.testing import claims as says
 from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
-from callerid.testing.endpoints import ReceivedRequest, answer, jwks_path, pem_path
+from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
-from callerid.testing.mint import CHAT_ACCOUNT, PROJECT_NUMBER
+from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, PROJECT_NUMBER
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
         KeyEndpoints.__init__(self)
         self.metadata_machine: Mapping[str, Any] = says.COMPUTE_ENGINE
         self._metadata_account = "123456789012-compute@developer.gserviceaccount.com"
+        self.signed_in: dict[tuple[str, str], str] = {}
+        """By client id and refresh token, the address of whoever signed in."""
         self._server: Server | None = None
 
     def __repr__(self) -> str:
@@ -230,6 +233,24 @@ class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
         from callerid.keys import KeyDocument  # noqa: PLC0415 - minting must not depend on it
 
         return KeyDocument(self.jwks_document(which))
+
+    def add_person(self, email: str = "ada@example.com", *, client_id: str = GCLOUD_CLIENT) -> dict[str, str]:
+        """A person who signed in by ``gcloud auth login``, or by another client: what is left of that.
+
+        For ``google.oauth2.credentials.Credentials(None, **info)``, whose ``id_token`` after ``refresh`` is that of a
+        person with the audience ``client_id``: of a Workspace account, but for ``gmail.com`` addresses. Raises
+        `ValueError` for what Google never mints, `RuntimeError` while the issuer does not serve.
+        """
+        id_token_of(self, email, client_id)  # raises now, and not when it is refreshed
+        refresh_token = f"1//{secrets.token_urlsafe(40)}"
+        token_uri = f"{self.url}/token"
+        self.signed_in[client_id, refresh_token] = email
+        return {
+            "client_id": client_id,
+            "client_secret": secrets.token_urlsafe(16),
+            "refresh_token": refresh_token,
+            "token_uri": token_uri,
+        }
 
     def add_service_account(self, email: str = "robot@shop-prod.iam.gserviceaccount.com") -> dict[str, str]:
         """A service account with a key of its own: what its key file would hold, ``token_uri`` pointing here.

@@ -17,6 +17,7 @@ __all__ = [
     "CHAT_ACCOUNT",
     "FIREBASE_ACCOUNT",
     "FIREBASE_PROJECT",
+    "GCLOUD_CLIENT",
     "IAP_AUDIENCE",
     "OIDC_AUDIENCE",
     "PERSON_AUDIENCE",
@@ -42,6 +43,9 @@ IAP_AUDIENCE = f"/projects/{PROJECT_NUMBER}/global/backendServices/1234567890123
 
 OIDC_AUDIENCE = "orders"
 """The client id for which `Mint.oidc_caller` mints when none is named."""
+
+GCLOUD_CLIENT = "32555940559.apps.googleusercontent.com"
+"""The OAuth client id of gcloud."""
 
 CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
 """The account that Google Chat calls as."""

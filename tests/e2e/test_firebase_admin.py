@@ -1,0 +1,85 @@
+"""Firebase's own server library verifies what the local issuer mints, with the keys that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import firebase_admin
+import pytest
+from firebase_admin import _token_gen, auth
+
+from callerid import Guard, Unauthenticated
+from callerid.testing import HOSTILE_VARIANTS, LocalIssuer
+
+from .owner import Owner
+
+pytestmark = pytest.mark.e2e
+
+PROJECT = "shop-prod"
+# firebase-admin is not annotated.
+keys: Any = _token_gen
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[LocalIssuer]:
+    with LocalIssuer() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def admin(issuer: LocalIssuer) -> Iterator[firebase_admin.App]:
+    """It has the addresses of Firebase's keys written in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FIREBASE_AUTH_EMULATOR_HOST", raising=False)
+        patch.setenv("NO_PROXY", "*")
+        patch.setattr(keys, "ID_TOKEN_CERT_URI", issuer.pem_url("firebase"))
+        patch.setattr(keys, "COOKIE_CERT_URI", issuer.pem_url("firebase_session"))
+        made = firebase_admin.initialize_app(Owner(), options={"projectId": PROJECT}, name="local")
+        yield made
+        firebase_admin.delete_app(made)
+
+
+def test_it_says_the_same_of_an_id_token_and_of_a_session_cookie(
+    issuer: LocalIssuer, admin: firebase_admin.App
+) -> None:
+    token = issuer.firebase_user("u1", email="ada@example.com", claims={"role": "editor"}, second_factor="phone")
+    cookie = issuer.session_cookie(token)
+    guard = Guard(issuer.firebase(PROJECT), issuer.firebase_session(PROJECT))
+    ours = {
+        token: guard.verify(token),
+        cookie: guard.identify({"cookie": [f"session={cookie}"], ":method": ["GET"]}).caller,  # type: ignore[union-attr]
+    }
+    verifiers = {token: auth.verify_id_token, cookie: auth.verify_session_cookie}
+    for credential, caller in ours.items():
+        theirs = verifiers[credential](credential, app=admin)
+        assert caller is not None
+        assert caller.firebase is not None
+        assert (caller.subject, caller.email, caller.issuer) == (theirs["uid"], theirs["email"], theirs["iss"])
+        assert (caller.firebase.claims["role"], caller.firebase.signed_in_at) == ("editor", theirs["auth_time"])
+        assert caller.firebase.second_factor == theirs["firebase"]["sign_in_second_factor"]
+        assert (caller.issued_at, caller.expires_at) == (theirs["iat"], theirs["exp"])
+
+
+@pytest.mark.parametrize("variant", HOSTILE_VARIANTS)
+def test_what_it_refuses_this_library_refuses_too(issuer: LocalIssuer, admin: firebase_admin.App, variant: str) -> None:
+    token = getattr(issuer, variant)(issuer.firebase_user("u1"))
+    with pytest.raises((ValueError, auth.InvalidIdTokenError)):
+        auth.verify_id_token(token, app=admin)
+    with pytest.raises(Unauthenticated):
+        Guard(issuer.firebase(PROJECT)).verify(token)
+    cookie = getattr(issuer, variant)(issuer.session_cookie(issuer.firebase_user("u1")))
+    with pytest.raises((ValueError, auth.InvalidSessionCookieError)):
+        auth.verify_session_cookie(cookie, app=admin)
+    with pytest.raises(Unauthenticated):
+        Guard(issuer.firebase_session(PROJECT)).identify({"cookie": [f"session={cookie}"], ":method": ["GET"]})
+
+
+def test_a_session_cookie_is_no_id_token_and_an_id_token_no_session(
+    issuer: LocalIssuer, admin: firebase_admin.App
+) -> None:
+    token = issuer.firebase_user("u1")
+    with pytest.raises(auth.InvalidIdTokenError):
+        auth.verify_id_token(issuer.session_cookie(token), app=admin)
+    with pytest.raises(auth.InvalidSessionCookieError):
+        auth.verify_session_cookie(token, app=admin)
