@@ -12,6 +12,7 @@ The staircase of rooms, each importing only what stands before it::
     rules, issuers ← audit.algebra              what rules mean together
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
+    rules ← lookups                             facts that no token carries: roles, groups, account status
     rules, authentication ← authorization       requirements → one decision, logged
     guard                                       what users hold
     marks                                       what allow() leaves on an endpoint
@@ -54,6 +55,7 @@ from callerid.issuers import (
     service_account,
 )
 from callerid.keys import KeyDocument, KeyFile, KeySource
+from callerid.lookups import Lookup
 from callerid.rules import (
     AllOf,
     AnyApp,
@@ -68,10 +70,13 @@ from callerid.rules import (
     Fact,
     FirebaseUser,
     GoogleChat,
+    Group,
     IssuedBy,
     Nobody,
+    NotRevoked,
     PathParam,
     Public,
+    Role,
     Rule,
     Scope,
     SecondFactor,
@@ -112,6 +117,7 @@ __all__ = [
     "FirebaseUser",
     "Forbidden",
     "GoogleChat",
+    "Group",
     "Guard",
     "IssuedBy",
     "Issuer",
@@ -119,13 +125,16 @@ __all__ = [
     "KeyFile",
     "KeySource",
     "Kind",
+    "Lookup",
     "Nobody",
+    "NotRevoked",
     "OidcFacts",
     "PathParam",
     "Profile",
     "Public",
     "Reason",
     "Refusal",
+    "Role",
     "Rule",
     "Scope",
     "SecondFactor",

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     WRONG_CSRF_TOKEN = "wrong_csrf_token"  # noqa: S105 - as above
     KEYS_UNAVAILABLE = "keys_unavailable"
     VERIFICATION_UNAVAILABLE = "verification_unavailable"
+    LOOKUP_UNAVAILABLE = "lookup_unavailable"
     FRONT_DOOR_OPEN = "front_door_open"
 
 
@@ -200,7 +201,8 @@ class CrossSite(Refusal):
 class Unavailable(Refusal):
     """503: what is needed to judge the request cannot be had, and nothing usable is cached.
 
-    That is keys, or the word of whoever issued a credential. ``retry_after`` is in whole seconds, at least 1.
+    That is keys, the word of whoever issued a credential, or what only a look-up knows of the caller. ``retry_after``
+    is in whole seconds, at least 1.
     """
 
     status = 503

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 from callerid.answers import Answer, Challenge, answer
+from callerid.asking import is_in_task
 from callerid.authentication import (
     DEFAULT_SIZE,
     LONGEST_TOKEN,
@@ -41,7 +42,8 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.issuers import Issuer
 from callerid.keys import KeyStatus, Wait
-from callerid.rules import AnyOf, Rule, is_joined, is_public, without_public
+from callerid.lookups import Lookup, Lookups, missing
+from callerid.rules import AnyOf, Rule, is_joined, is_public, look_up_rules, without_public
 
 __all__ = ["Guard", "GuardCore", "Identity", "Requirement", "combined", "log"]
 
@@ -56,8 +58,9 @@ class GuardCore:
     servers have limits of their own for headers). ``trusted_origins`` are those whose pages may make requests with a
     credential that browsers send unasked (`firebase_session`, `iap`): the application's own, such as
     ``https://orders.example.com``, for WebSockets and for browsers without ``Sec-Fetch-Site``, and others that may act
-    for its users. Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error.
-    Raises `ConfigurationError`.
+    for its users. ``lookups`` are sources of facts that no token carries (`Lookup`), which rules such as `Role` need.
+    Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error. Raises
+    `ConfigurationError`.
 
     What every adapter's ``protect`` or ``CallerMiddleware`` takes:
 
@@ -89,7 +92,10 @@ class GuardCore:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
         trusted_origins: Iterable[str] = (),
+        lookups: Iterable[Lookup] = (),
     ) -> None:
+        self.lookups = Lookups(lookups, timer=timer)
+        """Its look-ups, and what they have answered."""
         self.authenticator = Authenticator(
             *issuers,
             leeway=leeway,
@@ -107,8 +113,10 @@ class GuardCore:
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, memory, clock, leeway, limit and origins."""
+        """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins and look-ups."""
         made = cls(**options)
+        if "lookups" not in options:
+            made.lookups = other.lookups
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):
             made.challenge = other.challenge
         leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
@@ -286,14 +294,36 @@ class GuardCore:
         """Whether a caller in hand satisfies a rule (or an IAM member string) now, judged as a request's caller is.
 
         For what a handler shows or leaves out. ``path`` are values for the rule's `PathParam`, ``audience`` is as for
-        ``allow``. It does no I/O and logs nothing. ``False``, too, once the caller's token has expired or its issuer is
-        trusted no more; for nobody (``None``) as where no credential was sent.
+        ``allow``. It logs nothing, and does no I/O but for a rule that needs a look-up: then it may wait for it, and in
+        a task of an event loop it is `aallows` that has to be asked. ``False``, too, once the caller's token has
+        expired or its issuer is trusted no more; for nobody (``None``) as where no credential was sent.
 
-        Raises `ConfigurationError` for a path parameter that is not given.
+        Raises `ConfigurationError` for a path parameter that is not given, and `Unavailable` where a look-up that the
+        answer depends on cannot be asked.
         """
+        requirement = self._asked_of(rule, audience, path)
+        if requirement.lookups and is_in_task():
+            raise ConfigurationError(
+                f"{rule!r} needs a look-up, for which a task must not wait so: await guard.aallows"
+            )
+        return resolve(partial(allows, self, caller, requirement, path))
+
+    async def aallows(
+        self,
+        caller: Caller | None,
+        rule: Rule | str,
+        path: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        audience: str | Iterable[str] | None = None,
+    ) -> bool:
+        """As `allows`, without blocking the event loop."""
+        return await resolve_async(partial(allows, self, caller, self._asked_of(rule, audience, path), path))
+
+    def _asked_of(self, rule: Rule | str, audience: str | Iterable[str] | None, path: Mapping[str, Any]) -> Requirement:
         requirement = self.requirement(rule, audience=audience)
         check_path(requirement, path)
-        return allows(self, caller, requirement, path)
+        self._check_lookups(requirement, "the rule")
+        return requirement
 
     # --- rules, where they are written ---
 
@@ -308,6 +338,7 @@ class GuardCore:
         """
         from callerid.audit.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
 
+        self._check_lookups(requirement, where)
         check_whose(requirement, self.authenticator.trusted, where)
         check_possible(requirement.rule, self.issuers, where)
         if requirement.audiences is not None and all(each.ignores_named_audience for each in self.issuers):
@@ -315,6 +346,12 @@ class GuardCore:
                 f"{where}: audience= names audiences of Google ID tokens, and this guard reads none of them: leave "
                 "audience= out (the other issuers' audiences are those that they were given)"
             )
+
+    def _check_lookups(self, requirement: Requirement, where: str) -> None:
+        known = self.lookups.members
+        for leaf in look_up_rules(requirement.rule):
+            if leaf.of not in known:
+                raise ConfigurationError(f"{where}: {leaf!r}: {missing(leaf.of, known)}")
 
     def check_together(self, parts: Iterable[tuple[GuardCore, Requirement]], where: str) -> None:
         """Raise `ConfigurationError` where what several guards require goes together for nobody.
@@ -377,9 +414,22 @@ class GuardCore:
         """
         return self.authenticator.identify(sent, waited)
 
-    def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
-        """Whether these callers may: the caller as the handler shall see it. Raises `Refusal`."""
-        return judge(self, requirement, identity, path)
+    def judge(
+        self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
+    ) -> Caller | Wait | None:
+        """Whether these callers may: the caller as the handler shall see it. Raises `Refusal`.
+
+        Returns a `callerid.keys.Wait`, as `identify` does, where a look-up has to be waited for.
+        """
+        return judge(self, requirement, identity, path, waited)
+
+    def look_up(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+        """What the look-up of this name knows of a caller; see `callerid.lookups.Lookups.find`."""
+        return self.lookups.find(of, caller, fact, waited)
+
+    async def forget(self, caller: Caller) -> None:
+        """Forget what look-ups have answered about a caller: whatever changed holds from the next request on."""
+        self.lookups.forget(caller)
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""

@@ -76,6 +76,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
         "verification_unavailable",
         None,
     ),
+    (Unavailable(reason=Reason.LOOKUP_UNAVAILABLE), 503, "Service Unavailable", "lookup_unavailable", None),
     (FrontDoorOpen(), 503, "Service Unavailable", "front_door_open", None),
 ]
 

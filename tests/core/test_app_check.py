@@ -74,7 +74,9 @@ def identify(sent: Mapping[str, Any], guard: Guard = GUARD) -> Identity:
 def decide(rule: Rule, sent: Mapping[str, Any], guard: Guard = GUARD) -> Caller | None:
     requirement = guard.requirement(rule)
     guard.check_possible(requirement, "GET /")
-    return guard.judge(requirement, identify(sent, guard), {})
+    judged = guard.judge(requirement, identify(sent, guard), {})
+    assert not isinstance(judged, Wait)  # no look-up is needed
+    return judged
 
 
 def refusal(rule: Rule, sent: Mapping[str, Any], guard: Guard = GUARD) -> Refusal:

@@ -29,11 +29,14 @@ STAIRCASE = {
     "audit.algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),
     "applications": (),
-    "authorization": ("errors", "callers", "rules", "keys", "issuers", "authentication"),
+    "lookups": ("errors", "callers", "rules", "asking"),
+    "authorization": ("errors", "callers", "rules", "keys", "issuers", "authentication", "lookups"),
     "guard": (
         "errors",
         "callers",
         "rules",
+        "asking",
+        "lookups",
         "keys",
         "issuers",
         "authentication",
@@ -80,7 +83,8 @@ STEPS = {
     "subjects": ("facts", "text", "accounts", "base"),
     "claims": ("facts", "text", "accounts", "base", "firebase"),
     "apps": ("facts", "base"),
-    "anyone": ("facts", "text", "base", "apps"),
+    "looked_up": ("facts", "text", "accounts", "base"),
+    "anyone": ("facts", "text", "base", "apps", "looked_up"),
     "reading": ("facts", "accounts", "base", "google", "firebase", "anyone"),
 }
 """The same inside `callerid.rules`."""

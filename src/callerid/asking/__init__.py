@@ -15,7 +15,20 @@ from callerid.asking.answers import Answers
 from callerid.asking.entry import AskError, Entry, Found, Source, SourceAnswer
 from callerid.asking.in_flight import InFlight, Wait
 from callerid.asking.policy import AskPolicy
+from callerid.asking.running import is_in_task
 
 Answer = SourceAnswer
 
-__all__ = ["Answer", "Answers", "AskError", "AskPolicy", "Entry", "Found", "InFlight", "Source", "SourceAnswer", "Wait"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "AskError",
+    "AskPolicy",
+    "Entry",
+    "Found",
+    "InFlight",
+    "Source",
+    "SourceAnswer",
+    "Wait",
+    "is_in_task",
+]

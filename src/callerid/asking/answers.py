@@ -104,6 +104,21 @@ class Answers:
             return Found(decision.held, entry)
         return Wait(call, decision.seconds, entry, Crowd(*self._waiting, source, source.policy), begin)
 
+    def forget(self, concerns: Callable[[Any], bool]) -> None:
+        """Forget the answers about these keys. Calls under way are made anew, for those who wait for them."""
+        ended: list[Call] = []
+        with self._lock:
+            for store in (self._known, self._others):
+                for each in [each for each in store if concerns(cast("tuple[Source, Any]", each)[1])]:
+                    entry = store.pop(each)
+                    call, entry.call = entry.call, None
+                    entry.hold(State(), None)
+                    if call is not None:
+                        call.was_abandoned = True
+                        ended.append(call)
+        for call in ended:
+            call.finish()
+
     def _entry(self, source: Source, key: Hashable) -> Entry[Any]:
         entry = self._known.get((source, key)) or self._others.get((source, key))
         if entry is None:

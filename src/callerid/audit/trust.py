@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callerid.audit.algebra import Side
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer, Role, is_emulated
+from callerid.issuers import Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
 from callerid.rules import Public
 
@@ -121,10 +121,10 @@ def believed_by_all(
     if len(asked) == 1 or len(set(asked)) == 1:
         return asked[0]
     sides = [Side(Public(), audiences, issuers) for issuers, audiences in asked]
-    return tuple(issuer for role in Role for issuer in _shared(sides, role)), None
+    return tuple(issuer for role in SpeaksFor for issuer in _shared(sides, role)), None
 
 
-def _shared(sides: Iterable[Side], role: Role) -> tuple[Issuer, ...]:
+def _shared(sides: Iterable[Side], role: SpeaksFor) -> tuple[Issuer, ...]:
     """The issuers that all sides believe in what names the caller, what carried the call, or the app."""
     first, *others = (_believed(side, role) for side in sides)
     shared = first
@@ -133,7 +133,7 @@ def _shared(sides: Iterable[Side], role: Role) -> tuple[Issuer, ...]:
     return tuple(dict.fromkeys(each for each in shared if each.audiences))
 
 
-def _believed(side: Side, role: Role) -> list[Issuer]:
+def _believed(side: Side, role: SpeaksFor) -> list[Issuer]:
     """The issuers of a side, with the audiences that it takes."""
     audiences: dict[Issuer, set[str]] = {}
     for issuer, audience in side.believed(role):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from callerid.audit.algebra import admits_nobody, separate
 from callerid.audit.rows import Row
 from callerid.callers import Kind
-from callerid.issuers import CredentialLocation, Issuer, Role
+from callerid.issuers import CredentialLocation, Issuer, SpeaksFor
 from callerid.rules import Rule, leaves, some_app
 
 __all__ = ["Way", "by_which", "ways_of"]
@@ -49,7 +49,7 @@ def by_which(row: Row) -> str:
     """The ways in words; empty where the rule says it, since callers of each kind come in one way alone."""
     every = {
         (way.name, way.whose, way.issuer.kind)
-        for role in (Role.CALLER, Role.APP)
+        for role in (SpeaksFor.CALLER, SpeaksFor.APP)
         for way in _candidates(row.issuers, role)
     }
     kinds = Counter(kind for *_, kind in every if kind is not Kind.APP)
@@ -63,8 +63,8 @@ def by_which(row: Row) -> str:
 @lru_cache(maxsize=1_024)
 def _ways(rule: Rule, issuers: tuple[Issuer, ...], audiences: frozenset[str] | None) -> tuple[Way, ...]:
     # What is said of a caller alone is asked of each way by itself, beside whatever carries calls and sends them.
-    named = Role.APP if all(map(some_app, leaves(rule))) else Role.CALLER
-    others = tuple(_only(*way) for role in Role if role is not named for way in _candidates(issuers, role))
+    named = SpeaksFor.APP if all(map(some_app, leaves(rule))) else SpeaksFor.CALLER
+    others = tuple(_only(*way) for role in SpeaksFor if role is not named for way in _candidates(issuers, role))
     return tuple(
         way
         for way in _candidates(issuers, named)
@@ -72,7 +72,7 @@ def _ways(rule: Rule, issuers: tuple[Issuer, ...], audiences: frozenset[str] | N
     )
 
 
-def _candidates(issuers: tuple[Issuer, ...], role: Role = Role.CALLER) -> Iterator[Way]:
+def _candidates(issuers: tuple[Issuer, ...], role: SpeaksFor = SpeaksFor.CALLER) -> Iterator[Way]:
     return (Way(issuer, each) for issuer in issuers for each in issuer.locations if each.role is role)
 
 

@@ -16,7 +16,8 @@ from callerid.authorization.requirement import Requirement, check_whose
 from callerid.callers import Caller
 from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
 from callerid.keys import Wait
-from callerid.rules import Facts, SignedInWithin, admitted, leaves, missing_steps, some_app
+from callerid.lookups import looked_up
+from callerid.rules import NOT_ASKED, Facts, SignedInWithin, admitted, leaves, missing_steps, some_app
 
 __all__ = ["Check", "Credentials", "Decision", "Judge", "Known", "evaluate", "judge"]
 
@@ -33,7 +34,9 @@ class Judge(Protocol):
         """See `Authenticator.identify`."""
         ...
 
-    def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
+    def judge(
+        self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
+    ) -> Caller | Wait | None:
         """See `judge`."""
         ...
 
@@ -127,7 +130,10 @@ def evaluate(
                     identity = _identity(guard, decision, credentials, waited, known)
                     if isinstance(identity, Wait):
                         return identity
-                caller = guard.judge(requirement, identity, parameters)
+                judged = guard.judge(requirement, identity, parameters, waited)
+                if isinstance(judged, Wait):
+                    return judged
+                caller = judged
         except Refusal as refusal:
             # Its frames hold this decision, and the token: a reference back would keep both until garbage is collected.
             refusal.__traceback__ = None
@@ -187,8 +193,13 @@ def _shown(found: list[tuple[Requirement, Caller | None]]) -> Caller | None:
     return None if None in due or not due else due[0]
 
 
-def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters: Mapping[str, Any]) -> Caller | None:
-    """The caller that the handler gets, if the requirement admits them; else raises `Refusal`. It reads the clock."""
+def judge(
+    guard: Any, requirement: Requirement, identity: Identity, parameters: Mapping[str, Any], waited: Waited = ()
+) -> Caller | Wait | None:
+    """The caller that the handler gets, if the requirement admits them; else raises `Refusal`. It reads the clock.
+
+    Returns a `Wait` where a look-up has to be waited for.
+    """
     if requirement.public:
         return None
     authenticator, rule, caller = guard.authenticator, requirement.rule, identity.caller
@@ -198,7 +209,14 @@ def judge(guard: Judge, requirement: Requirement, identity: Identity, parameters
         check_whose(requirement, trusted, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences)
-    facts: Facts = _new(Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app))
+    facts: Facts = _new(
+        Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED)
+    )
+    if requirement.lookups and caller is not None:
+        found = looked_up(requirement.identifying_rule, facts, caller, guard, waited)
+        if isinstance(found, Wait):
+            return found
+        facts = found
     if admitted(rule, facts):
         # A caller admitted only by Public() is not passed on: the other alternatives must identify them.
         is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)

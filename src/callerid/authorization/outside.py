@@ -11,7 +11,7 @@ from callerid.authorization.authorize import Request, authorize
 from callerid.authorization.engine import Check, Judge, evaluate
 from callerid.authorization.requirement import Requirement, requirement_of
 from callerid.callers import Caller
-from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated
+from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated, Unavailable
 from callerid.issuers import GCLOUD_CLIENT, GoogleIssuer
 from callerid.keys import Wait
 from callerid.rules import AnyGoogleAccount, Rule, path_parameters
@@ -35,8 +35,10 @@ class _TokenJudge:
         read = self._read(waited)
         return read if isinstance(read, Wait) else Identity(read)
 
-    def judge(self, requirement: Requirement, identity: Identity, path: Mapping[str, Any]) -> Caller | None:
-        return self._guard.judge(requirement, identity, path)  # type: ignore[no-any-return]
+    def judge(
+        self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
+    ) -> Caller | Wait | None:
+        return self._guard.judge(requirement, identity, path, waited)  # type: ignore[no-any-return]
 
     def record(self, *arguments: Any) -> str:
         return self._guard.record(*arguments)  # type: ignore[no-any-return]
@@ -114,15 +116,24 @@ def instance_of(guard: Any, refusal: Refusal) -> str:
     return refusal.instance or guard.record(TOKEN, None, None, refusal)
 
 
-def allows(guard: Judge, caller: Caller | None, requirement: Requirement, path: Mapping[str, Any]) -> bool:
-    """Whether a caller who was verified before satisfies a requirement now. Nothing is logged."""
+def allows(
+    guard: Judge, caller: Caller | None, requirement: Requirement, path: Mapping[str, Any], waited: Waited = ()
+) -> bool | Wait:
+    """Whether a caller who was verified before satisfies a requirement now. Nothing is logged.
+
+    Returns a `Wait` where a look-up has to be waited for; raises `Unavailable` where it cannot be asked.
+    """
     if requirement.public:
         return True
     identity = NOBODY if caller is None else Identity(caller, caller.via, app=caller.app)
     if not _is_believed(guard, identity):
         return False
-    decision = evaluate((Check(guard, requirement, path),), lambda _: {}, known={guard: identity})
-    return not isinstance(decision, Wait) and decision.refusal is None
+    decision = evaluate((Check(guard, requirement, path),), lambda _: {}, waited, known={guard: identity})
+    if isinstance(decision, Wait):
+        return decision
+    if isinstance(decision.refusal, Unavailable):
+        raise decision.refusal
+    return decision.refusal is None
 
 
 def _is_believed(guard: Judge, identity: Identity) -> bool:

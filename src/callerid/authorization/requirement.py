@@ -22,6 +22,7 @@ from callerid.rules import (
     any_of,
     is_public,
     leaves,
+    look_up_rules,
     member,
     needs_no_caller,
     of_any_issuer,
@@ -50,6 +51,8 @@ class Requirement:
     """The ids of apps of which one may satisfy a leaf of it; empty where it says nothing of apps."""
     of_any_issuer: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
     """The leaves that admit callers of any issuer by what means something to one only: an error with several."""
+    lookups: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of the look-ups that its answer may depend on."""
 
     # Computed once, since they are read for every request.
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class Requirement:
         apps = (app for leaf in leaves(self.rule) for app in some_app(leaf))
         object.__setattr__(self, "apps", tuple(dict.fromkeys(apps)))
         object.__setattr__(self, "of_any_issuer", tuple(dict.fromkeys(of_any_issuer(self.rule))))
+        object.__setattr__(self, "lookups", frozenset(leaf.of for leaf in look_up_rules(self.rule)))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:

@@ -30,7 +30,7 @@ from callerid.issuers.issuer import (
     SERVERLESS_AUTHORIZATION,
     CredentialLocation,
     Issuer,
-    Role,
+    SpeaksFor,
     audience_set,
     cookie_location,
 )
@@ -63,8 +63,8 @@ __all__ = [
     "IapExternalIssuer",
     "IapIssuer",
     "Issuer",
-    "Role",
     "ServiceAccountIssuer",
+    "SpeaksFor",
     "app_check",
     "audience_set",
     "check_apart",

@@ -25,7 +25,7 @@ __all__ = [
     "SERVERLESS_AUTHORIZATION",
     "CredentialLocation",
     "Issuer",
-    "Role",
+    "SpeaksFor",
     "audience_set",
     "cookie_location",
     "project_number",
@@ -35,7 +35,7 @@ GCLOUD_CLIENT: Final = "32555940559.apps.googleusercontent.com"
 """The OAuth client id of gcloud: the audience of whatever ``gcloud auth print-identity-token`` mints by default."""
 
 
-class Role(Enum):
+class SpeaksFor(Enum):
     """For whom a credential speaks: the caller, the service that carried the call, or the app that sent it."""
 
     CALLER = "caller"
@@ -71,9 +71,9 @@ class CredentialLocation:
         return f"{self.header} {self.cookie}" if self.cookie else self.header
 
     @property
-    def role(self) -> Role:
+    def role(self) -> SpeaksFor:
         """For whom the credential speaks."""
-        return Role.APP if self.is_app else Role.CARRIER if self.is_intermediary else Role.CALLER
+        return SpeaksFor.APP if self.is_app else SpeaksFor.CARRIER if self.is_intermediary else SpeaksFor.CALLER
 
 
 AUTHORIZATION: Final = CredentialLocation("authorization")

@@ -22,6 +22,7 @@ The staircase inside, each importing only what stands before it::
     subjects        rules about callers of other issuers, by their subject
     claims          rules that compare one value that a credential says
     apps            rules about the app that sent the request
+    looked_up       rules about what only a look-up knows
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
 """
@@ -32,7 +33,7 @@ from callerid.rules.apps import AnyApp, App, needs_app, some_app
 from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
 from callerid.rules.chat import GoogleChat
 from callerid.rules.claims import Claim, CustomClaim, Fact, SignInAttribute
-from callerid.rules.facts import Facts
+from callerid.rules.facts import NOT_ASKED, Facts, LookedUp
 from callerid.rules.firebase import (
     EmailDomain,
     FirebaseUser,
@@ -42,6 +43,7 @@ from callerid.rules.firebase import (
     Tenant,
 )
 from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, Scope, ServiceAccount, User
+from callerid.rules.looked_up import ACTIVE, Group, NotRevoked, Role, look_up_rules
 from callerid.rules.reading import (
     STEPS,
     all_of,
@@ -59,6 +61,8 @@ from callerid.rules.reading import (
 from callerid.rules.subjects import Subject
 
 __all__ = [
+    "ACTIVE",
+    "NOT_ASKED",
     "STEPS",
     "AllOf",
     "AnyApp",
@@ -75,10 +79,14 @@ __all__ = [
     "Facts",
     "FirebaseUser",
     "GoogleChat",
+    "Group",
     "IssuedBy",
+    "LookedUp",
     "Nobody",
+    "NotRevoked",
     "PathParam",
     "Public",
+    "Role",
     "Rule",
     "Scope",
     "SecondFactor",
@@ -99,6 +107,7 @@ __all__ = [
     "is_joined",
     "is_public",
     "leaves",
+    "look_up_rules",
     "member",
     "missing_steps",
     "needs_app",

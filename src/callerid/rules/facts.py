@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from callerid.callers import CUSTOM, FIREBASE, GOOGLE, OIDC, Caller, Claims, CustomFacts, FirebaseFacts, OidcFacts
 from callerid.rules.text import lower
 
-__all__ = ["Facts"]
+__all__ = ["NOT_ASKED", "Facts", "LookedUp"]
+
+
+class LookedUp:
+    """What look-ups say of the caller: nothing, where none was asked."""
+
+    def says(self, of: str, fact: str) -> bool:
+        """Whether the look-up of this name says this of the caller."""
+        return False
+
+    def was_asked(self, of: str, fact: str) -> bool:
+        """Whether it was asked about it."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+NOT_ASKED: Final = LookedUp()
 
 _NO_PATH: Mapping[str, Any] = Claims()
 
@@ -18,7 +36,8 @@ class Facts(NamedTuple):
 
     ``caller`` is who is calling (``None``: nobody said), ``via`` the service that carried the call, ``path`` the path
     parameters as the framework converted them, ``now`` the time in seconds since the epoch. ``tenant_named`` is set by
-    `AllOf` for its members when one of them names the tenant. ``app`` is the id of the app that sent the request.
+    `AllOf` for its members when one of them names the tenant. ``app`` is the id of the app that sent the request,
+    ``looked_up`` what look-ups say of the caller.
     """
 
     caller: Caller | None = None
@@ -27,6 +46,7 @@ class Facts(NamedTuple):
     now: float = 0.0
     tenant_named: bool = False
     app: str | None = None
+    looked_up: LookedUp = NOT_ASKED
 
     # A tuple, since it is made at every request: a frozen dataclass takes more than twice the time to make.
 

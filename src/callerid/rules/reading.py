@@ -164,4 +164,4 @@ def compared_with_path(leaf: Rule) -> tuple[str, PathParam] | None:
     return next(((attribute, value) for attribute, value in named if isinstance(value, PathParam)), None)
 
 
-_COMPARED = ("account", "uid", "subject", "tenant", "value", "contains")
+_COMPARED = ("account", "uid", "subject", "tenant", "value", "contains", "role")

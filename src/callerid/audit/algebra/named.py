@@ -8,11 +8,11 @@ from typing import Any
 
 from callerid.audit.algebra.traits import PATHS, Term, Thing, Trait
 
-__all__ = ["Group", "groups", "linked"]
+__all__ = ["NamedGroup", "groups", "linked"]
 
 
 @dataclass(slots=True)
-class Group:
+class NamedGroup:
     """Things that have one text between them: what a path parameter names, and what else has the same value.
 
     A thing is of the caller (0) or of the carrier (1). There is more than one text only where nobody can have them all.
@@ -22,11 +22,11 @@ class Group:
     places: set[Hashable] = field(default_factory=set["Hashable"])
     texts: set[str] = field(default_factory=set["str"])
 
-    def meets(self, other: Group) -> bool:
+    def meets(self, other: NamedGroup) -> bool:
         """Whether both have one thing, one path parameter or one text."""
         return bool(self.things & other.things or self.places & other.places or self.texts & other.texts)
 
-    def add(self, other: Group) -> None:
+    def add(self, other: NamedGroup) -> None:
         """Take in the other's."""
         self.things |= other.things
         self.places |= other.places
@@ -54,9 +54,9 @@ def linked(term: Term) -> Term | None:
     return Term(*map(frozenset, found))
 
 
-def groups(term: Term) -> list[Group]:
+def groups(term: Term) -> list[NamedGroup]:
     """All groups of which a path parameter names something, or that have a text."""
-    found: list[Group] = []
+    found: list[NamedGroup] = []
     for each in _said(term):
         apart = [group for group in found if not group.meets(each)]
         for group in found:
@@ -66,14 +66,14 @@ def groups(term: Term) -> list[Group]:
     return found
 
 
-def _said(term: Term) -> Iterator[Group]:
+def _said(term: Term) -> Iterator[NamedGroup]:
     for side, part in enumerate(term):
         for trait in part:
             value: Any = trait.value
             if trait.of == "path":
-                yield Group({(side, value[0])}, {value[1]})
+                yield NamedGroup({(side, value[0])}, {value[1]})
             elif (text := _text(trait.of, value)) is not None:
-                yield Group({(side, trait.of)}, texts={text})
+                yield NamedGroup({(side, trait.of)}, texts={text})
 
 
 def _text(of: Thing, value: Any) -> str | None:
@@ -88,7 +88,7 @@ def _written(thing: Thing, text: str) -> Trait:
     return Trait(thing, text if isinstance(thing, str) else (str, text))
 
 
-def _containing(term: Term, group: Group) -> Iterator[tuple[int, Thing]]:
+def _containing(term: Term, group: NamedGroup) -> Iterator[tuple[int, Thing]]:
     """The lists that are known to contain the group's value."""
     for side, part in enumerate(term):
         for trait in part:

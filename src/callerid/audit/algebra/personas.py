@@ -21,7 +21,7 @@ from callerid.callers import (
     unknown_kind,
 )
 from callerid.issuers.google import GOOGLE_ISSUER
-from callerid.rules import Facts
+from callerid.rules import Facts, LookedUp
 
 __all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
 
@@ -40,8 +40,9 @@ class Persona:
     ``signed_in_ago`` is in seconds before the request. ``claims`` are custom claims of a Firebase user, claims of an
     OpenID Connect provider's token, or facts of a credential of the application's own. A claim whose value is a tuple
     is a list; one whose name is a tuple stands in nested objects, and these are the names on the way to it.
-    ``attributes`` are those of a SAML sign-in. ``app`` is the id of the app that sent the request. ``incidental`` are
-    the names of the fields whose values were made up and would do as well with any other: ``str()`` leaves them out.
+    ``attributes`` are those of a SAML sign-in, ``looked_up`` what look-ups say, by their names. ``app`` is the id of
+    the app that sent the request. ``incidental`` are the names of the fields whose values were made up and would do as
+    well with any other: ``str()`` leaves them out.
     """
 
     family: Kind | None = None
@@ -58,6 +59,7 @@ class Persona:
     signed_in_ago: int | None = None
     claims: tuple[tuple[ClaimName, ClaimValues], ...] = ()
     attributes: tuple[tuple[ClaimName, ClaimValues], ...] = ()
+    looked_up: tuple[tuple[ClaimName, ClaimValues], ...] = ()
     authorized_party: str | None = None
     scopes: tuple[str, ...] = ()
     via: Persona | None = None
@@ -112,7 +114,8 @@ class Persona:
         """What a rule is asked about; ``path`` in place of the persona's own, where the names are others."""
         caller = self.caller(now)
         via = None if self.via is None else self.via.caller(now)
-        return Facts(caller, via, dict(self.path) if path is None else path, now, app=self.app)
+        said = _Said({str(of): cast("tuple[Any, ...]", facts) for of, facts in self.looked_up})
+        return Facts(caller, via, dict(self.path) if path is None else path, now, app=self.app, looked_up=said)
 
     def sent(self, now: float = 0.0) -> Iterator[Facts]:
         """What a rule is asked about whatever they may send: all that they have, or a part of it."""
@@ -178,6 +181,7 @@ class Persona:
             yield f"by the client {self.authorized_party}"
         if self._told("scopes"):
             yield f"granted {' '.join(self.scopes)}"
+        yield from (f"of whom {of!r} says {_as_json(facts)!r}" for of, facts in self.looked_up)
 
     def _surroundings(self) -> Iterator[str]:
         if self._told("audience"):
@@ -197,10 +201,23 @@ class Persona:
             return f"where {{{name}}} names the carrier"
         if value == self.tenant:
             return f"where {{{name}}} names their tenant"
-        told = (*self.claims, *self.attributes)
+        told = (*self.claims, *self.attributes, *self.looked_up)
         theirs = (_words(each) for each, known in told if value in (known if isinstance(known, tuple) else (known,)))
         whose = next(theirs, None)
         return f"where {{{name}}} names {'somebody else' if whose is None else f'their {whose}'}"
+
+
+class _Said(LookedUp):
+    """What look-ups say of a persona."""
+
+    def __init__(self, said: Mapping[str, tuple[Any, ...]]) -> None:
+        self._said = said
+
+    def says(self, of: str, fact: str) -> bool:
+        return fact in self._said.get(of, ())
+
+    def was_asked(self, of: str, fact: str) -> bool:
+        return True
 
 
 def nested(claims: Iterable[tuple[ClaimName, Any]]) -> dict[str, Any]:

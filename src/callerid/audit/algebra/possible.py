@@ -12,7 +12,7 @@ from itertools import combinations, islice, product
 from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude
 from callerid.audit.algebra.separate import Separate
 from callerid.callers import Kind
-from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, Role
+from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
 from callerid.rules import (
     AllOf,
     AnyApp,
@@ -149,7 +149,7 @@ def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]
 
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
-    carriers = tuple(issuer for issuer in issuers if any(each.role is Role.CARRIER for each in issuer.locations))
+    carriers = tuple(issuer for issuer in issuers if any(each.role is SpeaksFor.CARRIER for each in issuer.locations))
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 

@@ -22,7 +22,7 @@ from callerid.audit.algebra.traits import (
 )
 from callerid.audit.algebra.traits import Trait as _Trait
 from callerid.callers import Kind
-from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, Role
+from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
 from callerid.rules import PathParam, Rule
 
 __all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
@@ -48,7 +48,7 @@ class Side:
         """What a path parameter is to this side: its position, or its name where it has none."""
         return self.parameters.index(parameter.name) if parameter.name in self.parameters else parameter.name
 
-    def believed(self, role: Role) -> Iterator[tuple[Issuer, str]]:
+    def believed(self, role: SpeaksFor) -> Iterator[tuple[Issuer, str]]:
         """Each issuer with each audience of its tokens that this side takes for the caller, the carrier or the app.
 
         As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
@@ -69,9 +69,9 @@ class Side:
                     if not issuer.fixed_audience or audience in issuer.audiences
                 )
 
-    def _accepted(self, rivals: list[Issuer], role: Role) -> frozenset[str]:
+    def _accepted(self, rivals: list[Issuer], role: SpeaksFor) -> frozenset[str]:
         is_asked = rivals[0].kind is Kind.GOOGLE and not rivals[0].ignores_named_audience
-        if is_asked and self.audiences and role is Role.CALLER:
+        if is_asked and self.audiences and role is SpeaksFor.CALLER:
             return self.audiences
         return frozenset[str]().union(*(each.audiences for each in rivals))
 
@@ -133,10 +133,10 @@ class Doors:
 
 def doors_between(old: Side, new: Side) -> Doors:
     """The doors of the new side, and what the old side made of them."""
-    return Doors(*(_doors(old, new, role) for role in (Role.CALLER, Role.CARRIER, Role.APP)))
+    return Doors(*(_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP)))
 
 
-def _doors(old: Side, new: Side, role: Role) -> tuple[Door, ...]:
+def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[Door, ...]:
     taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
     for issuer, audience in old.believed(role):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)

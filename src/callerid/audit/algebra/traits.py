@@ -36,10 +36,13 @@ from callerid.rules import (
     EmailDomain,
     Fact,
     FirebaseUser,
+    Group,
     IssuedBy,
     Nobody,
+    NotRevoked,
     PathParam,
     Public,
+    Role,
     Rule,
     Scope,
     SecondFactor,
@@ -57,6 +60,7 @@ from callerid.rules import (
 from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_account
 from callerid.rules.apps import project_number_of
 from callerid.rules.claims import ValueRule
+from callerid.rules.looked_up import LookUpRule
 from callerid.rules.text import domain_of
 
 __all__ = [
@@ -337,6 +341,14 @@ def _written(thing: tuple[str, ...], wanted: Any) -> Iterator[Trait]:
     yield Trait(thing, wanted if isinstance(wanted, PathParam) else (kind, wanted))
 
 
+def _looked_up(leaf: LookUpRule) -> Iterator[Trait]:
+    """What a look-up says is an item of a list of its own, of which only the look-up's name is known."""
+    thing = ("looked up", leaf.of)
+    yield Trait(("type", *thing), "a list")
+    is_path = isinstance(leaf.says, PathParam)
+    yield Trait("contains path", (thing, leaf.says)) if is_path else Trait("contains", (thing, str, leaf.says))
+
+
 # By exact class: a subclass may judge as it likes.
 _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     Public: lambda _: (),
@@ -360,6 +372,9 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     AuthorizedParty: _authorized_party,
     Scope: lambda leaf: (HAS_SCOPES, PERSON, *(Trait("scope", each) for each in leaf.scopes)),
     EmailDomain: lambda leaf: (Trait("mailbox", leaf.domain),),
+    Role: _looked_up,
+    Group: _looked_up,
+    NotRevoked: _looked_up,
     IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
 }
 

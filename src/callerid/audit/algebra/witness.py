@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, cast
 
-from callerid.audit.algebra.named import Group, groups
+from callerid.audit.algebra.named import NamedGroup, groups
 from callerid.audit.algebra.personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra.search import Presented
 from callerid.audit.algebra.sides import Before, Door
@@ -79,7 +79,7 @@ class _Named:
             if place not in self.places:
                 self.places[place] = self._text(thing[-1])
 
-    def _made_up(self, group: Group) -> str:
+    def _made_up(self, group: NamedGroup) -> str:
         name = min((thing for _, thing in group.things), key=_order)
         return self.another_id() if name == "subject" else self._text(name if isinstance(name, str) else name[-1])
 
@@ -130,7 +130,7 @@ def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, 
     said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
     subject = named.things.get((which, "subject"))
     about = _facts(door.kind, traits, words, named, is_named=subject is not None and "subject" in said)
-    told = {*said, "domain", "claims", "attributes", "tenant"}
+    told = {*said, "domain", "claims", "attributes", "tenant", "looked_up"}
     told |= {"authorized_party"} if words.said("authorized party") else set[str]()
     told |= {"email"} if "mailbox" in said else set[str]()
     told |= {"signed_in_ago"} if words.said("age") else set[str]()
@@ -145,6 +145,7 @@ def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, 
         subject=subject or named.another_id(),
         project=door.project if door.kind is Kind.FIREBASE else None,
         scopes=tuple(sorted(str(trait.value) for trait in traits if trait.of == "scope")),
+        looked_up=tuple(sorted(_values("looked up", traits, named), key=repr)),
         **about,
     )
     made_up = {

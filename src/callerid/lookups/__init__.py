@@ -1,0 +1,14 @@
+"""Facts that no token carries: roles, groups, the status of an account. Asked for when a rule needs them, and cached.
+
+    lookup      one named source of facts
+    lookups     those of a guard
+    judging     which of them a rule's answer depends on
+
+Each module imports only those before it.
+"""
+
+from callerid.lookups.judging import LooksUp, looked_up
+from callerid.lookups.lookup import Load, Lookup
+from callerid.lookups.lookups import Lookups, missing
+
+__all__ = ["Load", "LooksUp", "Lookup", "Lookups", "looked_up", "missing"]

@@ -1,0 +1,94 @@
+"""A look-up: a named source of facts about a caller that no token carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from callerid.asking import AskError, AskPolicy, SourceAnswer
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError
+
+__all__ = ["Load", "Lookup"]
+
+Load: TypeAlias = (
+    Callable[[Caller], Iterable[str]]
+    | Callable[[Caller], Awaitable[Iterable[str]]]
+    | Callable[[Caller, str], bool]
+    | Callable[[Caller, str], Awaitable[bool]]
+)
+
+_NAMES: Final = (set, frozenset, list, tuple)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A named source of facts about a caller: roles of a database, groups, the status of an account.
+
+    ``load(caller)`` returns the facts, as a set (or list or tuple) of texts: an empty one for who is not known. With
+    ``one_by_one`` it is ``load(caller, fact)`` and returns ``True`` or ``False``, for sources that can only be asked
+    about one fact at a time. It is called in a thread, or where it is ``async`` as a task of its own; by one call at a
+    time for each caller, after the token was verified, and only where a rule's answer depends on it. Callers are told
+    apart by family, issuer, subject and tenant.
+
+    All times are in seconds. An answer is fresh for ``max_age``, and asked for again behind requests in the last tenth
+    of that. While the source fails, the last answer is used for ``stale`` more seconds; then requests are refused with
+    503. A call ends within ``timeout``. ``size`` is how many callers are remembered.
+
+    ``on_error="allow"`` admits whomever the look-up cannot be asked about, for ``horizon`` seconds after the first
+    failure: 503 then. It weakens every rule that needs the look-up to one without it. Raises `ConfigurationError`.
+    """
+
+    name: str
+    load: Load
+    _: KW_ONLY
+    max_age: float = 60
+    stale: float = 600
+    on_error: Literal["refuse", "allow"] = "refuse"
+    horizon: float | None = None
+    timeout: float = 2
+    size: int = 10_000
+    one_by_one: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
+            raise ConfigurationError(f"a look-up has a name, such as 'roles', not {self.name!r}")
+        where = f"Lookup({self.name!r})"
+        if not callable(self.load):
+            raise ConfigurationError(f"{where} takes a function of the caller, not {self.load!r}")
+        if self.on_error not in ("refuse", "allow"):
+            raise ConfigurationError(f"{where}: on_error= is 'refuse' or 'allow', not {self.on_error!r}")
+        if (self.on_error == "allow") is (self.horizon is None):
+            raise ConfigurationError(
+                f"{where}: on_error='allow' names a horizon, as in horizon=3600: for so many seconds after the first "
+                "failure those whom the look-up cannot be asked about are let in. Nothing else has one"
+            )
+        for name in ("max_age", "timeout"):
+            _positive(where, name, getattr(self, name))
+        if self.horizon is not None:
+            _positive(where, "horizon", self.horizon)
+        if type(self.size) is not int or self.size < 1:
+            raise ConfigurationError(f"{where}: size= is how many callers are remembered, not {self.size!r}")
+        _ = self.policy  # which checks the rest
+
+    @property
+    def policy(self) -> AskPolicy:
+        """How it is asked."""
+        return AskPolicy(fetch_seconds=self.timeout, stale_seconds=self.stale)
+
+    def answer(self, returned: Any, fact: str) -> SourceAnswer[frozenset[str]]:
+        """What was returned, as facts. Raises `AskError` for anything else than it should be."""
+        if self.one_by_one:
+            if type(returned) is not bool:
+                raise AskError(f"it returned a {type(returned).__name__}, not True or False")
+            return SourceAnswer(frozenset({fact} if returned else ()), self.max_age)
+        if not isinstance(returned, _NAMES) or not all(type(each) is str for each in returned):
+            raise AskError(f"it returned a {type(returned).__name__}, not a set of texts")
+        return SourceAnswer(frozenset(returned), self.max_age)
+
+
+def _positive(where: str, name: str, value: Any) -> None:
+    if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+        raise ConfigurationError(f"{where}: {name}= is a number of seconds above 0, not {value!r}")

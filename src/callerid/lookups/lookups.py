@@ -1,0 +1,151 @@
+"""The look-ups of a guard: asked at most once for each caller at a time, whatever waits."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, cast
+
+from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
+from callerid.callers import Caller
+from callerid.errors import ConfigurationError, Reason, Unavailable
+from callerid.lookups.lookup import Lookup
+
+__all__ = ["Lookups", "missing"]
+
+log = logging.getLogger("callerid")
+
+_TELL_EVERY: Final = 60
+"""Seconds between two records about a source that fails and whose look-up lets in."""
+
+
+class _Everything(Container[str]):
+    """Contains every fact."""
+
+    def __contains__(self, fact: object) -> bool:
+        return True
+
+
+_EVERYTHING: Final = _Everything()
+
+
+class _LookupState:
+    """One look-up with what it has answered."""
+
+    def __init__(self, lookup: Lookup, timer: Callable[[], float]) -> None:
+        self.lookup = lookup
+        self.is_async = _is_async(lookup.load)
+        mend = f"see why the function of Lookup({lookup.name!r}) fails, or how long it takes (timeout=)"
+        self.source = Source(
+            f"the look-up {lookup.name!r}", lookup.policy, self.is_async, Reason.LOOKUP_UNAVAILABLE, mend
+        )
+        self.answers = Answers(lookup.size, timer=timer)
+        self._timer = timer
+        self._failing_since: float | None = None
+        self._told_at = -_TELL_EVERY * 2.0
+
+    def find(self, caller: Caller, fact: str, waited: Iterable[Wait]) -> Container[str] | Wait:
+        """What it says of a caller: all facts, or whether this is one. Raises `Unavailable`."""
+        lookup = self.lookup
+        key = (*_who(caller), fact if lookup.one_by_one else "")
+        ask = partial(_answer_async if self.is_async else _answer, lookup, caller, fact)
+        try:
+            found = self.answers.find(self.source, key, ask, waited)
+        except Unavailable as error:
+            if lookup.horizon is None or not self._is_let_in(error, lookup.horizon):
+                raise
+            return _EVERYTHING
+        if isinstance(found, Wait):
+            return found
+        since = self._failing_since
+        if since is not None and found.entry.state.fetched_at >= since:  # an older answer does not say that it is over
+            self._failing_since = None
+        return found.answer.value
+
+    def _is_let_in(self, error: Unavailable, horizon: float) -> bool:
+        now = self._timer()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now >= self._failing_since + horizon:
+            return False
+        if now >= self._told_at + _TELL_EVERY:
+            self._told_at = now
+            log.warning("%s: whoever needs it is let in, for at most %.0f s more", error.detail, horizon)
+        return True
+
+
+class Lookups:
+    """The look-ups of a guard, by name. Raises `ConfigurationError` where two have one name.
+
+    ``timer`` gives monotonic seconds.
+    """
+
+    def __init__(self, lookups: Iterable[Lookup] = (), *, timer: Callable[[], float] = time.monotonic) -> None:
+        self._asked: dict[str, _LookupState] = {}
+        for lookup in lookups:
+            if not isinstance(lookup, Lookup):
+                raise ConfigurationError(f"lookups= takes look-ups, such as Lookup('roles', load), not {lookup!r}")
+            if lookup.name in self._asked:
+                raise ConfigurationError(f"two look-ups are named {lookup.name!r}: a rule could mean either")
+            self._asked[lookup.name] = _LookupState(lookup, timer)
+
+    @property
+    def members(self) -> Mapping[str, Lookup]:
+        """The look-ups, by name."""
+        return {name: asked.lookup for name, asked in self._asked.items()}
+
+    def find(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+        """The facts that a look-up knows of a caller, or a `Wait`; where it is asked one by one, whether this is one.
+
+        Raises `Unavailable` where it cannot be asked now, and `ConfigurationError` for a look-up that is not there.
+        """
+        return self._of(of).find(caller, fact, waited)
+
+    def key(self, of: str, fact: str) -> tuple[str, str]:
+        """What an answer about this fact is good for: all facts of a look-up, or this one alone."""
+        return of, fact if self._of(of).lookup.one_by_one else ""
+
+    def _of(self, of: str) -> _LookupState:
+        asked = self._asked.get(of)
+        if asked is None:
+            raise ConfigurationError(missing(of, self._asked))
+        return asked
+
+    def forget(self, caller: Caller) -> None:
+        """Forget what is known of a caller: the next request that needs it asks anew."""
+        who = _who(caller)
+        for asked in self._asked.values():
+            asked.answers.forget(lambda key: cast("tuple[Any, ...]", key)[:-1] == who)
+
+
+def missing(of: str, known: Iterable[str]) -> str:
+    """What is wrong with a rule whose look-up the guard has not."""
+    there = ", ".join(map(repr, sorted(known))) or "none"
+    return f"it needs the look-up {of!r}, and the guard has {there}: write Guard(..., lookups=[Lookup({of!r}, load)])"
+
+
+def _who(caller: Caller) -> tuple[str, str, str, str]:
+    tenant = "" if caller.firebase is None else caller.firebase.tenant or ""
+    return caller.kind, caller.issuer, tenant, caller.subject
+
+
+def _is_async(load: Any) -> bool:
+    call = getattr(load, "func", load)  # functools.partial
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004 - it is looked into
+
+
+def _answer(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[frozenset[str]]:
+    load: Any = lookup.load
+    returned = load(caller, fact) if lookup.one_by_one else load(caller)
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise AskError("it returned a coroutine: give the async function itself")
+    return lookup.answer(returned, fact)
+
+
+async def _answer_async(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[frozenset[str]]:
+    load: Callable[..., Awaitable[Any]] = cast("Any", lookup.load)
+    return lookup.answer(await (load(caller, fact) if lookup.one_by_one else load(caller)), fact)

@@ -1,0 +1,1 @@
+"""Look-ups: facts that no token carries."""

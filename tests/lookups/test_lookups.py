@@ -1,0 +1,214 @@
+"""Look-ups by themselves: their settings, one call for all who wait, time limits, and callers in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from callerid import Caller, ConfigurationError, Guard, Lookup, PathParam, Role, Unavailable, Via
+from callerid.keys import Wait
+from callerid.lookups import Lookups
+from callerid.testing import firebase_user, google_person
+from tests.asking.made import Clock, eventually
+from tests.fixtures import AT_HAND, STAFF, token
+
+ADA = google_person("ada@example.com", domain="example.com")
+
+
+def nothing(_: Caller) -> set[str]:
+    return set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": ""}, "has a name"),
+        ({"name": 7}, "has a name"),
+        ({"name": "a\nb"}, "has a name"),
+        ({"load": "roles"}, "takes a function"),
+        ({"max_age": 0}, "max_age"),
+        ({"max_age": True}, "max_age"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"stale": -1}, "stale_seconds"),
+        ({"size": 0}, "size"),
+        ({"on_error": "ignore"}, "'refuse' or 'allow'"),
+        ({"on_error": "allow"}, "names a horizon"),
+        ({"horizon": 60}, "names a horizon"),
+        ({"on_error": "allow", "horizon": 0}, "horizon"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_an_error(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Lookup(**{"name": "roles", "load": nothing, **settings})
+
+
+def test_two_look_ups_of_one_name_are_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="two look-ups are named 'roles'"):
+        Guard(*AT_HAND, lookups=[Lookup("roles", nothing), Lookup("roles", nothing)])
+
+
+def test_what_is_no_look_up_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="takes look-ups"):
+        Guard(*AT_HAND, lookups=[nothing])  # type: ignore[list-item]
+
+
+def test_a_look_up_that_is_not_there_cannot_be_asked() -> None:
+    with pytest.raises(ConfigurationError, match="needs the look-up 'roles', and the guard has none"):
+        Lookups().find("roles", ADA, "editor")
+
+
+def test_the_service_that_carried_a_call_is_never_looked_up() -> None:
+    with pytest.raises(ConfigurationError, match="speaks of the one service"):
+        Via(Role("editor"))
+
+
+def test_a_hundred_threads_make_one_call_for_a_caller() -> None:
+    gate, asked = threading.Event(), list[Caller]()
+
+    def load(caller: Caller) -> set[str]:
+        asked.append(caller)
+        gate.wait(30)
+        return {"editor"}
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load, timeout=30)])
+    with ThreadPoolExecutor(100) as pool:
+        futures = [pool.submit(guard.verify, token("staff"), Role("editor")) for _ in range(100)]
+        eventually(lambda: bool(asked))
+        gate.set()
+        results = [future.exception() or future.result() for future in futures]
+    # A few may wait, and the others for a moment only: nobody is refused otherwise.
+    assert {type(each) for each in results} <= {Caller, Unavailable}
+    assert Caller in {type(each) for each in results}
+    assert len(asked) == 1
+
+
+def test_a_function_that_hangs_is_given_up_after_its_time() -> None:
+    ends, timer = threading.Event(), Clock()
+
+    def load(_: Caller) -> set[str]:
+        ends.wait(30)
+        return set()
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load, timeout=0.05)], timer=timer)
+    attempt = guard.lookups.find("roles", ADA, "editor")
+    assert isinstance(attempt, Wait)
+    attempt.block()
+    timer.advance(0.1)
+    with pytest.raises(Unavailable, match="lookup_unavailable") as refusal:
+        guard.lookups.find("roles", ADA, "editor", (attempt,))
+    assert "not done within 0.05 s" in refusal.value.detail
+    ends.set()
+
+
+def test_an_async_function_that_is_not_awaited_is_an_error_of_its_own() -> None:
+    async def load(_: Caller) -> set[str]:
+        return {"editor"}
+
+    def not_awaited(caller: Caller) -> Any:
+        return load(caller)
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", not_awaited)])
+    with pytest.raises(Unavailable) as refusal:
+        guard.verify(token("staff"), Role("editor"))
+    assert "it returned a coroutine: give the async function itself" in refusal.value.detail
+
+
+def test_callers_are_told_apart_by_tenant() -> None:
+    asked: list[Caller] = []
+
+    def load(caller: Caller) -> set[str]:
+        asked.append(caller)
+        return {"editor"}
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load)])
+    for tenant in (None, "acme-x1", "acme-x2", None):
+        caller = firebase_user("u1", project="shop-prod", tenant=tenant)
+        found = guard.lookups.find("roles", caller, "editor")
+        if isinstance(found, Wait):
+            found.block()
+    assert len(asked) == 3
+
+
+def test_a_call_under_way_is_made_anew_where_its_caller_is_forgotten() -> None:
+    gate, asked = threading.Event(), list[str]()
+
+    def load(_: Caller) -> set[str]:
+        asked.append("asked")
+        if len(asked) == 1:
+            gate.wait(30)
+            return {"editor"}
+        return set()
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load, timeout=30)])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(guard.allows, ADA_IN_HAND, Role("editor"))
+        eventually(lambda: bool(asked))
+        asyncio.run(guard.forget(ADA_IN_HAND))
+        assert waiting.result(30) is False  # by the second answer
+        gate.set()
+    assert guard.allows(ADA_IN_HAND, Role("editor")) is False
+
+
+ADA_IN_HAND = Guard(*AT_HAND).verify(token("staff"))
+
+
+def test_a_caller_in_hand_is_looked_up() -> None:
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", lambda _: ["editor", "red"])])
+    assert guard.allows(ADA_IN_HAND, STAFF & Role("editor")) is True
+    assert guard.allows(ADA_IN_HAND, Role("owner")) is False
+    assert guard.allows(ADA_IN_HAND, Role(PathParam("team")), {"team": "red"}) is True
+    assert guard.allows(None, Role("editor")) is False
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_caller_in_hand_is_looked_up_without_blocking_the_event_loop(backend: str) -> None:
+    async def load(_: Caller) -> set[str]:
+        await anyio.lowlevel.checkpoint()
+        return {"editor"}
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load)])
+
+    async def ask() -> list[bool]:
+        return [await guard.aallows(ADA_IN_HAND, rule) for rule in (Role("editor"), Role("owner"), STAFF)]
+
+    assert anyio.run(ask, backend=backend) == [True, False, True]
+
+
+def test_a_task_is_told_to_await_the_look_up() -> None:
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", nothing)])
+
+    async def ask() -> None:
+        assert guard.allows(ADA_IN_HAND, STAFF) is True
+        guard.allows(ADA_IN_HAND, Role("editor"))
+
+    with pytest.raises(ConfigurationError, match=r"await guard\.aallows"):
+        asyncio.run(ask())
+
+
+def test_a_caller_in_hand_of_whom_nothing_can_be_known_is_no_refusal() -> None:
+    def load(_: Caller) -> set[str]:
+        raise OSError("down")
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load)])
+    with pytest.raises(Unavailable):
+        guard.allows(ADA_IN_HAND, Role("editor"))
+
+
+def test_guards_that_are_alike_share_what_was_looked_up() -> None:
+    asked: list[Caller] = []
+
+    def load(caller: Caller) -> set[str]:
+        asked.append(caller)
+        return {"editor"}
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load)])
+    for each in (guard, Guard.like(guard), Guard.like(guard, realm="other")):
+        each.verify(token("staff"), Role("editor"))
+    assert len(asked) == 1
+    assert not Guard.like(guard, lookups=()).lookups.members
