@@ -130,6 +130,7 @@ def test_the_buttons_form_names_its_caller_and_is_no_credential_of_the_request(m
         ({"headers": {"content-type": "text/plain"}}, 400, "malformed_form"),
         ({"headers": {"content-type": "application/json"}, "fields": b'{"credential": ""}'}, 400, "malformed_form"),
         ({"headers": {"content-length": "1" * 11}}, 400, "malformed_form"),
+        ({"headers": {"transfer-encoding": "chunked"}}, 400, "malformed_form"),
         ({"fields": {"credential": TOKEN, "g_csrf_token": CSRF, "x": "y" * 20_000}}, 400, "malformed_form"),
     ],
 )
@@ -155,9 +156,10 @@ def test_a_refused_sign_in_is_answered_as_the_librarys_refusals_are(
 @pytest.mark.parametrize("make", [starlette, fastapi])
 def test_a_form_that_is_refused_is_not_read(make: Callable[..., Any]) -> None:
     app = make()
-    headers = {"content-type": TYPE, "content-length": "1000000", "cookie": f"g_csrf_token={CSRF}"}
-    reply = ask(app, "/sign-in", method="POST", body=b"x", headers=headers)
-    assert (reply.status, reply.reads) == (400, 0)
+    for change in ({"content-length": "1000000"}, {"transfer-encoding": "chunked"}):
+        headers = {"content-type": TYPE, "content-length": "1", "cookie": f"g_csrf_token={CSRF}", **change}
+        reply = ask(app, "/sign-in", method="POST", body=b"x", headers=headers)
+        assert (reply.status, reply.reads) == (400, 0)
 
 
 def test_flask_does_not_read_what_it_refuses() -> None:

@@ -14,7 +14,8 @@ __all__ = ["sign_in_form"]
 async def sign_in_form(request: Request, longest_token: int) -> SignInForm:
     """The form in a request; its body is read only if it has the type and the length of one."""
     headers = request.headers
-    length = headers.get("content-length", "")
+    # Where both are sent, the body ends where its chunks do (RFC 9112 section 6.3): its length is anybody's guess.
+    length = "" if "transfer-encoding" in headers else headers.get("content-length", "")
     form = SignInForm(
         request.method,
         headers.get("content-type", ""),
