@@ -369,6 +369,22 @@ def test_an_answer_that_is_not_tokeninfo_s_is_503(
     assert "1234" not in record.getMessage().replace(CLIENT, "")
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(400, b'{"error": "invalid_request"}'), (400, b"<html>"), (400, b'{"a": 1, "a": 2}'), (200, _without("aud"))],
+)
+def test_tokens_that_google_stumbles_at_keep_nobody_else_out(
+    guard: Guard, local: LocalIssuer, status: int, body: bytes
+) -> None:
+    token = local.access_token()
+    local.fail_with(status, body)
+    for number in range(5):
+        with pytest.raises(Unavailable):
+            ask(guard, f"ya29.{number}")
+    local.fail_with(None)
+    assert ask(guard, token)
+
+
 def test_nobody_is_asked_during_the_back_off(guard: Guard, local: LocalIssuer, clock: Clock) -> None:
     token = local.access_token()
     local.fail_with(500)

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +29,10 @@ def unavailable(answers: Answers, of: Any, somebody: Any, key: str = "k") -> int
 
 def failing(key: Any) -> SourceAnswer[Any]:
     raise ValueError(f"the secret {key}")
+
+
+def down(_: Any) -> SourceAnswer[Any]:
+    raise AskError("HTTP status 500")
 
 
 # --- one call ---
@@ -190,11 +195,10 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
     somebody.answer = lambda _: SourceAnswer(1, 1)
     clock.advance(1)
     ask(answers, of, somebody, "xyzzy")
-    one, two = caplog.records
-    message = one.getMessage()
+    (record,) = caplog.records
+    message = record.getMessage()
     assert message.startswith("The source of the tests cannot be asked (ValueError at ")
     assert message.endswith(", in failing); next try in 1 s.")
-    assert two.getMessage() == "The source of the tests answers again, after 1 failures."
     assert "xyzzy" not in caplog.text + repr(refusal.value) + refusal.value.detail
     assert refusal.value.__cause__ is refusal.value.__context__ is None
     assert refusal.value.mend == "look into it"
@@ -217,8 +221,11 @@ def test_one_question_that_fails_does_not_stop_others(answers: Answers) -> None:
     assert ask(answers, of, somebody, "good") == "good"
 
 
-def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(answers: Answers, clock: Clock) -> None:
-    somebody, of = Somebody(failing), source()
+def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(
+    answers: Answers, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "callerid")
+    somebody, of = Somebody(down), source()
     for number in range(50):
         unavailable(answers, of, somebody, str(number))
     assert len(somebody.asked) == FAILURES_IN_A_ROW
@@ -226,10 +233,47 @@ def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(answers: Answers
     clock.advance(4)
     assert ask(answers, of, somebody, "new") == "new"
     assert ask(answers, of, somebody, "newer") == "newer"
+    assert caplog.messages[-1] == "The source of the tests answers again, after 3 failures."
+
+
+def refuses_it(_: Any) -> SourceAnswer[Any]:
+    raise AskError("HTTP status 400", retry_after=30, is_source=False)
+
+
+@pytest.mark.parametrize("stumbles", [failing, refuses_it])
+def test_strangers_cannot_make_a_source_be_left_alone_by_what_it_stumbles_at(
+    answers: Answers, stumbles: Callable[[Any], SourceAnswer[Any]]
+) -> None:
+    somebody, of = Somebody(lambda key: stumbles(key) if key != "new" else SourceAnswer(key, 60)), source()
+    for number in range(10):
+        unavailable(answers, of, somebody, str(number))
+    assert len(somebody.asked) == 10
+    assert ask(answers, of, somebody, "new") == "new"
+
+
+def test_what_it_stumbles_at_does_not_end_the_time_for_which_a_source_asked_to_be_left_alone(
+    answers: Answers, clock: Clock
+) -> None:
+    """The question was under way when the source said so."""
+
+    def busy(_: Any) -> SourceAnswer[Any]:
+        raise AskError("HTTP status 429", retry_after=20)
+
+    slow, quick, of = Somebody(failing), Somebody(busy), source()
+    slow.gate.clear()
+    wait = must_wait(answers, of, slow, "slow")
+    with ThreadPoolExecutor(1) as pool:
+        blocked = pool.submit(wait.block)
+        eventually(lambda: slow.asked == ["slow"])
+        unavailable(answers, of, quick, "quick")
+        slow.gate.set()
+        blocked.result()
+    assert unavailable(answers, of, quick, "other") == 20
+    assert quick.asked == ["quick"]
 
 
 def test_who_was_known_is_asked_about_though_strangers_make_the_source_fail(answers: Answers, clock: Clock) -> None:
-    somebody, of = Somebody(lambda key: failing(key) if key != "good" else SourceAnswer(key, 60)), source()
+    somebody, of = Somebody(lambda key: down(key) if key != "good" else SourceAnswer(key, 60)), source()
     ask(answers, of, somebody, "good")
     clock.advance(60)
     for number in range(50):

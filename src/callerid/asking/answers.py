@@ -20,7 +20,7 @@ from cachetools import LRUCache
 
 from callerid.asking import plan
 from callerid.asking.crowd import Count, Crowd
-from callerid.asking.entry import AskError, Call, Entry, Found, Source, SourceAnswer, cause_of
+from callerid.asking.entry import AskError, Call, Entry, Found, Source, SourceAnswer, cause_of, is_of_source
 from callerid.asking.in_flight import Wait
 from callerid.asking.plan import State
 from callerid.asking.policy import AskPolicy
@@ -37,7 +37,7 @@ MOST_CALLS: Final = 16
 """So many functions of one source run at a time, and so many tasks on one event loop."""
 
 FAILURES_IN_A_ROW: Final = 3
-"""After so many, about whatever keys, a source is left alone for a while."""
+"""After so many of its own, about whatever keys, a source is left alone for a while."""
 
 MOST_ABANDONED: Final = 3
 """A caller begins so many further calls, where event loops end before they are done."""
@@ -189,7 +189,7 @@ class Answers:
             except RuntimeError:  # no more threads, or the interpreter is ending
                 told.abandon()
         elif not asked.threads.run(partial(_work, ask, told, call)):
-            told.fail(AskError("too many questions wait for a thread"))
+            told.fail(AskError("too many questions wait for a thread", is_source=False))
 
     def succeed(self, entry: Entry[T], call: Call, answer: SourceAnswer[T]) -> None:
         """Keep the answer of a call, unless its time was up before."""
@@ -215,7 +215,7 @@ class Answers:
         with self._lock:
             if entry.call is not call:
                 return
-            failure = self._record(entry, cause, asked_for)
+            failure = self._record(entry, cause, asked_for, is_source=is_of_source(error))
         self._tell(entry.source, failure)
         call.finish()
 
@@ -228,16 +228,19 @@ class Answers:
             entry.hold(replace(entry.state, begun_at=None), entry.answer)
         call.finish()
 
-    def _record(self, entry: Entry[Any], cause: str, retry_after: float = 0.0) -> tuple[str, float]:
+    def _record(
+        self, entry: Entry[Any], cause: str, retry_after: float = 0.0, *, is_source: bool = True
+    ) -> tuple[str, float]:
         """Record a failure; returns its cause and the seconds until the next try. Called with the lock held."""
         source, now = entry.source, self._timer()
         cause = cause or f"not done within {source.policy.fetch_seconds:g} s"
         entry.call = None
         entry.hold(plan.failed(source.policy, entry.state, now, cause, retry_after), entry.answer)
-        asked = self._asked(source)
-        asked.health = plan.failed(source.policy, asked.health, now, cause, retry_after)
-        if asked.health.failures < FAILURES_IN_A_ROW and not retry_after:
-            asked.health = replace(asked.health, retry_at=now)  # it may be what was asked that it fails at
+        if is_source:
+            asked = self._asked(source)
+            health = plan.failed(source.policy, asked.health, now, cause, retry_after)
+            is_left_alone = health.failures >= FAILURES_IN_A_ROW or retry_after
+            asked.health = health if is_left_alone else replace(health, retry_at=asked.health.retry_at)
         return cause, entry.state.retry_at - now
 
     @staticmethod

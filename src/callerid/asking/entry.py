@@ -13,7 +13,7 @@ from callerid.asking.policy import AskPolicy
 from callerid.asking.running import Overdue
 from callerid.errors import Reason, one_line
 
-__all__ = ["AskError", "Call", "Entry", "Found", "Source", "SourceAnswer", "cause_of"]
+__all__ = ["AskError", "Call", "Entry", "Found", "Source", "SourceAnswer", "cause_of", "is_of_source"]
 
 T = TypeVar("T")
 
@@ -21,12 +21,14 @@ T = TypeVar("T")
 class AskError(Exception):
     """A call that brought no answer; the message is fit for a log, unlike that of any other exception.
 
-    ``retry_after``: seconds the source asked to be left alone, 0 if it did not.
+    ``retry_after``: seconds the source asked to be left alone, 0 if it did not. ``is_source``: it would fail at other
+    questions, too; else this one is to blame, or how many were asked.
     """
 
-    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, *, retry_after: float = 0.0, is_source: bool = True) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_source = is_source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +100,15 @@ class Call(InFlight):
         if is_first:
             self.mark_sent()
         return is_first
+
+
+def is_of_source(error: BaseException) -> bool:
+    """Whether a failed call says of the source that it would fail at other questions, too.
+
+    What other code raises may be due to what was asked about: a stranger's credential, at which a function of the
+    application's stumbles. Then nobody else has to wait for it.
+    """
+    return error.is_source if isinstance(error, AskError) else isinstance(error, Overdue)
 
 
 def cause_of(error: BaseException) -> str:

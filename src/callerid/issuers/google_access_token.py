@@ -79,7 +79,8 @@ class GoogleAccessTokenIssuer(AskedIssuer):
             if answer.status == 400 and _members(answer).get("error") == "invalid_token":
                 return Answer(_INVALID, _REFUSED_FOR, is_known=False)
             if answer.status != 200:
-                raise AskError(f"HTTP status {answer.status}", retry_after=retry_after(answer.headers))
+                said = retry_after(answer.headers)
+                raise AskError(f"HTTP status {answer.status}", retry_after=said, is_source=_is_source(answer))
             info = _read(_members(answer), asked_at)
             try:
                 caller = self.caller(info)
@@ -190,10 +191,16 @@ def _members(answer: KeyResponse) -> Mapping[str, Any]:
     try:
         found = json_object(answer.body)
     except ValueError as error:
-        raise AskError(f"HTTP status {answer.status}, and a body that is {error}") from None
+        cause = f"HTTP status {answer.status}, and a body that is {error}"
+        raise AskError(cause, is_source=_is_source(answer)) from None
     if found.repeated:
-        raise AskError("a body with a member that occurs twice")
+        raise AskError("a body with a member that occurs twice", is_source=_is_source(answer))
     return found
+
+
+def _is_source(answer: KeyResponse) -> bool:
+    """Whether an answer that says nothing is due to the endpoint: 400 is about what was asked."""
+    return answer.status != 400
 
 
 def _read(info: Mapping[str, Any], asked_at: float) -> dict[str, Any]:
@@ -229,4 +236,4 @@ def _number(info: Mapping[str, Any], name: str) -> int:
 
 
 def _odd(name: str) -> AskError:
-    return AskError(f"an answer whose {name} is not as tokeninfo writes it")
+    return AskError(f"an answer whose {name} is not as tokeninfo writes it", is_source=False)
