@@ -2,7 +2,7 @@
 
 A valid token says who is calling; only a rule says whether they may. So: no rule, no entry.
 
-The staircase of rooms, each importing only what stands before it::
+Its parts, each importing only those before it::
 
     errors ← callers ← rules ← iam              pure
     errors ← asking                             one call for all who wait for its answer

@@ -8,6 +8,9 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -124,6 +127,61 @@ def test_a_room_imports_only_what_stands_before_it(room: str) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_of_the_rules_imports_only_what_stands_before_it(step: str) -> None:
     assert ours(ROOT / "rules" / f"{step}.py", "callerid.rules") <= set(STEPS[step])
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All that runs: what stands below ``if TYPE_CHECKING`` does not."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from statements(child)
+
+
+MODULES_BY_NAME = {
+    ".".join(("callerid", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+    if "_examples" not in path.parts
+}
+
+
+@cache
+def imports_of(name: str) -> frozenset[str]:
+    """The modules of ours that a module imports when it runs, also inside functions."""
+    found: set[str] = set()
+    for node in statements(ast.parse(MODULES_BY_NAME[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            named = {f"{node.module}.{each.name}" for each in node.names}
+            found |= named & MODULES_BY_NAME.keys() or {str(node.module)}
+    return frozenset(found & MODULES_BY_NAME.keys()) - {name}
+
+
+def package_of(name: str) -> str:
+    return "callerid.audit.algebra" if "callerid.audit.algebra" in name else ".".join(name.split(".")[:2])
+
+
+def test_imports_only_go_down() -> None:
+    TopologicalSorter({name: imports_of(name) for name in MODULES_BY_NAME}).prepare()  # raises where they go round
+    packages: dict[str, set[str]] = {}
+    for name in MODULES_BY_NAME:
+        packages.setdefault(package_of(name), set()).update(map(package_of, imports_of(name)))
+    TopologicalSorter({name: below - {name} for name, below in packages.items()}).prepare()
+
+
+LISTED = re.compile(r"^ {4}(\w+(?: [·←] \w+)*)(?: {2,}|$)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", [name for name, path in MODULES_BY_NAME.items() if path.stem == "__init__"])
+def test_a_package_lists_its_modules_in_the_order_of_their_imports(package: str) -> None:
+    doc = ast.get_docstring(ast.parse(MODULES_BY_NAME[package].read_text(encoding="utf-8"))) or ""
+    if package == "callerid" or not (lines := LISTED.findall(doc)):
+        return
+    listed = {f"{package}.{name}": at for at, line in enumerate(lines) for name in re.findall(r"\w+", line)}
+    own = {name for name in MODULES_BY_NAME if name.rpartition(".")[0] == package}
+    assert own <= listed.keys()
+    upwards = [(name, each) for name in own for each in imports_of(name) & own if listed[each] > listed[name]]
+    assert upwards == []
 
 
 ADAPTERS = {"asgi", "wsgi", "starlette", "fastapi", "flask", "django"}

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
 from callerid.keys import KeyFile, KeySource, KeyStore, environment
-from callerid.keys.causes import with_proxy
-from callerid.keys.fetch import overdue
+from callerid.keys.causes import overdue, with_proxy
 
 from .asking import ask, eventually, status
 from .made import certificate, document, jwk_set, private_pem, rsa_jwk, rsa_key

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
 from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, store
-from callerid.keys.fetch import AbortHandle, Fetched, FetchError, short_cause
+from callerid.keys.attempt import AbortHandle, FetchError, short_cause
+from callerid.keys.fetch import Fetched
 
 from .asking import ask, at_once, eventually, status, warmed
 from .made import certificate, document, ec_jwk, jwk_set, pem, pem_map, private_pem, rsa_jwk, rsa_key

@@ -21,7 +21,8 @@ import trio
 
 from callerid.errors import Unauthenticated, Unavailable
 from callerid.keys import KeySource, KeyStore, store
-from callerid.keys.fetch import AbortHandle, Fetched, FetchError, KeyResponse, _got
+from callerid.keys.attempt import AbortHandle, FetchError, KeyResponse
+from callerid.keys.fetch import Fetched, _got
 
 from .asking import ask, ask_async, eventually
 from .made import pem, pem_map, rsa_key

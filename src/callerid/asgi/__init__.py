@@ -1,8 +1,8 @@
 """Any ASGI application, guarded by path; and what every ASGI adapter needs.
 
-The staircase inside: ``exchange`` (what an application is called with) ← ``answering`` (how a refusal is sent) ·
-``websockets`` (a token among the subprotocols; a socket's end) · ``prefixes`` (what a wrapped application cuts off
-paths) · ``mcp`` (whose a session is) ← ``middleware``.
+Each module imports only those before it: ``exchange`` (what an application is called with) ← ``answering`` (how a
+refusal is sent) · ``websockets`` (a token among the subprotocols; a socket's end) · ``prefixes`` (what a wrapped
+application cuts off paths) · ``mcp`` (whose a session is) ← ``middleware``.
 """
 
 from callerid.asgi.mcp import McpSessions

@@ -2,19 +2,22 @@
 
 This module imports nothing, so that the checks at start-up load `callerid.audit.algebra` alone.
 
-The staircase inside, each importing only what stands before it::
+Each module imports only those before it::
 
     algebra      what rules mean together: a package of its own, and all that the checks at start-up need
     loading      an application by its name, as servers name it
     places       which requests a route is for, and what two routes have in common
+    regions      a place taken apart into what nothing tells apart
+    index        which of many places may have to do with one
+    scope        a route's place among others
     trust        whom the guards believe, as text and back
     rows         the map as data
     front        what stands in front of an application
     lifespan     its start-up, in which it may add routes
+    starlette_router     Starlette's own routing, asked what serves
     shadowed     routes that never serve, since others come first
-    unguarded    marks that nobody enforces
+    unguarded ← starlette_unguarded      marks that nobody enforces
     table · starlette · flask    the map of each kind of application
-    scope        a route's place among others
     order        which of two routes serves a request that is for both
     serving      who serves a request and what is asked of it, before a change and after
     shown        the rows as a person reads them: those of routes with what middleware in front asks
@@ -23,6 +26,8 @@ The staircase inside, each importing only what stands before it::
     forms        the map as a table, JSON, Markdown
     lock ← lock_rules        the map as a file to be reviewed, and what has changed since; its rules as code
     locked_routes            the routes of such a file
+    applications         an application as it is, and as a lock had it
+    changes      the routes at which anybody new could come in
     newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log

@@ -7,15 +7,16 @@ Its modules, each importing only those before it::
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     environment                     proxies and certificates, as the environment names them
-    fetch ← causes ← transport      one fetch, aborted in time; why it failed  (urllib3)
+    attempt ← causes ← transport ← fetch      one fetch, aborted in time; why it failed  (urllib3)
     store                           the state, its lock, one fetch at a time for all who wait (callerid.asking)
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
 """
 
 from callerid.asking.in_flight import Wait
+from callerid.keys.attempt import KeyResponse
 from callerid.keys.documents import DocumentError, json_object
-from callerid.keys.fetch import KeyResponse, post
+from callerid.keys.fetch import post
 from callerid.keys.freshness import retry_after
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source

@@ -10,12 +10,14 @@ import os
 import re
 import socket
 import ssl
+from contextlib import suppress
 
 from callerid.errors import one_line
+from callerid.keys.attempt import FetchError, short_cause
 from callerid.keys.environment import OTHER_CA_VARIABLES, ca_bundle, is_https, proxy_for, variable_of
-from callerid.keys.fetch import short_cause
+from callerid.keys.source import KeyFile, KeySource
 
-__all__ = ["cause", "with_proxy"]
+__all__ = ["cause", "overdue"]
 
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 """The message of http.client where a proxy answers CONNECT with another status than 200."""
@@ -74,3 +76,12 @@ def _without_credentials(proxy: str) -> str:
     """The host and port of a proxy's address."""
     address = PROXY_ADDRESS.fullmatch(proxy)
     return address[1] if address else "an address that cannot be read"
+
+
+def overdue(source: KeySource | KeyFile) -> FetchError:
+    """The error of a fetch that was aborted when its time was up."""
+    cause = f"not done within {source.fetch_seconds:g} s"
+    if isinstance(source, KeySource):
+        with suppress(Exception):  # proxy settings that cannot be read must not hide the failure
+            cause = with_proxy(cause, source.url)
+    return FetchError(cause)

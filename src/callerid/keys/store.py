@@ -18,7 +18,8 @@ from callerid.asking.crowd import Count, Crowd
 from callerid.asking.in_flight import InFlight, Wait
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import plan
-from callerid.keys.fetch import LOADING, AbortHandle, Fetched, FetchError, fetcher, overdue, short_cause, watched
+from callerid.keys.attempt import AbortHandle, FetchError, short_cause, watched
+from callerid.keys.fetch import LOADING, Fetched, fetcher
 from callerid.keys.freshness import Origin, generated_at
 from callerid.keys.key import Key
 from callerid.keys.source import AnySource, KeyDocument, KeySource, policy_of
@@ -206,6 +207,9 @@ class KeyStore:
 
         def late(handle: AbortHandle) -> None:
             """The time is up: record the failure, and abort the request so that its thread ends."""
+            with LOADING:
+                from callerid.keys.causes import overdue  # noqa: PLC0415 - the fetch has imported what it needs
+
             self._fail(entry, in_flight, overdue(source))
             handle.abort()
 

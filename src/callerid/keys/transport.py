@@ -14,9 +14,9 @@ import certifi
 from urllib3 import PoolManager, ProxyManager, Timeout, make_headers
 from urllib3.util import Url, parse_url
 
-from callerid.keys.causes import cause
+from callerid.keys.attempt import AbortHandle, FetchError, KeyResponse, watched
+from callerid.keys.causes import cause, overdue
 from callerid.keys.environment import ca_bundle, is_https, proxy_for
-from callerid.keys.fetch import AbortHandle, FetchError, KeyResponse, overdue, watched
 
 if TYPE_CHECKING:
     import socket

@@ -10,7 +10,7 @@ Google identities; `FirebaseUser`, `Tenant`, `SignInProvider`, `SecondFactor`, `
 those with a credential of the application's own, `Subject` of both. A leaf says no to every caller of another family.
 `App` and `AnyApp` speak of the app that sent a request, and of no caller.
 
-The staircase inside, each importing only what stands before it::
+Each module imports only those before it::
 
     text            how names are read and compared
     facts           all that a rule may look at

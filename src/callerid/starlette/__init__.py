@@ -16,6 +16,7 @@ Each module imports only those before it::
     protection          the decision, and the response to a refusal
     dispatch            the guard in place of ``Router.app``
     startup_checks      all routes at once: what is checked before the first request
+    sign_in             the form of Google's button
     guard               protect
 """
 

@@ -4,8 +4,9 @@ Rules have no negation, so every rule is a disjunction of conjunctions of plain 
 one rule admits anybody whom another does not is decided by asking, for each of its alternatives and in each kind of
 caller, what the least of them may do.
 
-The staircase inside, each importing only what stands before it::
+Each module imports only those before it::
 
+    source      the source of a function, the same in every release of Python
     code        code and data as text that is the same in every process
     opaque      rules that only code can judge
     separate    rules that all must hold, each judged by itself
@@ -14,7 +15,7 @@ The staircase inside, each importing only what stands before it::
     covering    which of many conjunctions a caller satisfies
     formula     a rule as nested alternatives
     laws        which leaves exclude each other, which imply another
-    possible    why a rule can admit nobody, with the mend
+    possible    why a rule can admit nobody, with the remedy
     sides       what is compared, and the doors by which callers come in
     search      the kinds of callers who satisfy a rule, and not another
     accounts    accounts known by an address here and by an id there
