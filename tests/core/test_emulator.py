@@ -24,6 +24,7 @@ from callerid import (
     google,
     iap,
 )
+from callerid.authentication import NOBODY
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, FirebaseIssuer, GoogleIssuer, is_emulated
 from callerid.issuers.emulator import NO_KEYS
 from callerid.testing import LocalIssuer
@@ -395,6 +396,28 @@ def test_no_other_issuer_of_a_guard_that_has_the_emulator_takes_one() -> None:
         assert refused(guard, SIGNER.unsigned(token)).reason is Reason.UNSIGNED
         # A token that was verified is remembered; without its signature it is another one.
         assert refused(guard, f"{token.rpartition('.')[0]}.").reason is Reason.MALFORMED_TOKEN
+
+
+def elsewhere() -> Iterator[tuple[Issuer, dict[str, str]]]:
+    """Issuers whose tokens sit in headers of their own, each with its token."""
+    yield SIGNER.app_check(), {"x-firebase-appcheck": SIGNER.app_check_token("1:123456789012:web:abc123")}
+    backend = "/projects/123456789012/global/backendServices/1234567890123456789"
+    assertion = SIGNER.iap_assertion(SIGNER.workspace_person("ada@example.com"), audience=backend)
+    yield SIGNER.iap(backend), {"x-goog-iap-jwt-assertion": assertion}
+    yield SIGNER.google(URL), {"x-serverless-authorization": f"Bearer {SIGNER.service_account(audience=URL)}"}
+
+
+def test_no_issuer_of_another_header_takes_one() -> None:
+    for issuer, sent in elsewhere():
+        guard = guard_of(issuer, emulated())
+        proof = {":method": ["GET"]}
+        assert guard.identify({name: [value] for name, value in sent.items()} | proof) != NOBODY
+        for name, value in sent.items():
+            scheme, _, token = value.rpartition(" ")
+            for written in (SIGNER.unsigned(token), minted()):
+                with pytest.raises(Unauthenticated) as caught:
+                    guard.identify({name: [f"{scheme} {written}".strip()], **proof})
+                assert caught.value.reason in (Reason.UNSIGNED, Reason.UNKNOWN_ISSUER)
 
 
 def test_a_user_of_the_emulator_is_never_a_google_account() -> None:

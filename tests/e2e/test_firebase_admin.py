@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 import firebase_admin
+import jwt
 import pytest
 from firebase_admin import _token_gen, auth
+from firebase_admin import app_check as app_check_of_admin
 
 from callerid import Caller, Guard, Unauthenticated
 from callerid.authentication import resolve
@@ -18,9 +20,10 @@ from .owner import Owner
 
 pytestmark = pytest.mark.e2e
 
-PROJECT = "shop-prod"
+PROJECT, NUMBER = "shop-prod", 123_456_789_012
 # firebase-admin is not annotated.
 keys: Any = _token_gen
+apps: Any = app_check_of_admin
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,7 @@ def admin(issuer: LocalIssuer) -> Iterator[firebase_admin.App]:
         patch.delenv("FIREBASE_AUTH_EMULATOR_HOST", raising=False)
         patch.setenv("NO_PROXY", "*")
         patch.setattr(keys, "ID_TOKEN_CERT_URI", issuer.pem_url("firebase"))
+        patch.setattr(apps._AppCheckService, "_JWKS_URL", issuer.jwks_url("app_check"))
         patch.setattr(keys, "COOKIE_CERT_URI", issuer.pem_url("firebase_session"))
         made = firebase_admin.initialize_app(Owner(), options={"projectId": PROJECT}, name="local")
         yield made
@@ -89,3 +93,26 @@ def test_a_session_cookie_is_no_id_token_and_an_id_token_no_session(
         auth.verify_id_token(issuer.session_cookie(token), app=admin)
     with pytest.raises(auth.InvalidSessionCookieError):
         auth.verify_session_cookie(token, app=admin)
+
+
+def test_it_says_the_same_of_an_app_check_token(issuer: LocalIssuer, admin: firebase_admin.App) -> None:
+    app_id = f"1:{NUMBER}:web:abc123"
+    token = issuer.app_check_token(app_id)
+    assert (
+        apps.verify_token(token, app=admin)["app_id"] == app_id == by_app_check(Guard(issuer.app_check(NUMBER)), token)
+    )
+
+
+@pytest.mark.parametrize("variant", HOSTILE_VARIANTS)
+def test_an_app_check_token_that_it_refuses_is_refused(
+    issuer: LocalIssuer, admin: firebase_admin.App, variant: str
+) -> None:
+    token = getattr(issuer, variant)(issuer.app_check_token(f"1:{NUMBER}:web:abc123"))
+    with pytest.raises(Unauthenticated):
+        by_app_check(Guard(issuer.app_check(NUMBER)), token)
+    with pytest.raises((ValueError, jwt.PyJWTError)):
+        apps.verify_token(token, app=admin)
+
+
+def by_app_check(guard: Guard, token: str) -> str | None:
+    return resolve(partial(guard.identify, {"x-firebase-appcheck": [token], ":method": ["GET"]})).app
