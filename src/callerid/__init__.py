@@ -42,10 +42,12 @@ from callerid.errors import (
 )
 from callerid.guard import Guard
 from callerid.iam import rules_from_iam_policy
+from callerid.issuers import CustomIdentity as Identity
 from callerid.issuers import (
     Issuer,
     app_check,
     cloud_run,
+    custom_credential,
     firebase,
     firebase_session,
     google,
@@ -119,6 +121,7 @@ __all__ = [
     "GoogleChat",
     "Group",
     "Guard",
+    "Identity",
     "IssuedBy",
     "Issuer",
     "KeyDocument",
@@ -155,6 +158,7 @@ __all__ = [
     "Where",
     "app_check",
     "cloud_run",
+    "custom_credential",
     "firebase",
     "firebase_session",
     "google",

@@ -119,6 +119,12 @@ class Answers:
         for call in ended:
             call.finish()
 
+    def expire(self, found: Found[Any]) -> None:
+        """Use an answer no more, unless another one has come meanwhile."""
+        with self._lock:
+            if found.entry.answer is found.answer:
+                found.entry.hold(replace(found.entry.state, lifetime=0.0), found.answer)
+
     def _entry(self, source: Source, key: Hashable) -> Entry[Any]:
         entry = self._known.get((source, key)) or self._others.get((source, key))
         if entry is None:

@@ -14,9 +14,10 @@ For instance::
     may_not = ["GET /users/ben/orders", "WS /reports/live"]
 
 A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account``,
-``self_signed`` (each an e-mail address), ``chat`` (the number of a Chat app's project), ``oidc_caller`` (a subject) and
-``firebase_user`` (a uid). Beside it may stand what the tokens of that kind say: ``audience``, ``subject``, ``domain``;
-``issuer`` (the provider's ``iss``, where the guards trust several); ``project``, ``email``,
+``self_signed``, ``access_token`` (each an e-mail address), ``chat`` (the number of a Chat app's project),
+``oidc_caller``, ``own_credential`` (each a subject) and ``firebase_user`` (a uid). Beside it may stand what the
+credentials of that kind say: ``audience``, ``subject``, ``domain``, ``scopes``; ``issuer`` (the provider's ``iss``, or
+the name of a `custom_credential`, where the guards trust several), ``facts``; ``project``, ``email``,
 ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). Where the guards
 read no ID tokens of that kind, the session cookie or the assertion of IAP is sent that is made of one. ``via`` is the
 service account that carries the calls, ``app`` the id of the app that sends them, as App Check attests it.
@@ -47,6 +48,8 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     "service_account": _GOOGLE,
     "self_signed": {"audience": str},
     "chat": {},
+    "access_token": {**_GOOGLE, "scopes": list},
+    "own_credential": {"issuer": str, "facts": dict},
     "oidc_caller": {"issuer": str, "audience": str, "claims": dict},
     "firebase_user": {**_FIREBASE, "claims": dict, "attributes": dict, "signed_in_ago": int},
 }

@@ -15,6 +15,7 @@
 from callerid.issuers.app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
 from callerid.issuers.asked import AskedIssuer, Denied, check_apart, check_credential
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
+from callerid.issuers.custom_credential import CustomCredentialIssuer, CustomIdentity, custom_credential
 from callerid.issuers.emulator import check_not_deployed
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
 from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
@@ -53,6 +54,8 @@ __all__ = [
     "AskedIssuer",
     "CloudRunIssuer",
     "CredentialLocation",
+    "CustomCredentialIssuer",
+    "CustomIdentity",
     "Denied",
     "FirebaseIssuer",
     "FirebaseSessionIssuer",
@@ -72,6 +75,7 @@ __all__ = [
     "check_not_deployed",
     "cloud_run",
     "cookie_location",
+    "custom_credential",
     "emulator_warning",
     "firebase",
     "firebase_session",

@@ -9,7 +9,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from callerid.asking import Answer, AskPolicy, Source
 from callerid.callers import Caller
@@ -44,6 +44,10 @@ class AskedIssuer(Issuer):
     """
 
     prefix: str = ""
+
+    is_final: ClassVar[bool] = False
+    """Whether its credentials end when an answer does, so that there is no other answer to be had then."""
+
     source: Source = field(init=False, compare=False, repr=False)
     """Who is asked: of each issuer its own, so that no two share an answer."""
 

@@ -47,6 +47,7 @@ class GoogleAccessTokenIssuer(AskedIssuer):
     """Sends a form to the endpoint: another function in tests."""
 
     kind: ClassVar[Kind] = GOOGLE
+    is_final: ClassVar[bool] = True
     signer: ClassVar[str] = "access_token"
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION,)
 

@@ -167,6 +167,11 @@ class Issuer(ABC):
         return None
 
     @property
+    def verifier(self) -> object:
+        """What decides about its credentials beside its keys, compared for equality; ``None`` where nothing does."""
+        return None
+
+    @property
     def people_only(self) -> frozenset[str]:
         """The audiences for which it believes people with a verified address, and nobody else."""
         return frozenset()

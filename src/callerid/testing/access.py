@@ -26,7 +26,7 @@ from callerid.audit.suite import Case, SuitePersona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
-from callerid.issuers import Issuer
+from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer
 from callerid.testing.claims import OIDC_ISSUER, is_client_id
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
@@ -190,7 +190,7 @@ class Rehearsal:
 
     def _headers(self, persona: SuitePersona) -> dict[str, str]:
         try:
-            headers = presented(self._token(persona), self._issuers(), self._issuer) if persona.kind else {}
+            headers = self._presented(persona) if persona.kind else {}
             if persona.via is not None:
                 carrier = self._token(SuitePersona(persona.name, "service_account", persona.via))
                 headers["X-Serverless-Authorization"] = f"Bearer {carrier}"
@@ -199,6 +199,23 @@ class Rehearsal:
         except ValueError as error:
             raise ConfigurationError(f"{persona.name}: {error}") from None
         return headers
+
+    def _presented(self, persona: SuitePersona) -> dict[str, str]:
+        if persona.kind == "own_credential":
+            options = dict(persona.options)
+            return self._issuer.own_credential(self._own(options.pop("issuer", None)), persona.who, **options)
+        token = self._token(persona)
+        opaque = persona.kind == "access_token"
+        return self._issuer.bearer(token) if opaque else presented(token, self._issuers(), self._issuer)
+
+    def _own(self, name: str | None) -> CustomCredentialIssuer:
+        """The issuer of the application's own credentials that is meant."""
+        ours = {each.name: each for each in self._issuers() if isinstance(each, CustomCredentialIssuer)}
+        if name is None and len(ours) == 1:
+            return next(iter(ours.values()))
+        if name not in ours:
+            raise ValueError(f"write whose credential it is, issuer = one of {sorted(ours)}")
+        return ours[name]
 
     def _token(self, persona: SuitePersona) -> str:
         options = dict(persona.options)
@@ -212,6 +229,8 @@ class Rehearsal:
         elif persona.kind == "oidc_caller":
             provider = options.setdefault("issuer", self._provider())
             options.setdefault("audience", self._audience_for(provider))
+        elif persona.kind == "access_token":
+            options.setdefault("audience", self._client())
         elif persona.kind in ("person", "workspace_person", "service_account"):
             options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
         mint: Any = getattr(self._issuer, persona.kind)
@@ -244,6 +263,11 @@ class Rehearsal:
         """People get tokens for an OAuth client id, services for a URL."""
         fitting = [each for each in self._audiences(Kind.GOOGLE) if is_client_id(each) is not is_service]
         return next(iter(fitting), _NO_AUDIENCE if is_service else PERSON_AUDIENCE)
+
+    def _client(self) -> str:
+        """The first client id for which access tokens are believed."""
+        theirs = (each.audiences for each in self._issuers() if isinstance(each, GoogleAccessTokenIssuer))
+        return min(frozenset[str]().union(*theirs), default=PERSON_AUDIENCE)
 
     def _audience_of(self, account: str) -> str:
         """The first audience that an account may sign for."""

@@ -16,6 +16,7 @@ from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwk
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
 from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, PROJECT_NUMBER
+from callerid.testing.own_credentials import OwnCredentials
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalIssuer"]
 
 
-class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
+class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
     """Mints what Google would mint and, once it serves, answers what Google would answer.
 
     For instance::
@@ -46,6 +47,7 @@ class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
         """``clock`` gives the seconds since the epoch; it fills ``iat`` and ``exp`` and dates the certificates."""
         HostileMint.__init__(self, clock=clock)
         AccessTokens.__init__(self)
+        OwnCredentials.__init__(self)
         KeyEndpoints.__init__(self)
         self.metadata_machine: Mapping[str, Any] = says.COMPUTE_ENGINE
         self._metadata_account = "123456789012-compute@developer.gserviceaccount.com"
@@ -178,9 +180,11 @@ class LocalIssuer(HostileMint, AccessTokens, KeyEndpoints):
 
     def in_place_of(self, trusted: Issuer) -> Issuer:
         """An issuer that is trusted, with keys of this one, or with this one to ask."""
-        from callerid.issuers import GoogleAccessTokenIssuer  # noqa: PLC0415 - as above
+        from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer  # noqa: PLC0415 - as above
         from callerid.keys import key_source  # noqa: PLC0415 - as above
 
+        if isinstance(trusted, CustomCredentialIssuer):
+            return replace(trusted, verify=partial(self.verify_own, trusted.name))
         if not isinstance(trusted, GoogleAccessTokenIssuer):
             return trusted.with_keys(key_source(self.keys_for(trusted)))
         if self.is_serving:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from callerid.audit.algebra.personas import nested
 from callerid.callers import Kind, unknown_kind
+from callerid.testing.access_tokens import TOKEN_ISSUER, AccessTokens
 from callerid.testing.claims import IAP_ISSUER, OIDC_ISSUER, SESSION_ISSUER, is_service_account
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
 
 
 def _presented(persona: Persona, issuer: Mint) -> dict[str, str]:
+    if persona.issuer == TOKEN_ISSUER and isinstance(issuer, AccessTokens):
+        return issuer.bearer(
+            issuer.access_token(
+                persona.email,
+                audience=persona.audience,
+                subject=persona.subject,
+                scopes=("openid", "email", *persona.scopes),
+            )
+        )
     token = _token(persona, issuer)
     if persona.issuer == IAP_ISSUER:
         return issuer.assertion(issuer.iap_assertion(token, audience=persona.audience, hostile=True))

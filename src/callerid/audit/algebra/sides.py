@@ -186,7 +186,14 @@ def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:
 
 def _trust(issuer: Issuer) -> tuple[object, ...]:
     """What must be the same for a token to be worth the same."""
-    return (issuer.keys, issuer.algorithm, issuer.fixed_audience, issuer.project, issuer.accepted_iss)
+    return (
+        issuer.keys,
+        issuer.algorithm,
+        issuer.fixed_audience,
+        issuer.project,
+        issuer.accepted_iss,
+        issuer.verifier,
+    )
 
 
 def open_doors(names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()) -> Doors:
