@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from callerid.audit.algebra import Side
+from callerid.audit.algebra import Side, code_fingerprint
 from callerid.guard import GuardCore
 from callerid.issuers import Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
@@ -51,7 +51,7 @@ def _manner(issuer: Issuer) -> Iterator[str]:
     if is_emulated(issuer):
         yield "believes unsigned tokens of the Firebase Auth emulator"
     else:
-        yield f"keys {source_of(issuer)}"
+        yield f"keys {source_of(issuer)}" if issuer.verifier is None else source_of(issuer)
     if issuer.believes_stripped:
         yield "believes tokens without a signature, as Cloud Run's front door passes them on"
     if issuer.algorithm != "RS256":
@@ -68,11 +68,23 @@ def _manner(issuer: Issuer) -> Iterator[str]:
 def source_of(issuer: Issuer) -> str:
     """Where an issuer's keys come from. How they are fetched and kept does not decide who comes in."""
     keys = issuer.keys
+    if issuer.verifier is not None:
+        return _verifier_of(issuer.verifier)
     if isinstance(keys, KeySource):
         return keys.url
     if isinstance(keys, KeyFile):
         return f"file {keys}"
     return f"document {hashlib.sha256(keys.text.encode()).hexdigest()}"
+
+
+def _verifier_of(function: Any) -> str:
+    """A function that verifies credentials, by the hash of its source: what it does, only running it would tell.
+
+    One whose source is not to be had is told by its name alone.
+    """
+    inner = getattr(function, "func", function)
+    kind: Any = inner if hasattr(inner, "__qualname__") else type(inner)
+    return f"verified by {kind.__module__}:{kind.__qualname__} {code_fingerprint(function) or ''}".rstrip()
 
 
 # --- and back ---

@@ -70,7 +70,8 @@ class Trusted:
         object.__setattr__(self, "bare", tuple(sorted(bare, key=_bare_order)))
         schemes: dict[str, tuple[str, ...]] = {}
         for each in self.bearer:
-            schemes[each.header] = (*schemes.get(each.header, ()), each.scheme)
+            known = schemes.get(each.header, ())
+            schemes[each.header] = (each.scheme, *known) if each.scheme == "Bearer" else (*known, each.scheme)
         object.__setattr__(self, "schemes", schemes)
         unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
         object.__setattr__(self, "unnamed", unnamed)

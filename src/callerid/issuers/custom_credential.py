@@ -69,6 +69,7 @@ class CustomCredentialIssuer(AskedIssuer):
 
     kind: ClassVar[Kind] = CUSTOM
     signer: ClassVar[str] = "custom"
+    credential: ClassVar[str] = "the application's own credential"
     ignores_named_audience: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -177,11 +178,7 @@ def custom_credential(  # noqa: PLR0913 - plain settings
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(f"custom_credential takes a name such as 'api-keys', not {name!r}")
     _check_function(verify, name)
-    if (
-        not isinstance(matches, str)
-        or (matches and not (matches.isascii() and matches.isprintable()))
-        or " " in matches
-    ):
+    if not isinstance(matches, str) or not _PREFIX.fullmatch(matches):
         raise ConfigurationError(f"matches= is what each credential begins with, such as 'sk_', not {matches!r}")
     for setting, value, most in (("max_age", max_age, MOST_AGE), ("timeout", timeout, LONGEST_TIMEOUT)):
         if type(value) not in (int, float) or not 0 < value <= most:

@@ -29,7 +29,7 @@ All of it is pure.
 
 from callerid.audit.algebra.access import CannotTell, No, Verdict, Yes, holds, new_access
 from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude, implies
-from callerid.audit.algebra.opaque import Foreign, Sealed, fingerprint
+from callerid.audit.algebra.opaque import Foreign, Sealed, code_fingerprint, fingerprint
 from callerid.audit.algebra.personas import Persona
 from callerid.audit.algebra.possible import alternatives, every_leaf
 from callerid.audit.algebra.separate import Separate, separate
@@ -52,6 +52,7 @@ __all__ = [
     "admits_nobody",
     "alternatives",
     "check_possible",
+    "code_fingerprint",
     "every_leaf",
     "exclude",
     "fingerprint",

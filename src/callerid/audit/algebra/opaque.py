@@ -10,7 +10,7 @@ from callerid.audit.algebra.code import described
 from callerid.audit.algebra.source import Unreadable
 from callerid.rules import Facts, Rule, Where
 
-__all__ = ["Foreign", "Sealed", "fingerprint"]
+__all__ = ["Foreign", "Sealed", "code_fingerprint", "fingerprint"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +67,11 @@ def fingerprint(rule: Rule) -> str | None:
     """
     if isinstance(rule, Sealed | Foreign):
         return rule.fingerprint or None
-    code = rule.holds if type(rule) is Where else rule
+    return code_fingerprint(rule.holds if type(rule) is Where else rule)
+
+
+def code_fingerprint(code: Any) -> str | None:
+    """The same of a function, or of another object that is called; ``None`` where it cannot be told."""
     try:
         text = described(code, _package_of(code))
     except (Unreadable, RecursionError):
