@@ -83,7 +83,7 @@ def _verifier_of(function: Any) -> str:
     One whose source is not to be had is told by its name alone.
     """
     inner = getattr(function, "func", function)
-    kind: Any = inner if hasattr(inner, "__qualname__") else type(inner)
+    kind: Any = inner if hasattr(inner, "__qualname__") and hasattr(inner, "__module__") else type(inner)
     return f"verified by {kind.__module__}:{kind.__qualname__} {code_fingerprint(function) or ''}".rstrip()
 
 

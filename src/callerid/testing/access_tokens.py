@@ -16,12 +16,14 @@ from callerid.testing import claims as says
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ACCESS_TOKENS", "TOKEN_INFO_PATH", "TOKEN_ISSUER", "AccessTokens"]
+__all__ = ["ACCESS_TOKENS", "CLOUD_PLATFORM", "TOKEN_INFO_PATH", "TOKEN_ISSUER", "AccessTokens"]
 
 ACCESS_TOKENS = "access_token"
 """The name under which the endpoint counts how often it was asked."""
 
 TOKEN_INFO_PATH = "/tokeninfo"  # noqa: S105 - a path
+
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 TOKEN_ISSUER = "https://oauth2.googleapis.com"  # noqa: S105 - a name
 """The name of the issuer of access tokens, as callers have it."""
