@@ -39,8 +39,8 @@ class TokenVerifier:
 
     ``resource`` is the server's URL (``AuthSettings.resource_server_url``): what `AccessToken.resource` says of every
     token that the guard accepts, since the guard has checked for whom it was minted. ``scopes`` are those that the rule
-    stands for: whoever satisfies it has them. ``audience`` is as for ``guard.allow``. Raises `ConfigurationError`, for
-    a rule that could hold without a caller, too.
+    stands for: whoever satisfies it has them, beside those of a Google access token. ``audience`` is as for
+    ``guard.allow``. Raises `ConfigurationError`, for a rule that could hold without a caller, too.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class TokenVerifier:
             if isinstance(refusal, Unavailable) or _answering.get():
                 raise
             return None
-        more = {"scopes": self._scopes, "expires_at": int(caller.expires_at), "resource": self._resource}
+        scopes = [*self._scopes, *sorted(caller.scopes)]
+        more = {"scopes": scopes, "expires_at": int(caller.expires_at), "resource": self._resource}
         return cast("AccessToken", access_token(caller, **more))
 
     def answer_refusals(self, app: Any) -> None:

@@ -90,6 +90,13 @@ WAYS: list[tuple[str, tuple[Any, ...], Rule, str, list[tuple[str, str]]]] = [
         [("Google ID token", "authorization"), ("self-signed token", "authorization")],
     ),
     (
+        "an access token",
+        (GOOGLES, issuer.google_access_token(CLIENT)),
+        ADA,
+        "by Google ID token or Google access token",
+        [("Google ID token", "authorization"), ("Google access token", "authorization")],
+    ),
+    (
         "nobody it can speak for",
         (GOOGLES, ROBOTS_OWN),
         STAFF,

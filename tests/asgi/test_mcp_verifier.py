@@ -35,6 +35,7 @@ from callerid import (
     PathParam,
     Public,
     Tenant,
+    User,
 )
 from callerid.asgi import CallerMiddleware
 from callerid.mcp import ProtectedResource, TokenVerifier, current_caller
@@ -165,6 +166,14 @@ def test_a_refused_token_is_none_and_is_logged(text: str, caplog: pytest.LogCapt
         assert verify(make(), text) is None
     (record,) = caplog.records
     assert record.getMessage().startswith("refused (mcp): ")
+
+
+def test_scopes_of_an_access_token_are_its_own() -> None:
+    guard = Guard(*AT_HAND, issuer.google_access_token(CLIENT))
+    verifier = TokenVerifier(guard, User("ada@gmail.com"), resource="https://tools.example.com/mcp", scopes=["tools"])
+    found = verify(verifier, issuer.access_token("ada@gmail.com", audience=CLIENT, scopes=["openid", "email"]))
+    assert found.scopes == ["tools", "email", "openid"]
+    assert verify(verifier, "ya29.unknown") is None
 
 
 def test_the_audience_is_the_rules() -> None:

@@ -132,6 +132,24 @@ def test_a_form_without_a_credential_is_none(fields: tuple[tuple[str, str], ...]
     assert (refusal.status, refusal.reason) == (401, Reason.NO_CREDENTIAL)
 
 
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({}, None),
+        ({"Content-Length": "0"}, 0),
+        ({"Content-Length": "1234"}, 1234),
+        ({"Content-Length": "-1"}, None),
+        ({"Content-Length": "1e3"}, None),
+        ({"Content-Length": "\u0661"}, None),
+        ({"Content-Length": ""}, None),
+        ({"Content-Length": "1" * 10}, None),
+        ({"Content-Length": "10", "Transfer-Encoding": "gzip, chunked"}, None),
+    ],
+)
+def test_the_length_is_told_by_content_length_alone(headers: dict[str, str], length: int | None) -> None:
+    assert SignInForm.length_in(headers) == length
+
+
 def test_fields_are_read_as_browsers_write_them() -> None:
     assert SignInForm.fields_of(b"a=1&b=%C3%BC+x&a=&c&&d=%3D%26;e=2") == (
         ("a", "1"),
@@ -173,6 +191,12 @@ def test_an_account_that_the_guard_believes_by_its_own_keys_is_no_sign_in() -> N
     robot = "robot@shop-prod.iam.gserviceaccount.com"
     guard = Guard(issuer.google(CLIENT), issuer.service_account_issuer(robot, CLIENT))
     refusal = refused(posted(issuer.self_signed(robot, audience=CLIENT)), guard)
+    assert refusal.reason is Reason.UNKNOWN_ISSUER
+
+
+def test_an_access_token_is_no_sign_in() -> None:
+    guard = Guard(issuer.google(CLIENT), issuer.google_access_token(CLIENT))
+    refusal = refused(posted(issuer.access_token("ada@gmail.com", audience=CLIENT)), guard)
     assert refusal.reason is Reason.UNKNOWN_ISSUER
 
 

@@ -7,6 +7,7 @@ set that cookie nor read it: else it could sign a user in to the attacker's acco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
@@ -21,6 +22,7 @@ __all__ = ["SignInForm"]
 _CSRF_TOKEN: Final = "g_csrf_token"  # noqa: S105 - a name
 _COOKIE: Final = CredentialLocation("cookie", is_bare=True, cookie=_CSRF_TOKEN)
 _FORM: Final = "application/x-www-form-urlencoded"
+_MOST_DIGITS: Final = 10
 _BESIDE: Final = 4_096
 """How many bytes a form may have beside its token: ``g_csrf_token``, ``select_by``, ``state``."""
 
@@ -39,6 +41,15 @@ class SignInForm:
     length: int | None
     cookies: tuple[str, ...] = field(repr=False)
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @staticmethod
+    def length_in(headers: Mapping[str, str]) -> int | None:
+        """The number that ``Content-Length`` says, for ``length``; ``None`` where it says none, or an absurd one.
+
+        Beside ``Transfer-Encoding`` it says nothing: the body ends where its chunks do (RFC 9112 section 6.3).
+        """
+        text = "" if "Transfer-Encoding" in headers else headers.get("Content-Length", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None
 
     @staticmethod
     def fields_of(body: bytes) -> tuple[tuple[str, str], ...]:

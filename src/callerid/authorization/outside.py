@@ -10,7 +10,7 @@ from callerid.authentication import NOBODY, Attempt, Identity, SignInForm, Waite
 from callerid.authorization.authorize import Request, authorize
 from callerid.authorization.engine import Check, Judge, evaluate
 from callerid.authorization.requirement import Requirement, requirement_of
-from callerid.callers import Caller
+from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated, Unavailable
 from callerid.issuers import GCLOUD_CLIENT, GoogleIssuer
 from callerid.keys import Wait
@@ -104,7 +104,7 @@ _CLIENT: Final = ".apps.googleusercontent.com"
 
 
 def _check_signed_in(caller: Caller, issuers: Iterable[GoogleIssuer]) -> None:
-    if all(caller.issuer != issuer.name for issuer in issuers):
+    if caller.kind is not GOOGLE or all(caller.issuer != issuer.name for issuer in issuers):
         raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected a Google ID token, got one of {caller.issuer}")
     if caller.is_service_account:
         # Any of them can have a token minted for any audience, and none of them ever signs in by a button.

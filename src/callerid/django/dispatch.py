@@ -15,7 +15,7 @@ from callerid.django.current import ATTRIBUTE, ViewAdmission, held, is_async, un
 from callerid.django.guard import Guard
 from callerid.django.protection import Protection
 from callerid.django.startup_checks import check
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, Refusal
 from callerid.marks import DECIDED
 
 __all__ = ["MIDDLEWARE", "CallerMiddleware", "configured"]
@@ -78,6 +78,10 @@ class CallerMiddleware:
     def __call__(self, request: Any) -> Any:
         """Serve a request, if it may."""
         return self._call(request)
+
+    def process_exception(self, request: Any, exception: Exception) -> Any:
+        """Answer a refusal that a view raised and did not catch; all else is Django's to answer."""
+        return self._protection.answer_raised(request, exception) if isinstance(exception, Refusal) else None
 
     def _target(self, request: Any) -> Any:
         routing = self._protection.routing(getattr(request, "urlconf", None), check)

@@ -7,10 +7,14 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from django.http import HttpRequest
+
 from callerid.authorization import rollout_of
+from callerid.callers import Caller
 from callerid.django.decorator import Allow
 from callerid.django.policies import ProjectRules
 from callerid.django.protection import OnRefusal, Protection
+from callerid.django.sign_in import sign_in_form
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.marks import Mark
@@ -81,6 +85,23 @@ class Guard(GuardCore):
         other = None if shadow is None else self._table(shadow, "shadow")
         rollout = rollout_of(enforce, until, self.clock(), "the Django project")
         self.protection = Protection(rules, on_refusal, rollout=rollout, shadow=other)
+
+    def sign_in_with_google(
+        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: str | None = None
+    ) -> Caller:
+        """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
+
+        For a view that anybody may call, and that is ``csrf_exempt``: the form has Google's token against forgery, not
+        Django's. A `Refusal` that it raises is answered as the guard's own.
+        `callerid.guard.GuardCore.verify_sign_in` describes what is checked.
+        """
+        return self.verify_sign_in(sign_in_form(request, self.authenticator.longest_token), rule, nonce)
+
+    async def asign_in_with_google(
+        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: str | None = None
+    ) -> Caller:
+        """As `sign_in_with_google`, without blocking the event loop."""
+        return await self.averify_sign_in(sign_in_form(request, self.authenticator.longest_token), rule, nonce)
 
     def _asked(self, asked: Asked, name: str) -> Requirement:
         if isinstance(asked, Allow):

@@ -14,10 +14,10 @@ from django import urls
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
-from callerid.answers import is_needed
+from callerid.answers import Answer, is_needed
 from callerid.asgi.exchange import values_of
 from callerid.authentication import METHOD, Waited, resolve, resolve_async
-from callerid.authorization import Check, Decision, Policy, Rollout, Shadow, authorize, conclude, evaluate
+from callerid.authorization import Check, Decision, Policy, Rollout, Shadow, authorize, conclude, evaluate, instance_of
 from callerid.authorization import Request as AuthorizationRequest
 from callerid.django.current import ATTRIBUTE, ViewAdmission, held, is_async, let_in
 from callerid.django.policies import ProjectRules
@@ -160,6 +160,9 @@ class Protection:
 
     def _refused(self, request: Any, decision: Decision, redressed: Any) -> HttpResponse:
         usual = self.rules.guard.answer(cast("Refusal", decision.refusal), decision.instance)
+        return self._answered(request, usual, redressed)
+
+    def _answered(self, request: Any, usual: Answer, redressed: Any) -> HttpResponse:
         if redressed is None:
             body = b"" if request.method == "HEAD" else usual.body
             return HttpResponse(body, status=usual.status, headers=dict(usual.headers))
@@ -167,6 +170,12 @@ class Protection:
             if is_needed(name, redressed.status_code):
                 redressed.headers.setdefault(name, value)
         return cast("HttpResponse", redressed)
+
+    def answer_raised(self, request: Any, refusal: Refusal) -> HttpResponse:
+        """Answer a refusal that a view did not catch: of `verify`, or of a sign-in."""
+        refusal.__traceback__ = None  # its frames hold the token
+        usual = self.rules.guard.answer(refusal, instance_of(self.rules.guard, refusal))
+        return self._answered(request, usual, self._redressed(request, refusal))
 
     def _redressed(self, request: Any, refusal: Refusal) -> Any:
         hook: Any = self._on_refusal

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
+from typing import Any, cast
 
 from flask import Flask, Request
 
@@ -101,7 +102,7 @@ class Guard(GuardCore):
         form = SignInForm(
             request.method,
             headers.get("Content-Type", ""),
-            request.content_length,
+            SignInForm.length_in(cast("Any", headers)),
             tuple(headers.getlist("Cookie")),
         )
         if form.trouble(self.authenticator.longest_token) is None:

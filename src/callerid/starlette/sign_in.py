@@ -14,12 +14,10 @@ __all__ = ["sign_in_form"]
 async def sign_in_form(request: Request, longest_token: int) -> SignInForm:
     """The form in a request; its body is read only if it has the type and the length of one."""
     headers = request.headers
-    # Where both are sent, the body ends where its chunks do (RFC 9112 section 6.3): its length is anybody's guess.
-    length = "" if "transfer-encoding" in headers else headers.get("content-length", "")
     form = SignInForm(
         request.method,
         headers.get("content-type", ""),
-        int(length) if length.isascii() and length.isdigit() and len(length) < _MOST_DIGITS else None,
+        SignInForm.length_in(headers),
         tuple(headers.getlist("cookie")),
     )
     if form.trouble(longest_token) is not None:
@@ -30,6 +28,3 @@ async def sign_in_form(request: Request, longest_token: int) -> SignInForm:
         # Read as a form before, by a parameter of FastAPI's: that is kept, and the body is not.
         fields = tuple((name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str))
     return replace(form, fields=fields)
-
-
-_MOST_DIGITS = 10
