@@ -169,6 +169,9 @@ class Protection:
         for name, value in usual.headers:
             if is_needed(name, redressed.status_code):
                 redressed.headers.setdefault(name, value)
+        if request.method == "HEAD" and not redressed.streaming:
+            redressed.headers.setdefault("content-length", str(len(redressed.content)))
+            redressed.content = b""
         return cast("HttpResponse", redressed)
 
     def answer_raised(self, request: Any, refusal: Refusal) -> HttpResponse:

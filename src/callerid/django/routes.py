@@ -160,7 +160,7 @@ class UrlconfReader:
         self.resolver = resolver
         self.routes: tuple[UrlRoute, ...] = ()
         self._by_view: dict[int, list[UrlRoute]] = {}
-        self._places: dict[tuple[int, str, str], ViewAtRoutes] = {}
+        self._places: dict[tuple[int, str, str, bool], ViewAtRoutes] = {}
         self.read()
 
     def read(self) -> None:
@@ -181,7 +181,7 @@ class UrlconfReader:
         """The place that a match of Django's resolver leads to."""
         serving = serving_of(match.func, method)
         # Methods that no client can make up: the cache does not grow by what is sent.
-        key = id(match.func), match.route, "" if serving.handler is None else method
+        key = id(match.func), match.route, "" if serving.handler is None else method, serving.endpoint
         place = self._places.get(key)
         if place is None or not _is_same(place.serving, serving):
             place = self._places[key] = place_of(serving, self._routes_at(match), match.route)

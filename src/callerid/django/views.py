@@ -71,29 +71,40 @@ class ServedView(NamedTuple):
 
 def serving_of(view: Any, method: str) -> ServedView:
     """What serves a method at a view."""
-    made = _made(view)
+    made, allowed = _made(view), _allowed_by_decorators(view)
+    is_allowed = allowed is None or method in allowed
     if made is None:
-        return ServedView(view, None, None, endpoint=True)
+        return ServedView(view, None, None, endpoint=is_allowed)
     word = method.lower()
     handler = made.handler(word)
     if _served_by(made):
         is_automatic = word == "options" and getattr(handler, "__module__", None) in _OF_DJANGO
-        return ServedView(view, made.cls, handler, endpoint=handler is not None and not is_automatic)
+        return ServedView(view, made.cls, handler, endpoint=is_allowed and handler is not None and not is_automatic)
     # A class that has no method for any: its dispatch answers by itself.
-    return ServedView(view, made.cls, handler, endpoint=True)
+    return ServedView(view, made.cls, handler, endpoint=is_allowed)
 
 
 def methods_of(view: Any) -> frozenset[str] | None:
     """The HTTP methods that a view serves; ``None`` for one that says it nowhere."""
-    made = _made(view)
-    if made is None:
-        return None
-    served = _served_by(made)
-    if not served:
-        return None
+    made, allowed = _made(view), _allowed_by_decorators(view)
+    served = None if made is None else _served_by(made)
+    if made is None or not served:
+        return allowed
     options = made.handler("options")
     own = {"options"} if options is not None and getattr(options, "__module__", None) not in _OF_DJANGO else set[str]()
-    return frozenset(word.upper() for word in served | own)
+    found = frozenset(word.upper() for word in served | own)
+    return found if allowed is None else found & allowed
+
+
+def _allowed_by_decorators(view: Any) -> frozenset[str] | None:
+    """The methods that ``require_http_methods`` and its like let through to a view; ``None`` where there is none."""
+    found: frozenset[str] | None = None
+    for layer in layers_of(view):
+        if getattr(layer, "__globals__", {}).get("__name__") == "django.views.decorators.http":
+            methods = _cell(layer, "request_method_list")
+            if methods is not None:
+                found = frozenset(methods) if found is None else found & frozenset(methods)
+    return found
 
 
 def _served_by(made: _MadeView) -> frozenset[str]:
@@ -116,5 +127,10 @@ def _inside(handler: Any) -> Any:
     """The function behind a method that ``@api_view`` of Django REST framework made."""
     if getattr(handler, "__module__", None) != "rest_framework.decorators":
         return None
-    cells = zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True)
-    return next((cell.cell_contents for name, cell in cells if name == "func"), None)
+    return _cell(handler, "func")
+
+
+def _cell(function: Any, wanted: str) -> Any:
+    """What a function made by another one holds of it, by the name there."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return next((cell.cell_contents for name, cell in cells if name == wanted), None)

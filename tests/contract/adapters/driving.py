@@ -51,6 +51,8 @@ class Adapter(ABC):
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]
     """What may stand in a row's ``differs``."""
+    has_body_first: ClassVar[bool] = False
+    """The framework has read the whole body before it calls anything of the application."""
 
     def __init__(self) -> None:
         self.diary = Diary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .djangos import InDjango, InDjangoByASGI
 from .driving import Adapter
 from .fastapis import InFastAPI, InFastAPIByPath
 from .flasks import InFlask
@@ -12,5 +13,14 @@ __all__ = ["ADAPTERS", "Adapter"]
 
 ADAPTERS: dict[str, Adapter] = {
     adapter.name: adapter
-    for adapter in (InFastAPI(), InFastAPIByPath(), InStarlette(), InFlask(), PlainASGI(), PlainWSGI())
+    for adapter in (
+        InFastAPI(),
+        InFastAPIByPath(),
+        InStarlette(),
+        InFlask(),
+        InDjango(),
+        InDjangoByASGI(),
+        PlainASGI(),
+        PlainWSGI(),
+    )
 }

@@ -202,7 +202,7 @@ def _methods() -> Iterator[Row]:
         "GET where only POST is, by staff",
         get("/tasks", "staff"),
         WRONG_METHOD,
-        {"starlette": invalid("wrong_audience")},
+        {"starlette": invalid("wrong_audience"), "django": invalid("wrong_audience")},
         ROUTING_405,
     )
     yield Row("GET where only POST is, by an outsider", get("/upload", "outsider"), FORBIDDEN)
@@ -210,18 +210,18 @@ def _methods() -> Iterator[Row]:
         "DELETE at nobody's, by staff",
         get("/nobody", "staff", method="DELETE"),
         WRONG_METHOD,
-        {"starlette": FORBIDDEN},
+        {"starlette": FORBIDDEN, "django": FORBIDDEN},
         ROUTING_405,
     )
     for method in ("get", "Get", "post", "gET"):
         name = f"{method} is no method"
         yield Row(name, get("/nobody", None, method=method), STRANGER, {"paths": AMBIGUOUS}, PATHS)
-        flask: Expected = LetIn("open") if method.upper() == "GET" else STRANGER
+        capital: Expected = LetIn("open") if method.upper() == "GET" else STRANGER
         yield Row(
             f"{name}: the public",
             get("/open", None, method=method),
             STRANGER,
-            {"paths": AMBIGUOUS, "flask": flask},
+            {"paths": AMBIGUOUS, "flask": capital, "django": capital},
             SMALL,
         )
 
@@ -327,7 +327,7 @@ def _slashes() -> Iterator[Row]:
 
 PATHS = "paths: only path rules protect here, so whatever two parsers could read differently is refused"
 FOLDED = "paths: an application that ignores letter case, or dots and blanks at the end, serves it as /open"
-SMALL = f"{PATHS}; Flask reads methods in capital letters, and its rule holds"
+SMALL = f"{PATHS}; Flask and Django read methods in capital letters, and its rule holds"
 
 AMBIGUOUS_PATHS = (
     "//nobody",
@@ -395,7 +395,7 @@ ROUTING_PATHS: dict[str, tuple[str, Expected, Expected, str]] = {
 }
 """Of these, some frameworks take some for a place; then its own rule holds: for a stranger, for staff."""
 
-NOWHERE = Theirs((404, 307, 308))
+NOWHERE = Theirs((404, 301, 307, 308))
 
 
 NUMBERED = LetIn("own number", "user:grace@gmail.com")
@@ -428,7 +428,7 @@ def _paths() -> Iterator[Row]:
         "zeros before one's own number",
         get(f"/numbers/00{ACCOUNT_ID}", "numbered"),
         FORBIDDEN,
-        {"flask": NUMBERED, "starlette": NUMBERED, "fastapi": FORBIDDEN},
+        {"flask": NUMBERED, "django": NUMBERED, "starlette": NUMBERED, "fastapi": FORBIDDEN},
         "routing: a converter has made a number of it before anybody is asked, and it is one's own",
     )
     yield Row(

@@ -85,7 +85,7 @@ CROSS_SITE: Final = Refused(403, "cross_site", challenged=False)
 UNAVAILABLE: Final = Refused(503, "keys_unavailable", challenged=False, retry_after=1)
 NOT_FOUND: Final = Theirs((404,))
 WRONG_METHOD: Final = Theirs((405,))
-REDIRECTED: Final = Theirs((307, 308))
+REDIRECTED: Final = Theirs((301, 307, 308))
 
 ADA: Final = "user:ada@example.com"
 ROBOT: Final = "serviceAccount:scheduler@shop-prod.iam.gserviceaccount.com"
