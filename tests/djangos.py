@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from contextvars import ContextVar
+from types import MappingProxyType, ModuleType
 from typing import Any, cast
 
 import django
-from django.conf import UserSettingsHolder, settings
+from django.conf import LazySettings, settings
 
 __all__ = ["Project", "configure"]
 
@@ -37,9 +38,20 @@ def configure() -> None:
         ],
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["callerid.django.CallerAuthentication"]},
-        LOGGING={"version": 1, "disable_existing_loggers": False, "loggers": {"django": {"level": "ERROR"}}},
+        LOGGING={"version": 1, "disable_existing_loggers": False, "loggers": {"django": {"level": "CRITICAL"}}},
     )
+    # Django has one object for all settings; each context may have values of its own.
+    object.__dict__["__class__"].__set__(settings, _Settings)
     django.setup()
+
+
+_own: ContextVar[Mapping[str, Any]] = ContextVar("own settings", default=MappingProxyType({}))
+
+
+class _Settings(LazySettings):
+    def __getattribute__(self, name: str) -> Any:
+        own = _own.get()
+        return own[name] if name in own else super().__getattribute__(name)
 
 
 _numbers = itertools.count()
@@ -64,13 +76,9 @@ class Project:
 
     @contextmanager
     def settings(self) -> Iterator[None]:
-        """Without the signals that ``override_settings`` sends: they would have Django forget every URLconf."""
-        before = settings._wrapped
-        holder = UserSettingsHolder(before)
-        for name, value in self._options.items():
-            setattr(holder, name, value)
-        settings._wrapped = holder
+        """In this context, without the signals of ``override_settings``: they would have Django forget all URLconfs."""
+        token = _own.set(self._options)
         try:
             yield
         finally:
-            settings._wrapped = before
+            _own.reset(token)

@@ -22,17 +22,20 @@ __all__ = ["asgi", "wsgi"]
 
 @functools.cache
 def _by_asgi() -> dict[str, ASGI]:
+    from .adapters.djangos import InDjangoByASGI
     from .adapters.fastapis import InFastAPI, InFastAPIByPath
     from .adapters.starlettes import InStarlette
 
-    return {adapter.name: adapter for adapter in (InFastAPI(), InFastAPIByPath(), InStarlette(), PlainASGI())}
+    every = InFastAPI(), InFastAPIByPath(), InStarlette(), InDjangoByASGI(), PlainASGI()
+    return {adapter.name: adapter for adapter in every}
 
 
 @functools.cache
 def _by_wsgi() -> dict[str, WSGI]:
+    from .adapters.djangos import InDjango
     from .adapters.flasks import InFlask
 
-    return {adapter.name: adapter for adapter in (InFlask(), PlainWSGI())}
+    return {adapter.name: adapter for adapter in (InFlask(), InDjango(), PlainWSGI())}
 
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
@@ -52,9 +55,12 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         read = True
         return await receive()
 
+    def is_read() -> bool:
+        return read and (bool(adapter.diary) or not adapter.has_body_first)
+
     async def send_noted(message: Any) -> None:
         if message["type"] == "http.response.start":
-            noted = [(name.encode(), value.encode()) for name, value in _noted(adapter.diary, read=read)]
+            noted = [(name.encode(), value.encode()) for name, value in _noted(adapter.diary, read=is_read())]
             message = {**message, "headers": [*message["headers"], *noted]}
         await send(message)
 
@@ -69,8 +75,19 @@ class _Input:
         self._body = body
 
     def __getattr__(self, name: str) -> Any:
-        self.was_read = self.was_read or name in ("read", "readline", "readlines", "__iter__")
-        return getattr(self._body, name)
+        found = getattr(self._body, name)
+        if name not in ("read", "readline", "readlines"):
+            return found
+
+        def noted(*arguments: Any) -> Any:
+            self.was_read = True
+            return found(*arguments)
+
+        return noted
+
+    def __iter__(self) -> Any:
+        self.was_read = True
+        return iter(self._body)
 
 
 def wsgi(environ: Any, start_response: Any) -> Any:

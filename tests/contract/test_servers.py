@@ -47,7 +47,9 @@ class Running:
 
     def __init__(self, name: str, port: int, log: Path) -> None:
         self.name, self.port, self._log = name, port, log
-        self.adapters = [each for each in ADAPTERS.values() if isinstance(each, ASGI) is (name not in GATEWAYS)]
+        both = [each for each in ADAPTERS.values() if isinstance(each, ASGI) is (name not in GATEWAYS)]
+        # Django is made for asyncio.
+        self.adapters = [each for each in both if not (name.endswith("trio") and each.name.startswith("django"))]
 
     @property
     def log(self) -> str:
@@ -126,6 +128,8 @@ SERVED = [row for row in ROWS if row.served]
 def _rows(server: Running) -> Iterator[str]:
     for adapter in server.adapters:
         for row in SERVED:
+            if (server.name, adapter.name, row.sent.target) == ("waitress", "django", "//open"):
+                continue  # waitress makes one slash of two, so that it is another path than was sent
             got = server.ask(row.sent, adapter.name)
             said = trouble(row.expected_of(adapter.name, adapter.kinds), got, row.sent.method, bare=False)
             said = said if got.header("x-ran") else f"the server answered by itself: {got}"
@@ -264,6 +268,8 @@ def _uploads(server: Running) -> Iterator[str]:
     """A refused upload is not waited for."""
     # Waitress has the whole body before it calls anybody.
     for adapter in server.adapters if server.name != "waitress" else ():
+        if adapter.has_body_first:
+            continue
         for expects in ("", "Expect: 100-continue\r\n"):
             text = f"POST /upload HTTP/1.1\r\n{FRONT_LINES}{expects}Content-Length: 1000000\r\n"
             got = _got(server.exchange(_with(adapter.name, text)), "POST")

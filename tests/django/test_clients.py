@@ -91,7 +91,7 @@ def test_bearer_tokens_and_the_csrf_middleware(guard: Guard, ran: Diary, by_asgi
         assert client.get("/", **sent).status_code == 200
 
 
-def test_a_cookie_is_believed_on_the_applications_own_pages_alone(ran: Diary, by_asgi: bool) -> None:
+def test_a_cookie_is_believed_on_the_applications_own_pages_alone(ran: Diary) -> None:
     issuer = LocalIssuer()
     guard = Guard(issuer.firebase_session("shop-prod"))
     project = closed([path("", ran.view())], guard, default=FirebaseUser())
@@ -102,7 +102,7 @@ def test_a_cookie_is_believed_on_the_applications_own_pages_alone(ran: Diary, by
         ({**cookie, **elsewhere}, "POST", 403),
         ({**cookie, **own}, "POST", 200),
     ):
-        assert status(project, "/", method=method, headers=headers, by_asgi=by_asgi) == expected
+        assert status(project, "/", method=method, headers=headers) == expected
 
 
 # --- refusals ---

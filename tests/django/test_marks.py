@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import RedirectView, TemplateView
 
 from callerid import Nobody, Public
@@ -53,10 +53,23 @@ def test_decorators_of_django_above_and_below_the_mark(guard: Guard, ran: Diary,
         assert statuses(project, place, None, "staff", "outsider", method=method) == [401, 403, expected]
 
 
-def test_a_wrong_method_of_a_function_asks_its_mark(guard: Guard, ran: Diary) -> None:
-    project = closed([path("", require_POST(guard.allow(OTHERS)(ran.view())))], guard)
-    assert statuses(project, "/", None, "staff", "outsider") == [401, 403, 405]
-    assert ran == []
+def test_a_wrong_method_asks_the_mark_and_the_default(guard: Guard, ran: Diary) -> None:
+    class Both(View):
+        get = post = staticmethod(ran.view())
+
+    urls = [
+        path("open/", require_POST(guard.allow(Public())(ran.view()))),
+        path("others/", guard.allow(OTHERS)(require_POST(ran.view()))),
+        path("class/", require_safe(require_POST(Both.as_view()))),
+        path("post/", require_POST(guard.allow(OTHERS)(Both.as_view()))),
+    ]
+    project = closed(urls, guard, routes={"post/": OTHERS})
+    assert statuses(project, "/open/", None, "outsider", "staff") == [401, 403, 405]
+    assert statuses(project, "/open/", None, method="POST") == [200]
+    assert statuses(project, "/others/", None, "staff", "outsider") == [401, 403, 403]
+    assert statuses(project, "/class/", None, "staff", method="POST") == [401, 405]
+    assert only_others(project, "/post/", method="POST")
+    assert ran == ["view", "view"]
 
 
 # --- classes ---
@@ -254,9 +267,8 @@ def test_an_include_marks_all_views_in_it(guard: Guard, ran: Diary, by_asgi: boo
         allow(path("d/", include(inner))),
         *allow([path("e/", ran.view())]),
     ]
-    last: Any = allow([path("f/", ran.view())])
-    last += [path("g/", allow(ran.view()))]
-    project = closed(urls + last, guard)
+    last = allow([path("f/", ran.view())])
+    project = closed(urls + (last + [path("g/", allow(ran.view()))]), guard)  # noqa: RUF005 - as URLconfs are written
     for place in ("/a/x/", "/a/more/y/", "/c/", "/d/x/", "/e/", "/f/", "/g/"):
         assert only_others(project, place, by_asgi=by_asgi)
     assert statuses(project, "/b/x/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 200, 403]
