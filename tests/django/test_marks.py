@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import conditional_page, require_POST, require_safe
 from django.views.generic import RedirectView, TemplateView
 
 from callerid import Nobody, Public
@@ -25,6 +25,9 @@ from callerid.django import Guard
 from tests.fixtures import OTHERS, STAFF
 
 from .world import Diary, closed, only_others, status, statuses
+
+app_name = "of_this_module"
+urlpatterns: list[Any] = []
 
 
 def test_a_function_and_an_async_function(guard: Guard, ran: Diary, by_asgi: bool) -> None:
@@ -43,11 +46,11 @@ def test_a_partial(guard: Guard, ran: Diary) -> None:
     assert only_others(project, "/b/")
 
 
-@pytest.mark.parametrize("outside", [csrf_exempt, never_cache, require_POST, login_required])
+@pytest.mark.parametrize("outside", [csrf_exempt, never_cache, require_POST, login_required, conditional_page])
 def test_decorators_of_django_above_and_below_the_mark(guard: Guard, ran: Diary, outside: Callable[..., Any]) -> None:
     allow = guard.allow(OTHERS)
     project = closed([path("", outside(allow(ran.view()))), path("below/", allow(outside(ran.view())))], guard)
-    method = "GET" if outside is never_cache else "POST"
+    method = "POST" if outside is require_POST else "GET"
     expected = 500 if outside is login_required else 200  # there is no session here
     for place in ("/", "/below/"):
         assert statuses(project, place, None, "staff", "outsider", method=method) == [401, 403, expected]
@@ -268,7 +271,10 @@ def test_an_include_marks_all_views_in_it(guard: Guard, ran: Diary, by_asgi: boo
         *allow([path("e/", ran.view())]),
     ]
     last = allow([path("f/", ran.view())])
-    project = closed(urls + (last + [path("g/", allow(ran.view()))]), guard)  # noqa: RUF005 - as URLconfs are written
+    included = allow(include("tests.django.test_marks"))
+    assert included[0].app_name == "of_this_module"
+    more = last + [path("g/", allow(ran.view())), path("h/", included)]  # noqa: RUF005 - as URLconfs are written
+    project = closed(urls + last + more, guard)
     for place in ("/a/x/", "/a/more/y/", "/c/", "/d/x/", "/e/", "/f/", "/g/"):
         assert only_others(project, place, by_asgi=by_asgi)
     assert statuses(project, "/b/x/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 200, 403]
