@@ -11,12 +11,28 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from callerid import Caller, ConfigurationError, Guard, Lookup, PathParam, Role, Unavailable, Via
+from callerid import (
+    AnyApp,
+    Caller,
+    ConfigurationError,
+    FirebaseUser,
+    Guard,
+    Lookup,
+    Nobody,
+    PathParam,
+    Public,
+    Reason,
+    Refusal,
+    Role,
+    SecondFactor,
+    Unavailable,
+    Via,
+)
 from callerid.keys import Wait
 from callerid.lookups import Lookups
 from callerid.testing import firebase_user, google_person
 from tests.asking.made import Clock, eventually
-from tests.fixtures import AT_HAND, STAFF, token
+from tests.fixtures import AT_HAND, STAFF, issuer, token
 
 ADA = google_person("ada@example.com", domain="example.com")
 
@@ -212,3 +228,35 @@ def test_guards_that_are_alike_share_what_was_looked_up() -> None:
         each.verify(token("staff"), Role("editor"))
     assert len(asked) == 1
     assert not Guard.like(guard, lookups=()).lookups.members
+
+
+def test_who_has_the_role_is_asked_for_what_else_is_missing() -> None:
+    """And whoever has it not is not asked for it in vain."""
+    guard = Guard(
+        issuer.firebase("shop-prod"),
+        issuer.app_check(),
+        lookups=[Lookup("roles", lambda caller: {"admin"} if caller.subject == "ada" else set())],
+    )
+    for rule, reason in (
+        (Role("admin") & SecondFactor(), Reason.STEP_UP),
+        (Nobody() | (SecondFactor() & Role("admin")), Reason.STEP_UP),
+        (Role("admin") & AnyApp(), Reason.NO_APP_CHECK),
+    ):
+        for uid, expected in (("ada", reason), ("ben", Reason.NOT_ALLOWED)):
+            with pytest.raises(Refusal) as refusal:
+                guard.verify(issuer.firebase_user(uid), rule)
+            assert refusal.value.reason is expected, (rule, uid)
+
+
+def test_nobody_is_looked_up_where_nothing_would_be_asked_of_them() -> None:
+    asked: list[Caller] = []
+
+    def load(caller: Caller) -> set[str]:
+        asked.append(caller)
+        return {"admin"}
+
+    guard = Guard(issuer.firebase("shop-prod"), lookups=[Lookup("roles", load)])
+    ada = guard.verify(issuer.firebase_user("ada"))
+    assert guard.allows(ada, Public() | (Role("admin") & SecondFactor()))
+    assert not guard.allows(ada, Role("admin") & FirebaseUser("ben"))
+    assert asked == []

@@ -7,6 +7,7 @@ I/O: where a key has to be fetched it returns a `Wait`, and is called again once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
@@ -213,7 +214,8 @@ def judge(
         Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED)
     )
     if requirement.lookups and caller is not None:
-        found = looked_up(requirement.identifying_rule, facts, caller, guard, waited)
+        may = partial(_may_be_admitted, requirement)
+        found = looked_up(requirement.identifying_rule, facts, caller, guard, waited, may=may)
         if isinstance(found, Wait):
             return found
         facts = found
@@ -232,6 +234,16 @@ def judge(
         refusal = _refusal(requirement, judged)
     refusal.judged = judged
     raise refusal
+
+
+def _may_be_admitted(requirement: Requirement, facts: Facts) -> bool:
+    """Whether the rule admits, or would with an App Check token or another sign-in."""
+    rule = requirement.identifying_rule
+    if requirement.optional or admitted(rule, facts):
+        return admitted(rule, facts)
+    if requirement.has_steps and missing_steps(rule, facts) is not None:
+        return True
+    return facts.app is None and _admits_with_app(requirement, facts)
 
 
 def _admits_with_app(requirement: Requirement, facts: Facts) -> bool:

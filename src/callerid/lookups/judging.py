@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Protocol
 
 from callerid.asking import Wait
@@ -51,11 +51,21 @@ class _KnownFacts(LookedUp):
         self.answers[self._lookups.key(of, fact)] = answer
 
 
-def looked_up(rule: Rule, facts: Facts, caller: Caller, guard: LooksUp, waited: Iterable[Wait]) -> Facts | Wait:
+def looked_up(  # noqa: PLR0913 - what is judged, and who asks
+    rule: Rule,
+    facts: Facts,
+    caller: Caller,
+    guard: LooksUp,
+    waited: Iterable[Wait],
+    *,
+    may: Callable[[Facts], bool],
+) -> Facts | Wait:
     """The facts with what look-ups say, as far as the rule's answer depends on it; or a `Wait`.
 
     Rules have no negation. So a rule that admits although nothing is known admits whatever a look-up says, and one that
-    does not although everything is said to be so refuses whatever it says: neither needs to ask. Raises `Unavailable`.
+    does not although everything is said to be so refuses whatever it says: neither needs to ask. ``may`` says of facts
+    whether the rule admits by them, or would if the caller came with more: then it is the look-up that decides what a
+    refusal asks of them. Raises `Unavailable`.
     """
     known = _KnownFacts(guard.lookups)
     facts = facts._replace(looked_up=known)
@@ -64,7 +74,7 @@ def looked_up(rule: Rule, facts: Facts, caller: Caller, guard: LooksUp, waited: 
         if admitted(rule, facts):
             return facts
         known.otherwise, known.missing = True, None
-        may_be = admitted(rule, facts)
+        may_be = may(facts)
         known.otherwise = False
         asked = known.missing
         if not may_be or asked is None:
