@@ -24,6 +24,8 @@ demo: .venv/installed
 	.venv/bin/callerid demo
 	.venv/bin/callerid demo --app flask
 
+# Written bytecode saves half a minute: pytest rewrites the asserts of each test module.
+check: export PYTHONDONTWRITEBYTECODE =
 check: lint types .venv/installed
 	.venv/bin/python -m pytest -n 2 -q -m 'not server and not slow'
 

@@ -223,6 +223,7 @@ def judged(app: Starlette, persona: SuitePersona, *, may: bool = True) -> bool:
         return rehearsal.judge(Case(persona, "GET", "/a", may)).is_right
 
 
+@pytest.mark.slow
 def test_personas_who_sign_for_themselves_and_google_chat() -> None:
     app = app_of(google("https://g.example.com"), SIGNER, google_chat(7), rule=ServiceAccount(ROBOT) | GoogleChat())
     robot = SuitePersona("robot", "self_signed", ROBOT)

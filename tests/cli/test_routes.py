@@ -14,6 +14,8 @@ import pytest
 from callerid.cli import main
 from callerid.cli.routes import RoutesCommand, routes
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("fastapi_app", "flask_app")
 Compare = Callable[..., tuple[int, list[str]]]
@@ -76,7 +78,6 @@ def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("20", 60), ("500", 120)])
-@pytest.mark.slow
 def test_a_narrow_terminal_gets_a_narrow_table(columns: str, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("NO_COLOR", "1")

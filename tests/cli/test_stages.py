@@ -83,6 +83,7 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_logging_as_before")
 @pytest.mark.parametrize("example", [fastapi_example, flask_example])
+@pytest.mark.slow
 def test_a_served_example_logs_refusals_and_warnings_only(
     example: Callable[[], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,6 +136,7 @@ TOKENS: dict[str, Any] = {
 @pytest.mark.parametrize(
     "rule", [Domain("example.com"), User("grace@example.com"), FirebaseUser("x") | Domain("a.com")]
 )
+@pytest.mark.slow
 def test_what_it_proposes_admits(name: str, rule: Rule, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     headers = ISSUER.bearer(TOKENS[name][0]())
     refused = ask(rule, headers)
@@ -158,6 +159,7 @@ def proposal(line: str) -> tuple[Rule, list[str]]:
 
 
 @pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.slow
 def test_what_it_proposes_admits_where_several_rules_must_hold(
     name: str, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +208,7 @@ def test_a_guard_further_in_whose_keys_are_not_at_hand_is_left_out(
 
 @pytest.mark.parametrize("path", ["/in/a", "/in/b"])
 @pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.slow
 def test_what_it_proposes_admits_where_guards_stand_behind_each_other(
     name: str, path: str, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -299,6 +299,7 @@ def test_a_rule_that_no_trusted_account_can_meet_is_found_at_the_start(rule: Rul
 
 
 @pytest.mark.parametrize("serving", [True, False])
+@pytest.mark.slow
 def test_a_local_issuer_stands_in_for_both(serving: bool) -> None:
     guard = Guard(service_account(ROBOT, URL), google_chat(NUMBER))
     issuer = LocalIssuer()

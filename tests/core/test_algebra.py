@@ -187,6 +187,7 @@ def test_others_go_together(one: Rule, other: Rule) -> None:
 
 
 @given(RULES, FACTS)
+@pytest.mark.slow
 def test_who_is_admitted_shows_that_somebody_can_be(rule: Rule, facts: Facts) -> None:
     """No rule that admits a caller in one of our tests is ever called impossible."""
     if rule.admits(facts) and not any(isinstance(leaf, IssuedBy | Subject) for leaf in leaves(rule)):

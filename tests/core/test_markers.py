@@ -19,6 +19,7 @@ STARTS_A_SERVER = re.compile(
 
 
 @pytest.mark.parametrize("marker", ["sever", "integration"])
+@pytest.mark.slow
 def test_a_marker_that_is_not_registered_is_an_error(marker: str, pytester: pytest.Pytester) -> None:
     (pytester.path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     file = pytester.makepyfile(f"import pytest\n\n@pytest.mark.{marker}\ndef test_it(): ...\n")

@@ -1235,6 +1235,7 @@ def _asks_for_a_tenant(rule: Rule) -> bool:
 
 
 @given(RULES, FACTS)
+@pytest.mark.slow
 def test_a_rule_is_total_and_explains_itself(rule: Rule, facts: Facts) -> None:
     explanation = rule.explain(facts)
     assert explanation.holds is rule.admits(facts)

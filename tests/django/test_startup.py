@@ -254,6 +254,7 @@ def test_what_is_open_or_weak_is_logged(guard: Guard, ran: Diary, caplog: pytest
     assert len(told) == 2
 
 
+@pytest.mark.slow
 def test_importing_callerid_does_not_import_django() -> None:
     import subprocess
     import sys

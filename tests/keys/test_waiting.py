@@ -321,6 +321,7 @@ os._exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.parametrize("module", ["cryptography.x509", "urllib3"])
+@pytest.mark.slow
 def test_a_fork_while_a_first_fetch_loads_its_libraries_leaves_a_child_that_can_fetch(
     server: KeyServer, module: str
 ) -> None:

@@ -481,6 +481,7 @@ def test_a_request_leaves_nothing_to_the_garbage_collector(ran: Diary, guard: Gu
     assert [each.templates for each in left] == []
 
 
+@pytest.mark.slow
 def test_applications_that_come_and_go_behind_a_mount_cost_no_memory(
     ran: Diary, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,6 +232,7 @@ def test_an_application_mounted_in_itself_can_start(ran: Diary, guard: Guard) ->
     assert statuses(app, "/self/self/x", None, "outsider", "staff") == [401, 403, 200]
 
 
+@pytest.mark.slow
 def test_applications_that_can_be_reached_from_themselves_by_many_ways_can_start(ran: Diary, guard: Guard) -> None:
     first, second = Starlette(routes=[ran.route("/first")]), Starlette(routes=[ran.route("/second")])
     for prefix in ("/a", "/b"):

@@ -21,6 +21,7 @@ def good(issuer: LocalIssuer) -> str:
     return issuer.service_account()
 
 
+@pytest.mark.slow
 def test_every_variant_differs_from_the_good_token_and_from_each_other(issuer: LocalIssuer, good: str) -> None:
     variants = issuer.hostile_variants(good)
     assert tuple(variants) == HOSTILE_VARIANTS
