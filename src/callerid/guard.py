@@ -13,8 +13,10 @@ from callerid.asking import is_in_task
 from callerid.authentication import (
     DEFAULT_SIZE,
     LONGEST_TOKEN,
+    UNCHECKED,
     Attempt,
     Authenticator,
+    ExpectedNonce,
     Identity,
     SignInForm,
     Waited,
@@ -192,7 +194,7 @@ class GuardCore:
         self,
         token: str,
         rule: Rule | str | None = None,
-        nonce: str | None = None,
+        nonce: ExpectedNonce = UNCHECKED,
         *,
         audience: str | Iterable[str] | None = None,
         path: Mapping[str, Any] = MappingProxyType({}),
@@ -207,7 +209,7 @@ class GuardCore:
 
         ``audience`` replaces the issuer's audiences, for Google ID tokens. ``nonce`` is what the token's ``nonce``
         claim must be, exactly: a token without one, and an empty one, are refused (OpenID Connect Core section
-        3.1.3.7).
+        3.1.3.7). So is every token where it is ``None``, as a cookie is that did not come.
 
         Raises `ConfigurationError` for a rule that could hold without a caller, such as `Public`, and for a path
         parameter that is not given.
@@ -218,7 +220,7 @@ class GuardCore:
         self,
         token: str,
         rule: Rule | str | None = None,
-        nonce: str | None = None,
+        nonce: ExpectedNonce = UNCHECKED,
         *,
         audience: str | Iterable[str] | None = None,
         path: Mapping[str, Any] = MappingProxyType({}),
@@ -227,7 +229,9 @@ class GuardCore:
         """As `verify`, without blocking the event loop."""
         return await resolve_async(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
 
-    def verify_sign_in(self, form: SignInForm, rule: Rule | str | None = None, nonce: str | None = None) -> Caller:
+    def verify_sign_in(
+        self, form: SignInForm, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
+    ) -> Caller:
         """The person whom Google's button signed in, by the form that it posted to ``login_uri``. Raises `Refusal`.
 
         The guards of FastAPI, Starlette and Flask take a request instead: ``sign_in_with_google(request)``.
@@ -247,7 +251,7 @@ class GuardCore:
         return resolve(signing_in(self, form, rule, nonce))
 
     async def averify_sign_in(
-        self, form: SignInForm, rule: Rule | str | None = None, nonce: str | None = None
+        self, form: SignInForm, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
     ) -> Caller:
         """As `verify_sign_in`, without blocking the event loop."""
         self.check_ready()
@@ -257,7 +261,7 @@ class GuardCore:
         self,
         token: str,
         rule: Rule | str | None,
-        nonce: str | None,
+        nonce: ExpectedNonce,
         *,
         audience: str | Iterable[str] | None,
         path: Mapping[str, Any],
@@ -277,9 +281,9 @@ class GuardCore:
 
         return attempt
 
-    def _read(self, token: str, nonce: str | None, waited: Waited) -> Caller | Wait:
+    def _read(self, token: str, nonce: ExpectedNonce, waited: Waited) -> Caller | Wait:
         caller = self.authenticator.read(token, waited=waited)
-        if nonce is not None and not isinstance(caller, Wait):
+        if not isinstance(caller, Wait):
             self.authenticator.check_nonce(token, nonce)
         return caller
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["McpSessions", "ProtectedResource", "TokenVerifier", "current_caller"]
 
 _WHERE: Final = "(mcp)"
-_answering: ContextVar[bool] = ContextVar("callerid.mcp.answering", default=False)
+_answered: ContextVar[list[bool] | None] = ContextVar("callerid.mcp.answered", default=None)
+"""Where a refusal of the request's own token is answered: once, and not those of tokens that a tool may verify."""
 
 
 class TokenVerifier:
@@ -66,11 +67,12 @@ class TokenVerifier:
         The decision is logged. Raises `Unavailable` while no keys can be had, which is nobody's 401: the SDK answers
         500, or 503 where `answer_refusals` was called.
         """
-        requirement = self._requirement
+        requirement, own = self._requirement, _answered.get()
+        is_answered = own.pop() if own else False
         try:
             caller = await self.guard.averify(token, requirement.rule, audience=requirement.audiences, where=_WHERE)
         except Refusal as refusal:
-            if isinstance(refusal, Unavailable) or _answering.get():
+            if isinstance(refusal, Unavailable) or is_answered:
                 raise
             return None
         scopes = [*self._scopes, *sorted(caller.scopes)]
@@ -96,14 +98,14 @@ class _Answering:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        token = _answering.set(True)
+        token = _answered.set([True])
         try:
             await self.app(scope, receive, send)
         except Refusal as refusal:
             refusal.__traceback__ = None  # its frames hold the token
             await deliver(response_of(self._guard.answer(refusal, refusal.instance)), Exchange(scope, receive, send))
         finally:
-            _answering.reset(token)
+            _answered.reset(token)
 
 
 def current_caller() -> Caller | None:

@@ -48,6 +48,14 @@ PAGE = Path(__file__).parents[2] / "docs/mcp.md"
 ISSUER = "https://accounts.google.com"
 
 
+VERIFIERS: list[TokenVerifier] = []
+
+
+async def judge() -> str:
+    """A tool that verifies a token of its own."""
+    return str(await VERIFIERS[-1].verify_token(token("outsider")))
+
+
 async def whoami() -> str:
     """Who is calling?"""
     caller, known = current_caller(), get_access_token()
@@ -70,6 +78,8 @@ def verified(address: str, guard: Guard | None = None, *, answering: bool = Fals
     )
     tools = MCPServer("tools", auth=auth, token_verifier=verifier)
     tools.tool()(whoami)
+    tools.tool()(judge)
+    VERIFIERS.append(verifier)
     app = tools.streamable_http_app()
     if answering:
         verifier.answer_refusals(app)
@@ -86,13 +96,13 @@ def in_front(address: str, *, authorization_server: str = ISSUER) -> Any:
     return resource.before(app)
 
 
-def call(address: str, *, auth: Any = None, who: str | None = None, mode: Any = "auto") -> str:
+def call(address: str, *, auth: Any = None, who: str | None = None, mode: Any = "auto", tool: str = "whoami") -> str:
     async def run() -> str:
         headers = {} if who is None else {"authorization": f"Bearer {token(who)}"}
         async with httpx2.AsyncClient(headers=headers, auth=auth, trust_env=False) as http:
             transport = streamable_http_client(f"{address}/mcp", http_client=http)
             async with Client(transport, mode=mode) as client:
-                answer: Any = await client.call_tool("whoami", {})
+                answer: Any = await client.call_tool(tool, {})
                 return str(answer.content[0].text)
 
     return anyio.run(run)
@@ -231,6 +241,12 @@ def test_a_tool_knows_who_calls_it(served: str, mode: str, request: pytest.Fixtu
     address = request.getfixturevalue(served)
     ada = "user:ada@example.com"
     assert call(address, who="staff", mode=mode) == f"{ada} {ada} ['tools'] {address}/mcp"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_token_that_a_tool_verifies_is_none_where_it_is_refused(answering: str, mode: str) -> None:
+    assert call(answering, who="staff", tool="judge", mode=mode) == "None"
 
 
 @pytest.mark.server

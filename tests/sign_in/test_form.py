@@ -208,6 +208,14 @@ def test_the_nonce_is_the_one_that_was_asked_for() -> None:
     assert refused(posted(), nonce="n-1").reason is Reason.BAD_CLAIMS
 
 
+def test_a_nonce_that_is_not_remembered_admits_nobody() -> None:
+    for token in (issuer.person(claims={"nonce": "n-1"}), issuer.person(), issuer.person(claims={"nonce": None})):
+        assert refused(posted(token), nonce=None).reason is Reason.BAD_CLAIMS
+        with pytest.raises(Unauthenticated) as raised:
+            GUARD.verify(token, nonce=None)
+        assert raised.value.reason is Reason.BAD_CLAIMS
+
+
 def test_a_rule_says_who_may_sign_in(caplog: pytest.LogCaptureFixture) -> None:
     assert str(GUARD.verify_sign_in(posted(), Domain("example.com"))) == ADA
     assert str(GUARD.verify_sign_in(posted(), "domain:example.com")) == ADA

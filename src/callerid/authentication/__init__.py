@@ -20,6 +20,7 @@ Each module imports only those before it.
 """
 
 from callerid.authentication.authenticator import Authenticator, Waited
+from callerid.authentication.claims import UNCHECKED, ExpectedNonce
 from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.jws import LONGEST_TOKEN
@@ -34,8 +35,10 @@ __all__ = [
     "METHOD",
     "NOBODY",
     "SUBPROTOCOL",
+    "UNCHECKED",
     "Attempt",
     "Authenticator",
+    "ExpectedNonce",
     "Identity",
     "SignInForm",
     "Waited",

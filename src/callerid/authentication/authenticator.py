@@ -17,7 +17,7 @@ from callerid.authentication.asked import asked_identity, asked_issuer
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.choosing import issuer_of, unknown_issuer
-from callerid.authentication.claims import check_audience, check_claims, check_nonce
+from callerid.authentication.claims import UNCHECKED, ExpectedNonce, check_audience, check_claims, check_nonce
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.identity import NOBODY, Identity, joined
@@ -276,9 +276,10 @@ class Authenticator:
             return found
         return cast("Caller", found.via if location.is_intermediary else found.caller)
 
-    def check_nonce(self, text: str, nonce: str) -> None:
-        """Check the ``nonce`` of a verified token, in constant time. Raises `Unauthenticated`."""
-        check_nonce(parse(text, self.longest_token).claims, nonce)
+    def check_nonce(self, text: str, nonce: ExpectedNonce) -> None:
+        """Check the ``nonce`` of a verified token, if one is expected, in constant time. Raises `Unauthenticated`."""
+        if nonce is not UNCHECKED:
+            check_nonce(parse(text, self.longest_token).claims, nonce)
 
     def _verified(
         self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None

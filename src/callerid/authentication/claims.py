@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from enum import Enum
 from hmac import compare_digest
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from callerid.authentication.jws import Token
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import GCLOUD_CLIENT, Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
 
-__all__ = ["check_audience", "check_claims", "check_content", "check_nonce", "check_time"]
+__all__ = [
+    "UNCHECKED",
+    "ExpectedNonce",
+    "check_audience",
+    "check_claims",
+    "check_content",
+    "check_nonce",
+    "check_time",
+]
 
 _BEGINNINGS: Final = ("iat", "nbf", "auth_time")
 
@@ -60,11 +69,22 @@ def _audience(claims: Mapping[str, Any], issuer: Issuer) -> str:
     return next((each for each in audiences if each in issuer.audiences), audiences[0])
 
 
-def check_nonce(claims: Mapping[str, Any], nonce: str) -> None:
-    """Check the ``nonce`` of a token, in constant time. Raises `Unauthenticated`."""
-    if not isinstance(nonce, str):
+class Nonce(Enum):
+    """What stands for a ``nonce`` that nobody asks for; ``None`` is one that nobody remembers, and refuses."""
+
+    UNCHECKED = "unchecked"
+
+
+UNCHECKED: Final = Nonce.UNCHECKED
+ExpectedNonce: TypeAlias = str | Literal[Nonce.UNCHECKED] | None
+"""What a caller of `verify` expects: a text, or else what their own look-up of it has come to."""
+
+
+def check_nonce(claims: Mapping[str, Any], nonce: str | None) -> None:
+    """Check the ``nonce`` of a token, in constant time. Raises `Unauthenticated`, for ``None`` in any case."""
+    if not isinstance(nonce, str | None):
         raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
-    came, expected = claims.get("nonce"), nonce.encode("utf-8", "surrogatepass")
+    came, expected = claims.get("nonce"), (nonce or "").encode("utf-8", "surrogatepass")
     if type(came) is not str or not expected or not compare_digest(came.encode(), expected):
         raise bad_claim("nonce", "the one that was asked for", "none" if came is None else "another")
 

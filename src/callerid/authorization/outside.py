@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from callerid.authentication import NOBODY, Attempt, Identity, SignInForm, Waited
+from callerid.authentication import NOBODY, Attempt, ExpectedNonce, Identity, SignInForm, Waited
 from callerid.authorization.authorize import Request, authorize
 from callerid.authorization.engine import Check, Judge, evaluate
 from callerid.authorization.requirement import Requirement, requirement_of
@@ -75,7 +75,7 @@ class TokenRequest:
         return cast("Caller", decision.caller)  # the requirement is not optional
 
 
-def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: str | None) -> Attempt[Caller]:
+def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: ExpectedNonce) -> Attempt[Caller]:
     """An attempt at the person who signed in with Google's button; see `callerid.guard.GuardCore.verify_sign_in`."""
     issuers = [issuer for issuer in guard.issuers if isinstance(issuer, GoogleIssuer)]
     named = {audience for issuer in issuers for audience in issuer.audiences if audience.endswith(_CLIENT)}
@@ -91,8 +91,7 @@ def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: str
         caller: Caller | Wait = guard.authenticator.read(token, waited=waited)
         if not isinstance(caller, Wait):
             _check_signed_in(caller, issuers)
-            if nonce is not None:
-                guard.authenticator.check_nonce(token, nonce)
+            guard.authenticator.check_nonce(token, nonce)
         return caller
 
     requirement = requirement_of((AnyGoogleAccount() if rule is None else rule,), clients)

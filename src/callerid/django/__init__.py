@@ -16,6 +16,7 @@ Each module imports only those before it::
     policies            the policy at a place
     protection          the decision, and the response to a refusal
     startup_checks      all routes at once: what is checked before the first request
+    sign_in             the form of Google's button in a request
     guard               allow and protect
     dispatch            the middleware
     authentication      the caller in Django REST framework

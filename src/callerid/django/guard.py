@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from django.http import HttpRequest
 
+from callerid.authentication import UNCHECKED, ExpectedNonce
 from callerid.authorization import rollout_of
 from callerid.callers import Caller
 from callerid.django.decorator import Allow
@@ -87,7 +88,7 @@ class Guard(GuardCore):
         self.protection = Protection(rules, on_refusal, rollout=rollout, shadow=other)
 
     def sign_in_with_google(
-        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: str | None = None
+        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
     ) -> Caller:
         """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
 
@@ -98,7 +99,7 @@ class Guard(GuardCore):
         return self.verify_sign_in(sign_in_form(request, self.authenticator.longest_token), rule, nonce)
 
     async def asign_in_with_google(
-        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: str | None = None
+        self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
     ) -> Caller:
         """As `sign_in_with_google`, without blocking the event loop."""
         return await self.averify_sign_in(sign_in_form(request, self.authenticator.longest_token), rule, nonce)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from flask import Flask, Request
 
-from callerid.authentication import SignInForm
+from callerid.authentication import UNCHECKED, ExpectedNonce, SignInForm
 from callerid.authorization import named, rollout_of
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
@@ -91,7 +91,7 @@ class Guard(GuardCore):
     """The same, by the name that Flask's extensions have for it."""
 
     def sign_in_with_google(
-        self, request: Request, *, rule: Rule | str | None = None, nonce: str | None = None
+        self, request: Request, *, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
     ) -> Caller:
         """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
 

@@ -46,7 +46,6 @@ class GoogleAccessTokenIssuer(AskedIssuer):
     send: Callable[[KeySource, bytes, Mapping[str, str]], KeyResponse] = field(default=post, compare=False, repr=False)
     """Sends a form to the endpoint: another function in tests."""
 
-    credential: ClassVar[str] = "Google access token"
     kind: ClassVar[Kind] = GOOGLE
     is_final: ClassVar[bool] = True
     signer: ClassVar[str] = "access_token"

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.routing import Router
 
 from callerid.asgi import McpSessions, WebSockets
+from callerid.authentication import UNCHECKED, ExpectedNonce
 from callerid.authorization import named, rollout_of
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
@@ -100,7 +101,7 @@ class Guard(GuardCore):
         )
 
     async def sign_in_with_google(
-        self, request: Request, *, rule: Rule | str | None = None, nonce: str | None = None
+        self, request: Request, *, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
     ) -> Caller:
         """The person whom Google's button signed in, in the request in which it posted its form to ``login_uri``.
 
