@@ -534,16 +534,21 @@ def test_the_application_s_loop_goes_on_while_a_function_hangs(known: Known) -> 
     assert asyncio.run(main()) >= 100
 
 
-def test_strangers_who_make_a_function_raise_lock_out_nobody_who_was_known(clock: Clock) -> None:
-    def fragile(text: str) -> Identity | None:
-        return Identity("ada") if text == "sk_ada" else raises(text)
-
-    guard = Guard(custom_credential("keys", header="X-Api-Key", verify=fragile), clock=clock, timer=clock)
+@pytest.mark.parametrize("wrong", [raises, lambda _: False, lambda text: Identity(f"{text} ")])
+def test_strangers_at_whose_keys_a_function_stumbles_lock_out_nobody_else(
+    wrong: Callable[[str], Any], clock: Clock
+) -> None:
+    guard = Guard(
+        custom_credential("keys", header="X-Api-Key", verify=lambda text: KEYS[text] if text in KEYS else wrong(text)),
+        clock=clock,
+        timer=clock,
+    )
     ask(guard, key("sk_ada"))
     clock.now += 60
     for number in range(50):
         unavailable(guard, key(f"crash{number}"))
     assert ask(guard, key("sk_ada")).subject == "ada"
+    assert ask(guard, key("sk_ben")).subject == "ben"  # who was not known before
 
 
 # --- at start-up ---

@@ -32,7 +32,7 @@ def failing(key: Any) -> SourceAnswer[Any]:
 
 
 def down(_: Any) -> SourceAnswer[Any]:
-    raise AskError("HTTP status 500")
+    raise AskError("HTTP status 500", is_source=True)
 
 
 # --- one call ---
@@ -206,7 +206,7 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
 
 def test_a_source_may_ask_to_be_left_alone(answers: Answers, clock: Clock) -> None:
     def busy(_: Any) -> SourceAnswer[Any]:
-        raise AskError("HTTP status 429", retry_after=20)
+        raise AskError("HTTP status 429", retry_after=20, is_source=True)
 
     somebody, of = Somebody(busy), source()
     assert unavailable(answers, of, somebody, "a") == 20
@@ -237,7 +237,7 @@ def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(
 
 
 def refuses_it(_: Any) -> SourceAnswer[Any]:
-    raise AskError("HTTP status 400", retry_after=30, is_source=False)
+    raise AskError("HTTP status 400", retry_after=30)
 
 
 @pytest.mark.parametrize("stumbles", [failing, refuses_it])
@@ -257,7 +257,7 @@ def test_what_it_stumbles_at_does_not_end_the_time_for_which_a_source_asked_to_b
     """The question was under way when the source said so."""
 
     def busy(_: Any) -> SourceAnswer[Any]:
-        raise AskError("HTTP status 429", retry_after=20)
+        raise AskError("HTTP status 429", retry_after=20, is_source=True)
 
     slow, quick, of = Somebody(failing), Somebody(busy), source()
     slow.gate.clear()

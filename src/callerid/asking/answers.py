@@ -195,7 +195,7 @@ class Answers:
             except RuntimeError:  # no more threads, or the interpreter is ending
                 told.abandon()
         elif not asked.threads.run(partial(_work, ask, told, call)):
-            told.fail(AskError("too many questions wait for a thread", is_source=False))
+            told.fail(AskError("too many questions wait for a thread"))
 
     def succeed(self, entry: Entry[T], call: Call, answer: SourceAnswer[T]) -> None:
         """Keep the answer of a call, unless its time was up before."""

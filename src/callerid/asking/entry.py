@@ -22,10 +22,10 @@ class AskError(Exception):
     """A call that brought no answer; the message is fit for a log, unlike that of any other exception.
 
     ``retry_after``: seconds the source asked to be left alone, 0 if it did not. ``is_source``: it would fail at other
-    questions, too; else this one is to blame, or how many were asked.
+    questions, too; else this one may be to blame, or how many were asked.
     """
 
-    def __init__(self, message: str, *, retry_after: float = 0.0, is_source: bool = True) -> None:
+    def __init__(self, message: str, *, retry_after: float = 0.0, is_source: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.is_source = is_source

@@ -238,4 +238,4 @@ def _number(info: Mapping[str, Any], name: str) -> int:
 
 
 def _odd(name: str) -> AskError:
-    return AskError(f"an answer whose {name} is not as tokeninfo writes it", is_source=False)
+    return AskError(f"an answer whose {name} is not as tokeninfo writes it")

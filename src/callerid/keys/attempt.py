@@ -20,6 +20,9 @@ __all__ = ["AbortHandle", "FetchError", "KeyResponse", "short_cause", "watched"]
 class FetchError(AskError):
     """A fetch that brought no document."""
 
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message, retry_after=retry_after, is_source=True)
+
 
 class KeyResponse(NamedTuple):
     """The answer to one request; the body is read of status 200, and where it was asked for."""
