@@ -6,8 +6,9 @@ import functools
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 from callerid import (
     AnyApp,
@@ -18,36 +19,44 @@ from callerid import (
     CustomClaim,
     Domain,
     EmailDomain,
+    Fact,
     FirebaseUser,
     GoogleChat,
+    Identity,
     IssuedBy,
     Issuer,
     KeyDocument,
+    KeySource,
     Nobody,
     PathParam,
     Public,
     Reason,
     Refusal,
     Rule,
+    Scope,
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    Subject,
     Tenant,
     User,
     Via,
     Where,
     app_check,
+    custom_credential,
     firebase,
     firebase_session,
     google,
+    google_access_token,
     google_chat,
     iap,
     service_account,
 )
 from callerid.guard import GuardCore
 from callerid.issuers import CHAT_ACCOUNT
+from callerid.keys import KeyResponse
 from callerid.testing import LocalIssuer
 
 URL = "https://orders.example.com"
@@ -62,6 +71,8 @@ BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
 PARTNER = "https://partner.example.net"
 ACCOUNT_ID = "123456789012345678901"
 APP, OTHER_APP = f"1:{PROJECT_NUMBER}:web:abc123", f"1:{PROJECT_NUMBER}:ios:def456"
+
+DRIVE = "https://www.googleapis.com/auth/drive.readonly"
 
 STAFF = Domain("example.com")
 ROBOTS = ServiceAccount(ROBOT)
@@ -136,6 +147,11 @@ PLACES = (
     Place("where", "/where", Where("the e-mail begins with a", lambda caller: (caller.email or "")[0] == "a")),
     Place("carried", "/carried", FirebaseUser() & CARRIED),
     Place("carried alone", "/carried-alone", CARRIED),
+    Place("key", "/key", Subject("ada", of="keys")),
+    Place("gold", "/gold", IssuedBy("keys") & Fact("plan", "gold")),
+    Place("own key", "/keys/{subject}", Subject(PathParam("subject"), of="keys")),
+    Place("any ada", "/any-ada", Where("whoever is called ada", lambda caller: caller.subject == "ada")),
+    Place("drive", "/drive", Scope(DRIVE)),
     Place("app", "/app", App(APP)),
     Place("any app", "/any-app", AnyApp()),
     Place("user in app", "/user-in-app", FirebaseUser() & App(APP)),
@@ -217,6 +233,43 @@ def public_keys() -> str:
     return json.dumps({which: issuer.jwks_document(which) for which in SIGNERS})
 
 
+OWN = {
+    "secret-ada": Identity("ada", {"plan": "gold", "roles": ["editor"]}),
+    "secret-ben": Identity("ben", {"plan": "free", "email": "ada@example.com", "hd": "example.com"}),
+    "secret-odd": Identity("a b/c"),
+}
+"""The keys and sessions of the application, with their owners."""
+
+
+def verify(text: str) -> Identity | None:
+    if text == "secret-that-fails":
+        raise ValueError(text)
+    return OWN.get(text)
+
+
+async def verify_async(text: str) -> Identity | None:
+    return verify(text)
+
+
+def token_info(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
+    """Stands in for Google's endpoint: the tokens are the same in every process."""
+    app, _, who = parse_qs(body.decode())["access_token"][0].removeprefix("ya29.secret-").partition("-")
+    known = {"aud": CLIENT if app == "ours" else "9-z.apps.googleusercontent.com", "scope": f"openid {DRIVE}"}
+    known |= {"sub": ACCOUNT_ID, "email": "ada@gmail.com", "email_verified": "true"} if who == "ada" else {}
+    if app not in ("ours", "others"):
+        return KeyResponse(400, {}, b'{"error": "invalid_token", "error_description": "Invalid Value"}')
+    return KeyResponse(200, {}, json.dumps({**known, "azp": known["aud"], "expires_in": "3599"}).encode())
+
+
+ASKED = (
+    custom_credential("keys", header="X-Api-Key", verify=verify),
+    custom_credential("partners", scheme="ShopKey", verify=verify_async),
+    custom_credential("bearers", scheme="Bearer", matches="secret-", verify=verify_async),
+    replace(google_access_token(CLIENT), send=token_info),
+)
+"""Whoever has to be asked about a credential."""
+
+
 @functools.cache
 def _issuers(setting: str) -> tuple[Issuer, ...]:
     keys = {
@@ -230,12 +283,14 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
         apps,
+        *ASKED,
     )
     session = firebase_session(PROJECT, TENANTS, keys=keys["firebase_session"])
     if setting == "ambient":
-        return *usual, session, iap(BACKEND, keys=keys["iap"])
+        sessions = custom_credential("sessions", cookie="sid", verify=verify_async)
+        return *usual, session, iap(BACKEND, keys=keys["iap"]), sessions
     if setting == "external":
-        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps
+        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps, *ASKED
     return usual
 
 

@@ -232,7 +232,7 @@ NO_TOKEN_OF_OURS = {
     "four parts": "malformed_token",
     "two parts": "malformed_token",
     "junk after": "malformed_token",
-    "access token": "malformed_token",
+    "access token": "unknown_credential",
     "word": "malformed_token",
     "session cookie": "unknown_issuer",
     "http issuer": "unknown_issuer",
