@@ -7,7 +7,18 @@ from fastapi import APIRouter, FastAPI, Security
 from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader
 
-from callerid import AnyApp, App, Caller, FirebaseUser, Public, app_check, firebase
+from callerid import (
+    AnyApp,
+    App,
+    Caller,
+    FirebaseUser,
+    Identity,
+    IssuedBy,
+    Public,
+    app_check,
+    custom_credential,
+    firebase,
+)
 from callerid.fastapi import Guard
 from tests.fixtures import OTHERS, STAFF
 
@@ -213,3 +224,25 @@ def test_operations_for_apps_show_their_header_beside_the_scheme() -> None:
     }
     scheme = {"type": "apiKey", "in": "header", "name": "x-firebase-appcheck"}
     assert document["components"]["securitySchemes"]["app-check"] == scheme
+
+
+def test_keys_of_the_application_s_own_are_described_where_they_are_sent() -> None:
+    def known(text: str) -> Identity | None:
+        return None
+
+    guard = Guard(
+        custom_credential("header", header="X-Api-Key", verify=known),
+        custom_credential("scheme", scheme="ShopKey", verify=known),
+        custom_credential("cookie", cookie="sid", verify=known),
+        custom_credential("bearer", scheme="Bearer", verify=known),
+    )
+    app = FastAPI()
+    app.get("/")(guard.allow(IssuedBy("header"))(lambda: None))
+    guard.protect(app, default=IssuedBy("scheme"))
+    start(app)
+    assert app.openapi()["components"]["securitySchemes"] == {
+        "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        "authorization-ShopKey": {"type": "http", "scheme": "ShopKey"},
+        "cookie-sid": {"type": "apiKey", "in": "cookie", "name": "sid"},
+        "callerid": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }

@@ -100,6 +100,8 @@ def _schemes(guard: GuardCore) -> dict[str, Any]:
             continue  # it names no caller
         elif location.is_bare:
             schemes[own] = {"type": "apiKey", "in": "header", "name": location.header}
+        elif location.scheme != "Bearer":
+            schemes[own] = {"type": "http", "scheme": location.scheme}
         elif not location.is_intermediary:
             schemes[SCHEME] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     return schemes
