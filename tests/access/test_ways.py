@@ -39,6 +39,8 @@ IAP = issuer.iap(BACKEND)
 GOOGLES = issuer.google(URL, CLIENT)
 FIREBASE = issuer.firebase("shop-prod", ["acme-x1"])
 APPS = issuer.app_check(1234)
+GATEWAY = issuer.gateway("gateway@p.iam.gserviceaccount.com", FIREBASE)
+FORWARDED = "x-forwarded-authorization behind gateway@p.iam.gserviceaccount.com"
 SESSION = issuer.firebase_session("shop-prod")
 ROBOTS_OWN = issuer.service_account_issuer(ROBOT, URL)
 ADA = User("ada@gmail.com")
@@ -144,6 +146,23 @@ WAYS: list[tuple[str, tuple[Any, ...], Rule, str, list[tuple[str, str]]]] = [
         AnyApp(),
         "anyApp by App Check token",
         [("App Check token", "x-firebase-appcheck")],
+    ),
+    (
+        "through a gateway",
+        (GATEWAY,),
+        FirebaseUser(),
+        "firebaseUser by Firebase ID token through the gateway gateway@p.iam.gserviceaccount.com",
+        [("Firebase ID token through the gateway gateway@p.iam.gserviceaccount.com", FORWARDED)],
+    ),
+    (
+        "through a gateway or directly",
+        (GATEWAY, GOOGLES),
+        FirebaseUser() | STAFF,
+        "by Firebase ID token through the gateway gateway@p.iam.gserviceaccount.com or Google ID token",
+        [
+            ("Firebase ID token through the gateway gateway@p.iam.gserviceaccount.com", FORWARDED),
+            ("Google ID token", "authorization"),
+        ],
     ),
     (
         "a user in an app",

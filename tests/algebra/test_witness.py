@@ -69,6 +69,8 @@ def guard_of(side: Side) -> Guard:
 
 
 def _signer(issuer: Issuer) -> str:
+    if issuer.kind is Kind.APP:
+        return issuer.signer
     return issuer.kind.value if issuer.kind in (Kind.GOOGLE, Kind.FIREBASE) else issuer.name
 
 
@@ -86,7 +88,7 @@ def is_let_in(side: Side, headers: dict[str, str], path: dict[str, str]) -> bool
     except Refusal:
         return False
     # As guard.judge does; that refuses to judge rules that do not say which of two projects' users they mean.
-    return admitted(side.rule, Facts(identity.caller, identity.via, path, NOW))
+    return admitted(side.rule, Facts(identity.caller, identity.via, path, NOW, app=identity.app))
 
 
 def assert_new(old: Side, new: Side, witness: Persona) -> None:
@@ -95,7 +97,7 @@ def assert_new(old: Side, new: Side, witness: Persona) -> None:
     is_custom = witness.family is Kind.CUSTOM
     headers = headers_of(replace(witness, family=Kind.OIDC) if is_custom else witness, LOCAL)
     assert is_let_in(new, headers, dict(witness.path)), (old, new, witness)
-    for without in ((), ("Authorization",), ("X-Serverless-Authorization",), tuple(headers)):
+    for without in ((), ("Authorization",), ("X-Serverless-Authorization",), ("X-Firebase-AppCheck",), tuple(headers)):
         fewer = {name: value for name, value in headers.items() if name not in without}
         assert not is_let_in(old, fewer, dict(witness.path)), (old, new, witness)
 

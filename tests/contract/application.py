@@ -48,6 +48,7 @@ from callerid import (
     custom_credential,
     firebase,
     firebase_session,
+    gateway,
     google,
     google_access_token,
     google_chat,
@@ -201,6 +202,8 @@ SETTINGS: Mapping[str, Setting] = {
     "dressed": Setting(dressed=True),
     "ambient": Setting(options={"trusted_origins": (URL, PARTNER)}),
     "external": Setting(),
+    "forwarded": Setting(),
+    "forwarded beside": Setting(),
 }
 
 
@@ -291,6 +294,10 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         return *usual, session, iap(BACKEND, keys=keys["iap"]), sessions
     if setting == "external":
         return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps, *ASKED
+    if setting == "forwarded":
+        return gateway(CARRIER, *usual[:3], audience=URL, keys=keys["google"]), apps, *ASKED
+    if setting == "forwarded beside":
+        return gateway(CARRIER, *usual[:2], audience=URL, keys=keys["google"]), *usual
     return usual
 
 

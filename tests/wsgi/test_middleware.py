@@ -22,13 +22,14 @@ from callerid import (
     PathParam,
     Public,
     ServiceAccount,
+    Via,
 )
 from callerid.answers import Answer
 from callerid.paths import ambiguous
 from callerid.testing import LocalIssuer
 from callerid.wsgi import CallerMiddleware, path_of
 from tests.asgi.test_middleware import AMBIGUOUS
-from tests.fixtures import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, token
+from tests.fixtures import AT_HAND, CLIENT, OTHERS, ROBOT, STAFF, URL, issuer, token
 
 from .world import GUARD, Plain, ask, conforming, guarded, status, statuses
 
@@ -233,6 +234,21 @@ def test_a_name_beyond_latin_1_is_written_as_pep_3333_has_it() -> None:
     assert status(guarded(app, default=FirebaseUser()), "/x", "日本") == 200
     written = app.environs[0]["REMOTE_USER"]
     assert written.encode("latin-1").decode() == "firebase:shop-prod/日本"
+
+
+def test_remote_user_behind_a_gateway_is_the_forwarded_caller_and_never_the_gateway() -> None:
+    app = Plain()
+    guard = Guard(issuer.gateway("gateway@p.iam.gserviceaccount.com", AT_HAND[1], audience=URL))
+    served = CallerMiddleware(app, guard=guard, default=FirebaseUser() | Via(AnyGoogleAccount()))
+    own = issuer.service_account("gateway@p.iam.gserviceaccount.com", audience=URL)
+    planted = {"REMOTE_USER": "admin", "HTTP_X_APIGATEWAY_API_USERINFO": "eyJzdWIiOiJhZG1pbiJ9"}
+    through = {**planted, "HTTP_AUTHORIZATION": f"Bearer {own}"}
+    assert status(served, "/x", **through, HTTP_X_FORWARDED_AUTHORIZATION=bearer("ada")) == 200
+    assert app.environs[-1]["REMOTE_USER"] == "firebase:shop-prod/ada"
+    assert status(served, "/x", **through) == 200
+    assert "REMOTE_USER" not in app.environs[-1]
+    assert status(served, "/x", **planted, HTTP_X_FORWARDED_AUTHORIZATION=bearer("ada")) == 401
+    assert status(served, "/x", **planted, HTTP_AUTHORIZATION=bearer("ada")) == 401
 
 
 def test_a_planted_identity_is_no_credential() -> None:

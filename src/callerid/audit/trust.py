@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from callerid.audit.algebra import Side, code_fingerprint
 from callerid.guard import GuardCore
-from callerid.issuers import Issuer, SpeaksFor, is_emulated
+from callerid.issuers import GatewayIssuer, Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
 from callerid.rules import Public
 
@@ -52,6 +52,8 @@ def _manner(issuer: Issuer) -> Iterator[str]:
         yield "believes unsigned tokens of the Firebase Auth emulator"
     else:
         yield f"keys {source_of(issuer)}" if issuer.verifier is None else source_of(issuer)
+    if isinstance(issuer, GatewayIssuer):
+        yield f"gateway {issuer.gateway}"
     if issuer.believes_stripped:
         yield "believes tokens without a signature, as Cloud Run's front door passes them on"
     if issuer.algorithm != "RS256":
@@ -119,7 +121,7 @@ def _deciding(manner: Iterable[str]) -> tuple[str, ...]:
 
 
 def _users(manner: Iterable[str]) -> set[str]:
-    return {line for line in manner if line.startswith("users of ")}
+    return {line for line in manner if line.startswith(("users of ", "gateway "))}
 
 
 def believed_by_all(
@@ -148,7 +150,7 @@ def _shared(sides: Iterable[Side], role: SpeaksFor) -> tuple[Issuer, ...]:
 def _believed(side: Side, role: SpeaksFor) -> list[Issuer]:
     """The issuers of a side, with the audiences that it takes."""
     audiences: dict[Issuer, set[str]] = {}
-    for issuer, audience in side.believed(role):
+    for issuer, audience, _ in side.believed(role):
         audiences.setdefault(issuer, set()).add(audience)
     return [
         replace(

@@ -26,7 +26,8 @@ class Way(NamedTuple):
     @property
     def name(self) -> str:
         """What the credential is called."""
-        return self.issuer.credential or f"token of {self.issuer.name}"
+        own = self.issuer.credential or f"token of {self.issuer.name}"
+        return f"{own} through the gateway {self.location.behind}" if self.location.behind else own
 
     @property
     def whose(self) -> str:
@@ -54,7 +55,8 @@ def by_which(row: Row) -> str:
     }
     kinds = Counter(kind for *_, kind in every if kind is not Kind.APP)
     names = Counter(name for name, _ in {each[:2] for each in every})
-    if max(kinds.values(), default=0) < 2:
+    is_forwarded = any(way.location.behind for way in _candidates(row.issuers))
+    if max(kinds.values(), default=0) < 2 and not is_forwarded:
         return ""
     words = (way.name if names[way.name] == 1 else f"{way.name} ({way.whose})" for way in ways_of(row))
     return " or ".join(dict.fromkeys(words))

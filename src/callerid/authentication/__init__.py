@@ -7,6 +7,7 @@
     bare            the one token in another header, or in a cookie
     same_origin     whether a browser's request comes from the application's own pages
     sign_in         the form that Google's button posts
+    gateways        the tokens that a gateway forwards
     token_cache     tokens verified before
     trust           the issuers that are trusted, by where their tokens sit
     choosing        which of them a token is of

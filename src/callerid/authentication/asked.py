@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from callerid.authentication.choosing import identity_of
 from callerid.authentication.identity import Identity
 from callerid.authentication.token_cache import CachedToken, Fingerprint
 from callerid.errors import Reason, Unauthenticated
-from callerid.issuers import AskedIssuer, Denied, check_credential
+from callerid.issuers import AskedIssuer, CredentialLocation, Denied, check_credential
 from callerid.keys import Wait
 
 if TYPE_CHECKING:
@@ -27,8 +28,14 @@ def asked_issuer(issuers: Iterable[AskedIssuer], text: str) -> AskedIssuer | Non
     return next((issuer for issuer in issuers if issuer.reads(text)), None)
 
 
-def asked_identity(
-    authenticator: Authenticator, issuer: AskedIssuer, text: str, digest: Fingerprint, waited: Iterable[Wait]
+def asked_identity(  # noqa: PLR0913 - a credential, where it sits, and what is known of it
+    authenticator: Authenticator,
+    issuer: AskedIssuer,
+    text: str,
+    location: CredentialLocation,
+    digest: Fingerprint,
+    *,
+    waited: Iterable[Wait],
 ) -> Identity | Wait:
     """Who a credential names; a `Wait` where its issuer has to be asked first.
 
@@ -47,8 +54,8 @@ def asked_identity(
         if issuer.is_final or any(wait.keys is found.entry for wait in waited):
             raise Unauthenticated(Reason.EXPIRED, f"expired {late:.0f} s ago")
         authenticator.answers.expire(found)
-        return asked_identity(authenticator, issuer, text, digest, waited)
-    identity = Identity(verdict)
+        return asked_identity(authenticator, issuer, text, location, digest, waited=waited)
+    identity = identity_of(verdict, issuer, location)
     ends_at = verdict.expires_at - (_MOST_LEEWAY if issuer.is_final else 0)
     cached = CachedToken(issuer, found.entry, found.answer, identity, -math.inf, ends_at)
     authenticator.cache.put(digest, cached)

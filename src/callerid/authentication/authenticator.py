@@ -10,16 +10,17 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 from callerid.asking import Answers
 from callerid.authentication.asked import asked_identity, asked_issuer
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
-from callerid.authentication.choosing import issuer_of, unknown_issuer
+from callerid.authentication.choosing import identity_of, issuer_of, unknown_issuer
 from callerid.authentication.claims import UNCHECKED, ExpectedNonce, check_audience, check_claims, check_nonce
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.emulator import check_signed, unsigned_caller
+from callerid.authentication.gateways import check_forwarded, forwarded_credential, gateway_of
 from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, is_unsigned, parse, parse_unsigned
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
@@ -33,6 +34,7 @@ from callerid.issuers import (
     CloudRunIssuer,
     CredentialLocation,
     Issuer,
+    SpeaksFor,
     check_not_deployed,
     emulator_warning,
     is_emulated,
@@ -246,9 +248,20 @@ class Authenticator:
             identity = found if identity is NOBODY else joined(identity, found)
         if wait is not None:
             return wait
-        if ignored is None:
-            return identity
-        return identity._replace(ignored="; ".join(filter(None, dict.fromkeys(ignored))))
+        if ignored is not None:
+            identity = identity._replace(ignored="; ".join(filter(None, dict.fromkeys(ignored))))
+        return self._with_forwarded(identity, sent, waited) if self.trusted.gateways else identity
+
+    def _with_forwarded(self, found: Identity, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
+        """The identity with the caller whose token a verified gateway forwarded."""
+        text, why_not = forwarded_credential(found, sent)
+        if text is None or found.forwards is None:
+            return found._replace(ignored="; ".join(filter(None, (found.ignored, why_not))))
+        read = self._verified(text, found.forwards, waited)
+        if isinstance(read, Wait):
+            return read
+        check_forwarded(found, read.caller)
+        return joined(found, read)
 
     def _by_bare(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         """The identity by the first token that is not a bearer token."""
@@ -271,10 +284,17 @@ class Authenticator:
         """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
         if type(text) is not str:  # a message's member may be anything
             raise Unauthenticated(Reason.MALFORMED_TOKEN, f"expected a token, got a {type(text).__name__}")
-        found = self._verified(text, location, waited)
+        found = self.verified(text, location, waited)
         if isinstance(found, Wait):
             return found
-        return cast("Caller", found.via if location.is_intermediary else found.caller)
+        named = found.via if location.is_intermediary else found.caller
+        if named is None:
+            raise Unauthenticated(Reason.BAD_CLAIMS, f"expected a caller's token, got that of the gateway {found.via}")
+        return named
+
+    def verified(self, text: str, location: CredentialLocation, waited: Waited = ()) -> Identity | Wait:
+        """The identity that one token proves in this location; a `Wait` and refusals as for `identify`."""
+        return self._verified(text, location, waited)
 
     def check_nonce(self, text: str, nonce: ExpectedNonce) -> None:
         """Check the ``nonce`` of a verified token, if one is expected, in constant time. Raises `Unauthenticated`."""
@@ -293,11 +313,12 @@ class Authenticator:
                 return seen
         asked = self.trusted.asked.get(location)
         if asked is not None and (found := asked_issuer(asked, text)) is not None:
-            return asked_identity(self, found, text, digest, waited)
+            return asked_identity(self, found, text, location, digest, waited=waited)
         if self.trusted.emulated and is_unsigned(text):
             token = parse_unsigned(text, self.longest_token)
-            caller = unsigned_caller(token, issuer_of(self.trusted, token, location), self.clock(), self.leeway)
-            return self._identity(caller, location)  # never cached
+            issuer = issuer_of(self.trusted, token, location)
+            caller = unsigned_caller(token, issuer, self.clock(), self.leeway)
+            return identity_of(caller, issuer, location)  # never cached
         token = parse(text, self.longest_token)
         issuer = issuer_of(self.trusted, token, location)
         check_signed(token, issuer)
@@ -311,18 +332,9 @@ class Authenticator:
         if not key.verify(token.signed, token.signature):
             raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
         caller = issuer.caller(token.claims)
-        identity = self._identity(caller, location)
+        identity = identity_of(caller, issuer, location)
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
         return identity
-
-    def _identity(self, caller: Caller, location: CredentialLocation) -> Identity:
-        """For whom or what a verified token in this location speaks."""
-        if location.is_app:
-            return Identity(app=caller.subject)
-        if not location.is_intermediary:
-            return Identity(caller)
-        self.check_audience(caller, None)
-        return Identity(via=caller)
 
     def _seen(self, digest: Fingerprint) -> Identity | None:
         """The identity of a cached token that is still valid: its time, its key and its issuer are checked."""
@@ -332,11 +344,27 @@ class Authenticator:
         # The cache may be shared with a guard of another leeway and of fewer issuers.
         now, leeway = self.clock(), self.leeway
         in_time = cached.begins_at <= now + leeway and now < cached.expires_at + leeway
-        return cached.identity if in_time and id(cached.issuer) in self.trusted.ids else None
+        if not in_time or id(cached.issuer) not in self.trusted.ids:
+            return None
+        identity = cached.identity
+        if self.trusted.gateways and digest[0] == AUTHORIZATION.name and identity.caller is not None:
+            # A guard that knows of no such gateway, or knew of none then, took its account for a caller.
+            return identity if gateway_of(self.trusted.gateways, identity.caller) is None else None
+        return identity
 
-    def check_audience(self, caller: Caller, audiences: frozenset[str] | None) -> None:
-        """Check the audience of a Google ID token: one of these, or else the guard's. Raises `Unauthenticated`."""
-        own = self.trusted.accepted.get(caller.issuer)
+    def is_carrier(self, via: Caller) -> bool:
+        """Whether a service that was verified before may still carry calls, by its issuer and audience."""
+        known = (issuer for issuer in self.issuers if SpeaksFor.CARRIER in issuer.roles and issuer.name == via.issuer)
+        return any(via.audience in issuer.audiences for issuer in known)
+
+    def check_audience(
+        self, caller: Caller, audiences: frozenset[str] | None, accepted: frozenset[str] | None = None
+    ) -> None:
+        """Check the audience of a Google ID token: one of these, or else the issuer's. Raises `Unauthenticated`.
+
+        ``accepted`` are the issuer's, where they are known; else the guard's, of that name.
+        """
+        own = self.trusted.accepted.get(caller.issuer) if accepted is None else accepted
         if own is None:
             raise unknown_issuer(self.trusted.accepted, caller.issuer)
         if caller.kind is GOOGLE:

@@ -1,22 +1,31 @@
-"""Whose a token is: the trusted issuer that reads it, or a refusal that says what it is instead. Pure."""
+"""Whose a token is: the trusted issuer that reads it, or a refusal that says what it is instead; for whom it speaks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
+from callerid.authentication.claims import check_audience
+from callerid.authentication.gateways import gateway_in
+from callerid.authentication.identity import Identity
 from callerid.authentication.jws import Token
 from callerid.authentication.trust import Trusted
+from callerid.callers import Caller
 from callerid.errors import Reason, Unauthenticated
-from callerid.issuers import CredentialLocation, Issuer
+from callerid.issuers import AUTHORIZATION, CredentialLocation, GatewayIssuer, Issuer
 
-__all__ = ["issuer_of", "unknown_issuer"]
+__all__ = ["identity_of", "issuer_of", "unknown_issuer"]
 
 
 def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> Issuer:
     """The issuer that judges a token sent in this location. Raises `Unauthenticated` where there is none."""
-    here = trusted.locations.get(location, {})
-    candidates = here.get(token.issuer, ())
+    read = trusted.locations.get(location, {})
+    candidates, here = read.get(token.issuer, ()), set(read)
+    if trusted.gateways and location is AUTHORIZATION:
+        gateway = gateway_in(trusted.gateways, token, is_only=not candidates)
+        if gateway is not None:
+            return gateway
+        here.update(each.name for each in trusted.gateways)
     if not candidates:
         raise _misplaced(trusted, token, location, here)
     if len(candidates) == 1:
@@ -25,6 +34,20 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
     audience = token.claims.get("aud")
     named = (issuer for issuer in candidates if isinstance(audience, str) and audience in issuer.audiences)
     return next(named, candidates[0])
+
+
+def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation) -> Identity:
+    """For whom or what a verified credential in this location speaks. Raises `Unauthenticated`."""
+    if location.is_app:
+        return Identity(app=caller.subject)
+    if isinstance(issuer, GatewayIssuer):
+        return Identity(via=caller, forwards=issuer.forwarded)
+    if location.behind:
+        return Identity(caller, accepted=issuer.audiences)
+    if not location.is_intermediary:
+        return Identity(caller)
+    check_audience(caller.audience, issuer.audiences)
+    return Identity(via=caller)
 
 
 def _misplaced(trusted: Trusted, token: Token, location: CredentialLocation, here: Iterable[str]) -> Unauthenticated:

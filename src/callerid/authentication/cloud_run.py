@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from callerid.authentication.bearer import credential
 from callerid.authentication.claims import check_audience, check_claims
+from callerid.authentication.gateways import gateway_of
 from callerid.authentication.identity import Identity
 from callerid.authentication.jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.callers import Caller
@@ -58,6 +59,7 @@ class CloudRun:
     def __init__(self, authenticator: Authenticator, issuers: tuple[CloudRunIssuer, ...]) -> None:
         self._authenticator = authenticator
         self._issuers = issuers
+        self._own = frozenset[str]().union(*(issuer.audiences for issuer in issuers))
         self._probes = frozenset[str]().union(*(issuer.probes for issuer in issuers))
 
     def read(self, text: str, location: CredentialLocation, sent: Mapping[str, Any]) -> Identity:
@@ -78,14 +80,19 @@ class CloudRun:
         check_claims(token, issuer, self._authenticator.clock(), self._authenticator.leeway)
         self._check_audience(token.claims["aud"], location)
         caller = issuer.caller(token.claims)
-        return Identity(via=caller) if location.is_intermediary else Identity(caller)
+        if location.is_intermediary:
+            return Identity(via=caller)
+        gateway = gateway_of(self._authenticator.trusted.gateways, caller)
+        if gateway is None:
+            return Identity(caller)
+        check_audience(caller.audience, self._own)
+        return Identity(via=caller, forwards=gateway.forwarded)
 
     def _check_audience(self, audience: str, location: CredentialLocation) -> None:
         """Refuse an audience of another issuer, which takes signed tokens. A rule may name one that no issuer has."""
         accepted = self._authenticator.trusted.accepted[self._issuers[0].name]
-        own = frozenset[str]().union(*(issuer.audiences for issuer in self._issuers))
         if location.is_intermediary or audience in accepted:
-            check_audience(audience, own)
+            check_audience(audience, self._own)
 
     def watched(self, sent: Mapping[str, list[str]], identify: Callable[[], Identity | Wait]) -> Identity | Wait:
         """Return or raise what ``identify`` does; if no caller was identified, check for an open front door."""
@@ -142,14 +149,17 @@ class CloudRun:
             if is_stripped(text):
                 self.read(text, SERVERLESS_AUTHORIZATION, {})
                 return _PLAUSIBLE
-            caller = self._authenticator.read(text, location)
+            found = self._authenticator.verified(text, location)
         except Unauthenticated as refusal:
             if refusal.reason is Reason.EXPIRED and not is_unsigned(text):
                 return self._expired(text)
             return _NEVER_LET_IN.get(refusal.reason, _PLAUSIBLE)
         except Refusal:  # a key that cannot be had says nothing about the front door
             return _PLAUSIBLE
-        return _PLAUSIBLE if isinstance(caller, Wait) or self._is_googles(caller) else "a token that is not Google's"
+        if isinstance(found, Wait):
+            return _PLAUSIBLE
+        named = found.via or found.caller
+        return _PLAUSIBLE if named is not None and self._is_googles(named) else "a token that is not Google's"
 
     def _is_googles(self, caller: Caller) -> bool:
         """Whether the caller's token is one that the front door checks: an account's own are not."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from callerid.callers import Caller
+from callerid.issuers import CredentialLocation
 
 __all__ = ["NOBODY", "Identity", "joined"]
 
@@ -13,7 +14,9 @@ __all__ = ["NOBODY", "Identity", "joined"]
 class Identity(NamedTuple):
     """The verified callers of one request: who is calling, and which service carried the call.
 
-    ``app`` is the id of the app that an App Check token names, with a caller or without.
+    ``app`` is the id of the app that an App Check token names, with a caller or without. ``forwards`` is where the
+    gateway that carried the call puts the caller's token. ``accepted`` are the audiences that the caller's issuer
+    accepts; ``None``: all that the guard accepts of its name.
 
     ``ignored`` describes, for the log, header values that are not bearer tokens and were ignored; it never quotes them.
     """
@@ -22,6 +25,8 @@ class Identity(NamedTuple):
     via: Caller | None = None
     ignored: str = ""
     app: str | None = None
+    forwards: CredentialLocation | None = None
+    accepted: frozenset[str] | None = None
 
 
 NOBODY: Final = Identity()
@@ -33,9 +38,11 @@ def joined(one: Identity, other: Identity) -> Identity:
 
     Their ``app`` is the one that sent it.
     """
-    caller = one.caller if other.caller is None else other.caller
-    via = one.via if other.via is None else other.via
+    named = one if other.caller is None else other
+    # A gateway has the last word on who carried the call: it forwarded the caller.
+    carrying = one if other.via is None or one.forwards is not None else other
+    caller, via = named.caller, carrying.via
     app = one.app if other.app is None else other.app
     if caller is not None and (caller.via is not via or caller.app != app):
         caller = replace(caller, via=via, app=app)
-    return Identity(caller, via, one.ignored or other.ignored, app)
+    return Identity(caller, via, one.ignored or other.ignored, app, carrying.forwards, named.accepted)

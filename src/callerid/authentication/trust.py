@@ -12,7 +12,19 @@ from typing import Final, Self, cast
 from callerid.authentication.same_origin import PROOF_HEADERS
 from callerid.callers import APP, CUSTOM, FIREBASE, GOOGLE, OIDC, Kind, unknown_kind
 from callerid.errors import ConfigurationError
-from callerid.issuers import AskedIssuer, CredentialLocation, FirebaseIssuer, Issuer, check_apart, is_emulated
+from callerid.issuers import (
+    AUTHORIZATION,
+    GATEWAY_AUTHORIZATION,
+    AskedIssuer,
+    CredentialLocation,
+    FirebaseIssuer,
+    GatewayIssuer,
+    Issuer,
+    SpeaksFor,
+    check_apart,
+    is_emulated,
+    parts_of,
+)
 
 __all__ = ["CHANGING", "Trusted", "checked_issuers"]
 
@@ -36,6 +48,8 @@ class Trusted:
     bare: tuple[CredentialLocation, ...] = field(init=False)
     """The other locations, what browsers send unasked last: the first with a token counts, if no bearer token was
     sent."""
+    gateways: tuple[GatewayIssuer, ...] = field(init=False)
+    """The gateways that carry calls and forward the tokens of callers."""
     apps: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of tokens that name the app that sent a request."""
     unnamed: frozenset[str] = field(init=False)
@@ -61,10 +75,14 @@ class Trusted:
         object.__setattr__(self, "is_ambiguous", is_ambiguous)
         accepted: dict[str, frozenset[str]] = {}
         for issuer in self.members:
-            if issuer.kind is not APP:
+            if any(each.role is SpeaksFor.CALLER and not each.behind for each in issuer.locations):
                 accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
         object.__setattr__(self, "accepted", accepted)
-        object.__setattr__(self, "bearer", tuple(each for each in self.locations if not each.is_bare))
+        gateways = tuple(issuer for issuer in self.members if isinstance(issuer, GatewayIssuer))
+        object.__setattr__(self, "gateways", gateways)
+        bearer = (AUTHORIZATION if each == GATEWAY_AUTHORIZATION else each for each in self.locations)
+        bearer = (each for each in bearer if not each.is_bare and not each.behind)
+        object.__setattr__(self, "bearer", tuple(dict.fromkeys(bearer)))
         object.__setattr__(self, "apps", tuple(each for each in self.locations if each.is_app))
         bare = (each for each in self.locations if each.is_bare and not each.is_app)
         object.__setattr__(self, "bare", tuple(sorted(bare, key=_bare_order)))
@@ -73,7 +91,9 @@ class Trusted:
             known = schemes.get(each.header, ())
             schemes[each.header] = (each.scheme, *known) if each.scheme == "Bearer" else (*known, each.scheme)
         object.__setattr__(self, "schemes", schemes)
-        unnamed = frozenset(issuer.name for issuer in self.members if issuer.ignores_named_audience)
+        unnamed = frozenset(
+            issuer.name for issuer in self.members if issuer.ignores_named_audience and SpeaksFor.CALLER in issuer.roles
+        )
         object.__setattr__(self, "unnamed", unnamed)
 
     def namespaces(self, kinds: frozenset[Kind]) -> Mapping[str, Issuer]:
@@ -86,6 +106,12 @@ class Trusted:
             for issuer in self.members
             if issuer.kind in kinds and issuer.kind is not GOOGLE
         }
+
+    def audiences_of(self, name: str) -> frozenset[str]:
+        """The audiences that issuers of this name accept of callers, however their tokens come."""
+        return frozenset[str]().union(
+            *(each.audiences for each in self.members if each.name == name and SpeaksFor.CALLER in each.roles)
+        )
 
     @property
     def is_ambient(self) -> bool:
@@ -150,6 +176,12 @@ _SHARING = (frozenset({FIREBASE}), frozenset({OIDC, CUSTOM}))
 
 
 def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+    if isinstance(issuer, GatewayIssuer):
+        if any(isinstance(rival, GatewayIssuer) and rival.gateway == issuer.gateway for rival in rivals):
+            raise ConfigurationError(
+                f"two gateways are {issuer.gateway}: write one with all audiences and all issuers that it forwards"
+            )
+        return rivals
     if any(not rival.audiences.isdisjoint(issuer.audiences) for rival in rivals):
         raise ConfigurationError(
             f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
@@ -194,4 +226,4 @@ def checked_issuers(given: tuple[object, ...]) -> list[Issuer]:
     for issuer in given:
         if not isinstance(issuer, Issuer):
             raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
-    return cast("list[Issuer]", list(given))
+    return [part for issuer in cast("tuple[Issuer, ...]", given) for part in parts_of(issuer)]

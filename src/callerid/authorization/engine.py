@@ -209,7 +209,7 @@ def judge(
         # Issuers may have been added since the start-up check.
         check_whose(requirement, trusted, "a rule in force")
     if caller is not None:
-        authenticator.check_audience(caller, requirement.audiences)
+        authenticator.check_audience(caller, requirement.audiences, identity.accepted)
     facts: Facts = _new(
         Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED)
     )

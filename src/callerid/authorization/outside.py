@@ -12,7 +12,7 @@ from callerid.authorization.engine import Check, Judge, evaluate
 from callerid.authorization.requirement import Requirement, requirement_of
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated, Unavailable
-from callerid.issuers import GCLOUD_CLIENT, GoogleIssuer
+from callerid.issuers import AUTHORIZATION, GCLOUD_CLIENT, GoogleIssuer
 from callerid.keys import Wait
 from callerid.rules import AnyGoogleAccount, Rule, path_parameters
 
@@ -77,7 +77,8 @@ class TokenRequest:
 
 def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: ExpectedNonce) -> Attempt[Caller]:
     """An attempt at the person who signed in with Google's button; see `callerid.guard.GuardCore.verify_sign_in`."""
-    issuers = [issuer for issuer in guard.issuers if isinstance(issuer, GoogleIssuer)]
+    direct = (issuer for issuer in guard.issuers if AUTHORIZATION in issuer.locations)
+    issuers = [issuer for issuer in direct if isinstance(issuer, GoogleIssuer)]
     named = {audience for issuer in issuers for audience in issuer.audiences if audience.endswith(_CLIENT)}
     clients = named - {GCLOUD_CLIENT}
     if not clients:
@@ -124,7 +125,7 @@ def allows(
     """
     if requirement.public:
         return True
-    identity = NOBODY if caller is None else Identity(caller, caller.via, app=caller.app)
+    identity = NOBODY if caller is None else _in_hand(guard, caller)
     if not _is_believed(guard, identity):
         return False
     decision = evaluate((Check(guard, requirement, path),), lambda _: {}, waited, known={guard: identity})
@@ -133,6 +134,11 @@ def allows(
     if isinstance(decision.refusal, Unavailable):
         raise decision.refusal
     return decision.refusal is None
+
+
+def _in_hand(guard: Judge, caller: Caller) -> Identity:
+    accepted = guard.authenticator.trusted.audiences_of(caller.issuer) or None
+    return Identity(caller, caller.via, app=caller.app, accepted=accepted)
 
 
 def _is_believed(guard: Judge, identity: Identity) -> bool:
@@ -144,12 +150,7 @@ def _is_believed(guard: Judge, identity: Identity) -> bool:
     now = authenticator.clock() - authenticator.leeway
     if any(each is not None and now >= each.expires_at for each in (identity.caller, identity.via)):
         return False
-    try:
-        if identity.via is not None:
-            authenticator.check_audience(identity.via, None)
-    except Unauthenticated:
-        return False
-    return True
+    return identity.via is None or authenticator.is_carrier(identity.via)
 
 
 def check_names_caller(requirement: Requirement, path: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@
     google · firebase · cloud_run
     service_account · google_chat
     firebase_session · iap
-    app_check
+    app_check · gateway
     asked ← google_access_token · custom_credential
 
 `docs/architecture.md` says how to add a kind.
@@ -19,6 +19,13 @@ from callerid.issuers.custom_credential import CustomCredentialIssuer, CustomIde
 from callerid.issuers.emulator import check_not_deployed
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
 from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
+from callerid.issuers.gateway import (
+    GATEWAY_AUTHORIZATION,
+    GatewayIssuer,
+    forwarded_authorization,
+    gateway,
+    parts_of,
+)
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.google_access_token import GoogleAccessTokenIssuer, google_access_token
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
@@ -45,6 +52,7 @@ __all__ = [
     "CHAT_KEYS",
     "FIREBASE_KEYS",
     "FIREBASE_SESSION_KEYS",
+    "GATEWAY_AUTHORIZATION",
     "GCLOUD_CLIENT",
     "GOOGLE_KEYS",
     "IAP_ASSERTION",
@@ -60,6 +68,7 @@ __all__ = [
     "FirebaseIssuer",
     "FirebaseSessionIssuer",
     "FrontDoor",
+    "GatewayIssuer",
     "GoogleAccessTokenIssuer",
     "GoogleChatIssuer",
     "GoogleIssuer",
@@ -79,10 +88,13 @@ __all__ = [
     "emulator_warning",
     "firebase",
     "firebase_session",
+    "forwarded_authorization",
+    "gateway",
     "google",
     "google_access_token",
     "google_chat",
     "iap",
     "is_emulated",
+    "parts_of",
     "service_account",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "GoogleIssuer",
     "google",
     "google_audiences",
+    "google_caller",
     "is_service_address",
 ]
 
@@ -52,29 +53,34 @@ class GoogleIssuer(Issuer):
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """A person or a service account; e-mail if verified, ``hd`` as domain for people."""
-        subject, authorized_party = claims["sub"], text_claim(claims, "azp")
-        if not (subject.isascii() and subject.isprintable()):
-            raise bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
-        email, domain = verified_email(claims), text_claim(claims, "hd")
-        # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
-        is_service = is_service_address(email) or is_service_address(authorized_party) or authorized_party == subject
-        if claims["aud"] in self.people_only:
-            _check_person(email, authorized_party, is_service=is_service)
-        return Caller(
-            kind=GOOGLE,
-            issuer=self.name,
-            subject=subject,
-            audience=claims["aud"],
-            issued_at=float(claims["iat"]),
-            expires_at=float(claims["exp"]),
-            email=email,
-            domain=None if is_service else domain or None,
-            is_service_account=is_service,
-            compute_engine=_compute_engine(claims) if is_service else None,
-            has_unverified_email=email is None and bool(claims.get("email")),
-            authorized_party=authorized_party or None,
-            profile=profile(claims, "name", "picture", "locale"),
-        )
+        return google_caller(self, claims)
+
+
+def google_caller(issuer: Issuer, claims: Mapping[str, Any]) -> Caller:
+    """The Google account that the claims of an ID token name. Raises `Unauthenticated`."""
+    subject, authorized_party = claims["sub"], text_claim(claims, "azp")
+    if not (subject.isascii() and subject.isprintable()):
+        raise bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
+    email, domain = verified_email(claims), text_claim(claims, "hd")
+    # A token minted without includeEmail has no address; then azp, a client id for people, is the account's own id.
+    is_service = is_service_address(email) or is_service_address(authorized_party) or authorized_party == subject
+    if claims["aud"] in issuer.people_only:
+        _check_person(email, authorized_party, is_service=is_service)
+    return Caller(
+        kind=GOOGLE,
+        issuer=issuer.name,
+        subject=subject,
+        audience=claims["aud"],
+        issued_at=float(claims["iat"]),
+        expires_at=float(claims["exp"]),
+        email=email,
+        domain=None if is_service else domain or None,
+        is_service_account=is_service,
+        compute_engine=_compute_engine(claims) if is_service else None,
+        has_unverified_email=email is None and bool(claims.get("email")),
+        authorized_party=authorized_party or None,
+        profile=profile(claims, "name", "picture", "locale"),
+    )
 
 
 def google(*audiences: str, gcloud: bool = False, keys: str | AnySource = GOOGLE_KEYS) -> GoogleIssuer:

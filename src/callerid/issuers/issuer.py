@@ -52,7 +52,8 @@ class CredentialLocation:
     where it sits in one; ``header`` is ``cookie`` then. ``is_ambient`` is true where a browser's requests carry the
     credential whichever site's page makes them: such a request has to prove where it comes from. ``is_app`` is true
     where the credential names the app that sent the request, and no caller. ``scheme`` is that of an ``Authorization``
-    header (RFC 9110 section 11.4).
+    header (RFC 9110 section 11.4). ``behind`` is the service account of the gateway that alone may fill it: it is
+    read beside a verified token of that gateway.
     """
 
     header: str
@@ -62,10 +63,13 @@ class CredentialLocation:
     is_ambient: bool = False
     is_app: bool = False
     scheme: str = "Bearer"
+    behind: str = ""
 
     @property
     def name(self) -> str:
-        """What tells the location from others: the header's name, ``cookie NAME``, or ``authorization SCHEME``."""
+        """What tells it from others: ``HEADER``, ``cookie NAME``, ``HEADER SCHEME`` or ``HEADER behind ACCOUNT``."""
+        if self.behind:
+            return f"{self.header} behind {self.behind}"
         if self.scheme != "Bearer":
             return f"{self.header} {self.scheme}"
         return f"{self.header} {self.cookie}" if self.cookie else self.header
@@ -155,6 +159,11 @@ class Issuer(ABC):
     def with_keys(self, keys: AnySource) -> Self:
         """The same issuer with other keys: for tests."""
         return replace(self, keys=keys)
+
+    @property
+    def roles(self) -> frozenset[SpeaksFor]:
+        """For whom its tokens speak."""
+        return frozenset(location.role for location in self.locations)
 
     @property
     def project(self) -> str | None:

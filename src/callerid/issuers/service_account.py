@@ -14,14 +14,14 @@ from callerid.issuers.claims import bad_claim, shown
 from callerid.issuers.issuer import Issuer, asking, audience_set
 from callerid.keys import AnySource, key_source
 
-__all__ = ["ServiceAccountIssuer", "account_caller", "service_account"]
+__all__ = ["SERVICE_ADDRESS", "ServiceAccountIssuer", "account_caller", "service_account"]
 
 MOST_LIFETIME: Final = 43_200
 """Seconds: `signJwt` of the IAM Service Account Credentials API signs for up to twelve hours."""
 
 _KEYS: Final = "https://www.googleapis.com/robot/v1/metadata/x509/"
 
-_ADDRESS: Final = re.compile(r"[a-z0-9][a-z0-9._-]*@([a-z0-9][a-z0-9-]*\.)+gserviceaccount\.com")
+SERVICE_ADDRESS: Final = re.compile(r"[a-z0-9][a-z0-9._-]*@([a-z0-9][a-z0-9-]*\.)+gserviceaccount\.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def service_account(
     Firebase custom token, say, is signed by a service account and handed to its user. Sources: Google Cloud, "Method:
     serviceAccounts.signJwt"; Google Cloud Endpoints, "Authentication between services".
     """
-    if not isinstance(email, str) or _ADDRESS.fullmatch(email) is None:
+    if not isinstance(email, str) or SERVICE_ADDRESS.fullmatch(email) is None:
         raise ConfigurationError(
             f"service_account(...) takes the address of a service account in lower case, such as "
             f"'robot@shop-prod.iam.gserviceaccount.com', not {email!r}{asking(email)}"

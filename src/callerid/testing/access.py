@@ -26,7 +26,7 @@ from callerid.audit.suite import Case, SuitePersona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
-from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer
+from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
 from callerid.testing.claims import OIDC_ISSUER, is_client_id
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
@@ -275,7 +275,8 @@ class Rehearsal:
 
     def _audiences(self, kind: Kind, account: str | None = None) -> list[str]:
         """What tokens in ``Authorization`` may be for; of Firebase users, their projects."""
-        those = [issuer for issuer in self._issuers() if issuer.kind is kind and issuer.account == account]
+        known = (issuer for issuer in self._issuers() if SpeaksFor.CALLER in issuer.roles)
+        those = [issuer for issuer in known if issuer.kind is kind and issuer.account == account]
         if kind is Kind.FIREBASE:
             return sorted({str(issuer.project) for issuer in those})
         named = (issuer.audiences - issuer.people_only for issuer in those if not issuer.ignores_named_audience)

@@ -182,14 +182,15 @@ class _Hook:
             block = _acting_for(guard)
             if isinstance(found, Wait) or block is None:
                 return found
-            caller, via, app = found.caller, found.via, found.app or block.app
+            caller, via, app, accepted = found.caller, found.via, found.app or block.app, found.accepted
             if caller is None and block.caller is not None:
                 caller = block.caller
                 guard.authenticator.check_ambient(caller, sent)
                 via, app = via or caller.via, app or caller.app
+                accepted = guard.authenticator.trusted.audiences_of(caller.issuer)
             if caller is not None:
                 caller = replace(caller, via=via, app=app)
-            return found._replace(caller=caller, via=via, app=app)
+            return found._replace(caller=caller, via=via, app=app, accepted=accepted)
 
         self.before = {name: vars(guard)[name] for name in ("identify",) if name in vars(guard)}
         vars(guard)["identify"] = identify

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from callerid.authentication.jws import parse
 from callerid.callers import FIREBASE, GOOGLE, Caller, FirebaseFacts, unknown_kind
 from callerid.guard import GuardCore
-from callerid.issuers import GCLOUD_CLIENT, Issuer, firebase, google
+from callerid.issuers import GCLOUD_CLIENT, Issuer, SpeaksFor, firebase, google
 from callerid.testing.claims import is_client_id
 from callerid.testing.compact import Part, compact
 from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
@@ -138,8 +138,9 @@ def fitted(caller: Caller, guard: GuardCore) -> Caller:
     if not isinstance(caller.audience, _Unchosen):
         return caller
     # Whom an ID token names, if the guard takes those; else whom it knows by a session or an assertion.
-    by_token = [each for each in guard.issuers if each.signer == caller.kind]
-    others = [each for each in guard.issuers if each.kind is caller.kind and each.signer in ("firebase_session", "iap")]
+    known = [each for each in guard.issuers if SpeaksFor.CALLER in each.roles]
+    by_token = [each for each in known if each.signer == caller.kind]
+    others = [each for each in known if each.kind is caller.kind and each.signer in ("firebase_session", "iap")]
     if caller.kind is GOOGLE:
         return _of_google(caller, by_token or others)
     if caller.kind is FIREBASE and caller.firebase is not None:

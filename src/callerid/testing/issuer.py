@@ -15,7 +15,7 @@ from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
 from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
-from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, PROJECT_NUMBER
+from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, PROJECT_NUMBER, SERVICE_AUDIENCE
 from callerid.testing.own_credentials import OwnCredentials
 from callerid.testing.server import Server
 
@@ -171,6 +171,12 @@ class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
         from callerid.issuers import app_check  # noqa: PLC0415 - minting must not depend on it
 
         return app_check(project_number, keys=self.keys_of("app_check"))
+
+    def gateway(self, service_account: str, *inner: Issuer, audience: str | Iterable[str] = SERVICE_AUDIENCE) -> Issuer:
+        """``callerid.gateway(...)``, with the keys of this issuer, as for `google`; ``inner`` keep theirs."""
+        from callerid.issuers import gateway  # noqa: PLC0415 - minting must not depend on it
+
+        return gateway(service_account, *inner, audience=audience, keys=self.keys_of("google"))
 
     def google_access_token(self, *client_ids: str) -> Issuer:
         """``callerid.google_access_token(*client_ids)``, which asks this issuer: by HTTP if it serves."""

@@ -53,6 +53,8 @@ CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
 FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
 """The account whose published keys sign Firebase's ID tokens."""
 
+_SOME_GATEWAY = "gateway@shop-prod.iam.gserviceaccount.com"
+
 # The common names in the certificates that Google publishes.
 _OWNERS = {
     "google": "federated-signon.system.gserviceaccount.com",
@@ -348,6 +350,17 @@ class Mint:
     def app_check_header(self, token: str) -> dict[str, str]:
         """The request header that carries a token of App Check."""
         return {"X-Firebase-AppCheck": token}
+
+    def through_gateway(
+        self, token: str | None, service_account: str, *, audience: str = SERVICE_AUDIENCE
+    ) -> dict[str, str]:
+        """The request headers of a call through a gateway, which calls as this account (an address, or an id).
+
+        Without a ``token`` of the caller (``None``) there is the gateway's alone.
+        """
+        email, subject = (service_account, None) if "@" in service_account else (_SOME_GATEWAY, service_account)
+        own = self.bearer(self.service_account(email, subject=subject, audience=audience))
+        return own if token is None else {**own, "X-Forwarded-Authorization": f"Bearer {token}"}
 
     def rotate(self, which: str = "google", *, keep_old: bool = True) -> None:
         """Sign with a new key under a new id from now on; ``keep_old=False`` withdraws the keys published so far."""

@@ -24,7 +24,10 @@ def headers_of(persona: Persona, issuer: Mint) -> dict[str, str]:
     URL): rules are judged by what a token says, so such a token is minted all the same.
     """
     headers = {} if persona.family is None else _presented(persona, issuer)
-    if persona.via is not None:
+    if persona.via is not None and persona.is_forwarded:
+        headers = {name.replace("Authorization", "X-Forwarded-Authorization"): each for name, each in headers.items()}
+        headers |= issuer.bearer(_token(persona.via, issuer))
+    elif persona.via is not None:
         headers["X-Serverless-Authorization"] = f"Bearer {_token(persona.via, issuer)}"
     if persona.app is not None:
         headers |= issuer.app_check_header(issuer.app_check_token(persona.app))

@@ -40,9 +40,10 @@ class Persona:
     ``signed_in_ago`` is in seconds before the request. ``claims`` are custom claims of a Firebase user, claims of an
     OpenID Connect provider's token, or facts of a credential of the application's own. A claim whose value is a tuple
     is a list; one whose name is a tuple stands in nested objects, and these are the names on the way to it.
-    ``attributes`` are those of a SAML sign-in, ``looked_up`` what look-ups say, by their names. ``app`` is the id of
-    the app that sent the request. ``incidental`` are the names of the fields whose values were made up and would do as
-    well with any other: ``str()`` leaves them out.
+    ``attributes`` are those of a SAML sign-in, ``looked_up`` what look-ups say, by their names. ``is_forwarded`` is
+    whether ``via`` is a gateway, which puts its own token in place of theirs. ``app`` is the id of the app that sent
+    the request. ``incidental`` are the names of the fields whose values were made up and would do as well with any
+    other: ``str()`` leaves them out.
     """
 
     family: Kind | None = None
@@ -63,6 +64,7 @@ class Persona:
     authorized_party: str | None = None
     scopes: tuple[str, ...] = ()
     via: Persona | None = None
+    is_forwarded: bool = False
     app: str | None = None
     path: tuple[tuple[str, str], ...] = ()
     incidental: frozenset[str] = frozenset()

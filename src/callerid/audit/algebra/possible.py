@@ -88,7 +88,7 @@ def _trouble_of(
 def _lacks_issuer(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     # IAP is of one name for both families.
     kinds: dict[str, set[Kind]] = {}
-    for issuer in (each for each in issuers if each.kind is not Kind.APP):
+    for issuer in (each for each in issuers if SpeaksFor.CALLER in each.roles):
         kinds.setdefault(issuer.name, set()).add(issuer.kind)
     projects = {issuer.project for issuer in issuers} - {None}
     spoken_of = [leaf.kinds for leaf in conjunction if leaf.kinds is not None]
@@ -141,7 +141,8 @@ def _is_unnamed(leaf: Tenant, issuers: tuple[Issuer, ...]) -> bool:
 def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]) -> str:
     """Why none of the accounts can come whom the issuers of a family speak for, if all of them speak for one each."""
     for leaf in conjunction:
-        accounts = {issuer.account for issuer in issuers if leaf.kinds is not None and issuer.kind in leaf.kinds}
+        callers = (issuer for issuer in issuers if SpeaksFor.CALLER in issuer.roles)
+        accounts = {issuer.account for issuer in callers if leaf.kinds is not None and issuer.kind in leaf.kinds}
         known = sorted(account for account in accounts if account is not None)
         if accounts and len(known) == len(accounts) and all(exclude(leaf, ServiceAccount(each)) for each in known):
             return f"{leaf!r} admits none of those for whom the guard's issuers speak: {', '.join(known)}"
@@ -149,7 +150,7 @@ def _names_no_account(conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...]
 
 
 def _can_carry(rule: Via, issuers: tuple[Issuer, ...]) -> bool:
-    carriers = tuple(issuer for issuer in issuers if any(each.role is SpeaksFor.CARRIER for each in issuer.locations))
+    carriers = tuple(issuer for issuer in issuers if SpeaksFor.CARRIER in issuer.roles)
     return bool(carriers) and not why_nobody(rule.rule, carriers)
 
 

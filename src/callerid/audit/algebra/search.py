@@ -62,13 +62,24 @@ def kinds(rule: Choice, doors: Doors) -> Iterator[CallerKind]:
     """The kinds of callers to whom the rule may speak."""
     asked = rule.asked
     asks_code = any(map(is_opaque, asked.caller))
-    carriers = doors.carriers if asked.carrier or asks_code else ()
+    carriers = doors.carriers if asked.carrier or asks_code else tuple(each for each in doors.carriers if each.behind)
     apps = doors.apps if asked.app or asks_code else ()
     for (caller, known), (carrier, carried), (app, attested) in product(
         *map(_through, (doors.callers, carriers, apps))
     ):
+        if not _go_together(caller, carrier):
+            continue
         said = _said(known), _said(carried), _said(attested)
         yield CallerKind((caller, carrier, app), Term(known, carried, attested), said)
+
+
+def _go_together(caller: Door | None, carrier: Door | None) -> bool:
+    """Whether a request can have both: a gateway's token stands in place of one that comes directly."""
+    if caller is None:
+        return True
+    if caller.behind:
+        return carrier is not None and carrier.behind == caller.behind
+    return carrier is None or not carrier.behind or carrier.header != caller.header
 
 
 def _through(doors: tuple[Door, ...]) -> list[tuple[Door | None, Traits]]:
@@ -81,12 +92,14 @@ def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
     if any(map(is_opaque, traits)):
         return doors  # code may look at the issuer
     named = {trait.value for trait in traits if trait.of in ("issuer", "project")}
+    has_gateways = any(door.behind for door in doors.carriers)
 
     def first(these: tuple[Door, ...]) -> tuple[Door, ...]:
         found: dict[tuple[object, ...], Door] = {}
         for door in these:
             names = (name if name in named else None for name in (door.issuer, door.project))
-            found.setdefault((*names, door.kind, door.before, door.known), door)
+            place = (door.header, door.behind) if has_gateways else ()
+            found.setdefault((*names, door.kind, door.before, door.known, place), door)
         return tuple(found.values())
 
     return Doors(first(doors.callers), first(doors.carriers), first(doors.apps))
@@ -193,7 +206,9 @@ class _Search:
         self._concerns: dict[int, bool] = {}
 
     def through(self, rule: Choice) -> Iterator[Presented]:
-        start = _Chosen(self._kind.traits, self._kind.said, (False, False, False), asks_code=False)
+        caller, _, _ = self._kind.doors
+        needs = (False, caller is not None and caller.behind != "", False)
+        start = _Chosen(self._kind.traits, self._kind.said, needs, asks_code=False)
         for option in rule.options:
             yield from self._with(start, option, [])
 

@@ -22,7 +22,15 @@ from callerid.audit.algebra.traits import (
 )
 from callerid.audit.algebra.traits import Trait as _Trait
 from callerid.callers import Kind
-from callerid.issuers import AppCheckIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
+from callerid.issuers import (
+    GATEWAY_AUTHORIZATION,
+    AppCheckIssuer,
+    CredentialLocation,
+    GatewayIssuer,
+    GoogleAccessTokenIssuer,
+    Issuer,
+    SpeaksFor,
+)
 from callerid.rules import PathParam, Rule
 
 __all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
@@ -48,8 +56,10 @@ class Side:
         """What a path parameter is to this side: its position, or its name where it has none."""
         return self.parameters.index(parameter.name) if parameter.name in self.parameters else parameter.name
 
-    def believed(self, role: SpeaksFor) -> Iterator[tuple[Issuer, str]]:
+    def believed(self, role: SpeaksFor) -> Iterator[tuple[Issuer, str, CredentialLocation]]:
         """Each issuer with each audience of its tokens that this side takes for the caller, the carrier or the app.
+
+        And where they sit.
 
         As the guard has it: of issuers with one name, the one that names the audience judges the token, else the first.
         ``audiences`` speak of the caller's Google identity. They replace the issuer's own, unless it fixes those: then
@@ -57,6 +67,9 @@ class Side:
         """
         for place in dict.fromkeys(each for issuer in self.issuers for each in issuer.locations if each.role is role):
             here = [issuer for issuer in self.issuers if place in issuer.locations]
+            if place == GATEWAY_AUTHORIZATION:  # told apart by account
+                yield from ((issuer, audience, place) for issuer in here for audience in sorted(issuer.audiences))
+                continue
             for name in dict.fromkeys(issuer.name for issuer in here):
                 rivals = [issuer for issuer in here if issuer.name == name]
                 pairs = (
@@ -64,7 +77,7 @@ class Side:
                     for audience in sorted(self._accepted(rivals, role))
                 )
                 yield from (
-                    (issuer, audience)
+                    (issuer, audience, place)
                     for issuer, audience in pairs
                     if not issuer.fixed_audience or audience in issuer.audiences
                 )
@@ -88,7 +101,8 @@ class Before(Enum):
 class Door:
     """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before.
 
-    ``known`` is what else is true of everybody who comes in here.
+    ``known`` is what else is true of everybody who comes in here. ``header`` is where their credential sits, ``behind``
+    the gateway that put it there; of a gateway itself, its own account.
     """
 
     issuer: str
@@ -97,6 +111,8 @@ class Door:
     audiences: tuple[str, ...]
     before: Before = Before.TAKEN
     known: Traits = frozenset()
+    header: str = ""
+    behind: str = ""
 
     @property
     def traits(self) -> Traits:
@@ -137,19 +153,25 @@ def doors_between(old: Side, new: Side) -> Doors:
 
 
 def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[Door, ...]:
-    taken: dict[tuple[str, Kind, str], list[Issuer]] = {}
-    for issuer, audience in old.believed(role):
-        taken.setdefault((issuer.name, issuer.kind, audience), []).append(issuer)
-    groups: dict[tuple[str, Kind, str | None, Before, Traits], dict[str, None]] = {}
-    for issuer, audience in new.believed(role):
+    taken: dict[tuple[str, Kind, str], list[tuple[Issuer, str]]] = {}
+    for issuer, audience, place in old.believed(role):
+        taken.setdefault((issuer.name, issuer.kind, audience), []).append((issuer, _behind(issuer, place)))
+    groups: dict[tuple[str, Kind, str | None, Before, Traits, str, str], dict[str, None]] = {}
+    for issuer, audience, place in new.believed(role):
         rivals = taken.get((issuer.name, issuer.kind, audience), [])
+        behind = _behind(issuer, place)
         for known in _known(issuer, audience):
-            before = _before(issuer, [rival for rival in rivals if known in _known(rival, audience)])
-            groups.setdefault((issuer.name, issuer.kind, issuer.project, before, known), {})[audience] = None
+            before = _before(issuer, behind, [rival for rival in rivals if known in _known(rival[0], audience)])
+            key = issuer.name, issuer.kind, issuer.project, before, known, place.header, behind
+            groups.setdefault(key, {})[audience] = None
     return tuple(
-        Door(name, kind, project, tuple(found), was, known)
-        for (name, kind, project, was, known), found in groups.items()
+        Door(name, kind, project, tuple(found), was, known, header, behind)
+        for (name, kind, project, was, known, header, behind), found in groups.items()
     )
+
+
+def _behind(issuer: Issuer, place: CredentialLocation) -> str:
+    return issuer.gateway if isinstance(issuer, GatewayIssuer) else place.behind
 
 
 def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
@@ -159,6 +181,9 @@ def _known(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
     """
     if isinstance(issuer, AppCheckIssuer):
         return (frozenset({_Trait("app project", issuer.project_number)}),)
+    if isinstance(issuer, GatewayIssuer):
+        name = _Trait("email" if "@" in issuer.gateway else "subject", issuer.gateway)
+        return (frozenset({SERVICE, name}) | NO_SCOPES,)
     if isinstance(issuer, GoogleAccessTokenIssuer):
         return (BY_ACCESS_TOKEN,)
     known = _known_by_signature(issuer, audience)
@@ -177,10 +202,14 @@ def _known_by_signature(issuer: Issuer, audience: str) -> tuple[Traits, ...]:
     return (frozenset(),)
 
 
-def _before(issuer: Issuer, rivals: list[Issuer]) -> Before:
+def _before(issuer: Issuer, behind: str, rivals: list[tuple[Issuer, str]]) -> Before:
     if not rivals:
         return Before.REFUSED
-    same = any(_trust(rival) == _trust(issuer) and rival.covers(issuer) for rival in rivals)
+    # What may come directly may come through a gateway, and not the other way round.
+    same = any(
+        _trust(rival) == _trust(issuer) and rival.covers(issuer) and was_behind in ("", behind)
+        for rival, was_behind in rivals
+    )
     return Before.TAKEN if same else Before.OTHER_KEYS
 
 

@@ -115,7 +115,9 @@ def least(shown: Presented, words: Vocabulary, parameters: tuple[str, ...]) -> P
     incidental = {"path"} if not is_asked else set[str]()
     attested = _app(app, words) if shown.app else None
     incidental |= {"app"} if attested and Trait("app", attested) not in app else set[str]()
-    return replace(first, via=via, app=attested, path=path, incidental=first.incidental | incidental)
+    is_gateway = shown.carrier is not None and shown.carrier.behind != ""
+    known = first.incidental | incidental
+    return replace(first, via=via, is_forwarded=is_gateway, app=attested, path=path, incidental=known)
 
 
 def _app(traits: Traits, words: Vocabulary) -> str:
