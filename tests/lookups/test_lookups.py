@@ -60,8 +60,9 @@ def nothing(_: Caller) -> set[str]:
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_an_error(settings: dict[str, Any], message: str) -> None:
+    made: dict[str, Any] = {"name": "roles", "load": nothing, **settings}
     with pytest.raises(ConfigurationError, match=message):
-        Lookup(**{"name": "roles", "load": nothing, **settings})
+        Lookup(**made)
 
 
 def test_two_look_ups_of_one_name_are_an_error() -> None:
@@ -133,6 +134,25 @@ def test_an_async_function_that_is_not_awaited_is_an_error_of_its_own() -> None:
     with pytest.raises(Unavailable) as refusal:
         guard.verify(token("staff"), Role("editor"))
     assert "it returned a coroutine: give the async function itself" in refusal.value.detail
+
+
+def test_a_fact_asked_one_by_one_is_so_or_not() -> None:
+    lookup = Lookup("roles", lambda caller, fact: "yes", one_by_one=True)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable) as refusal:
+        Guard(*AT_HAND, lookups=[lookup]).verify(token("staff"), Role("editor"))
+    assert "it returned a str, not True or False" in refusal.value.detail
+
+
+def test_who_is_let_in_unasked_is_told_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    def load(_: Caller) -> set[str]:
+        raise OSError("down")
+
+    timer = Clock()
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load, on_error="allow", horizon=3600)], timer=timer)
+    for seconds in (0, 1, 1, 61):
+        timer.advance(seconds)
+        guard.verify(token("staff"), Role("editor"))
+    assert caplog.text.count("whoever needs it is let in") == 2
 
 
 def test_callers_are_told_apart_by_tenant() -> None:

@@ -42,6 +42,18 @@ def test_nothing_is_so_that_was_not_looked_up(rule: Rule) -> None:
     assert "was not asked" in str(rule.explain(facts))
 
 
+@pytest.mark.parametrize("rule", [rule for rule, _, _ in WORDS])
+def test_nothing_is_said_of_nobody(rule: Rule) -> None:
+    assert str(rule.explain(Facts())) == f"- {rule}: the caller is nobody" + (
+        ", the path names nobody" if "{" in str(rule) else ""
+    )
+
+
+def test_a_group_is_named_by_its_address() -> None:
+    with pytest.raises(ConfigurationError, match="by its e-mail address, not by '123'"):
+        Group("123")
+
+
 @pytest.mark.parametrize("path", [{}, {"team": ""}, {"team": None}, {"team": True}, {"team": 1.5}])
 def test_a_path_that_names_nothing_is_no_role(path: dict[str, object]) -> None:
     assert Role(PathParam("team")).asked(Facts(ADA, path=path)) == ""

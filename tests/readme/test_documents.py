@@ -42,6 +42,13 @@ def test_the_changelog_has_the_current_version_below_what_is_unreleased() -> Non
     assert versions == sorted(set(versions), reverse=True)
 
 
+def test_the_blocks_about_look_ups_run() -> None:
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", text_of("docs/lookups.md"))
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/lookups.md", "exec", dont_inherit=True), {"__name__": "lookups"})
+
+
 def test_the_blocks_about_credentials_run_and_name_what_is_there() -> None:
     text = text_of("docs/credentials.md")
     blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", text)

@@ -20,7 +20,9 @@ credentials of that kind say: ``audience``, ``subject``, ``domain``, ``scopes``;
 the name of a `custom_credential`, where the guards trust several), ``facts``; ``project``, ``email``,
 ``phone``, ``provider``, ``tenant``, ``second_factor``, ``claims`` and ``signed_in_ago`` (seconds). Where the guards
 read no ID tokens of that kind, the session cookie or the assertion of IAP is sent that is made of one. ``via`` is the
-service account that carries the calls, ``app`` the id of the app that sends them, as App Check attests it.
+service account that carries the calls, ``app`` the id of the app that sends them, as App Check attests it. ``roles``
+is what the look-up of that name says of the persona, and ``looked_up`` what others do, as in
+``looked_up = {groups = ["eng@example.com"]}``: no look-up is asked, and those that are not named say nothing.
 ``"everything else"`` is every call that the file names anywhere and this persona may not make otherwise, and every
 route of the application that none of those calls reaches, named in the file or not: a path is made up for it.
 """
@@ -30,7 +32,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules import App
@@ -66,6 +68,7 @@ class SuitePersona:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     via: str | None = None
     app: str | None = None
+    looked_up: Mapping[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def _table(name: str, table: Any) -> dict[str, Any]:
 
 
 def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
-    said = {key: value for key, value in table.items() if key not in ("may", "may_not", "via", "app")}
+    said = {key: value for key, value in table.items() if key not in _OF_EVERY_KIND}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:
         raise ConfigurationError(
@@ -164,7 +167,21 @@ def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
             raise ConfigurationError(f"{name}: {what} is a string")
     if app is not None:
         App(app)  # raises for what is no app's id
-    return SuitePersona(name, kind, who, options, via, app)
+    return SuitePersona(name, kind, who, options, via, app, _looked_up(name, table))
+
+
+_OF_EVERY_KIND: Final = ("may", "may_not", "via", "app", "roles", "looked_up")
+
+
+def _looked_up(name: str, table: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    given = table.get("looked_up", {})
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{name}: looked_up is a table, such as {{groups = ['eng@example.com']}}")
+    said = cast("dict[str, Any]", given) | ({"roles": table["roles"]} if "roles" in table else {})
+    for of, facts in said.items():
+        if not _is_array(facts) or not all(isinstance(each, str) for each in facts):
+            raise ConfigurationError(f"{name}: what {of!r} says is an array of texts, such as ['editor']")
+    return {of: frozenset(facts) for of, facts in said.items()}
 
 
 def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:

@@ -12,6 +12,7 @@ from callerid.audit.algebra import Side, code_fingerprint
 from callerid.guard import GuardCore
 from callerid.issuers import GatewayIssuer, Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
+from callerid.lookups import Lookup
 from callerid.rules import Public
 
 __all__ = ["Trust", "as_before", "believed_by_all", "settings_of", "source_of", "trust_of"]
@@ -38,7 +39,14 @@ def settings_of(guard: GuardCore) -> tuple[str, ...]:
     clock: Any = guard.clock
     own = () if clock is time.time else (f"clock {getattr(clock, '__qualname__', type(clock).__qualname__)}",)
     origins = (f"trusted-origin {origin}" for origin in sorted(guard.authenticator.origins))
-    return (f"leeway {guard.leeway}", *own, *origins)
+    return (f"leeway {guard.leeway}", *own, *origins, *map(_look_up, guard.lookups.members.values()))
+
+
+def _look_up(lookup: Lookup) -> str:
+    """A look-up, by its name, the hash of its function, and what it does where it cannot ask."""
+    code = code_fingerprint(lookup.load) or "whose code cannot be read"
+    otherwise = "" if lookup.horizon is None else f", lets in for {lookup.horizon:g} s where it cannot ask"
+    return f"look-up {lookup.name} {code}{otherwise}"
 
 
 def _lines(issuer: Issuer) -> tuple[str, ...]:

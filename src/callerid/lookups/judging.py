@@ -82,4 +82,4 @@ def looked_up(  # noqa: PLR0913 - what is judged, and who asks
         answer = guard.look_up(asked[0], caller, asked[1], waited)
         if isinstance(answer, Wait):
             return answer
-        known.learn(*asked, answer)
+        known.learn(asked[0], asked[1], answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from callerid.asking import AskError, AskPolicy, SourceAnswer
 from callerid.callers import Caller
@@ -84,9 +84,11 @@ class Lookup:
             if type(returned) is not bool:
                 raise AskError(f"it returned a {type(returned).__name__}, not True or False")
             return SourceAnswer(frozenset({fact} if returned else ()), self.max_age)
-        if not isinstance(returned, _NAMES) or not all(type(each) is str for each in returned):
-            raise AskError(f"it returned a {type(returned).__name__}, not a set of texts")
-        return SourceAnswer(frozenset(returned), self.max_age)
+        facts = cast("Iterable[object]", returned) if isinstance(returned, _NAMES) else (None,)
+        said = frozenset(each for each in facts if type(each) is str)
+        if not all(type(each) is str for each in facts):
+            raise AskError(f"it returned a {type(cast('object', returned)).__name__}, not a set of texts")
+        return SourceAnswer(said, self.max_age)
 
 
 def _positive(where: str, name: str, value: Any) -> None:

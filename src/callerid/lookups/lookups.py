@@ -51,7 +51,8 @@ class _LookupState:
         """What it says of a caller: all facts, or whether this is one. Raises `Unavailable`."""
         lookup = self.lookup
         key = (*_who(caller), fact if lookup.one_by_one else "")
-        ask = partial(_answer_async if self.is_async else _answer, lookup, caller, fact)
+        answer: Callable[..., Any] = _answer_async if self.is_async else _answer
+        ask: Callable[[], SourceAnswer[frozenset[str]]] = partial(answer, lookup, caller, fact)
         try:
             found = self.answers.find(self.source, key, ask, waited)
         except Unavailable as error:

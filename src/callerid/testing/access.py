@@ -70,6 +70,7 @@ class Rehearsal:
         self._app = app
         self._issuer = issuer
         self._heard: list[_Heard] = []
+        self._calling = SuitePersona("nobody")
         self._drive = _call_wsgi if is_wsgi(app) else _call_asgi
         self._routes = {f"{method} {row.template}" for row in found.rows for method in row.methods}
         self._called: dict[str, str] = {}
@@ -119,6 +120,7 @@ class Rehearsal:
     def _ask(self, case: Case) -> Exception | None:
         """Make a call; what the application raised, where nobody decided."""
         headers = self._headers(case.persona)
+        self._calling = case.persona
         self._heard.clear()
         try:
             self._drive(self._app, case, headers)
@@ -187,6 +189,10 @@ class Rehearsal:
         if refusal is None and len(self._heard) >= self.map.layers:
             raise _Stop
         return "urn:uuid:00000000-0000-0000-0000-000000000000"
+
+    def look_up(self, of: str, *_: Any) -> frozenset[str]:
+        """In place of `GuardCore.look_up`: what the file says of the persona."""
+        return self._calling.looked_up.get(of, frozenset())
 
     def _headers(self, persona: SuitePersona) -> dict[str, str]:
         try:
@@ -312,6 +318,10 @@ def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehears
         yield rehearsal
 
 
+_HEARD: Final[tuple[str, ...]] = ("record", "look_up")
+"""The methods of a guard that a rehearsal takes the place of."""
+
+
 @contextmanager
 def _listening(guards: Iterable[GuardCore], rehearsal: Rehearsal) -> Generator[None]:
     # Some adapters tell of who is let in only where somebody listens.
@@ -320,15 +330,16 @@ def _listening(guards: Iterable[GuardCore], rehearsal: Rehearsal) -> Generator[N
     log.setLevel(logging.DEBUG)
     log.propagate, log.disabled = False, False
     own = [vars(guard) for guard in guards]
-    before = [each.get("record") for each in own]
+    before = [{name: each[name] for name in _HEARD if name in each} for each in own]
     for each in own:
-        each["record"] = rehearsal.record
+        each.update({name: getattr(rehearsal, name) for name in _HEARD})
     try:
         yield
     finally:
-        for each, record in zip(own, before, strict=True):
-            del each["record"]
-            each.update({} if record is None else {"record": record})
+        for each, former in zip(own, before, strict=True):
+            for name in _HEARD:
+                del each[name]
+            each.update(former)
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate, log.disabled = propagate, disabled

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
@@ -31,7 +32,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=Caller | None)
 
 
-def as_caller(guard: GuardCore, caller: C, *, app: str | None = None) -> Acting[C]:
+def as_caller(
+    guard: GuardCore,
+    caller: C,
+    *,
+    app: str | None = None,
+    roles: Iterable[str] | None = None,
+    looked_up: Mapping[str, Iterable[str]] = MappingProxyType({}),
+) -> Acting[C]:
     """While active, requests through this guard that carry no credential count as made by this caller.
 
     With ``app``, those without an App Check token count as sent by that app; ``caller`` may be ``None`` then.
@@ -51,20 +59,30 @@ def as_caller(guard: GuardCore, caller: C, *, app: str | None = None) -> Acting[
     holds for threads and tasks without a block of their own, too. Blocks nest, the innermost counts, and they may end
     in any order and in another context than they began in. It decorates functions, too, ``async`` ones among them.
 
+    ``roles`` is what the look-up "roles" says of them, ``looked_up`` what each look-up of a name says; others are asked
+    as ever.
+
     Raises `TypeError` for what is no `Caller`; when the block is opened, `ValueError` for a caller of an issuer that
     this guard does not trust, who could never reach it, and for a Firebase user without ``project=`` where it trusts
     several.
     """
     if not isinstance(caller, Caller) and (caller is not None or app is None):
         raise TypeError(f"as_caller takes a Caller, such as google_person(...) makes, not {caller!r}")
-    return Acting(guard, caller, app)
+    said = dict(looked_up) if roles is None else {**looked_up, "roles": roles}
+    return Acting(guard, caller, app, {of: frozenset(facts) for of, facts in said.items()})
 
 
 class Acting(Generic[C]):
     """What `as_caller` gives: a context manager for one ``with`` block, and a decorator."""
 
-    def __init__(self, guard: GuardCore, caller: C, app: str | None = None) -> None:
-        self._guard, self._caller, self._app = guard, caller, app
+    def __init__(
+        self,
+        guard: GuardCore,
+        caller: C,
+        app: str | None = None,
+        looked_up: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> None:
+        self._guard, self._caller, self._app, self._looked_up = guard, caller, app, looked_up
         self._block: _Block | None = None
 
     def __enter__(self) -> C:
@@ -78,7 +96,7 @@ class Acting(Generic[C]):
                 raise ValueError(f"This guard believes {trusted}, so nobody of {caller.issuer!r} could reach it.")
         if self._app is not None and not any(issuer.kind is APP for issuer in self._guard.issuers):
             raise ValueError(f"This guard believes {trusted}, so it would know of no app: give it app_check(...).")
-        self._block = _Block(self._guard, caller, self._app)
+        self._block = _Block(self._guard, caller, self._app, self._looked_up)
         self._block.open()
         return cast("C", caller)
 
@@ -96,14 +114,14 @@ class Acting(Generic[C]):
 
             @wraps(function)
             async def acting_async(*arguments: Any, **named: Any) -> Any:
-                with Acting(self._guard, self._caller, self._app):
+                with Acting(self._guard, self._caller, self._app, self._looked_up):
                     return await function(*arguments, **named)
 
             return cast("F", acting_async)
 
         @wraps(function)
         def acting(*arguments: Any, **named: Any) -> Any:
-            with Acting(self._guard, self._caller, self._app):
+            with Acting(self._guard, self._caller, self._app, self._looked_up):
                 return function(*arguments, **named)
 
         return cast("F", acting)
@@ -118,7 +136,8 @@ class _Block:
 
     guard: GuardCore
     caller: Caller | None
-    app: str | None = None
+    app: str | None
+    looked_up: Mapping[str, frozenset[str]]
     is_open: bool = True
 
     def open(self) -> None:
@@ -163,6 +182,10 @@ def _acting_for(guard: GuardCore) -> _Block | None:
     return next((block for block in blocks if block.guard is guard and block.is_open), None)
 
 
+def _is_same(acting: Caller | None, caller: Caller) -> bool:
+    return acting is not None and (acting.issuer, acting.subject) == (caller.issuer, caller.subject)
+
+
 @dataclass(eq=False)
 class _Hook:
     """Has a guard ask `_acting_for` while any of its blocks is open, whatever the context."""
@@ -175,7 +198,7 @@ class _Hook:
         self.count += 1
         if self.count > 1:
             return
-        guard, identify_sent = self.guard, self.guard.identify
+        guard, identify_sent, look_up = self.guard, self.guard.identify, self.guard.look_up
 
         def identify(sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
             found = identify_sent(sent, waited)
@@ -192,8 +215,14 @@ class _Hook:
                 caller = replace(caller, via=via, app=app)
             return found._replace(caller=caller, via=via, app=app, accepted=accepted)
 
-        self.before = {name: vars(guard)[name] for name in ("identify",) if name in vars(guard)}
-        vars(guard)["identify"] = identify
+        def look_up_here(of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+            acting = _acting_for(guard)
+            said = acting.looked_up.get(of) if acting is not None and _is_same(acting.caller, caller) else None
+            return look_up(of, caller, fact, waited) if said is None else said
+
+        own = {"identify": identify, "look_up": look_up_here}
+        self.before = {name: vars(guard)[name] for name in own if name in vars(guard)}
+        vars(guard).update(own)
 
     def remove(self) -> bool:
         """Whether that was the last."""
@@ -201,7 +230,8 @@ class _Hook:
         if self.count:
             return False
         own = vars(self.guard)
-        del own["identify"]
+        for name in ("identify", "look_up"):
+            del own[name]
         own.update(self.before)
         return True
 
