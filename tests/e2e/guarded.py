@@ -21,11 +21,11 @@ from starlette.routing import Route, WebSocketRoute
 import callerid.fastapi
 import callerid.flask
 import callerid.starlette
-from callerid import FirebaseUser, Public, firebase, firebase_session
+from callerid import FirebaseUser, Public, firebase, firebase_session, google
 
 __all__ = ["in_fastapi", "in_flask", "in_starlette"]
 
-PROJECT = "shop-prod"
+PROJECT, CLIENT = "shop-prod", "1234-abc.apps.googleusercontent.com"
 PAGE = "<!doctype html><title>shop</title><link rel=icon href=data:,><p>The shop."
 RULE = FirebaseUser("ada")
 TOLD = ("outcome", "reason", "caller", "detail")
@@ -34,6 +34,7 @@ WATCHED = ("cookie", "sec-fetch-site", "origin")
 
 def _guard(kind: Any) -> Any:
     return kind(
+        google(CLIENT, keys=os.environ["GOOGLE_KEYS"]),
         firebase(PROJECT, keys=os.environ["FIREBASE_KEYS"]),
         firebase_session(PROJECT, keys=os.environ["SESSION_KEYS"]),
         trusted_origins=tuple(os.environ["TRUSTED"].split()),
@@ -53,7 +54,7 @@ class _Decisions(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "callerid" in record.__dict__:
             said = record.__dict__["callerid"]
-            path = said["route"].rpartition(" ")[2]
+            path = said["route"].rpartition(" ")[2].replace("(sign-in)", "/sign-in")
             _note(kind="decision", path=path, **{name: said[name] for name in TOLD})
 
 
@@ -114,6 +115,14 @@ async def _live(websocket: WebSocket) -> None:
 ANY = ["GET", "POST", "PUT", "DELETE"]
 
 
+def _signing_in(guard: Any) -> Any:
+    async def sign_in(request: Request) -> Response:
+        _ran(request.method, request.url.path, await guard.sign_in_with_google(request))
+        return HTMLResponse(PAGE)
+
+    return sign_in
+
+
 def in_fastapi() -> Any:
     guard, app = _guard(callerid.fastapi.Guard), FastAPI()
     guard.protect(app, default=RULE)
@@ -121,6 +130,7 @@ def in_fastapi() -> Any:
     app.api_route("/orders", methods=ANY)(guard.allow(RULE)(_orders))
     app.api_route("/open", methods=ANY)(guard.allow(Public())(_open))
     app.api_route("/away", methods=ANY)(guard.allow(Public())(_away))
+    app.post("/sign-in")(guard.allow(Public())(_signing_in(guard)))
     app.websocket("/live")(guard.allow(RULE)(_live))
     return _WatchedASGI(app)
 
@@ -132,6 +142,7 @@ def in_starlette() -> Any:
         Route("/orders", guard.allow(RULE)(_orders), methods=ANY),
         Route("/open", guard.allow(Public())(_open), methods=ANY),
         Route("/away", guard.allow(Public())(_away), methods=ANY),
+        Route("/sign-in", guard.allow(Public())(_signing_in(guard)), methods=["POST"]),
         WebSocketRoute("/live", guard.allow(RULE)(_live)),
     ]
     app = Starlette(routes=routes)
@@ -151,12 +162,17 @@ def in_flask() -> Any:
         _ran(flask.request.method, flask.request.path, caller)
         return f"{flask.request.method} of {caller}"
 
+    def sign_in() -> str:
+        _ran(flask.request.method, flask.request.path, guard.sign_in_with_google(flask.request))
+        return PAGE
+
     def unguarded() -> str:
         _ran(flask.request.method, flask.request.path)
         return "open"
 
     app.route("/")(guard.allow(Public())(lambda: PAGE))
     app.route("/orders", methods=ANY)(guard.allow(RULE)(orders))
+    app.route("/sign-in", methods=["POST"])(guard.allow(Public())(sign_in))
     app.route("/open", methods=ANY)(guard.allow(Public())(unguarded))
     app.route("/away", methods=ANY, endpoint="away")(
         guard.allow(Public())(lambda: flask.redirect(flask.request.args["to"], 307))

@@ -23,7 +23,7 @@ SHOP, EVIL, PARTNER = "https://shop.example", "https://evil.example", "https://p
 SIBLING = "https://blog.shop.example"
 """Of the same site as the shop, as browsers understand it, and another origin."""
 
-WATCHED = ("/orders", "/open", "/away", "/live")
+WATCHED = ("/orders", "/open", "/away", "/live", "/sign-in")
 WITH_SOCKETS = ("fastapi", "starlette")
 FRAMEWORKS = (*WITH_SOCKETS, "flask")
 
@@ -68,6 +68,7 @@ class Shop:
     browser: Any
     events: Path
     cookie: dict[str, Any] = field(repr=False)
+    issuer: LocalIssuer
     seen: int = field(default=0, init=False)
 
     @contextlib.contextmanager
@@ -99,6 +100,7 @@ def opened(framework: str, browse: Browse, certificate: Certificate, folder: Pat
     with LocalIssuer() as issuer, pytest.MonkeyPatch.context() as environment:
         environment.setenv("EVENTS", str(events))
         environment.setenv("TRUSTED", f"{SHOP} {PARTNER}")
+        environment.setenv("GOOGLE_KEYS", issuer.jwks_url("google"))
         environment.setenv("FIREBASE_KEYS", issuer.jwks_url("firebase"))
         environment.setenv("SESSION_KEYS", issuer.jwks_url("firebase_session"))
         cookie = {
@@ -115,4 +117,4 @@ def opened(framework: str, browse: Browse, certificate: Certificate, folder: Pat
                 ("evil.example", "partner.example", "blog.shop.example"), port
             )
             with browse(hosts) as browser:
-                yield Shop(browser, events, cookie)
+                yield Shop(browser, events, cookie, issuer)

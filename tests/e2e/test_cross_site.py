@@ -19,11 +19,11 @@ pytestmark = pytest.mark.e2e
 ADA = "firebase:shop-prod/ada"
 ORDERS = f"{SHOP}/orders"
 
-FORM = """([action, more]) => {
-    const form = document.createElement('form'), field = document.createElement('input');
+FORM = """([action, more, fields]) => {
+    const form = document.createElement('form');
     Object.assign(form, {action, method: 'post', ...more});
-    Object.assign(field, {name: 'count', value: '1000'});
-    form.append(field);
+    for (const [name, value] of Object.entries(fields || {count: '1000'}))
+        form.append(Object.assign(document.createElement('input'), {name, value}));
     document.body.append(form);
     form.submit();
 }"""
@@ -222,6 +222,24 @@ def test_a_trusted_origins_pages_are_served(shop: Shop) -> None:
         served(shop, f"POST cross-site {PARTNER}")
         assert visited(page, FORM, ORDERS, {}) == 200
     served(shop, f"POST cross-site {PARTNER}")
+
+
+@shops(*FRAMEWORKS)
+@pytest.mark.parametrize("origin", [EVIL, SIBLING, SHOP])
+def test_another_sites_page_cannot_sign_a_user_in_to_its_own_account(shop: Shop, origin: str) -> None:
+    """It has a token, of the attacker's account, and no cookie that Google's script set on a page of the shop."""
+    form = {"credential": shop.issuer.person("mallory@gmail.com"), "g_csrf_token": "made-up"}
+    with shop.visited(origin) as page:
+        if origin == SHOP:
+            page.evaluate("document.cookie = 'g_csrf_token=made-up; Secure; SameSite=None'")
+        assert visited(page, FORM, f"{SHOP}/sign-in", {}, form, url=f"{SHOP}/sign-in") == (
+            200 if origin == SHOP else 403
+        )
+    told = shop.told()
+    if origin == SHOP:
+        assert (told.decisions[1:], told.ran) == (["allowed user:mallory@gmail.com"], ["POST user:mallory@gmail.com"])
+    else:
+        assert (told.decisions[1:], told.ran) == (["refused wrong_csrf_token"], [])
 
 
 @shops(*WITH_SOCKETS)
