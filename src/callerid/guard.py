@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Container, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
@@ -30,8 +30,11 @@ from callerid.authorization import (
     Tally,
     TokenRequest,
     allows,
+    announce,
+    check_lookups,
     check_path,
-    check_whose,
+    check_requirement,
+    check_requirements,
     combined,
     judge,
     log,
@@ -44,8 +47,8 @@ from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.issuers import Issuer
 from callerid.keys import KeyStatus, Wait
-from callerid.lookups import Lookup, Lookups, missing
-from callerid.rules import AnyOf, Rule, is_joined, is_public, look_up_rules, without_public
+from callerid.lookups import Lookup, Lookups
+from callerid.rules import Rule
 
 __all__ = ["Guard", "GuardCore", "Identity", "Requirement", "combined", "log"]
 
@@ -326,7 +329,7 @@ class GuardCore:
     def _asked_of(self, rule: Rule | str, audience: str | Iterable[str] | None, path: Mapping[str, Any]) -> Requirement:
         requirement = self.requirement(rule, audience=audience)
         check_path(requirement, path)
-        self._check_lookups(requirement, "the rule")
+        check_lookups(self, requirement, "the rule")
         return requirement
 
     # --- rules, where they are written ---
@@ -340,33 +343,14 @@ class GuardCore:
 
         Or for one that does not say of which Firebase project, or of which issuer, the callers are whom it means.
         """
-        from callerid.audit.algebra import check_possible  # noqa: PLC0415 - asked at start-up, and not for every import
-
-        self._check_lookups(requirement, where)
-        check_whose(requirement, self.authenticator.trusted, where)
-        check_possible(requirement.rule, self.issuers, where)
-        if requirement.audiences is not None and all(each.ignores_named_audience for each in self.issuers):
-            raise ConfigurationError(
-                f"{where}: audience= names audiences of Google ID tokens, and this guard reads none of them: leave "
-                "audience= out (the other issuers' audiences are those that they were given)"
-            )
-
-    def _check_lookups(self, requirement: Requirement, where: str) -> None:
-        known = self.lookups.members
-        for leaf in look_up_rules(requirement.rule):
-            if leaf.of not in known:
-                raise ConfigurationError(f"{where}: {leaf!r}: {missing(leaf.of, known)}")
+        check_requirement(self, requirement, where)
 
     def check_together(self, parts: Iterable[tuple[GuardCore, Requirement]], where: str) -> None:
         """Raise `ConfigurationError` where what several guards require goes together for nobody.
 
         They may trust different issuers, but their rules must go together all the same.
         """
-        from callerid.audit.algebra import check_possible, separate  # noqa: PLC0415 - as above
-
-        parts = tuple(parts)
-        issuers = tuple(dict.fromkeys(issuer for guard, _ in parts for issuer in guard.issuers))
-        check_possible(separate(requirement.rule for _, requirement in parts), issuers, where)
+        check_requirements(parts, where)
 
     def announce(self, places: Iterable[tuple[str, Rule]], default: Rule) -> None:
         """Log, once at start-up, what needs a look.
@@ -374,34 +358,7 @@ class GuardCore:
         That is a trusted emulator, which places are open to everybody, which admit somebody the default refuses, and
         which alternatives admit nobody whom the others of the same rule do not.
         """
-        from callerid.audit.algebra import is_weaker, redundant_alternatives  # noqa: PLC0415 - as above
-
-        self.authenticator.check_emulated()
-
-        @cache
-        def weaker(rule: Rule) -> bool:
-            return rule != default and is_weaker(rule, default, self.issuers)
-
-        seen: set[Rule] = set()
-        told: dict[str, Rule] = {}
-        for place, rule in places:
-            told[place] = rule
-            if place.startswith("HEAD ") and told.get(f"GET {place[5:]}") == rule:
-                continue  # HEAD goes with GET
-            # Who is let in as anybody, and who is known: both are meant where a rule has Public() beside others.
-            for joined in _any_ofs(without_public(rule)):
-                if joined not in seen:
-                    seen.add(joined)
-                    for each in redundant_alternatives(joined, self.issuers):
-                        log.info(
-                            "redundant alternative: %s: %s: the others admit all of them",
-                            place,
-                            each,
-                        )
-            if is_public(rule):
-                log.info("open to everybody: %s", place)
-            elif weaker(rule):
-                log.info("weaker than the default: %s: %s", place, rule)
+        announce(self, places, default)
 
     # --- one request ---
 
@@ -476,14 +433,3 @@ class Guard(GuardCore):
         )
 
     init_app = protect
-
-
-def _any_ofs(rule: Rule) -> Iterator[AnyOf]:
-    """All alternatives in a rule of a size that can be looked into at start-up."""
-    if type(rule) is AnyOf and len(rule.rules) <= MOST_LOOKED_AT:
-        yield rule
-    for part in rule.rules if is_joined(rule) else ():
-        yield from _any_ofs(part)
-
-
-MOST_LOOKED_AT = 1_000

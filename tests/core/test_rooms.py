@@ -33,7 +33,16 @@ STAIRCASE = {
     "answers": ("errors",),
     "applications": (),
     "lookups": ("errors", "callers", "rules", "asking"),
-    "authorization": ("errors", "callers", "rules", "keys", "issuers", "authentication", "lookups"),
+    "authorization": (
+        "errors",
+        "callers",
+        "rules",
+        "keys",
+        "issuers",
+        "authentication",
+        "audit.algebra",
+        "lookups",
+    ),
     "guard": (
         "errors",
         "callers",

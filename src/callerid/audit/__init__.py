@@ -11,7 +11,7 @@ Each module imports only those before it::
     index        which of many places may have to do with one
     scope        a route's place among others
     trust        whom the guards believe, as text and back
-    rows         the map as data
+    rows ← row_sets      the map as data
     front        what stands in front of an application
     lifespan     its start-up, in which it may add routes
     starlette_router     Starlette's own routing, asked what serves

@@ -15,6 +15,7 @@ from werkzeug.test import EnvironBuilder
 
 from callerid.audit.algebra import separate
 from callerid.audit.places import EVERYWHERE, Place, places_of
+from callerid.audit.row_sets import merged, names_of, told_once
 from callerid.audit.rows import (
     ANYWHERE_ELSE,
     AccessMap,
@@ -23,10 +24,7 @@ from callerid.audit.rows import (
     Row,
     ServedBy,
     canonical,
-    merged,
-    names_of,
     row,
-    told_once,
 )
 from callerid.audit.scope import AUTOMATIC
 from callerid.audit.shadowed import never_served, with_shadows

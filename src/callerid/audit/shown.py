@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from callerid.audit.algebra import check_possible, separate
 from callerid.audit.places import Place, common, covers, places_of, positions_of
-from callerid.audit.rows import AccessMap, GuardRequirement, Part, Row, merged
+from callerid.audit.row_sets import merged
+from callerid.audit.rows import AccessMap, GuardRequirement, Part, Row
 from callerid.audit.serving import named_alike, placed
 from callerid.errors import ConfigurationError
 from callerid.guard import Requirement

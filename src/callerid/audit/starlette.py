@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from callerid.audit.places import EVERYWHERE, Place, places_of
-from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, names_of, row, told_once
+from callerid.audit.row_sets import merged, names_of, told_once
+from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
 from callerid.audit.scope import HTTP
 from callerid.audit.shadowed import never_served, with_shadows
 from callerid.audit.starlette_router import StarletteRouter

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callerid.audit.places import EVERYWHERE, Place, common, places_of
-from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, row
+from callerid.audit.row_sets import merged
+from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
 from callerid.guard import Requirement
 from callerid.paths import WEBSOCKET, Gate, PathTable
 from callerid.paths.pattern import ANY_METHOD, REST, Pattern

@@ -4,6 +4,7 @@
     remedies        what would have let a refused caller in
     decision_log    one record for each decision
     report_only     rules whose refusals are only logged, until a day
+    startup         what is checked of rules before the first request
     engine          the one place where a request is judged
     policy          what holds at one place, with where it was written
     shadow          a shadow policy: judged and counted, never enforced
@@ -34,6 +35,7 @@ from callerid.authorization.requirement import (
     named_audiences,
     requirement_of,
 )
+from callerid.authorization.startup import announce, check_lookups, check_requirement, check_requirements
 
 __all__ = [
     "DEFAULT",
@@ -54,9 +56,13 @@ __all__ = [
     "TokenRequest",
     "Written",
     "allows",
+    "announce",
     "authorize",
+    "check_lookups",
     "check_names_caller",
     "check_path",
+    "check_requirement",
+    "check_requirements",
     "check_whose",
     "combined",
     "conclude",
