@@ -49,6 +49,7 @@ class GoogleAccessTokenIssuer(AskedIssuer):
     kind: ClassVar[Kind] = GOOGLE
     is_final: ClassVar[bool] = True
     signer: ClassVar[str] = "access_token"
+    credential: ClassVar[str] = "Google access token"
     usual_locations: ClassVar[tuple[CredentialLocation, ...]] = (AUTHORIZATION,)
 
     def __post_init__(self) -> None:
