@@ -9,25 +9,44 @@ from starlette.responses import PlainTextResponse
 
 import callerid.asgi
 import callerid.wsgi
-from callerid import Domain, FirebaseUser, Guard, Nobody, Public, ServiceAccount, Via, cloud_run, firebase, iap
+from callerid import (
+    AnyApp,
+    Domain,
+    FirebaseUser,
+    Guard,
+    Nobody,
+    Public,
+    ServiceAccount,
+    Via,
+    app_check,
+    cloud_run,
+    firebase,
+    gateway,
+    iap,
+)
 
-__all__ = ["BACKEND", "ROBOT", "URL", "asgi", "wsgi"]
+__all__ = ["BACKEND", "BEHIND", "GATEWAY", "PROJECT_NUMBER", "ROBOT", "URL", "asgi", "wsgi"]
 
-URL, ROBOT = "https://orders.example.com", "robot@shop-prod.iam.gserviceaccount.com"
+URL, ROBOT, PROJECT_NUMBER = "https://orders.example.com", "robot@shop-prod.iam.gserviceaccount.com", "123456789012"
+BEHIND, GATEWAY = f"{URL}/behind", "gateway@shop-prod.iam.gserviceaccount.com"
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
 ROUTES = {
     "/__up": Public(),  # what is asked of a server that begins
     "/carried": FirebaseUser() & Via(ServiceAccount(ROBOT)),
     "/signed-in": Domain("example.com"),
+    "/attested": AnyApp(),
+    "/forwarded": FirebaseUser() & Via(ServiceAccount(GATEWAY)),
 }
 
 
 def _guard() -> Guard:
-    google, users, proxy = os.environ["KEYS_AT"].split()
+    google, users, proxy, apps = os.environ["KEYS_AT"].split()
     return Guard(
         cloud_run(URL, probes=ROUTES, insist=True, keys=google),
         firebase("shop-prod", keys=users),
         iap(BACKEND, keys=proxy),
+        app_check(PROJECT_NUMBER, keys=apps),
+        gateway(GATEWAY, firebase("shop-prod", keys=users), audience=BEHIND, keys=google),
     )
 
 

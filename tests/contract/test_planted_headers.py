@@ -16,7 +16,7 @@ from callerid.testing import LocalIssuer
 from tests.asgi.servers import serving
 from tests.servers import Address, gunicorn, status, waitress
 
-from .planted import BACKEND, ROBOT, URL, asgi, wsgi
+from .planted import BACKEND, BEHIND, GATEWAY, PROJECT_NUMBER, ROBOT, URL, asgi, wsgi
 
 pytestmark = pytest.mark.server
 
@@ -37,20 +37,28 @@ class Planted:
     value: str = field(repr=False)
     path: str
     beside: tuple[str, ...] = field(default=(), repr=False)
+    without: int = 401
+    """The status where it does not come."""
 
 
 @pytest.fixture(scope="module")
 def kinds() -> Iterator[dict[str, Planted]]:
     with LocalIssuer() as issuer, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KEYS_AT", " ".join(map(issuer.jwks_url, ("google", "firebase", "iap"))))
+        environment.setenv("KEYS_AT", " ".join(map(issuer.jwks_url, ("google", "firebase", "iap", "app_check"))))
         carrier = issuer.service_account(ROBOT, audience=URL)
         user = (f"Authorization: Bearer {issuer.firebase_user('ada')}",)
         person = issuer.iap_assertion(issuer.workspace_person("ada@example.com"), audience=BACKEND)
+        app = issuer.app_check_token(f"1:{PROJECT_NUMBER}:web:abc")
+        forwarding = (f"Authorization: Bearer {issuer.service_account(GATEWAY, audience=BEHIND)}",)
         carriers, proxies = "X-Serverless-Authorization", "X-Goog-IAP-JWT-Assertion"
         yield {
-            "stripped": Planted(carriers, f"Bearer {issuer.stripped(carrier)}", "/carried", user),
-            "carrier": Planted(carriers, f"Bearer {carrier}", "/carried", user),
+            "stripped": Planted(carriers, f"Bearer {issuer.stripped(carrier)}", "/carried", user, 403),
+            "carrier": Planted(carriers, f"Bearer {carrier}", "/carried", user, 403),
             "assertion": Planted(proxies, person, "/signed-in"),
+            "app": Planted("X-Firebase-AppCheck", app, "/attested"),
+            "forwarded": Planted(
+                "X-Forwarded-Authorization", f"Bearer {issuer.firebase_user('ada')}", "/forwarded", forwarding
+            ),
         }
 
 
@@ -69,13 +77,12 @@ def spellings(name: str) -> Iterator[str]:
     yield f"HTTP_{name.upper().replace('-', '_')}"
 
 
-@pytest.mark.parametrize("kind", ["stripped", "carrier", "assertion"])
+@pytest.mark.parametrize("kind", ["stripped", "carrier", "assertion", "app", "forwarded"])
 def test_no_header_with_underscores_is_read(kind: str, server: Address, kinds: dict[str, Planted]) -> None:
     header = kinds[kind]
     assert status(server, header.path, *header.beside, f"{header.name}: {header.value}") == 200
-    refused = 403 if header.beside else 401
     for name in spellings(header.name):
-        assert status(server, header.path, *header.beside, f"{name}: {header.value}") == refused
+        assert status(server, header.path, *header.beside, f"{name}: {header.value}") == header.without
         # Nor does it make a second value of what is there.
         both = (f"{header.name}: {header.value}", f"{name}: {header.value}")
         assert status(server, header.path, *header.beside, *both) == 200
