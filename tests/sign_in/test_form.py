@@ -18,6 +18,7 @@ from callerid import (
     FirebaseUser,
     Forbidden,
     Guard,
+    Identity,
     Public,
     Reason,
     Refusal,
@@ -25,6 +26,7 @@ from callerid import (
     Unauthenticated,
     Unavailable,
     User,
+    custom_credential,
 )
 from callerid.issuers import GCLOUD_CLIENT
 from callerid.testing import LocalIssuer
@@ -192,6 +194,20 @@ def test_an_account_that_the_guard_believes_by_its_own_keys_is_no_sign_in() -> N
     guard = Guard(issuer.google(CLIENT), issuer.service_account_issuer(robot, CLIENT))
     refusal = refused(posted(issuer.self_signed(robot, audience=CLIENT)), guard)
     assert refusal.reason is Reason.UNKNOWN_ISSUER
+
+
+def test_what_a_gateway_forwards_is_no_sign_in() -> None:
+    account = "gateway@shop-prod.iam.gserviceaccount.com"
+    forwarded = issuer.gateway(account, issuer.google(CLIENT), audience=URL)
+    with pytest.raises(ConfigurationError, match="OAuth client id"):
+        Guard(forwarded).verify_sign_in(posted())
+
+
+def test_a_credential_of_the_applications_own_is_no_sign_in() -> None:
+    own = custom_credential("keys", scheme="Bearer", matches="sk_", verify=lambda _: Identity("ada"))
+    guard = Guard(issuer.google(CLIENT), own)
+    assert guard.verify("sk_1").subject == "ada"
+    assert refused(posted("sk_1"), guard).reason is Reason.UNKNOWN_ISSUER
 
 
 def test_an_access_token_is_no_sign_in() -> None:
