@@ -6,6 +6,7 @@ by `callerid.testing`) and by nothing else: whoever holds one may believe it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -188,9 +189,11 @@ class Caller:
     ``authorized_party`` is the OAuth client that asked for a Google ID token, or the service account itself (the
     ``azp`` claim). ``scopes`` are those granted to a Google access token; of other credentials there are none.
 
-    ``str()`` is IAM's member string (``user:ada@example.com``), ``firebase:PROJECT/UID``, ``oidc:ISSUER/SUBJECT``
-    (without the ``https://`` of its issuer) or ``custom:ISSUER/SUBJECT``. The last two subjects are percent-encoded, so
-    no two callers have one name, and none has a line break in it. Raises `TypeError` for an unknown kind.
+    ``str()`` is IAM's member string (``user:ada@example.com``), ``firebase:PROJECT/UID`` (of a tenant's user
+    ``firebase:PROJECT/TENANT/UID``), ``oidc:ISSUER/SUBJECT`` (without the ``https://`` of its issuer) or
+    ``custom:ISSUER/SUBJECT``. The last two subjects are percent-encoded, and of a Firebase user the slashes, percent
+    signs and control characters: so no two callers have one name, and none has a line break in it. Raises `TypeError`
+    for an unknown kind.
     """
 
     kind: Kind
@@ -242,7 +245,9 @@ class Caller:
         if kind is GOOGLE:
             return f"{'serviceAccount' if self.is_service_account else 'user'}:{self.name}"
         if kind is FIREBASE and self.firebase is not None:
-            return f"firebase:{self.firebase.project}/{self.firebase.uid}"
+            user = self.firebase
+            whose = (user.uid,) if user.tenant is None else (user.tenant, user.uid)
+            return f"firebase:{user.project}/{'/'.join(map(_one_segment, whose))}"
         if kind is OIDC:
             return f"oidc:{self.issuer.removeprefix('https://')}/{_encoded(self.subject)}"
         if kind is CUSTOM:
@@ -256,6 +261,14 @@ class Caller:
             "a Caller is never read from a request and never a response model. Write the parameter as "
             "Annotated[Caller, guard.allow(rule)], with guard.allow called, and return the fields you mean to show"
         )
+
+
+def _one_segment(text: str) -> str:
+    """The text with nothing in it that ends a segment or a line, so that no two texts are written alike."""
+    return _UNSAFE.sub(lambda each: quote(each[0], safe=""), text)
+
+
+_UNSAFE: Final = re.compile(r"[/%\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def _encoded(text: str) -> str:

@@ -63,8 +63,8 @@ class CallerMiddleware:
     may read in another way is refused with 400 (see `ambiguous` and `PathLookup` in `callerid.paths`).
 
     The application is called with a copy of the environ. The caller is in its ``callerid.caller``, and ``REMOTE_USER``
-    names them with their issuer (``user:EMAIL``, ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``); for nobody it is
-    removed. Raises `ConfigurationError`.
+    names them with their issuer (``user:EMAIL``, ``serviceAccount:EMAIL``, ``firebase:PROJECT/UID``, of a tenant's user
+    ``firebase:PROJECT/TENANT/UID``); for nobody it is removed. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a name

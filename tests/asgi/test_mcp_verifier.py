@@ -167,7 +167,7 @@ def test_the_same_uid_of_another_tenant_is_another_client() -> None:
     guard = Guard(issuer.firebase("shop-prod", ["acme-x1"]))
     verifier = TokenVerifier(guard, FirebaseUser() & Tenant("acme-x1"), resource="https://tools.example.com/mcp")
     found = verify(verifier, issuer.firebase_user("u1", tenant="acme-x1"))
-    assert found.client_id == "firebase:shop-prod/u1/acme-x1"
+    assert found.client_id == "firebase:shop-prod/acme-x1/u1"
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "\u00fc", issuer.tampered(issuer.person()), token("outsider")])

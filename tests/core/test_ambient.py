@@ -254,13 +254,13 @@ USER = ISSUER.firebase_user("ada", email="ada@example.com", signed_in_at=NOW - 6
 TENANTS = ISSUER.firebase_user("ada", tenant="acme", provider="saml.acme", email="a@b.com", email_verified=False)
 
 
-@pytest.mark.parametrize("user", [USER, TENANTS])
-def test_an_external_identity_has_the_facts_of_its_id_token(user: str) -> None:
+@pytest.mark.parametrize(("user", "name"), [(USER, "ada"), (TENANTS, "acme/ada")])
+def test_an_external_identity_has_the_facts_of_its_id_token(user: str, name: str) -> None:
     caller = by_iap(ISSUER.iap_assertion(user), EXTERNAL)
     token = guard_of(ISSUER.firebase(PROJECT, ["acme"])).verify(user)
     assert caller.firebase == token.firebase
     assert (caller.email, caller.has_unverified_email) == (token.email, token.has_unverified_email)
-    assert (caller.kind, str(caller), caller.audience) == (Kind.FIREBASE, "firebase:shop-prod/ada", BACKEND)
+    assert (caller.kind, str(caller), caller.audience) == (Kind.FIREBASE, f"firebase:shop-prod/{name}", BACKEND)
 
 
 def test_google_accounts_and_external_identities_are_not_taken_for_each_other() -> None:

@@ -40,6 +40,9 @@ def test_a_caller_is_named_as_iam_names_it() -> None:
     assert str(robot()) == "serviceAccount:robot@shop-prod.iam.gserviceaccount.com"
     assert str(robot(None)) == "serviceAccount:117000000000000000001"
     assert str(user("admin")) == "firebase:shop-prod/admin"
+    assert str(user("admin", tenant="acme-x1")) == "firebase:shop-prod/acme-x1/admin"
+    assert str(user("acme-x1/admin")) == "firebase:shop-prod/acme-x1%2Fadmin"
+    assert str(user("a\nb")) == "firebase:shop-prod/a%0Ab"
     assert (person().name, person(None).name) == ("ada@example.com", "110000000000000000001")
 
 

@@ -81,7 +81,7 @@ def test_a_token_of_the_emulator_names_its_user_with_all_facts() -> None:
     guard = guard_of(emulated(tenants=["acme-x1"]))
     token = minted("u1", email="ada@example.com", tenant="acme-x1", second_factor="phone", claims={"role": "admin"})
     caller = guard.verify(token)
-    assert str(caller) == f"firebase:{PROJECT}/u1"
+    assert str(caller) == f"firebase:{PROJECT}/acme-x1/u1"
     assert (caller.issuer, caller.email) == (f"https://securetoken.google.com/{PROJECT}", "ada@example.com")
     assert caller.firebase is not None
     assert (caller.firebase.tenant, caller.firebase.second_factor) == ("acme-x1", "phone")

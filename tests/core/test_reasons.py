@@ -80,18 +80,18 @@ REASONS: list[tuple[Rule, Any, str]] = [
     (FirebaseUser(), user(provider="anonymous"), "firebase:shop-prod/u1, an anonymous user"),
     (FirebaseUser("u1", project="bank-prod"), user(), "firebase:shop-prod/u1, of the project shop-prod"),
     (FirebaseUser("u2"), user(), "firebase:shop-prod/u1"),
-    (FirebaseUser("u2"), user(tenant="beta"), "firebase:shop-prod/u1"),
+    (FirebaseUser("u2"), user(tenant="beta"), "firebase:shop-prod/beta/u1"),
     (
         FirebaseUser("u1"),
         user(tenant="beta"),
-        "firebase:shop-prod/u1, of tenant beta (join the rule with & Tenant('beta'))",
+        "firebase:shop-prod/beta/u1, of tenant beta (join the rule with & Tenant('beta'))",
     ),
     (Tenant("acme"), user(), "firebase:shop-prod/u1, of tenant none"),
-    (Tenant("acme"), user(tenant="beta"), "firebase:shop-prod/u1, of tenant beta"),
+    (Tenant("acme"), user(tenant="beta"), "firebase:shop-prod/beta/u1, of tenant beta"),
     (
         EmailDomain("example.com"),
         user(tenant="beta"),
-        "firebase:shop-prod/u1, of tenant beta (join the rule with & Tenant('beta'))",
+        "firebase:shop-prod/beta/u1, of tenant beta (join the rule with & Tenant('beta'))",
     ),
     (EmailDomain("a.com"), user(email=None), "firebase:shop-prod/u1, with no e-mail in the token"),
     (

@@ -180,7 +180,7 @@ def test_a_service_account_is_named_by_its_address_if_its_token_has_one(guard: G
     [
         (Domain("a.com"), person("eve@gmail.com", None), "user:eve@gmail.com, of no Workspace domain"),
         (FirebaseUser(), user("g", provider="anonymous"), "firebase:shop-prod/g, an anonymous user"),
-        (Tenant("t"), user("ben", tenant="u"), "firebase:shop-prod/ben, of tenant u"),
+        (Tenant("t"), user("ben", tenant="u"), "firebase:shop-prod/u/ben, of tenant u"),
         (EmailDomain("a.com"), user("ben", None), "firebase:shop-prod/ben, with no e-mail in the token"),
         (Domain("a.com") | Tenant("t"), user("ben"), "firebase:shop-prod/ben, of tenant none"),
         (

@@ -906,7 +906,7 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
         (
             Tenant(PathParam("who")),
             path(who="beta")(tenant()),
-            "- tenant:{who}: the caller is firebase:shop-prod/u1, the path names 'beta', of tenant acme",
+            "- tenant:{who}: the caller is firebase:shop-prod/acme/u1, the path names 'beta', of tenant acme",
         ),
         (
             CustomClaim(("roles", "acme"), PathParam("who")),
@@ -920,8 +920,8 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
             SignInAttribute("dept", "x"),
             about(saml("acme", dept="x")),
             (
-                "- signInAttribute:dept='x': the caller is firebase:shop-prod/u1, whose dept is 'x', of tenant acme "
-                "(join the rule with & Tenant('acme'))"
+                "- signInAttribute:dept='x': the caller is firebase:shop-prod/acme/u1, whose dept is 'x', of tenant "
+                "acme (join the rule with & Tenant('acme'))"
             ),
         ),
         (
@@ -959,8 +959,8 @@ def test_a_yes_is_explained_as_a_no_is() -> None:
             EmailDomain("example.com"),
             about(tenant()),
             (
-                "- emailDomain:example.com: the caller is firebase:shop-prod/u1, of tenant acme (join the rule with & "
-                "Tenant('acme'))"
+                "- emailDomain:example.com: the caller is firebase:shop-prod/acme/u1, of tenant acme (join the rule "
+                "with & Tenant('acme'))"
             ),
         ),
         (

@@ -353,7 +353,7 @@ def test_a_firebase_user_without_a_project_is_one_of_the_guards() -> None:
     own = Guard(ISSUER.google(URL), ISSUER.firebase("shop-test"))
     with as_caller(own, firebase_user("ada", tenant="t1")) as caller:
         assert caller.firebase is not None
-        assert (str(caller), caller.audience) == ("firebase:shop-test/ada", "shop-test")
+        assert (str(caller), caller.audience) == ("firebase:shop-test/t1/ada", "shop-test")
         assert (caller.issuer, caller.firebase.tenant) == ("https://securetoken.google.com/shop-test", "t1")
 
 

@@ -229,9 +229,8 @@ def access_token(caller: Caller, **more: Any) -> Any:
         facts |= {"email": caller.email, "email_verified": True}
     if caller.domain is not None:
         facts |= {"hd": caller.domain}
-    client = "/".join(filter(None, (str(caller), _tenant(caller))))
     made = _token_class(import_module(_SDK_USERS).AccessToken)(
-        token="", client_id=client, subject=caller.subject, claims=facts, **more
+        token="", client_id=str(caller), subject=caller.subject, claims=facts, **more
     )
     made._caller = caller  # noqa: SLF001 - our own class
     return made

@@ -10,7 +10,22 @@ from tests.contract.answers import Expected, LetIn
 from tests.contract.application import PARTNER, URL
 from tests.contract.sending import Sent
 
-from .row import ADA, CROSS_SITE, FORBIDDEN, MALFORMED, ROBOT, SEVERAL, STRANGER, U1, VIA, Row, bearer, get, invalid
+from .row import (
+    ADA,
+    CROSS_SITE,
+    FORBIDDEN,
+    MALFORMED,
+    ROBOT,
+    SEVERAL,
+    STRANGER,
+    U1,
+    U1_OF_X1,
+    VIA,
+    Row,
+    bearer,
+    get,
+    invalid,
+)
 
 __all__ = ["ROWS"]
 
@@ -136,7 +151,7 @@ ASSERTIONS: dict[tuple[str, ...], Expected] = {
 
 EXTERNAL: dict[str, Expected] = {
     "<assertion of a user>": OWN,
-    "<assertion of a tenant>": OWN,
+    "<assertion of a tenant>": FORBIDDEN,
     "<assertion>": invalid("bad_claims"),
     "<assertion of a robot>": invalid("bad_claims"),
     "<assertion of another project>": invalid("bad_claims"),
@@ -191,7 +206,7 @@ def _assertions() -> Iterator[Row]:
             f"external, {value}", _ask("/users/u1", (IAP, value), setting="external"), expected, served="user" in value
         )
     tenant = _ask("/tenant", (IAP, "<assertion of a tenant>"), setting="external")
-    yield Row("an external tenant", tenant, LetIn("tenant", U1))
+    yield Row("an external tenant", tenant, LetIn("tenant", U1_OF_X1))
     # Where no origin was named, Host is none.
     session = _ask("/upload", _cookie("session=<session>"), ("Origin", URL), method="POST", setting="external")
     yield Row("the own origin that nobody named", session, CROSS_SITE)

@@ -8,7 +8,7 @@ from callerid.testing import HOSTILE_VARIANTS
 from tests.contract.answers import Expected, LetIn
 from tests.contract.application import ACCOUNT_ID, PLACES
 
-from .row import ADA, CHAT, FORBIDDEN, ROBOT, STRANGER, U1, Row, bearer, get, invalid, step_up
+from .row import ADA, CHAT, FORBIDDEN, ROBOT, STRANGER, U1, U1_OF_X1, Row, bearer, get, invalid, step_up
 
 __all__ = ["ROWS"]
 
@@ -168,9 +168,9 @@ BEFORE_RULES: tuple[Asked, ...] = (
             "staff": FORBIDDEN,
         },
     ),
-    ("/tenant", {"tenant": U1, "other tenant": FORBIDDEN, "u1": FORBIDDEN, None: STRANGER}),
-    ("/tenants/acme-x1", {"tenant": U1, "other tenant": FORBIDDEN, "u1": FORBIDDEN, "staff": FORBIDDEN}),
-    ("/tenants/acme-x2", {"tenant": FORBIDDEN, "other tenant": U1, None: STRANGER}),
+    ("/tenant", {"tenant": U1_OF_X1, "other tenant": FORBIDDEN, "u1": FORBIDDEN, None: STRANGER}),
+    ("/tenants/acme-x1", {"tenant": U1_OF_X1, "other tenant": FORBIDDEN, "u1": FORBIDDEN, "staff": FORBIDDEN}),
+    ("/tenants/acme-x2", {"tenant": FORBIDDEN, "other tenant": "firebase:shop-prod/acme-x2/u1", None: STRANGER}),
     ("/tenants/None", {"u1": FORBIDDEN}),
     ("/roles/editor", {"editor": U1, "editor in text": FORBIDDEN, "u1": FORBIDDEN, "staff": FORBIDDEN}),
     ("/roles/owner", {"editor": FORBIDDEN, None: STRANGER}),
@@ -178,7 +178,7 @@ BEFORE_RULES: tuple[Asked, ...] = (
     ("/spaces/cellar", {"at home": FORBIDDEN}),
     (
         "/department",
-        {"sales": U1, "sales elsewhere": FORBIDDEN, "sales in claims": FORBIDDEN, "tenant": FORBIDDEN},
+        {"sales": U1_OF_X1, "sales elsewhere": FORBIDDEN, "sales in claims": FORBIDDEN, "tenant": FORBIDDEN},
     ),
     ("/party", {"staff": ADA, "by another client": FORBIDDEN, "u1": FORBIDDEN, None: STRANGER}),
     ("/own/u1", {"u1": U1, "u2": FORBIDDEN, None: STRANGER}),

@@ -22,6 +22,7 @@ __all__ = [
     "SEVERAL",
     "STRANGER",
     "U1",
+    "U1_OF_X1",
     "UNAVAILABLE",
     "VIA",
     "WRONG_METHOD",
@@ -91,5 +92,6 @@ ADA: Final = "user:ada@example.com"
 ROBOT: Final = "serviceAccount:scheduler@shop-prod.iam.gserviceaccount.com"
 CHAT: Final = "serviceAccount:chat@system.gserviceaccount.com"
 U1: Final = "firebase:shop-prod/u1"
+U1_OF_X1: Final = "firebase:shop-prod/acme-x1/u1"
 VIA: Final = " via serviceAccount:gateway@shop-prod.iam.gserviceaccount.com"
 """What is written behind a caller whose call was carried."""
