@@ -32,7 +32,7 @@ from callerid.authentication import resolve
 from callerid.issuers import GoogleAccessTokenIssuer
 from callerid.issuers.google_access_token import TOKEN_INFO
 from callerid.rules import Facts
-from callerid.testing import LocalIssuer
+from callerid.testing import LocalIssuer, as_caller, google_person
 
 CLIENT = "1234-abc.apps.googleusercontent.com"
 MOBILE = "1234-ios.apps.googleusercontent.com"
@@ -477,3 +477,32 @@ def test_a_scope_rule_says_what_it_means(guard: Guard, local: LocalIssuer) -> No
 
 def _facts(caller: Caller | None) -> Facts:
     return Facts(caller)
+
+
+@pytest.mark.parametrize("name", LocalIssuer().hostile_access_tokens())
+def test_hostile_tokens_are_refused(guard: Guard, local: LocalIssuer, name: str) -> None:
+    refused(guard, local.hostile_access_tokens(CLIENT)[name])
+
+
+def test_whoever_has_an_access_token_cannot_trip_the_wire_of_a_private_service(
+    local: LocalIssuer, clock: Clock
+) -> None:
+    guard = Guard(local.cloud_run(URL), local.google_access_token(CLIENT), clock=clock, timer=clock)
+    stripped = {"authorization": [f"Bearer {local.stripped(local.service_account(audience=URL))}"]}
+    assert resolve(lambda waited: guard.identify(stripped, waited)).caller
+    ask(guard, local.access_token())
+    refused(guard, "ya29.never-granted")
+    assert resolve(lambda waited: guard.identify(stripped, waited)).caller
+
+
+def test_tests_act_as_whoever_has_one() -> None:
+    guard = Guard(google_access_token(CLIENT), google(URL))
+    person = google_person("ada@gmail.com", scopes=["openid", DRIVE])
+    with as_caller(guard, person) as caller:
+        assert (caller.issuer, caller.audience) == ("https://oauth2.googleapis.com", CLIENT)
+        assert guard.allows(caller, Scope(DRIVE) & User("ada@gmail.com"))
+    with pytest.raises(ValueError, match="does not say of which Workspace"):
+        google_person("ada@example.com", domain="example.com", scopes=["openid"])
+    with as_caller(guard, google_person("ada@gmail.com")) as caller:
+        assert caller.issuer == "https://accounts.google.com"
+    assert google_person(None, subject="7", scopes=["openid"]).subject == "7"

@@ -38,7 +38,7 @@ from callerid import (
     google_access_token,
 )
 from callerid.authentication import resolve, resolve_async
-from callerid.testing import LocalIssuer
+from callerid.testing import LocalIssuer, as_caller, own_caller
 
 URL = "https://orders.example.com"
 CLIENT = "1234-abc.apps.googleusercontent.com"
@@ -462,6 +462,7 @@ WRONG: dict[str, Any] = {
     "facts are not": lambda _: Identity("ada", ["admin"]),  # type: ignore[arg-type]
     "are not plain values": lambda _: Identity("ada", {"x": float("nan")}),
     "whose expires_at is no number": lambda _: Identity("ada", expires_at="soon"),  # type: ignore[arg-type]
+    "it returned a type": type,  # a function that does not say what it takes
     "expires_at is no number of seconds": lambda _: Identity("ada", expires_at=float("nan")),
 }
 
@@ -640,3 +641,24 @@ def test_what_begins_as_none_of_them_is_refused(known: Known) -> None:
     assert known.asked == []
     guard.distrust(*guard.issuers)
     assert not guard.slots
+
+
+def test_tests_act_as_whoever_has_one() -> None:
+    guard = Guard(_keys(header="X-Api-Key"))
+    with as_caller(guard, own_caller("ada", issuer="keys", facts={"plan": "gold"})) as caller:
+        assert guard.allows(caller, Subject("ada") & Fact("plan", "gold"))
+    with pytest.raises(ValueError, match="could reach it"), as_caller(guard, own_caller("ada", issuer="others")):
+        pass
+
+
+def test_an_open_front_door_is_seen_by_a_key_that_came_through(local: LocalIssuer, known: Known) -> None:
+    keys = custom_credential("keys", scheme="ApiKey", verify=known)
+    guard = Guard(local.cloud_run(URL), keys, clock=local.clock)
+    carrier = f"Bearer {local.stripped(local.service_account(audience=URL))}"
+    sent = {"authorization": ["ApiKey sk_ada"], "x-serverless-authorization": [carrier]}
+    identity = resolve(lambda waited: guard.identify(sent, waited))
+    assert (identity.caller is not None and identity.caller.subject, identity.via is not None) == ("ada", True)
+    ask(guard, {"authorization": ["ApiKey sk_ada"]})  # no closed front door lets that in
+    with pytest.raises(Unavailable) as refusal:
+        ask(guard, {"authorization": [carrier]})
+    assert refusal.value.reason is Reason.FRONT_DOOR_OPEN

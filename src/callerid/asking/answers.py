@@ -90,14 +90,14 @@ class Answers:
             entry = cast("Entry[T]", own[-1].keys) if own else self._entry(source, key)
             late = self._overdue(entry)
             decision = self._plan(entry, own)
-            if isinstance(decision, plan.Fetch):
-                call = self._join(entry)
+            call = self._join(entry) if isinstance(decision, plan.Fetch) else None
         if late is not None:
             self._tell(source, late)
         if isinstance(decision, plan.Use):
             return Found(decision.held, entry)
         if isinstance(decision, plan.RetryLater):
             raise _refusal(entry, decision, own)
+        assert call is not None  # noqa: S101 - it is a Fetch
         begin = partial(self._begin, entry, call, ask)
         if decision.held is not None and decision.seconds == 0:
             begin(is_in_task())

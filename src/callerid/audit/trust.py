@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from callerid.audit.algebra import Side, code_fingerprint
 from callerid.guard import GuardCore
@@ -92,8 +92,8 @@ def _verifier_of(function: Any) -> str:
 
     One whose source is not to be had is told by its name alone.
     """
-    inner = getattr(function, "func", function)
-    kind: Any = inner if hasattr(inner, "__qualname__") and hasattr(inner, "__module__") else type(inner)
+    inner: Any = getattr(function, "func", function)
+    kind: Any = inner if hasattr(inner, "__qualname__") and hasattr(inner, "__module__") else cast("Any", type(inner))
     return f"verified by {kind.__module__}:{kind.__qualname__} {code_fingerprint(function) or ''}".rstrip()
 
 

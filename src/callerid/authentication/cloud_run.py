@@ -17,7 +17,7 @@ from callerid.authentication.identity import Identity
 from callerid.authentication.jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
-from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
+from callerid.issuers import ACCESS_TOKENS, AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
 from callerid.keys import Wait
 
 if TYPE_CHECKING:
@@ -162,8 +162,12 @@ class CloudRun:
         return _PLAUSIBLE if named is not None and self._is_googles(named) else "a token that is not Google's"
 
     def _is_googles(self, caller: Caller) -> bool:
-        """Whether the caller's token is one that the front door checks: an account's own are not."""
-        return caller.issuer == self._issuers[0].name
+        """Whether the caller's token is one that the front door checks, or may check: an account's own are not.
+
+        Whether it lets in by access tokens Google does not say, and whoever has a valid one must not be able to cause
+        503 for all others.
+        """
+        return caller.issuer in (self._issuers[0].name, ACCESS_TOKENS)
 
     def _expired(self, text: str) -> str:
         longest = self._authenticator.longest_token

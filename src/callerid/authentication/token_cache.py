@@ -32,7 +32,7 @@ _PROBATION_SHARE: Final = 5
 class Holder(Protocol):
     """Holds what a token was verified by."""
 
-    def serves(self, key: Any) -> bool:
+    def serves(self, key: Any, /) -> bool:
         """Whether it holds this still, and nothing has to be fetched first."""
         ...
 

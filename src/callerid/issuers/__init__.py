@@ -27,7 +27,7 @@ from callerid.issuers.gateway import (
     parts_of,
 )
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
-from callerid.issuers.google_access_token import GoogleAccessTokenIssuer, google_access_token
+from callerid.issuers.google_access_token import ACCESS_TOKENS, GoogleAccessTokenIssuer, google_access_token
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
 from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
@@ -45,6 +45,7 @@ from callerid.issuers.issuer import (
 from callerid.issuers.service_account import ServiceAccountIssuer, service_account
 
 __all__ = [
+    "ACCESS_TOKENS",
     "APP_CHECK",
     "APP_CHECK_KEYS",
     "AUTHORIZATION",

@@ -126,10 +126,10 @@ class CustomCredentialIssuer(AskedIssuer):
 
     def caller(self, claims: Mapping[str, Any]) -> Caller:
         """Whom the function named. Raises `AskError` where that is nobody who can be named."""
-        subject, facts = claims["sub"], claims["facts"]
+        subject, facts = claims["sub"], claims["facts"]  # of any type: the application wrote them
         if type(subject) is not str or not subject.isprintable() or not 1 <= len(subject.strip()) <= _LONGEST_SUBJECT:
             raise AskError(f"it returned an Identity whose subject is not 1 to {_LONGEST_SUBJECT} printable characters")
-        if subject != subject.strip() or not isinstance(facts, Mapping) or not _is_plain(facts):
+        if subject != subject.strip() or not isinstance(facts, Mapping) or not _is_plain(cast("object", facts)):
             what = "subject has a blank at an end" if subject != subject.strip() else "facts are not plain values"
             raise AskError(f"it returned an Identity whose {what}")
         return Caller(

@@ -17,12 +17,12 @@ from callerid.issuers.google import is_service_address
 from callerid.issuers.issuer import AUTHORIZATION, CredentialLocation, audience_set
 from callerid.keys import KeyResponse, KeySource, json_object, post, retry_after
 
-__all__ = ["TOKEN_INFO", "GoogleAccessTokenIssuer", "google_access_token"]
+__all__ = ["ACCESS_TOKENS", "TOKEN_INFO", "GoogleAccessTokenIssuer", "google_access_token"]
 
 TOKEN_INFO: Final = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105 - an address
 
-ISSUER: Final = "https://oauth2.googleapis.com"
-"""Not the name of Google's ID tokens: a client id that is accepted here says nothing about theirs."""
+ACCESS_TOKENS: Final = "https://oauth2.googleapis.com"
+"""The name of their issuer. It is not that of Google's ID tokens: a client id accepted here says nothing of theirs."""
 
 PREFIX: Final = "ya29."
 
@@ -165,7 +165,12 @@ def google_access_token(*client_ids: str, keys: str | KeySource = TOKEN_INFO) ->
     if not isinstance(source, KeySource):
         raise ConfigurationError(f"keys= is the address of Google's tokeninfo endpoint, not a {type(source).__name__}")
     return GoogleAccessTokenIssuer(
-        name=ISSUER, accepted_iss=frozenset(), audiences=named, keys=source, locations=(AUTHORIZATION,), prefix=PREFIX
+        name=ACCESS_TOKENS,
+        accepted_iss=frozenset(),
+        audiences=named,
+        keys=source,
+        locations=(AUTHORIZATION,),
+        prefix=PREFIX,
     )
 
 

@@ -76,6 +76,24 @@ class AccessTokens:
             self._granted[token] = {name: value for name, value in info.items() if name not in (says_more or {})} | more
         return token
 
+    def hostile_access_tokens(self, audience: str = "1234-abc.apps.googleusercontent.com") -> dict[str, str]:
+        """Tokens, by what is wrong with them, that a guard which reads those of ``audience`` must refuse with 401."""
+        other = "9876-xyz.apps.googleusercontent.com"
+        robot = "robot@shop-prod.iam.gserviceaccount.com"
+        made = {
+            "granted to another app": self.access_token(audience=other),
+            "asked for by another app": self.access_token(audience=audience, azp=other),
+            "granted to another app, asked for by this one": self.access_token(audience=other, azp=audience),
+            "expired": self.access_token(audience=audience, lifetime=-60),
+            "revoked": self.access_token(audience=audience),
+            "of nobody": self.access_token(audience=audience, scopes=[CLOUD_PLATFORM]),
+            "of a service account": self.access_token(robot),
+            "of a service account, to this app": self.access_token(robot, says_more={"aud": audience, "azp": audience}),
+            "never granted": f"ya29.a0{secrets.token_urlsafe(120)}",
+        }
+        self.revoke_access_token(made["revoked"])
+        return made
+
     def revoke_access_token(self, token: str) -> None:
         """Forget a token: tokeninfo says that it is invalid."""
         with self._granting:
@@ -84,7 +102,7 @@ class AccessTokens:
     def token_info(self, token: str) -> tuple[int, bytes]:
         """The status and the body of tokeninfo's answer about a token."""
         with self._granting:
-            info = dict(self._granted.get(token, ()))
+            info: dict[str, str] = dict(self._granted.get(token, {}))
         left = int(info.get("exp", "0")) - int(self.clock()) if info.get("exp", "0").isdecimal() else 0
         if not info or ("exp" in info and left <= 0):
             return 400, json.dumps({"error": "invalid_token", "error_description": "Invalid Value"}).encode()

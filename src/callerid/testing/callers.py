@@ -9,31 +9,47 @@ from typing import TYPE_CHECKING, Any
 from callerid.authentication.jws import parse
 from callerid.callers import FIREBASE, GOOGLE, Caller, FirebaseFacts, unknown_kind
 from callerid.guard import GuardCore
-from callerid.issuers import GCLOUD_CLIENT, Issuer, SpeaksFor, firebase, google
-from callerid.testing.claims import is_client_id
+from callerid.issuers import (
+    ACCESS_TOKENS,
+    GCLOUD_CLIENT,
+    Issuer,
+    SpeaksFor,
+    custom_credential,
+    firebase,
+    google,
+    google_access_token,
+)
+from callerid.testing.claims import is_client_id, numeric_id
 from callerid.testing.compact import Part, compact
 from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["firebase_user", "fitted", "google_person", "service_account"]
+__all__ = ["firebase_user", "fitted", "google_person", "own_caller", "service_account"]
 
 
-def google_person(
+def google_person(  # noqa: PLR0913 - one parameter a fact
     email: str | None = "ada@gmail.com",
     *,
     domain: str | None = None,
     audience: str | None = None,
     subject: str | None = None,
     email_verified: bool = True,
+    scopes: Iterable[str] | None = None,
 ) -> Caller:
     """A person with a Google account, who signed in just now; ``domain`` makes it a Workspace account.
 
     Without ``audience`` it is an OAuth client id, and `as_caller` takes one that its guard accepts. Takes and refuses
-    what `LocalIssuer.person` and `LocalIssuer.workspace_person` do.
+    what `LocalIssuer.person` and `LocalIssuer.workspace_person` do. With ``scopes`` it is known by an access token that
+    was granted these, which names no domain.
     """
     chosen = PERSON_AUDIENCE if audience is None else audience
+    if scopes is not None:
+        if domain is not None:
+            raise ValueError("An access token does not say of which Workspace somebody is.")
+        known = _by_access_token(email, chosen, subject, scopes, email_verified=email_verified)
+        return _marked(known, audience)
     if domain is None:
         token = _PENCIL.person(email, audience=chosen, subject=subject, email_verified=email_verified)
     elif email is None:
@@ -43,6 +59,13 @@ def google_person(
             email, domain=domain, audience=chosen, subject=subject, email_verified=email_verified
         )
     return _marked(_caller(token, _google(chosen)), audience)
+
+
+def own_caller(subject: str, *, issuer: str, facts: Mapping[str, Any] | None = None) -> Caller:
+    """Whoever has a credential of the application's own: of the `custom_credential` that is called ``issuer``."""
+    made = custom_credential(issuer, header="X-Api-Key", verify=lambda _: None)
+    now = time.time()
+    return made.caller({"sub": subject, "facts": facts or {}, "iat": now, "exp": now + 60})
 
 
 def service_account(
@@ -105,6 +128,17 @@ def _google(audience: str) -> Issuer:
     return google(PERSON_AUDIENCE, gcloud=True) if audience == GCLOUD_CLIENT else google(audience)
 
 
+def _by_access_token(
+    email: str | None, audience: str, subject: str | None, scopes: Iterable[str], *, email_verified: bool
+) -> Caller:
+    now = time.time()
+    known = subject or numeric_id(email or "")
+    mailbox = {} if email is None else {"email": email, "email_verified": email_verified}
+    times = {"iat": now, "exp": now + 3599}
+    token = {"aud": audience, "azp": audience, "sub": known, "scope": " ".join(scopes), **mailbox, **times}
+    return google_access_token(audience).caller(token)
+
+
 class _Pencil(Mint):
     """Writes what the mint would write, and signs nothing: no key is made."""
 
@@ -139,7 +173,8 @@ def fitted(caller: Caller, guard: GuardCore) -> Caller:
         return caller
     # Whom an ID token names, if the guard takes those; else whom it knows by a session or an assertion.
     known = [each for each in guard.issuers if SpeaksFor.CALLER in each.roles]
-    by_token = [each for each in known if each.signer == caller.kind]
+    signer = "access_token" if caller.issuer == ACCESS_TOKENS else caller.kind
+    by_token = [each for each in known if each.signer == signer]
     others = [each for each in known if each.kind is caller.kind and each.signer in ("firebase_session", "iap")]
     if caller.kind is GOOGLE:
         return _of_google(caller, by_token or others)
