@@ -13,7 +13,9 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import flask
 import pytest
+import starlette.responses
 
 from callerid import (
     AnyGoogleAccount,
@@ -221,6 +223,16 @@ def test_a_bearer_token_goes_before_a_key_and_a_key_before_a_cookie(
     assert known.asked == []
     assert ask(guard, both).subject == "ada"
     assert ask(guard, {"cookie": ["a-cookie=x"], ":method": ["GET"]}).subject == "by cookie"
+
+
+@pytest.mark.parametrize("text", ["q/8+ab==", "a:b", "a_b", "(a)"])
+@pytest.mark.parametrize("framework", [starlette.responses.Response, flask.Response])
+def test_a_cookie_is_read_as_frameworks_set_it(framework: Callable[[], Any], text: str) -> None:
+    issuer = custom_credential("own", cookie="sid", verify=lambda came: Identity("ada") if came == text else None)
+    response = framework()
+    response.set_cookie("sid", text)
+    sent = {"cookie": [response.headers["set-cookie"].partition(";")[0]], ":method": ["GET"]}
+    assert ask(Guard(issuer), sent).subject == "ada"
 
 
 def test_a_cookie_needs_the_proof_of_same_origin(guarded: Callable[..., Guard]) -> None:

@@ -32,19 +32,29 @@ def bare_credential(location: CredentialLocation, values: Sequence[str]) -> str 
 
 
 def _cookies(name: str, headers: Sequence[str]) -> Iterator[str]:
-    """The values of all cookies of this name (RFC 6265 sections 4.2.1 and 5.4).
+    """The values of all cookies of this name (RFC 6265 sections 4.1.1, 4.2.1 and 5.4), without quotes around them.
 
-    Pairs are split at semicolons, and a name from its value at the first equals sign. HTTP/2 may send a header for each
-    pair (RFC 9113 section 8.2.3). A server that joins headers with commas hides the first pair of the second behind the
-    last value of the first: where one of this name may be hidden, that is a value, too, with the comma in it.
+    Frameworks put quotes around a value with other characters than letters and digits, such as base64 has. Pairs are
+    split at semicolons, and a name from its value at the first equals sign. HTTP/2 may send a header for each pair (RFC
+    9113 section 8.2.3). A server that joins headers with commas hides the first pair of the second behind the last
+    value of the first: where one of this name may be hidden, that is a value, too, with the comma in it.
     """
     for header in headers:
         for pair in header.split(";"):
             own, _, value = pair.partition("=")
             if own.strip(" \t") == name:
-                yield value.strip(" \t")
+                yield _unquoted(value.strip(" \t"))
             elif any(part.partition("=")[0].strip(" \t") == name for part in value.split(",")[1:]):
                 yield ","
+
+
+def _unquoted(value: str) -> str:
+    """What is in quotes, unless there are more quotes in it, or something that they would escape."""
+    inner = value[1:-1]
+    return inner if value == f'"{inner}"' and not _QUOTING.intersection(inner) else value
+
+
+_QUOTING = frozenset('"\\')
 
 
 def _words(location: CredentialLocation) -> str:
