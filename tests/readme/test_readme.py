@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import callerid
 from callerid import Caller, FirebaseFacts, Reason
 from callerid.testing import HOSTILE_VARIANTS
 
@@ -43,6 +44,13 @@ def test_it_lists_every_field_of_a_caller(kind: Any) -> None:
 @pytest.mark.parametrize("reason", re.findall(r"`([a-z]+_[a-z_]+|expired)`", REFUSED))
 def test_the_reasons_it_names_exist(reason: str) -> None:
     assert reason in {*Reason, *ERRORS}
+
+
+def test_its_table_of_credentials_names_what_is_there() -> None:
+    table = TEXT.split("| credential | issuer | rules |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`([A-Za-z_]+)(?=\(|`)", table))
+    assert len(named) > 15
+    assert sorted(name for name in named if not hasattr(callerid, name)) == []
 
 
 def test_the_variants_it_counts_are_there() -> None:
