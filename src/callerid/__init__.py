@@ -58,7 +58,7 @@ from callerid.issuers import (
     service_account,
 )
 from callerid.keys import KeyDocument, KeyFile, KeySource
-from callerid.lookups import Lookup
+from callerid.lookups import Lookup, account_status
 from callerid.rules import (
     AllOf,
     AnyApp,
@@ -157,6 +157,7 @@ __all__ = [
     "User",
     "Via",
     "Where",
+    "account_status",
     "app_check",
     "cloud_run",
     "custom_credential",

@@ -32,7 +32,7 @@ STAIRCASE = {
     "audit.algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),
     "applications": (),
-    "lookups": ("errors", "callers", "rules", "asking"),
+    "lookups": ("errors", "callers", "rules", "asking", "keys", "issuers"),
     "authorization": (
         "errors",
         "callers",

@@ -137,7 +137,7 @@ def test_an_async_function_that_is_not_awaited_is_an_error_of_its_own() -> None:
 
 
 def test_a_fact_asked_one_by_one_is_so_or_not() -> None:
-    lookup = Lookup("roles", lambda caller, fact: "yes", one_by_one=True)  # type: ignore[arg-type]
+    lookup = Lookup("roles", lambda caller, fact: "yes", one_by_one=True)
     with pytest.raises(Unavailable) as refusal:
         Guard(*AT_HAND, lookups=[lookup]).verify(token("staff"), Role("editor"))
     assert "it returned a str, not True or False" in refusal.value.detail
@@ -280,3 +280,33 @@ def test_nobody_is_looked_up_where_nothing_would_be_asked_of_them() -> None:
     assert guard.allows(ada, Public() | (Role("admin") & SecondFactor()))
     assert not guard.allows(ada, Role("admin") & FirebaseUser("ben"))
     assert asked == []
+
+
+def test_a_value_may_mean_something_else_for_each_token() -> None:
+    lookup = Lookup("roles", lambda _: 7, facts=lambda value, caller: {f"level {value}", caller.name})
+    guard = Guard(*AT_HAND, lookups=[lookup])
+    assert guard.allows(ADA_IN_HAND, Role("level 7") & Role("ada@example.com")) is True
+    assert guard.allows(ADA_IN_HAND, Role("level 8")) is False
+
+
+def test_a_value_that_may_change_is_no_answer() -> None:
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", lambda _: {"a": 1}, facts=lambda value, _: value)])
+    with pytest.raises(Unavailable) as refusal:
+        guard.allows(ADA_IN_HAND, Role("a"))
+    assert "TypeError" in refusal.value.detail
+
+
+@pytest.mark.parametrize("facts", [lambda value, _: 1 / 0, lambda value, _: "editor"])
+def test_facts_that_cannot_be_told_are_an_outage(facts: Any) -> None:
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", lambda _: 7, facts=facts)])
+    with pytest.raises(Unavailable) as refusal:
+        guard.allows(ADA_IN_HAND, Role("editor"))
+    assert (refusal.value.reason, refusal.value.detail.partition(" (")[0]) == (
+        "lookup_unavailable",
+        "the look-up 'roles' cannot be read",
+    )
+
+
+def test_facts_go_with_a_function_of_the_caller_alone() -> None:
+    with pytest.raises(ConfigurationError, match="not with one_by_one="):
+        Lookup("roles", nothing, one_by_one=True, facts=lambda value, _: value)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from callerid.audit.algebra import Side, code_fingerprint
+from callerid.audit.algebra import UNREADABLE, Side, code_fingerprint
 from callerid.guard import GuardCore
 from callerid.issuers import GatewayIssuer, Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
@@ -44,7 +44,7 @@ def settings_of(guard: GuardCore) -> tuple[str, ...]:
 
 def _look_up(lookup: Lookup) -> str:
     """A look-up, by its name, the hash of its function, and what it does where it cannot ask."""
-    code = code_fingerprint(lookup.load) or "whose code cannot be read"
+    code = " ".join(code_fingerprint(each) or UNREADABLE for each in (lookup.load, lookup.facts) if each is not None)
     otherwise = "" if lookup.horizon is None else f", lets in for {lookup.horizon:g} s where it cannot ask"
     return f"look-up {lookup.name} {code}{otherwise}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -13,12 +13,7 @@ from callerid.errors import ConfigurationError
 
 __all__ = ["Load", "Lookup"]
 
-Load: TypeAlias = (
-    Callable[[Caller], Iterable[str]]
-    | Callable[[Caller], Awaitable[Iterable[str]]]
-    | Callable[[Caller, str], bool]
-    | Callable[[Caller, str], Awaitable[bool]]
-)
+Load: TypeAlias = Callable[[Caller], Any] | Callable[[Caller, str], Any]
 
 _NAMES: Final = (set, frozenset, list, tuple)
 
@@ -32,6 +27,9 @@ class Lookup:
     about one fact at a time. It is called in a thread, or where it is ``async`` as a task of its own; by one call at a
     time for each caller, after the token was verified, and only where a rule's answer depends on it. Callers are told
     apart by family, issuer, subject and tenant.
+
+    With ``facts``, ``load`` may return any other value that cannot change (and so has a hash), and
+    ``facts(value, caller)`` says for each request what it means for this caller: for what depends on the token, too.
 
     All times are in seconds. An answer is fresh for ``max_age``, and asked for again behind requests in the last tenth
     of that. While the source fails, the last answer is used for ``stale`` more seconds; then requests are refused with
@@ -51,6 +49,7 @@ class Lookup:
     timeout: float = 2
     size: int = 10_000
     one_by_one: bool = False
+    facts: Callable[[Any, Caller], Iterable[str]] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
@@ -69,6 +68,8 @@ class Lookup:
             _positive(where, name, getattr(self, name))
         if self.horizon is not None:
             _positive(where, "horizon", self.horizon)
+        if self.one_by_one and self.facts is not None:
+            raise ConfigurationError(f"{where}: facts= goes with a function of the caller alone, not with one_by_one=")
         if type(self.size) is not int or self.size < 1:
             raise ConfigurationError(f"{where}: size= is how many callers are remembered, not {self.size!r}")
         _ = self.policy  # which checks the rest
@@ -78,17 +79,28 @@ class Lookup:
         """How it is asked."""
         return AskPolicy(fetch_seconds=self.timeout, stale_seconds=self.stale)
 
-    def answer(self, returned: Any, fact: str) -> SourceAnswer[frozenset[str]]:
-        """What was returned, as facts. Raises `AskError` for anything else than it should be."""
+    def answer(self, returned: Any, fact: str) -> SourceAnswer[Any]:
+        """What was returned, as facts or as a value for ``facts``. Raises for anything else than it should be."""
+        if self.facts is not None:
+            hash(returned)  # raises for what may change
+            return SourceAnswer(returned, self.max_age)
         if self.one_by_one:
             if type(returned) is not bool:
                 raise AskError(f"it returned a {type(returned).__name__}, not True or False")
             return SourceAnswer(frozenset({fact} if returned else ()), self.max_age)
-        facts = cast("Iterable[object]", returned) if isinstance(returned, _NAMES) else (None,)
-        said = frozenset(each for each in facts if type(each) is str)
-        if not all(type(each) is str for each in facts):
-            raise AskError(f"it returned a {type(cast('object', returned)).__name__}, not a set of texts")
-        return SourceAnswer(said, self.max_age)
+        return SourceAnswer(_texts(returned), self.max_age)
+
+    def said(self, value: Any, caller: Caller) -> frozenset[str]:
+        """What a value that is an answer says of a caller. Raises `AskError`, or whatever ``facts`` raises."""
+        return value if self.facts is None else _texts(self.facts(value, caller))
+
+
+def _texts(returned: Any) -> frozenset[str]:
+    facts = cast("Iterable[object]", returned) if isinstance(returned, _NAMES) else (None,)
+    said = frozenset(each for each in facts if type(each) is str)
+    if not all(type(each) is str for each in facts):
+        raise AskError(f"it returned a {type(cast('object', returned)).__name__}, not a set of texts")
+    return said
 
 
 def _positive(where: str, name: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
+from callerid.asking.entry import cause_of
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Reason, Unavailable
 from callerid.lookups.lookup import Lookup
@@ -52,7 +53,7 @@ class _LookupState:
         lookup = self.lookup
         key = (*_who(caller), fact if lookup.one_by_one else "")
         answer: Callable[..., Any] = _answer_async if self.is_async else _answer
-        ask: Callable[[], SourceAnswer[frozenset[str]]] = partial(answer, lookup, caller, fact)
+        ask: Callable[[], SourceAnswer[Any]] = partial(answer, lookup, caller, fact)
         try:
             found = self.answers.find(self.source, key, ask, waited)
         except Unavailable as error:
@@ -64,7 +65,14 @@ class _LookupState:
         since = self._failing_since
         if since is not None and found.entry.state.fetched_at >= since:  # an older answer does not say that it is over
             self._failing_since = None
-        return found.answer.value
+        try:
+            return lookup.said(found.answer.value, caller)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known of the caller
+            raise Unavailable(
+                f"{self.source.name} cannot be read ({cause_of(error)})",
+                mend=self.source.mend,
+                reason=Reason.LOOKUP_UNAVAILABLE,
+            ) from None
 
     def _is_let_in(self, error: Unavailable, horizon: float) -> bool:
         now = self._timer()
@@ -138,7 +146,7 @@ def _is_async(load: Any) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004 - it is looked into
 
 
-def _answer(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[frozenset[str]]:
+def _answer(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[Any]:
     load: Any = lookup.load
     returned = load(caller, fact) if lookup.one_by_one else load(caller)
     if inspect.iscoroutine(returned):
@@ -147,6 +155,6 @@ def _answer(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[frozenset
     return lookup.answer(returned, fact)
 
 
-async def _answer_async(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[frozenset[str]]:
+async def _answer_async(lookup: Lookup, caller: Caller, fact: str) -> SourceAnswer[Any]:
     load: Callable[..., Awaitable[Any]] = cast("Any", lookup.load)
     return lookup.answer(await (load(caller, fact) if lookup.one_by_one else load(caller)), fact)

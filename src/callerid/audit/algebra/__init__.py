@@ -29,7 +29,7 @@ All of it is pure.
 
 from callerid.audit.algebra.access import CannotTell, No, Verdict, Yes, holds, new_access
 from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude, implies
-from callerid.audit.algebra.opaque import Foreign, Sealed, code_fingerprint, fingerprint
+from callerid.audit.algebra.opaque import UNREADABLE, Foreign, Sealed, code_fingerprint, fingerprint
 from callerid.audit.algebra.personas import Persona
 from callerid.audit.algebra.possible import alternatives, every_leaf
 from callerid.audit.algebra.separate import Separate, separate
@@ -40,6 +40,7 @@ from callerid.audit.algebra.uses import admits_nobody, check_possible, is_weaker
 
 __all__ = [
     "MOST_ALTERNATIVES",
+    "UNREADABLE",
     "CannotTell",
     "Foreign",
     "No",

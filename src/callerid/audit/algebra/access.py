@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from callerid.audit.algebra.accounts import OtherNames
 from callerid.audit.algebra.formula import Choice, ReadLeaves, clauses, formula
-from callerid.audit.algebra.opaque import Sealed
+from callerid.audit.algebra.opaque import UNREADABLE, Sealed
 from callerid.audit.algebra.personas import Persona
 from callerid.audit.algebra.possible import alternatives, every_leaf
 from callerid.audit.algebra.search import MOST_STEPS, Presented, TooManySteps, distinct, kinds, presented, taken
@@ -123,6 +123,7 @@ def too_long(rule: Rule) -> str:
 def _changed_settings(old: Side, new: Side) -> list[str]:
     """The names of the settings whose change may admit somebody new."""
     changed = {name for name, _ in set(old.settings) ^ set(new.settings)}
+    changed |= {name for name, value in new.settings if UNREADABLE in str(value)}
     if "leeway" in changed and _has_no_longer_leeway(old, new):
         changed.remove("leeway")
     if not _origins(new) - _origins(old):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from callerid.audit.algebra.code import described
 from callerid.audit.algebra.source import Unreadable
 from callerid.rules import Facts, Rule, Where
 
-__all__ = ["Foreign", "Sealed", "code_fingerprint", "fingerprint"]
+__all__ = ["UNREADABLE", "Foreign", "Sealed", "code_fingerprint", "fingerprint"]
+
+UNREADABLE: Final = "code that cannot be read"
+"""In a setting of a guard: it may have changed, whatever is the same."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
