@@ -104,7 +104,7 @@ class Refusal(CalleridError):
 
     ``status`` is the HTTP status, ``error`` the code of RFC 6750 section 3.1 or RFC 9470 section 3 (``None``: no code
     is sent), ``reason`` the stable cause. For the log alone, and never seen by the client: ``detail``, ``why``,
-    ``mend`` (the remedy), ``judged`` (the rule that refused, with the facts about the request) and ``also`` (the
+    ``remedy``, ``judged`` (the rule that refused, with the facts about the request) and ``also`` (the
     refusals of other rules that must hold there, too). ``instance`` finds the decision in the log, once it is logged.
     """
 
@@ -115,12 +115,17 @@ class Refusal(CalleridError):
     also: tuple[Refusal, ...] = ()
     instance: str = ""
 
-    def __init__(self, reason: Reason, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
+    def __init__(self, reason: Reason, detail: Told = "", *, why: Told = "", remedy: str = "", mend: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.mend = mend
+        self.remedy = remedy or mend
         self._detail = detail
         self._why = why
+
+    @property
+    def mend(self) -> str:
+        """Deprecated name of ``remedy``, as the argument is."""
+        return self.remedy
 
     # Long rules make long texts, and most refusals are never read: so they are put into words when somebody asks.
     @property
@@ -172,8 +177,10 @@ class StepUpRequired(Refusal):
     error = "insufficient_user_authentication"
     title = "Unauthorized"
 
-    def __init__(self, detail: Told = "", *, max_age: int | None = None, why: Told = "", mend: str = "") -> None:
-        super().__init__(Reason.STEP_UP, detail, why=why, mend=mend)
+    def __init__(
+        self, detail: Told = "", *, max_age: int | None = None, why: Told = "", remedy: str = "", mend: str = ""
+    ) -> None:
+        super().__init__(Reason.STEP_UP, detail, why=why, remedy=remedy, mend=mend)
         self.max_age = max_age
 
 
@@ -184,8 +191,8 @@ class Forbidden(Refusal):
     error = "insufficient_scope"
     title = "Forbidden"
 
-    def __init__(self, detail: Told = "", *, why: Told = "", mend: str = "") -> None:
-        super().__init__(Reason.NOT_ALLOWED, detail, why=why, mend=mend)
+    def __init__(self, detail: Told = "", *, why: Told = "", remedy: str = "", mend: str = "") -> None:
+        super().__init__(Reason.NOT_ALLOWED, detail, why=why, remedy=remedy, mend=mend)
 
 
 class CrossSite(Refusal):
@@ -194,8 +201,10 @@ class CrossSite(Refusal):
     status = 403
     title = "Forbidden"
 
-    def __init__(self, detail: str = "", *, reason: Reason = Reason.CROSS_SITE, mend: str = "") -> None:
-        super().__init__(reason, detail, mend=mend)
+    def __init__(
+        self, detail: str = "", *, reason: Reason = Reason.CROSS_SITE, remedy: str = "", mend: str = ""
+    ) -> None:
+        super().__init__(reason, detail, remedy=remedy, mend=mend)
 
 
 class Unavailable(Refusal):
@@ -213,10 +222,11 @@ class Unavailable(Refusal):
         detail: str = "",
         *,
         retry_after: float = 1.0,
+        remedy: str = "",
         mend: str = "",
         reason: Reason = Reason.KEYS_UNAVAILABLE,
     ) -> None:
-        super().__init__(reason, detail, mend=mend)
+        super().__init__(reason, detail, remedy=remedy, mend=mend)
         self.retry_after = max(1, int(-(-retry_after // 1)))
 
 
@@ -224,7 +234,7 @@ class FrontDoorOpen(Unavailable):
     """503: Cloud Run's front door was seen to stand open, so no token without a signature is believed any more."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail, retry_after=60, mend=_CLOSE, reason=Reason.FRONT_DOOR_OPEN)
+        super().__init__(detail, retry_after=60, remedy=_CLOSE, reason=Reason.FRONT_DOOR_OPEN)
 
 
 _CLOSE: Final = "close the front door, then deploy a new revision"

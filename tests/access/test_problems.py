@@ -1,4 +1,4 @@
-"""What cannot be right is named, with the mend."""
+"""What cannot be right is named, with the remedy."""
 
 from __future__ import annotations
 

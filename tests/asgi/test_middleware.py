@@ -480,7 +480,7 @@ def test_a_mounted_one_judges_what_is_below_its_mount() -> None:
     assert statuses(app, "/app/m/who", "outsider", root_path="/app") == [200]
 
 
-def test_a_marked_endpoint_behind_it_alone_answers_500_with_the_mend(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_marked_endpoint_behind_it_alone_answers_500_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
     ran: list[str] = []
     marks = StarletteGuard(*AT_HAND)
 

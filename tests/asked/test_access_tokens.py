@@ -76,7 +76,7 @@ def ask(guard: Guard, token: str) -> Caller:
 def refused(guard: Guard, token: str) -> Unauthenticated:
     with pytest.raises(Unauthenticated) as refusal:
         ask(guard, token)
-    assert token not in str(refusal.value) + refusal.value.mend + repr(refusal.value)
+    assert token not in str(refusal.value) + refusal.value.remedy + repr(refusal.value)
     return refusal.value
 
 
@@ -136,20 +136,20 @@ def test_a_token_granted_to_another_app_is_refused(guard: Guard, local: LocalIss
     refusal = refused(guard, local.access_token(**app))  # type: ignore[arg-type]
     assert refusal.reason is Reason.WRONG_AUDIENCE
     assert OTHER in refusal.detail
-    assert "only if it is yours" in refusal.mend
+    assert "only if it is yours" in refusal.remedy
 
 
 def test_a_service_account_s_access_token_is_refused(guard: Guard, local: LocalIssuer) -> None:
     robot = "robot@shop-prod.iam.gserviceaccount.com"
     refusal = refused(guard, local.access_token(robot))
-    assert (refusal.reason, "ID token" in refusal.mend) == (Reason.WRONG_AUDIENCE, True)
+    assert (refusal.reason, "ID token" in refusal.remedy) == (Reason.WRONG_AUDIENCE, True)
     disguised = local.access_token(robot, says_more={"aud": CLIENT, "azp": CLIENT})
     assert refused(guard, disguised).reason is Reason.BAD_CLAIMS
 
 
 def test_a_token_that_does_not_say_whose_it_is_is_refused(guard: Guard, local: LocalIssuer) -> None:
     refusal = refused(guard, local.access_token(scopes=[DRIVE]))
-    assert (refusal.reason, "openid" in refusal.mend) == (Reason.BAD_CLAIMS, True)
+    assert (refusal.reason, "openid" in refusal.remedy) == (Reason.BAD_CLAIMS, True)
 
 
 def test_a_token_that_google_does_not_know_is_refused_and_asked_about_once(guard: Guard, local: LocalIssuer) -> None:

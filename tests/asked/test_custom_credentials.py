@@ -492,7 +492,7 @@ def test_a_function_that_does_wrong_is_503_and_named_in_one_record(
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("verify= of custom_credential('keys') cannot be asked (")
     assert said in record.getMessage()
-    assert "sk_secret" not in caplog.text + str(refusal) + refusal.mend + repr(refusal.__cause__)
+    assert "sk_secret" not in caplog.text + str(refusal) + refusal.remedy + repr(refusal.__cause__)
 
 
 def test_nested_facts_have_a_bound() -> None:

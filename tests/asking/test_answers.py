@@ -201,7 +201,7 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
     assert message.endswith(", in failing); next try in 1 s.")
     assert "xyzzy" not in caplog.text + repr(refusal.value) + refusal.value.detail
     assert refusal.value.__cause__ is refusal.value.__context__ is None
-    assert refusal.value.mend == "look into it"
+    assert refusal.value.remedy == "look into it"
 
 
 def test_a_source_may_ask_to_be_left_alone(answers: Answers, clock: Clock) -> None:

@@ -366,7 +366,7 @@ def test_an_account_that_no_rule_can_name_gets_no_proposal(log: Path, capsys: py
 
 def test_a_log_writes_nothing_to_a_terminal_but_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "urn:uuid:0b5e1c1e-0000-4000-8000-000000000000"
-    fields = dict.fromkeys(("outcome", "route", "caller", "detail", "mend", "live", "nearest"), "\033[2J\n\u202e")
+    fields = dict.fromkeys(("outcome", "route", "caller", "detail", "remedy", "live", "nearest"), "\033[2J\n\u202e")
     trees = {"why": "- a\033[2J\n- b\u202e", "remedies": "write \033[2J", "instance": name}
     file = tmp_path / "app.log"
     file.write_text(json.dumps({"callerid": {**fields, **trees}}))

@@ -26,7 +26,7 @@ def test_every_adapter_gives_the_same_answer(adapter: Adapter, row: Row) -> None
 
 
 # Not the detail, which names the rule: where no route is known, one adapter has more of them to ask than another.
-LOGGED = ("outcome", "status", "reason", "caller", "subject", "issuer", "via", "app", "mend")
+LOGGED = ("outcome", "status", "reason", "caller", "subject", "issuer", "via", "app", "remedy")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

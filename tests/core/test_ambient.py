@@ -80,7 +80,7 @@ def by_iap(token: str, guard: Guard = GUARD) -> Caller:
 def refusal(attempt: Any, token: str, *more: Any) -> Refusal:
     with pytest.raises(Refusal) as refused:
         attempt(token, *more)
-    assert token not in str(refused.value) + refused.value.mend
+    assert token not in str(refused.value) + refused.value.remedy
     return refused.value
 
 
@@ -136,10 +136,10 @@ def test_sessions_and_id_tokens_are_not_taken_for_each_other_and_the_log_says_wh
         "expected https://session.firebase.google.com/shop-prod, "
         "got 'https://securetoken.google.com/shop-prod': a Firebase ID token"
     )
-    assert refused.mend == "tokens of this issuer are read from authorization, and not from cookie session"
+    assert refused.remedy == "tokens of this issuer are read from authorization, and not from cookie session"
     refused = refusal(GUARD.verify, SESSION)
     assert refused.detail.endswith("/shop-prod': a Firebase session cookie, which is not an ID token")
-    assert refused.mend == "tokens of this issuer are read from cookie session, and not from authorization"
+    assert refused.remedy == "tokens of this issuer are read from cookie session, and not from authorization"
     refused = refusal(GUARD.verify, ASSERTION)
     assert refused.detail.endswith("/iap': an IAP assertion, which is not an ID token")
 
@@ -267,10 +267,10 @@ def test_google_accounts_and_external_identities_are_not_taken_for_each_other() 
     external = ISSUER.iap_assertion(USER)
     for token in (external, ISSUER.altered(ASSERTION, gcip={}), ISSUER.altered(ASSERTION, identity_source="GCIP")):
         refused = refusal(by_iap, token)
-        assert (refused.reason, "external='PROJECT'" in refused.mend) == (Reason.BAD_CLAIMS, True)
+        assert (refused.reason, "external='PROJECT'" in refused.remedy) == (Reason.BAD_CLAIMS, True)
     for token in (ASSERTION, ISSUER.without(external, "identity_source"), ISSUER.altered(external, identity_source=1)):
         refused = refusal(by_iap, token, EXTERNAL)
-        assert (refused.reason, "without external=" in refused.mend) == (Reason.BAD_CLAIMS, True)
+        assert (refused.reason, "without external=" in refused.remedy) == (Reason.BAD_CLAIMS, True)
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_what_changes_something_has_to_come_from_the_own_pages(method: str) -> N
         with pytest.raises(CrossSite) as refused:
             check_same_origin({":method": [method], **sent}, frozenset())
         assert (refused.value.status, refused.value.reason) == (403, Reason.CROSS_SITE)
-        assert "trusted_origins" in refused.value.mend
+        assert "trusted_origins" in refused.value.remedy
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -530,7 +530,7 @@ def test_users_of_a_tenant_that_is_not_named_are_refused_however_they_come(named
     for each in refused:
         assert each.reason is Reason.WRONG_TENANT
         assert each.detail.endswith("got one of the tenant 'acme'")
-        assert "tenants=('acme',)" in each.mend
+        assert "tenants=('acme',)" in each.remedy
         assert ("or of 'other'" in each.detail) is bool(named)
 
 

@@ -112,7 +112,7 @@ def test_every_reason_has_an_answer_here() -> None:
 
 def test_an_answer_to_the_byte() -> None:
     guard = Guard(google("https://orders.example.com"), realm="orders")
-    refusal = Forbidden("expected domain:example.com", why="- domain:example.com", mend="ask")
+    refusal = Forbidden("expected domain:example.com", why="- domain:example.com", remedy="ask")
     assert guard.answer(refusal, INSTANCE) == Answer(
         403,
         (
@@ -127,7 +127,7 @@ def test_an_answer_to_the_byte() -> None:
 
 
 def test_the_client_learns_what_and_not_why() -> None:
-    refusal = Unauthenticated(Reason.EXPIRED, "secret detail", why="secret why", mend="secret mend")
+    refusal = Unauthenticated(Reason.EXPIRED, "secret detail", why="secret why", remedy="secret remedy")
     assert "secret" not in repr(answer(refusal, Challenge(), INSTANCE))
 
 

@@ -295,7 +295,7 @@ def test_a_token_is_no_identity_and_the_log_says_what_it_was(place: str) -> None
     found = refusal(FirebaseUser() | AnyGoogleAccount(), {place: f"Bearer {TOKEN}"})
     assert (found.status, found.reason) == (401, Reason.UNKNOWN_ISSUER)
     assert "an App Check token, which names an app and nobody who uses it" in found.detail
-    assert "read from x-firebase-appcheck" in found.mend
+    assert "read from x-firebase-appcheck" in found.remedy
 
 
 def test_a_token_in_a_cookie_is_no_session() -> None:

@@ -492,4 +492,4 @@ def test_an_expired_one_opens_no_front_door_but_is_refused() -> None:
 
 def test_the_refusal_elsewhere_says_what_such_a_token_is() -> None:
     refusal = refused(guard_of(firebase(PROJECT)), minted())
-    assert "emulator='127.0.0.1:9099'" in refusal.mend
+    assert "emulator='127.0.0.1:9099'" in refusal.remedy

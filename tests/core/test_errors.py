@@ -54,9 +54,9 @@ def test_reasons_are_their_own_words() -> None:
 
 
 def test_a_refusal_says_its_reason_and_detail() -> None:
-    refusal = Unauthenticated(Reason.EXPIRED, "expired 5 s ago", why="because", mend="wait")
+    refusal = Unauthenticated(Reason.EXPIRED, "expired 5 s ago", why="because", remedy="wait")
     assert str(refusal) == "expired: expired 5 s ago"
-    assert (refusal.detail, refusal.why, refusal.mend) == ("expired 5 s ago", "because", "wait")
+    assert (refusal.detail, refusal.why, refusal.remedy) == ("expired 5 s ago", "because", "wait")
     assert str(Unauthenticated(Reason.EXPIRED)) == "expired"
 
 
@@ -99,3 +99,14 @@ def test_only_nothing_sent_has_no_error_code() -> None:
 def test_a_line_stays_one_line(text: str, line: str) -> None:
     assert one_line(text) == line
     assert Unauthenticated(Reason.EXPIRED, text).detail == line
+
+
+def test_the_remedy_goes_by_its_old_name_too() -> None:
+    made = [
+        Unauthenticated(Reason.EXPIRED, mend="wait"),
+        StepUpRequired(mend="wait"),
+        Forbidden(mend="wait"),
+        CrossSite(mend="wait"),
+        Unavailable(mend="wait"),
+    ]
+    assert [(each.remedy, each.mend) for each in made] == [("wait", "wait")] * len(made)

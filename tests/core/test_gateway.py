@@ -249,7 +249,7 @@ def test_a_direct_call_is_refused_unless_the_guard_trusts_the_issuer_by_itself()
     assert refused.detail.startswith(
         "expected https://accounts.google.com, got 'https://securetoken.google.com/shop-prod'"
     )
-    assert f"are read from x-forwarded-authorization behind {GATEWAY}" in refused.mend
+    assert f"are read from x-forwarded-authorization behind {GATEWAY}" in refused.remedy
     assert who(decide(direct(U1), guard=BESIDE)) == "firebase:shop-prod/u1 via None"
     # People's client id is accepted behind the gateway alone.
     assert refusal(direct(PERSON), guard=BESIDE).reason is Reason.WRONG_AUDIENCE

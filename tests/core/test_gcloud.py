@@ -91,14 +91,14 @@ def test_all_others_with_its_audience_are_refused_and_the_log_says_what_they_are
         GUARD.verify(token())
     assert caught.value.reason is Reason.WRONG_AUDIENCE
     assert caught.value.detail.startswith(f"expected a person's token of gcloud, got {got}")
-    assert "gcloud auth print-identity-token --audiences=AUDIENCE" in caught.value.mend
+    assert "gcloud auth print-identity-token --audiences=AUDIENCE" in caught.value.remedy
 
 
 def test_without_the_setting_the_log_names_it() -> None:
     with pytest.raises(Unauthenticated) as caught:
         Guard(ISSUER.google(URL), clock=lambda: NOW).verify(DEVELOPER)
     assert caught.value.reason is Reason.WRONG_AUDIENCE
-    assert "google(..., gcloud=True)" in caught.value.mend
+    assert "google(..., gcloud=True)" in caught.value.remedy
 
 
 def judged(requirement: Requirement, token: str) -> Any:

@@ -773,7 +773,7 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
         "why": "- domain:a.com: the caller is user:ada@example.com, of example.com",
         "nearest": "only domain:a.com did not hold",
         "remedies": "write | User('ada@example.com') beside the rule: admits user:ada@example.com and nobody else",
-        "mend": "",
+        "remedy": "",
         "instance": instance,
     }
     assert uuid.UUID(instance.removeprefix("urn:uuid:")).version == 4
@@ -813,7 +813,7 @@ def test_a_refusal_without_a_rule_or_a_caller_is_logged_too(guard: Guard, caplog
 
 
 def test_our_own_trouble_is_a_warning_and_the_mend_is_told(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
-    guard.record("GET /x", None, None, Unavailable("no keys", mend="open the firewall"))
+    guard.record("GET /x", None, None, Unavailable("no keys", remedy="open the firewall"))
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "503 keys_unavailable: no keys; remedy: open the firewall [urn:uuid:" in record.getMessage()

@@ -296,14 +296,14 @@ def test_a_token_of_another_form_is_refused(guard: Guard, make: Callable[[], str
 def test_an_unsigned_token_is_refused_and_the_log_told_what_to_do(guard: Guard, make: Callable[[], str]) -> None:
     refusal = refused(guard, make())
     assert refusal.reason is Reason.UNSIGNED
-    assert "LocalIssuer" in refusal.mend
+    assert "LocalIssuer" in refusal.remedy
 
 
 @rows(STRIPPED)
 def test_a_stripped_token_is_refused_and_the_log_told_what_to_do(guard: Guard, make: Callable[[], str]) -> None:
     refusal = refused(guard, make())
     assert refusal.reason is Reason.SIGNATURE_REMOVED
-    assert "Cloud Run" in refusal.mend
+    assert "Cloud Run" in refusal.remedy
     assert is_stripped(make())
 
 

@@ -614,7 +614,7 @@ def test_what_came_is_told_to_the_log_escaped_and_short(guard: Guard) -> None:
 def test_gclouds_own_client_is_explained(guard: Guard) -> None:
     with pytest.raises(Unauthenticated) as caught:
         guard.verify(google_token(aud="32555940559.apps.googleusercontent.com"))
-    assert "gcloud auth print-identity-token --audiences=" in caught.value.mend
+    assert "gcloud auth print-identity-token --audiences=" in caught.value.remedy
 
 
 def test_other_firebase_tokens_are_called_by_their_names(guard: Guard) -> None:

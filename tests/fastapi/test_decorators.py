@@ -148,7 +148,7 @@ def check_the_default_holds(app: FastAPI, seen: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", BELOW)
-def test_without_an_installed_guard_a_marked_endpoint_is_a_500_with_the_mend(
+def test_without_an_installed_guard_a_marked_endpoint_is_a_500_with_the_remedy(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[str] = []
@@ -163,7 +163,7 @@ def test_without_an_installed_guard_a_marked_endpoint_is_a_500_with_the_mend(
     assert "Domain('example.com')" in line
 
 
-def test_without_an_installed_guard_a_caller_parameter_is_a_500_with_the_mend(
+def test_without_an_installed_guard_a_caller_parameter_is_a_500_with_the_remedy(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = FastAPI()
@@ -355,7 +355,7 @@ def test_a_router_cannot_be_marked(make: Callable[[], APIRouter]) -> None:
         new_guard().allow(STAFF)(make())
 
 
-def test_an_allow_as_default_or_floor_is_refused_with_the_mend() -> None:
+def test_an_allow_as_default_or_floor_is_refused_with_the_remedy() -> None:
     guard = new_guard()
     for name in ("default", "floor", "docs"):
         options: dict[str, Any] = {"default": STAFF, name: guard.allow(STAFF)}

@@ -1,4 +1,4 @@
-"""Nobody may write a Caller into a request: every spelling that would let them fails, with the mend."""
+"""Nobody may write a Caller into a request: every spelling that would let them fails, with the remedy."""
 
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -86,12 +86,12 @@ def test_a_caller_that_is_depended_on_by_its_class_is_explained() -> None:
 
 
 @pytest.mark.parametrize("wrap", [Depends, Security])
-def test_depends_around_an_allow_raises_with_the_mend(wrap: Any) -> None:
+def test_depends_around_an_allow_raises_with_the_remedy(wrap: Any) -> None:
     with pytest.raises(TypeError, match="without Depends"):
         FastAPI().add_api_route("/x", lambda: None, dependencies=[wrap(allow)])
 
 
-def test_depends_around_an_allow_in_a_parameter_raises_with_the_mend() -> None:
+def test_depends_around_an_allow_in_a_parameter_raises_with_the_remedy() -> None:
     def endpoint(c: Annotated[Caller, Depends(allow)]) -> None: ...
 
     with pytest.raises(TypeError, match="without Depends"):

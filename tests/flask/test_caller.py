@@ -67,7 +67,7 @@ def test_where_nobody_need_be_known_it_may_be_nobody(app: Flask) -> None:
     assert status(app, "/visitor", headers={"Authorization": "Bearer x.y.z"}) == 401
 
 
-def test_asking_for_a_caller_where_no_credential_is_read_is_an_error_with_the_mend(app: Flask) -> None:
+def test_asking_for_a_caller_where_no_credential_is_read_is_an_error_with_the_remedy(app: Flask) -> None:
     assert status(app, "/open", "staff") == 500
     app.testing = True
     with pytest.raises(ConfigurationError, match=r"GET /open is Public\(\).*Public\(\) \| rule"):

@@ -111,7 +111,7 @@ def test_the_mark_is_judged_before_the_view_runs(name: str, ran: Diary, guard: G
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_without_an_installed_guard_a_marked_view_is_a_500_with_the_mend(
+def test_without_an_installed_guard_a_marked_view_is_a_500_with_the_remedy(
     name: str, ran: Diary, guard: Guard, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Flask(__name__)
@@ -157,7 +157,7 @@ def test_a_decorator_above_the_rule_that_hides_it_ends_closed_and_is_explained(
     assert "functools.wraps" in caplog.text
 
 
-def test_a_mark_of_another_guard_is_an_error_with_the_mend(ran: Diary, guard: Guard) -> None:
+def test_a_mark_of_another_guard_is_an_error_with_the_remedy(ran: Diary, guard: Guard) -> None:
     app = closed(new_guard())
     app.add_url_rule("/", "x", guard.allow(STAFF)(ran.view()))
     app.testing = True
@@ -215,7 +215,9 @@ def test_a_request_made_inside_a_view_is_judged_by_itself(ran: Diary, guard: Gua
 
 
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod, functools.partialmethod])
-def test_the_rule_above_a_static_or_class_method_is_an_error_with_the_mend(wrap: Any, ran: Diary, guard: Guard) -> None:
+def test_the_rule_above_a_static_or_class_method_is_an_error_with_the_remedy(
+    wrap: Any, ran: Diary, guard: Guard
+) -> None:
     with pytest.raises(TypeError, match="below"):
         guard.allow(STAFF)(wrap(ran.view()))
 

@@ -81,7 +81,7 @@ def cause(url: str, caplog: pytest.LogCaptureFixture) -> str:
     )
     assert f"({told})" in refusal.value.detail
     assert told.isprintable()
-    assert not any(secret in text for secret in SECRETS for text in (told, str(refusal.value), refusal.value.mend))
+    assert not any(secret in text for secret in SECRETS for text in (told, str(refusal.value), refusal.value.remedy))
     return told
 
 

@@ -61,7 +61,7 @@ class World:
             return "unavailable"
 
     def landed(self) -> None:
-        eventually(lambda: all(ring.in_flight is None for ring in self.store._entries.values()))
+        eventually(lambda: all(known.in_flight is None for known in self.store._entries.values()))
 
     def kids(self) -> tuple[str, ...]:
         return status(self.store).kids
@@ -162,7 +162,7 @@ def test_once_expired_an_older_document_is_a_failure_and_the_old_keys_serve(
         assert world.ask("b") == "b"
         assert world.ask("strange") == "unavailable"
         assert len(world.server.requests) == fetches
-        backoffs.append(world.store.ring(world.source, "RS256").state.retry_at - world.clock.now)
+        backoffs.append(world.store.key_set(world.source, "RS256").state.retry_at - world.clock.now)
         world.clock.advance(backoffs[-1])
     assert backoffs == [1, 2, 4, 8, 16, 30, 30]
     eventually(lambda: len(caplog.records) == 7)

@@ -230,7 +230,7 @@ def test_on_any_day_the_store_does_what_the_model_says(
 ) -> None:
     chance = Random(-seed)
     endpoint, keys = endpoint_of(clock, seed, monkeypatch)
-    model, ring = Model(endpoint), keys.ring(SOURCE, "RS256")
+    model, known = Model(endpoint), keys.key_set(SOURCE, "RS256")
     for _ in range(150):
         step = chance.random()
         if step < 0.1:
@@ -245,17 +245,17 @@ def test_on_any_day_the_store_does_what_the_model_says(
             kid, now, before, fetches = chance.choice(KIDS), clock.now, model.replayed(), len(endpoint.landings)
             due = model.is_fetch_due(kid, now)
             answer = told(keys, kid)
-            eventually(lambda: ring.in_flight is None)
+            eventually(lambda: known.in_flight is None)
             assert len(endpoint.landings) - fetches == due
             after = model.replayed()
             assert answer == model.answer(kid, now, before, fetched=due)
-            assert ring.state.failures == after.failures
-            assert {kid: NAMES[key.material] for kid, key in ring.state.keys.items()} == (
+            assert known.state.failures == after.failures
+            assert {kid: NAMES[key.material] for kid, key in known.state.keys.items()} == (
                 after.held.document.keys if after.held and after.held.document else {}
             )
             if after.held:
-                assert ring.state.expires_at == after.held.at + after.held.lifetime
-                assert ring.state.origin.clock == EPOCH + after.origin
+                assert known.state.expires_at == after.held.at + after.held.lifetime
+                assert known.state.origin.clock == EPOCH + after.origin
 
 
 def threads_ask(keys: KeyStore, seed: int) -> None:
@@ -303,7 +303,7 @@ class Watch:
         while not self.over.wait(0.0005):
             assert len(self.keys._threads) <= SOURCE.waiting_threads
             assert len(self.keys._tasks) <= SOURCE.waiting_tasks
-            seen = self.keys.ring(SOURCE, "RS256").state
+            seen = self.keys.key_set(SOURCE, "RS256").state
             if seen.keys:
                 assert seen.origin.clock >= origin, "an older document has replaced a newer one"
                 origin = seen.origin.clock
@@ -331,5 +331,5 @@ def test_threads_and_tasks_at_once_hold_the_newest_document_and_leave_nothing_be
         watch.over.set()
         for future in (watching, *asking):
             future.result()
-    eventually(lambda: keys.ring(SOURCE, "RS256").in_flight is None)
+    eventually(lambda: keys.key_set(SOURCE, "RS256").in_flight is None)
     assert (len(keys._threads), len(keys._tasks), endpoint.most_under_way) == (0, 0, 1)

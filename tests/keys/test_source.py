@@ -64,7 +64,7 @@ def test_https_and_loopback_http_are_accepted(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "mend"),
+    ("url", "remedy"),
     [
         ("", "give a URL as text"),
         (None, "give a URL as text"),
@@ -95,8 +95,8 @@ def test_https_and_loopback_http_are_accepted(url: str) -> None:
         ("https://[::1/", "HOST:PORT/PATH"),
     ],
 )
-def test_any_other_address_is_an_error_with_its_mend(url: Any, mend: str) -> None:
-    with pytest.raises(ConfigurationError, match=mend):
+def test_any_other_address_is_an_error_with_its_remedy(url: Any, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=remedy):
         key_source(url)
 
 

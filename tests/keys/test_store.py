@@ -55,7 +55,7 @@ def unavailable(store: KeyStore, source: KeySource, kid: str = "a") -> int:
     with pytest.raises(Unavailable) as refusal:
         ask(store, source, kid)
     assert refusal.value.reason is Reason.KEYS_UNAVAILABLE
-    assert refusal.value.mend
+    assert refusal.value.remedy
     return refusal.value.retry_after
 
 

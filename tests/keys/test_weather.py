@@ -44,7 +44,7 @@ def test_in_any_weather_known_keys_serve_and_nobody_is_told_what_is_not_known(
     # Each fetch is waited for, however slow the machine.
     source = KeySource(server.url, fetch_seconds=30, stale_wait=30)
     chance, store = Random(seed), KeyStore(timer=clock)
-    ring = store.ring(source, "RS256")
+    key_set = store.key_set(source, "RS256")
     server.body = published = document("a")
     for _ in range(60):
         step = chance.random()
@@ -56,10 +56,10 @@ def test_in_any_weather_known_keys_serve_and_nobody_is_told_what_is_not_known(
         elif step < 0.5:
             clock.advance(chance.choice(NAPS))
         else:
-            kid, before, fetches = chance.choice(["a", "b", "c", "never"]), ring.state, len(server.requests)
+            kid, before, fetches = chance.choice(["a", "b", "c", "never"]), key_set.state, len(server.requests)
             answer = asked(store, source, kid)
-            eventually(lambda: ring.in_flight is None)
-            after = ring.state
+            eventually(lambda: key_set.in_flight is None)
+            after = key_set.state
             known = kid in before.keys and clock.now < before.expires_at + DAY
             assert len(server.requests) <= fetches + 1
             assert bool(after.keys) >= bool(before.keys), "an empty set was stored"

@@ -409,7 +409,9 @@ def test_a_marked_function_that_becomes_a_static_method_is_judged(ran: Diary, gu
 
 
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod, functools.partialmethod])
-def test_the_rule_above_a_static_or_class_method_is_an_error_with_the_mend(wrap: Any, ran: Diary, guard: Guard) -> None:
+def test_the_rule_above_a_static_or_class_method_is_an_error_with_the_remedy(
+    wrap: Any, ran: Diary, guard: Guard
+) -> None:
     with pytest.raises(TypeError, match="below"):
         guard.allow(STAFF)(wrap(ran.endpoint()))
 
@@ -426,7 +428,7 @@ def test_a_route_is_not_marked_itself(ran: Diary, guard: Guard) -> None:
             guard.allow(STAFF)(route)
 
 
-def test_a_callable_object_is_an_error_with_the_mend(guard: Guard) -> None:
+def test_a_callable_object_is_an_error_with_the_remedy(guard: Guard) -> None:
     class Callable_:  # noqa: N801
         def __call__(self, request: Request) -> Response:
             return PlainTextResponse("")

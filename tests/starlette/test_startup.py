@@ -261,7 +261,7 @@ def test_a_default_or_floor_must_be_a_rule(junk: Any, name: str) -> None:
         new_guard().protect(Starlette(), **{"default": STAFF, name: junk})
 
 
-def test_a_default_given_as_an_allow_is_told_the_mend(guard: Guard) -> None:
+def test_a_default_given_as_an_allow_is_told_the_remedy(guard: Guard) -> None:
     with pytest.raises(ConfigurationError, match="takes the rule itself, without guard"):
         guard.protect(Starlette(), default=guard.allow(STAFF))  # type: ignore[arg-type]
 

@@ -297,7 +297,7 @@ def _refusal(entry: Entry[Any], decision: plan.RetryLater, own: list[Wait]) -> U
     return Unavailable(
         f"{source.name} cannot be asked ({cause})",
         retry_after=decision.retry_after,
-        mend=source.mend,
+        remedy=source.mend,
         reason=source.reason,
     )
 

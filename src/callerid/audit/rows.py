@@ -220,9 +220,9 @@ class Router(Protocol):
 class AccessMap:
     """Every route of an application with the rule that guards it, as the guard enforces it.
 
-    ``problems`` are what cannot be right, each with its mend: marks that nobody enforces, rules that can admit nobody,
-    entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one behind the
-    other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
+    ``problems`` are what cannot be right, each with its remedy: marks that nobody enforces, rules that can admit
+    nobody, entries of a path table that no route answers. ``layers`` is how many decisions a call goes through, one
+    behind the other. ``unenforced`` says where, and until when, whatever the rules refuse is let through all the same.
     ``settings`` is what else the application was told that decides who comes in, in lines. ``by_path`` is
     whether nothing but a `callerid.asgi.CallerMiddleware`, or its sister, guards it. ``behind`` are the places of an
     application that has no guard of its own, each with a method, as far as they can be seen. ``gates`` are the rows of

@@ -323,7 +323,7 @@ class Authenticator:
         issuer = issuer_of(self.trusted, token, location)
         check_signed(token, issuer)
         begins_at = check_claims(token, issuer, self.clock(), self.leeway)
-        keys = self.keys.ring(issuer.keys, issuer.algorithm)
+        keys = self.keys.key_set(issuer.keys, issuer.algorithm)
         key = keys.at_hand(token.kid) or self.keys.find(
             issuer.keys, issuer.algorithm, token.kid, waited=_for(keys, waited)
         )

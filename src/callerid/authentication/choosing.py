@@ -54,14 +54,14 @@ def _misplaced(trusted: Trusted, token: Token, location: CredentialLocation, her
     """The refusal of a token whose issuer is not read in this location; it names the right one, if there is one."""
     own = (each for each, known in trusted.locations.items() if token.issuer in known)
     places = " or ".join(each.name for each in own)
-    mend = f"tokens of this issuer are read from {places}, and not from {location.name}" if places else ""
-    return unknown_issuer(here, _described(token), mend)
+    remedy = f"tokens of this issuer are read from {places}, and not from {location.name}" if places else ""
+    return unknown_issuer(here, _described(token), remedy)
 
 
-def unknown_issuer(trusted: Iterable[str], came: str, mend: str = "") -> Unauthenticated:
+def unknown_issuer(trusted: Iterable[str], came: str, remedy: str = "") -> Unauthenticated:
     """The refusal of a token of somebody else than these issuers."""
     expected = " or ".join(sorted(trusted)) or "nobody"
-    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}", mend=mend)
+    return Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {expected:.400}, got {came}", remedy=remedy)
 
 
 def _described(token: Token) -> str:

@@ -115,7 +115,7 @@ def check_time(claims: Mapping[str, Any], now: float, leeway: float) -> float:
                 raise Unauthenticated(
                     Reason.NOT_YET_VALID,
                     f"{name} is {date - now:.0f} s from now, leeway {leeway:g} s",
-                    mend="compare the clock of this machine with the one that dated the token",
+                    remedy="compare the clock of this machine with the one that dated the token",
                 )
             begins_at = float(date)
     return begins_at
@@ -125,9 +125,9 @@ def check_audience(audience: str | None, accepted: frozenset[str]) -> None:
     """Whether the token was minted for us. Raises `Unauthenticated`: another audience's token is not meant for us."""
     if audience in accepted:
         return
-    mend = _MINT_FOR_GCLOUD if audience == GCLOUD_CLIENT else _MINT
+    remedy = _MINT_FOR_GCLOUD if audience == GCLOUD_CLIENT else _MINT
     expected = ", ".join(sorted(accepted))
-    raise Unauthenticated(Reason.WRONG_AUDIENCE, f"expected {expected:.400}, got {shown(audience)}", mend=mend)
+    raise Unauthenticated(Reason.WRONG_AUDIENCE, f"expected {expected:.400}, got {shown(audience)}", remedy=remedy)
 
 
 _MINT: Final = (

@@ -29,5 +29,5 @@ def check_signed(token: Token, issuer: Issuer) -> None:
         raise Unauthenticated(
             Reason.WRONG_ALGORITHM,
             f"expected an unsigned token of the Firebase Auth emulator, got {shown(token.algorithm)}",
-            mend="leave emulator= out to believe signed tokens",
+            remedy="leave emulator= out to believe signed tokens",
         )

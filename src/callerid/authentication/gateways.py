@@ -61,5 +61,5 @@ def check_forwarded(identity: Identity, caller: Caller | None) -> None:
         raise Unauthenticated(
             Reason.BAD_CLAIMS,
             f"expected a caller's token behind the gateway, got one of the gateway's own account, {via}",
-            mend="a gateway is no caller: let its clients have accounts of their own",
+            remedy="a gateway is no caller: let its clients have accounts of their own",
         )

@@ -86,16 +86,17 @@ def parse(text: str, longest: int = LONGEST_TOKEN) -> Token:
         raise Unauthenticated(
             Reason.SIGNATURE_REMOVED,
             "expected a signed token, got one whose signature was removed by Google's front door",
-            mend="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a token "
-            "of a service account minted for this service's audience, or send the user's own token in Authorization",
+            remedy="Cloud Run strips tokens minted by gcloud (and all in X-Serverless-Authorization); call with a "
+            "token of a service account minted for this service's audience, or send the user's own token in "
+            "Authorization",
         )
     signed, header, payload, signature = _split(text)
     if not signature and _object(_decoded(header), "header"):
         raise Unauthenticated(
             Reason.UNSIGNED,
             "expected a signed token, got one without a signature",
-            mend="the Firebase Auth emulator's tokens are unsigned and prove nothing: in tests sign with LocalIssuer; "
-            "on a developer's machine believe them by firebase(..., emulator='127.0.0.1:9099')",
+            remedy="the Firebase Auth emulator's tokens are unsigned and prove nothing: in tests sign with "
+            "LocalIssuer; on a developer's machine believe them by firebase(..., emulator='127.0.0.1:9099')",
         )
     kid, algorithm, kind = _header(header)
     claims = _object(_decoded(payload), "claims")

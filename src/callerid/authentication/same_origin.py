@@ -63,7 +63,7 @@ def check_same_origin(sent: Mapping[str, list[str]], trusted: frozenset[str]) ->
         site, origin = _words("Sec-Fetch-Site", sites), _words("Origin", came_from)
         raise CrossSite(
             f"expected a request of the application's own pages, got {site} and {origin}",
-            mend="if this origin's pages may act for whoever is signed in, or it is the application's own and the "
+            remedy="if this origin's pages may act for whoever is signed in, or it is the application's own and the "
             "browser sends no Sec-Fetch-Site, name it: Guard(..., trusted_origins=('https://…',))",
         )
 

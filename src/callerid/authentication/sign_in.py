@@ -84,7 +84,7 @@ class SignInForm:
             raise CrossSite(
                 f"expected the {_CSRF_TOKEN} of this browser's cookie in the form, got {where}",
                 reason=Reason.WRONG_CSRF_TOKEN,
-                mend="post the form from a page of this site that has Google's script; a token that came to a "
+                remedy="post the form from a page of this site that has Google's script; a token that came to a "
                 "JavaScript callback is for guard.verify(token, nonce=...)",
             )
         token = self._one("credential")

@@ -61,7 +61,7 @@ def _fields(
         "rule": None if requirement is None else str(requirement.rule),
         "route": route,
         "detail": None if refusal is None else refusal.detail,
-        "mend": None if refusal is None else refusal.mend,
+        "remedy": None if refusal is None else refusal.remedy,
         "instance": instance,
     }
     return {name: None if value is None else one_line(value) for name, value in said.items()}
@@ -87,5 +87,5 @@ def _sentence(fields: dict[str, str | None]) -> str:
     if fields["status"] is None:
         return f"{head}: {fields['caller'] or 'no caller'} by {fields['rule']} [{fields['instance']}]"
     detail = f": {fields['detail']}" if fields["detail"] else ""
-    mend = f"; remedy: {fields['mend']}" if fields["mend"] else ""
-    return f"{head}: {fields['status']} {fields['reason']}{detail}{mend} [{fields['instance']}]"
+    remedy = f"; remedy: {fields['remedy']}" if fields["remedy"] else ""
+    return f"{head}: {fields['status']} {fields['reason']}{detail}{remedy} [{fields['instance']}]"

@@ -105,7 +105,7 @@ def _told(found: LoggedDecision) -> Iterator[Line]:
         ("via", found.text("via")),
         ("rule", found.text("rule")),
         ("detail", found.text("detail")),
-        ("remedy", found.text("mend")),
+        ("remedy", found.text("remedy") or found.text("mend")),
     ):
         if said:
             yield f"  {label:<7} {said}", ""

@@ -111,7 +111,8 @@ def _wrong_tenant(issuer: Issuer, tenant: str) -> Unauthenticated:
         Reason.WRONG_TENANT,
         f"expected a user of {issuer.project} of {f'no tenant, or of {named}' if named else 'no tenant'}, "
         f"got one of the tenant {shown(tenant)}",
-        mend=f"if this tenant's users are meant, too, name it where the issuer is written: tenants=({tenant[:200]!a},)",
+        remedy="if this tenant's users are meant, too, name it where the issuer is written: "
+        f"tenants=({tenant[:200]!a},)",
     )
 
 

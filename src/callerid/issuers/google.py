@@ -129,7 +129,7 @@ def _check_person(email: str | None, authorized_party: str | None, *, is_service
     raise Unauthenticated(
         Reason.WRONG_AUDIENCE,
         f"expected a person's token of gcloud, got {got}",
-        mend="name the audience: gcloud auth print-identity-token --audiences=AUDIENCE",
+        remedy="name the audience: gcloud auth print-identity-token --audiences=AUDIENCE",
     )
 
 

@@ -46,7 +46,7 @@ class IapIssuer(Issuer):
             raise Unauthenticated(
                 Reason.BAD_CLAIMS,
                 "expected a Google account, got an external identity (identity_source GCIP)",
-                mend="name the Firebase project whose users IAP lets in: iap(..., external='PROJECT')",
+                remedy="name the Firebase project whose users IAP lets in: iap(..., external='PROJECT')",
             )
         subject, email, domain = claims["sub"], text_claim(claims, "email"), text_claim(claims, "hd")
         account = subject.removeprefix(_GOOGLE_PREFIX)
@@ -90,7 +90,7 @@ class IapExternalIssuer(Issuer):
             raise Unauthenticated(
                 Reason.BAD_CLAIMS,
                 f"expected an external identity of {self.external} (identity_source GCIP), got another",
-                mend="people with Google accounts are read by iap(...) without external=",
+                remedy="people with Google accounts are read by iap(...) without external=",
             )
         user = object_claim(claims, "gcip")
         uid = text_claim(user, "sub", required=True) or ""

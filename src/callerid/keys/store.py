@@ -116,7 +116,7 @@ class KeyStore:
         Raises Unauthenticated if the source has no such key. Raises Unavailable, with the seconds after which to retry,
         if that is not known now: there are no usable keys, or the id may be a new one and fetching fails.
         """
-        entry = self.ring(source, algorithm)
+        entry = self.key_set(source, algorithm)
         decision = plan.plan(entry.policy, entry.state, kid, self._timer(), waited=waited is not None)
         if isinstance(decision, plan.Use):
             return decision.held
@@ -127,7 +127,7 @@ class KeyStore:
 
         Returns ``None`` if there is nothing to wait for: the keys are fresh, or the back-off after a failure runs.
         """
-        entry = self.ring(source, algorithm)
+        entry = self.key_set(source, algorithm)
         with self._lock:
             if not plan.wants_warming(entry.state, self._timer()):
                 return None
@@ -142,7 +142,7 @@ class KeyStore:
         entries = list(self._entries.items())
         return [_status(entry, now) for source, entry in entries if wanted is None or source in wanted]
 
-    def ring(self, source: AnySource, algorithm: Algorithm) -> CachedKeySet:
+    def key_set(self, source: AnySource, algorithm: Algorithm) -> CachedKeySet:
         """The key set of one source: always the same object, which is updated in place."""
         entry = self._entries.get((source, algorithm))
         return entry or self._entries.setdefault((source, algorithm), CachedKeySet(source, algorithm, self._timer))
@@ -274,7 +274,7 @@ def _answer(
     raise Unavailable(
         f"the keys of {entry.source} cannot be had ({entry.state.last_error or undone})",
         retry_after=decision.retry_after,
-        mend=f"let this process reach {entry.source}, or give its keys as a KeyFile",
+        remedy=f"let this process reach {entry.source}, or give its keys as a KeyFile",
     )
 
 
