@@ -24,7 +24,7 @@ LINE = "believes unsigned tokens of the Firebase Auth emulator"
 
 @pytest.fixture(autouse=True)
 def on_a_developers_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("K_SERVICE", "GAE_ENV", "KUBERNETES_SERVICE_HOST"):
+    for name in ("K_SERVICE", "GAE_ENV", "GAE_INSTANCE", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
 
 

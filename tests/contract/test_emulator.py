@@ -15,7 +15,7 @@ from .test_projects import ADAPTERS, App
 
 Make = Callable[..., tuple[Any, App]]
 
-PLATFORMS = ("K_SERVICE", "GAE_ENV", "KUBERNETES_SERVICE_HOST")
+PLATFORMS = ("K_SERVICE", "GAE_ENV", "GAE_INSTANCE", "KUBERNETES_SERVICE_HOST")
 ISSUER = LocalIssuer()
 OWNER = FirebaseUser(PathParam("uid"))
 

@@ -35,7 +35,7 @@ from .made import NOW, URL
 PROJECT = "demo-shop"
 EMULATOR = "127.0.0.1:9099"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
-PLATFORMS = ("K_SERVICE", "GAE_ENV", "KUBERNETES_SERVICE_HOST")
+PLATFORMS = ("K_SERVICE", "GAE_ENV", "GAE_INSTANCE", "KUBERNETES_SERVICE_HOST")
 SIGNER = LocalIssuer(clock=lambda: NOW)
 UNSIGNED = {"alg": "none", "typ": "JWT"}
 

@@ -18,7 +18,12 @@ __all__ = ["NO_KEYS", "check_emulator", "check_not_deployed"]
 NO_KEYS: Final = KeyDocument('{"keys": []}')
 """The keys of an issuer whose tokens nobody signs."""
 
-_DEPLOYED: Final = {"K_SERVICE": "Cloud Run", "GAE_ENV": "App Engine", "KUBERNETES_SERVICE_HOST": "Kubernetes"}
+_DEPLOYED: Final = {
+    "K_SERVICE": "Cloud Run",
+    "GAE_ENV": "App Engine",
+    "GAE_INSTANCE": "App Engine",  # the flexible environment sets no GAE_ENV
+    "KUBERNETES_SERVICE_HOST": "Kubernetes",
+}
 """Environment variables that a platform sets, and the platform."""
 
 _ADDRESS: Final = re.compile(r"(\[::1\]|[0-9.]+|localhost):([1-9][0-9]{0,4})")

@@ -179,8 +179,8 @@ def firebase(
     are unsigned: whoever reaches the application can write one, and nothing tells it from the emulator's own.** So it
     is for a developer's machine: the address is a loopback one, no environment variable sets it, a guard that has it
     believes no other Firebase issuer, warns at start-up, and raises `ConfigurationError` on Cloud Run, App Engine and
-    Kubernetes (``K_SERVICE``, ``GAE_ENV`` or ``KUBERNETES_SERVICE_HOST`` is set). All else is read as strictly as of
-    signed tokens.
+    Kubernetes (``K_SERVICE``, ``GAE_ENV``, ``GAE_INSTANCE`` or ``KUBERNETES_SERVICE_HOST`` is set). All else is read as
+    strictly as of signed tokens.
 
     Sources: Firebase, "Verify ID tokens using a third-party JWT library"; Identity Platform, "Authenticating tenants";
     Firebase, "Connect your app to the Authentication Emulator". Raises `ConfigurationError`.
