@@ -17,7 +17,7 @@ Each module imports only those before it::
     starlette_router     Starlette's own routing, asked what serves
     shadowed     routes that never serve, since others come first
     unguarded ← starlette_unguarded      marks that nobody enforces
-    table · starlette · flask    the map of each kind of application
+    table · starlette · flask · django    the map of each kind of application
     order        which of two routes serves a request that is for both
     serving      who serves a request and what is asked of it, before a change and after
     shown        the rows as a person reads them: those of routes with what middleware in front asks

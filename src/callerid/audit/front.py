@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from callerid.audit.rows import Front
 
-__all__ = ["chain_of", "fronts_of", "is_flask", "is_gate", "is_starlette"]
+__all__ = ["chain_of", "fronts_of", "is_django", "is_flask", "is_gate", "is_starlette"]
 
 LONGEST_CHAIN = 100
 DEEPEST = 4
@@ -29,7 +29,7 @@ def chain_of(app: Any) -> Iterator[Any]:
     while app is not None and id(app) not in seen and len(seen) < LONGEST_CHAIN:
         seen.add(id(app))
         yield app
-        is_framed = is_framed or is_flask(app) or is_starlette(app)
+        is_framed = is_framed or _is_framed(app)
         inner = _next(app)
         app = inner if inner is not None or is_framed else _held(app, DEEPEST, set())
 
@@ -40,7 +40,7 @@ def fronts_of(app: Any) -> Iterator[Front]:
     Middleware that was added to a Starlette or FastAPI application is a part of it.
     """
     links = tuple(chain_of(app))
-    framed = next((at for at, each in enumerate(links) if is_flask(each) or is_starlette(each)), None)
+    framed = next((at for at, each in enumerate(links) if _is_framed(each)), None)
     last = next((at for at, each in enumerate(links) if is_gate(each)), 0) if framed is None else framed
     outside = links[:last]
     if framed is not None and is_flask(links[framed]):
@@ -58,6 +58,16 @@ def is_starlette(app: Any) -> bool:
     """Whether this is a Starlette or FastAPI application."""
     starlette = sys.modules.get("starlette.applications")
     return starlette is not None and isinstance(app, starlette.Starlette)
+
+
+def is_django(app: Any) -> bool:
+    """Whether this is the handler that serves a Django project."""
+    base = sys.modules.get("django.core.handlers.base")
+    return base is not None and isinstance(app, base.BaseHandler) and app._middleware_chain is not None  # noqa: SLF001
+
+
+def _is_framed(app: Any) -> bool:
+    return is_flask(app) or is_starlette(app) or is_django(app)
 
 
 def is_gate(app: Any) -> bool:
@@ -81,7 +91,7 @@ def _held(wrapper: Any, depth: int, seen: set[int]) -> Any:
     parts = [each for each in _parts(wrapper) if id(each) not in seen] if depth else []
     seen.update(map(id, parts))
     for each in parts:
-        if is_flask(each) or is_starlette(each) or is_gate(each):
+        if _is_framed(each) or is_gate(each):
             return each
     return next((each for each in parts if _held(each, depth - 1, seen) is not None), None)
 

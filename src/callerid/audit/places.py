@@ -68,6 +68,7 @@ _KINDS = {
     "{uuid}": frozenset({"32 digits", "32 hex digits", "uuid"}),
     "<>": _ANY,
     "<string>": _ANY,
+    "<str>": _ANY,  # Django's
     "<default>": _ANY,
     "<int>": _DIGITS,
     "<float>": frozenset({"decimal"}),

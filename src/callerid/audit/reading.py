@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from callerid.audit.front import chain_of, fronts_of, is_flask, is_gate, is_starlette
+from callerid.audit.front import chain_of, fronts_of, is_django, is_flask, is_gate, is_starlette
 from callerid.audit.lifespan import has_lifespan
 from callerid.audit.rows import AccessMap, Row
 from callerid.audit.shown import impossible
@@ -20,10 +20,10 @@ __all__ = ["access_map", "is_wsgi"]
 def access_map(app: Any, *, started: bool = False) -> AccessMap:
     """Every route of an application with the rule that guards it.
 
-    Takes FastAPI, Starlette and Flask applications, and those of any framework behind one of the `CallerMiddleware`;
-    in front of them may stand anything that shows what it holds. What a `CallerMiddleware` asks holds beside the rules
-    of the routes behind it. ``started`` is whether the application's lifespan has begun, in which it may add routes
-    (see `callerid.access.started`). Raises `ConfigurationError` for anything else.
+    Takes applications of FastAPI, Starlette, Flask and Django, and those of any framework behind one of the
+    `CallerMiddleware`; in front of them may stand anything that shows what it holds. What a `CallerMiddleware` asks
+    holds beside the rules of the routes behind it. ``started`` is whether the application's lifespan has begun, in
+    which it may add routes (see `callerid.access.started`). Raises `ConfigurationError` for anything else.
     """
     found = _access_map(app)
     return replace(found, fronts=tuple(fronts_of(app)), awaits_start=not started and has_lifespan(app))
@@ -37,8 +37,8 @@ def _access_map(app: Any) -> AccessMap:
         outside = tuple(row for number, gate in enumerate(gates, 1) for row in _told_apart(_rows_of(gate), number))
     if framed is None and not outside:
         raise ConfigurationError(
-            f"an object of class {type(app).__qualname__} cannot be mapped: applications of FastAPI, Starlette and "
-            "Flask can, and any other behind callerid's CallerMiddleware"
+            f"an object of class {type(app).__qualname__} cannot be mapped: applications of FastAPI, Starlette, "
+            "Flask and Django can, and any other behind callerid's CallerMiddleware"
         )
     unenforced = tuple(_unenforced(gates, alone=framed is None or not framed.rows))
     if framed is None:
@@ -67,7 +67,13 @@ def _access_map(app: Any) -> AccessMap:
 def is_wsgi(app: Any) -> bool:
     """Whether this is a WSGI application, not an ASGI one."""
     wsgi = sys.modules.get("callerid.wsgi")
-    return any(is_flask(each) or (wsgi and isinstance(each, wsgi.CallerMiddleware)) for each in chain_of(app))
+    django = sys.modules.get("django.core.handlers.wsgi")
+    return any(
+        is_flask(each)
+        or (wsgi and isinstance(each, wsgi.CallerMiddleware))
+        or (django and isinstance(each, django.WSGIHandler))
+        for each in chain_of(app)
+    )
 
 
 def _framed(app: Any) -> AccessMap | None:
@@ -76,6 +82,10 @@ def _framed(app: Any) -> AccessMap | None:
             from callerid.audit.flask import map_of as map_of_flask  # noqa: PLC0415 - only where there is Flask
 
             return map_of_flask(each)
+        if is_django(each):
+            from callerid.audit.django import map_of as map_of_django  # noqa: PLC0415 - only where there is Django
+
+            return map_of_django(each)
         if is_starlette(each):
             from callerid.audit.starlette import map_of  # noqa: PLC0415 - only where there is Starlette
 

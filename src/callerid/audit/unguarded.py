@@ -40,4 +40,4 @@ def endpoint_name(endpoint: Any) -> str:
     return f"{module}:{name}"
 
 
-_FRAMEWORKS = frozenset({"fastapi", "flask", "starlette"})
+_FRAMEWORKS = frozenset({"django", "fastapi", "flask", "rest_framework", "starlette"})

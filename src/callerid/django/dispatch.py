@@ -18,7 +18,7 @@ from callerid.django.startup_checks import check
 from callerid.errors import ConfigurationError, Refusal
 from callerid.marks import DECIDED
 
-__all__ = ["MIDDLEWARE", "CallerMiddleware", "configured"]
+__all__ = ["MIDDLEWARE", "CallerMiddleware", "configured", "protection_of", "settings_problems"]
 
 _base: Any = base
 _import: Callable[[str], object] = cast("Any", module_loading).import_string
@@ -68,6 +68,7 @@ class CallerMiddleware:
         self._protection = cast("Protection", configured().protection)
         self._handler = _handler_of(get_response)
         self._resolve = _seat(self._handler)
+        setattr(self._handler, _PROTECTION, self._protection)
         if is_async(get_response):
             cast("Any", markcoroutinefunction)(self)
             self._call: Callable[[Any], Any] = self._serve_async
@@ -113,6 +114,14 @@ def _handler_of(get_response: Any) -> Any:
         if not callable(getattr(handler, name, None)):
             raise ConfigurationError(f"this release of Django has no BaseHandler.{name}: callerid cannot guard it")
     return handler
+
+
+_PROTECTION: Final = "_callerid_protection"
+
+
+def protection_of(handler: object) -> Protection | None:
+    """What protects the project that a handler serves; ``None`` where nothing does."""
+    return cast("Protection | None", getattr(handler, _PROTECTION, None))
 
 
 _SEAT: Final = "_callerid_seat"

@@ -44,7 +44,7 @@ class ProjectRules:
         return policy
 
     def _policy(self, place: ViewAtRoutes, entries: tuple[TableEntry, ...], where: str) -> Policy:
-        place.check_marks()
+        place.check_marks(self.guard)
         policy = policy_of((self.guard,), self._written(place, entries), where, endpoint=place.endpoint)
         for name in policy.names:
             place.check_parameter(name)

@@ -14,6 +14,7 @@ from django.utils import translation
 
 from callerid.django.views import ANY_METHOD, ServedView, marks_of, methods_of, serving_of
 from callerid.errors import ConfigurationError
+from callerid.guard import GuardCore
 from callerid.marks import Mark, marks_lost
 from callerid.paths import NamedPlace, Serves
 
@@ -31,6 +32,8 @@ class UrlRoute(NamedTuple):
     within: tuple[Any, ...]
     template: str
     prefixes: tuple[str, ...]
+    number: int = 0
+    """Its place among all entries: the first that is for a path serves."""
 
     @property
     def view(self) -> Any:
@@ -105,7 +108,7 @@ LANGUAGE: Final = "{language}/"
 def routes_of(resolver: Any) -> Iterator[UrlRoute]:
     """All entries of a URLconf, in order."""
     with cast("Any", translation).override(settings.LANGUAGE_CODE):
-        yield from tuple(_walk(resolver, (), "/", ()))
+        yield from [each._replace(number=at) for at, each in enumerate(_walk(resolver, (), "/", ()))]
 
 
 def _walk(resolver: Any, within: tuple[Any, ...], path: str, prefixes: tuple[str, ...]) -> Iterator[UrlRoute]:
@@ -137,10 +140,10 @@ class ViewAtRoutes:
         """Whether a view of the application is meant, at a known route."""
         return self.serving is not None and self.serving.endpoint and bool(self.routes)
 
-    def check_marks(self) -> None:
-        """Raise `ConfigurationError` for a mark on a function of which the served view was made, and that is lost."""
+    def check_marks(self, guard: GuardCore) -> None:
+        """Raise `ConfigurationError` for a mark of a guard on what was made of the served view, and is not served."""
         for lost in marks_lost(None if self.serving is None else self.serving.view):
-            for mark in lost:
+            for mark in (each for each in lost if each.guard is guard):
                 raise ConfigurationError(
                     f"{self.template}: guard.allow({mark.requirement.rule!r}) marks a function that this route does "
                     "not serve: give what guard.allow(...) returns to path(...)"
@@ -184,10 +187,11 @@ class UrlconfReader:
         key = id(match.func), match.route, "" if serving.handler is None else method, serving.endpoint
         place = self._places.get(key)
         if place is None or not _is_same(place.serving, serving):
-            place = self._places[key] = place_of(serving, self._routes_at(match), match.route)
+            place = self._places[key] = place_of(serving, self.routes_at(match), match.route)
         return place
 
-    def _routes_at(self, match: Any) -> tuple[UrlRoute, ...]:
+    def routes_at(self, match: Any) -> tuple[UrlRoute, ...]:
+        """The routes that a match of Django's resolver may be of: several where they cannot be told apart."""
         found = self._found(match)
         if not found:
             self.read()  # it was added since

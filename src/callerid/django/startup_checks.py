@@ -15,7 +15,7 @@ from callerid.errors import CalleridError, ConfigurationError
 from callerid.marks import marks_on, note_served
 from callerid.paths import METHODS, BoundTable
 
-__all__ = ["CheckedView", "check", "problems_of", "survey", "unbound"]
+__all__ = ["CheckedView", "check", "handler_problems", "problems_of", "survey", "unbound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def check(protection: Protection, routing: UrlconfReader) -> None:
 def problems_of(protection: Protection, routing: UrlconfReader, found: tuple[CheckedView, ...]) -> Iterator[str]:
     """What is wrong, each once."""
     problems = [each.problem for each in found if each.problem]
-    yield from dict.fromkeys((*problems, *unbound(protection, routing), *_handlers(routing)))
+    yield from dict.fromkeys((*problems, *unbound(protection, routing), *handler_problems(routing)))
 
 
 def _methods(route: UrlRoute, tables: list[BoundTable]) -> list[str]:
@@ -90,7 +90,8 @@ def unbound(protection: Protection, routing: UrlconfReader) -> Iterator[str]:
         yield from table.unbound(places)
 
 
-def _handlers(routing: UrlconfReader) -> Iterator[str]:
+def handler_problems(routing: UrlconfReader) -> Iterator[str]:
+    """What is wrong with functions that answer errors."""
     module: Any = routing.resolver.urlconf_module
     for name in ("handler400", "handler403", "handler404", "handler500"):
         for mark in marks_on(getattr(module, name, None)):

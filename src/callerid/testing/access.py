@@ -370,9 +370,17 @@ def _call_asgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
     else:
         scope["method"] = case.method
 
+    is_read = False
+
     async def receive() -> dict[str, Any]:
         """Whoever reads before the guard decides finds an empty body, or an opening handshake."""
-        return {"type": "websocket.connect"} if is_socket else {"type": "http.request", "body": b""}
+        nonlocal is_read
+        if is_socket:
+            return {"type": "websocket.connect"}
+        if is_read:  # Django waits for the client to be gone, until it has answered
+            await anyio.sleep_forever()
+        is_read = True
+        return {"type": "http.request", "body": b""}
 
     async def send(_: Any) -> None:
         """What is answered does not matter: the decision was heard."""
