@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import conditional_page, require_POST, require_safe
+from django.views.decorators.http import condition, require_POST, require_safe
 from django.views.generic import RedirectView, TemplateView
 
 from callerid import Nobody, Public
@@ -46,7 +46,7 @@ def test_a_partial(guard: Guard, ran: Diary) -> None:
     assert only_others(project, "/b/")
 
 
-@pytest.mark.parametrize("outside", [csrf_exempt, never_cache, require_POST, login_required, conditional_page])
+@pytest.mark.parametrize("outside", [csrf_exempt, never_cache, require_POST, login_required, condition()])
 def test_decorators_of_django_above_and_below_the_mark(guard: Guard, ran: Diary, outside: Callable[..., Any]) -> None:
     allow = guard.allow(OTHERS)
     project = closed([path("", outside(allow(ran.view()))), path("below/", allow(outside(ran.view())))], guard)

@@ -12,7 +12,8 @@ from django.core.handlers.base import BaseHandler
 from django.urls import converters, resolvers
 
 from callerid.audit.places import EVERYWHERE, Place, places_of
-from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, merged, names_of, row, told_once
+from callerid.audit.row_sets import merged, names_of, told_once
+from callerid.audit.rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
 from callerid.audit.shadowed import never_served, with_shadows
 from callerid.audit.unguarded import endpoint_name, left_behind, name_of
 from callerid.django.dispatch import protection_of
