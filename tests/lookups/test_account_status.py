@@ -138,6 +138,20 @@ def test_what_is_no_answer_is_an_outage_and_no_refusal(status: int, body: Any, s
     assert said in refusal.value.detail
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "asked"), [(400, {}, 6), (403, {}, 3), (429, {"Retry-After": "20"}, 1), (503, {}, 3)]
+)
+def test_an_outage_is_not_asked_about_by_everybody_who_comes(status: int, headers: dict[str, str], asked: int) -> None:
+    """While 400 may be about the one who was asked about."""
+    toolkit = Toolkit()
+    toolkit.answer = KeyResponse(status, headers, b"")
+    guard = guard_of(toolkit)
+    for number in range(6):
+        with pytest.raises(Unavailable):
+            guard.verify(ISSUER.firebase_user(f"u{number}", project=PROJECT, issued_at=ISSUED_AT), NotRevoked())
+    assert len(toolkit.asked) == asked
+
+
 def test_without_credentials_of_its_own_it_is_an_outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     guard = Guard(ISSUER.firebase(PROJECT), lookups=[account_status(PROJECT)])

@@ -91,7 +91,8 @@ class _IdentityToolkit:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"}
         answer = self.send(source, json.dumps({"localId": [user.uid]}).encode(), headers)
         if answer.status != 200:
-            raise AskError(f"HTTP status {answer.status}", retry_after=retry_after(answer.headers))
+            said = retry_after(answer.headers)
+            raise AskError(f"HTTP status {answer.status}", retry_after=said, is_source=answer.status != 400)
         try:
             return _account(json_object(answer.body), user.uid, user.tenant)
         except DocumentError as error:
