@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from callerid.testing import claims as says
+from callerid.testing import objections
 from callerid.testing.compact import Part, compact, header_and_claims
 from callerid.testing.keys import SigningKeys
 
@@ -178,7 +179,9 @@ class Mint:
             compute_engine=compute_engine,
         )
         standard = account | self._times(issued_at, lifetime)
-        return self.sign(says.settled(standard, claims, says.service_account_objections(email), hostile=hostile))
+        return self.sign(
+            objections.settled(standard, claims, objections.service_account_objections(email), hostile=hostile)
+        )
 
     def self_signed(
         self,
@@ -247,8 +250,8 @@ class Mint:
             attributes=attributes,
         )
         standard = user | times | {"auth_time": times["iat"] if signed_in_at is None else signed_in_at}
-        objections = says.firebase_objections({} if claims is None else claims)
-        return self.sign(says.settled(standard, claims, objections, hostile=hostile), key="firebase")
+        against = objections.firebase_objections({} if claims is None else claims)
+        return self.sign(objections.settled(standard, claims, against, hostile=hostile), key="firebase")
 
     def session_cookie(
         self, id_token: str, *, lifetime: int = 5 * 86_400, issued_at: int | None = None, hostile: bool = False
@@ -262,7 +265,8 @@ class Mint:
         _, user = header_and_claims(id_token)
         session = says.firebase_session(user) | self._times(issued_at, lifetime)
         return self.sign(
-            says.unobjectionable(session, says.session_objections(user), hostile=hostile), key="firebase_session"
+            objections.unobjectionable(session, objections.session_objections(user), hostile=hostile),
+            key="firebase_session",
         )
 
     def iap_assertion(
@@ -282,7 +286,7 @@ class Mint:
         """
         _, account = header_and_claims(id_token)
         assertion = says.iap_assertion(account, audience) | self._times(issued_at, lifetime)
-        return self.sign(says.unobjectionable(assertion, says.iap_objections, hostile=hostile), key="iap")
+        return self.sign(objections.unobjectionable(assertion, objections.iap_objections, hostile=hostile), key="iap")
 
     def app_check_token(  # noqa: PLR0913 - one parameter a claim
         self,
@@ -303,7 +307,9 @@ class Mint:
         number = app_id.split(":")[1] if project_number is None else str(project_number)
         standard = says.app_check(app_id, number, FIREBASE_PROJECT) | self._times(issued_at, lifetime)
         whole = {**standard, **(claims or {})}
-        return self.sign(says.unobjectionable(whole, says.app_check_objections, hostile=hostile), key="app_check")
+        return self.sign(
+            objections.unobjectionable(whole, objections.app_check_objections, hostile=hostile), key="app_check"
+        )
 
     def oidc_caller(  # noqa: PLR0913 - one parameter a claim
         self,
@@ -433,7 +439,9 @@ class Mint:
             email_verified=email_verified,
             domain=domain,
         )
-        return self.sign(says.settled({**account, **times}, claims, says.person_objections, hostile=hostile))
+        return self.sign(
+            objections.settled({**account, **times}, claims, objections.person_objections, hostile=hostile)
+        )
 
     def _times(self, issued_at: int | None, lifetime: int) -> dict[str, int]:
         begin = int(self.clock()) if issued_at is None else issued_at
