@@ -14,10 +14,12 @@ import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from callerid.answers import Challenge, answer
 from callerid.asgi.answering import deliver, response_of
-from callerid.asgi.exchange import App, Exchange, Receive, Scope, Send
+from callerid.asgi.exchange import App, Exchange, Message, Receive, Scope, Send
 from callerid.asgi.mcp import McpSessions, access_token
 from callerid.authorization import check_names_caller
 from callerid.callers import Caller
@@ -31,8 +33,18 @@ if TYPE_CHECKING:
 __all__ = ["McpSessions", "ProtectedResource", "TokenVerifier", "current_caller"]
 
 _WHERE: Final = "(mcp)"
-_answered: ContextVar[list[bool] | None] = ContextVar("callerid.mcp.answered", default=None)
-"""Where a refusal of the request's own token is answered: once, and not those of tokens that a tool may verify."""
+
+
+class _OwnToken:
+    """What became of the token of the request that is served: the first that is verified. A tool may verify others."""
+
+    def __init__(self) -> None:
+        self.is_verified = False
+        self.refusal: Refusal | None = None
+
+
+_own_token: ContextVar[_OwnToken | None] = ContextVar("callerid.mcp.own_token", default=None)
+"""Where refusals are answered by the guard."""
 
 
 class TokenVerifier:
@@ -58,7 +70,7 @@ class TokenVerifier:
         self._requirement = guard.requirement(rule, audience=audience)
         guard.check_possible(self._requirement, "TokenVerifier")
         check_names_caller(self._requirement, {})
-        self._resource = (resource if isinstance(resource, ProtectedResource) else ProtectedResource(resource)).resource
+        self._resource = resource if isinstance(resource, ProtectedResource) else ProtectedResource(resource)
         self._scopes = list(_texts(scopes, "scopes"))
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -67,45 +79,67 @@ class TokenVerifier:
         The decision is logged. Raises `Unavailable` while no keys can be had, which is nobody's 401: the SDK answers
         500, or 503 where `answer_refusals` was called.
         """
-        requirement, own = self._requirement, _answered.get()
-        is_answered = own.pop() if own else False
+        requirement, own = self._requirement, _own_token.get()
+        if own is not None and own.is_verified:
+            own = None
+        if own is not None:
+            own.is_verified = True
         try:
             caller = await self.guard.averify(token, requirement.rule, audience=requirement.audiences, where=_WHERE)
         except Refusal as refusal:
-            if isinstance(refusal, Unavailable) or is_answered:
+            if own is not None:
+                own.refusal = refusal.with_traceback(None)  # its frames hold the token
+            elif isinstance(refusal, Unavailable):
                 raise
             return None
         scopes = [*self._scopes, *sorted(caller.scopes)]
-        more = {"scopes": scopes, "expires_at": int(caller.expires_at), "resource": self._resource}
+        more = {"scopes": scopes, "expires_at": int(caller.expires_at), "resource": self._resource.resource}
         return cast("AccessToken", access_token(caller, **more))
 
     def answer_refusals(self, app: Any) -> None:
         """Have an application of the SDK's (``server.streamable_http_app(...)``) answer refusals as the guard does.
 
         So an outage is a 503 with ``Retry-After``, and a caller whom the rule does not let in gets 403: the SDK alone
-        would say 401, and a client start to sign in again. Call it before the application serves.
+        would say 401, and a client start to sign in again. What the SDK serves to everybody it goes on serving. Call it
+        before the application serves.
         """
-        app.add_middleware(_Answering, guard=self.guard)
+        own = self.guard.challenge
+        where = {"resource_metadata": self._resource.metadata_url, **own.parameters}
+        app.add_middleware(_Answering, challenge=Challenge(own.realm, MappingProxyType(where)))
 
 
 class _Answering:
-    """Middleware around the SDK's authentication: answers what a `TokenVerifier` raises."""
+    """Middleware around the SDK's authentication: has the guard's answer to a refused token in place of its 401."""
 
-    def __init__(self, app: App, guard: GuardCore) -> None:
-        self.app, self._guard = app, guard
+    def __init__(self, app: App, challenge: Challenge) -> None:
+        self.app, self._challenge = app, challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        token = _answered.set([True])
+        own, is_answered = _OwnToken(), False
+
+        async def send_or_answer(message: Message) -> None:
+            nonlocal is_answered
+            if own.refusal is not None and message["type"] == "http.response.start" and _asks_for_a_token(message):
+                is_answered = True
+                told = answer(own.refusal, self._challenge, own.refusal.instance)
+                await deliver(response_of(told), Exchange(scope, receive, send))
+            elif not is_answered:
+                await send(message)
+
+        token = _own_token.set(own)
         try:
-            await self.app(scope, receive, send)
-        except Refusal as refusal:
-            refusal.__traceback__ = None  # its frames hold the token
-            await deliver(response_of(self._guard.answer(refusal, refusal.instance)), Exchange(scope, receive, send))
+            await self.app(scope, receive, send_or_answer)
         finally:
-            _answered.reset(token)
+            _own_token.reset(token)
+
+
+def _asks_for_a_token(message: Message) -> bool:
+    return message["status"] == 401 and any(
+        name.lower() == b"www-authenticate" and value[:7].lower() == b"bearer " for name, value in message["headers"]
+    )
 
 
 def current_caller() -> Caller | None:

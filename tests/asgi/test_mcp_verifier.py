@@ -279,6 +279,28 @@ def test_refusals_are_the_sdks_or_the_guards_and_say_where_to_sign_in(plain: str
 
 
 @pytest.mark.server
+def test_the_guards_answers_say_where_to_sign_in_whether_or_not_it_was_told() -> None:
+    with serving_at(
+        lambda url: verified(url, Guard(*AT_HAND, realm="tools"), answering=True), lifespan="on"
+    ) as address:
+        for text, status in ((issuer.tampered(token("staff")), 401), (token("outsider"), 403)):
+            answer = post(address, text)
+            challenge = answer.headers["www-authenticate"]
+            assert (answer.status_code, answer.json()["status"]) == (status, status)
+            assert challenge.startswith('Bearer realm="tools"')
+            assert f'resource_metadata="{address}/.well-known/oauth-protected-resource/mcp"' in challenge
+            assert "insufficient_scope" not in challenge
+
+
+@pytest.mark.server
+def test_what_the_sdk_serves_to_everybody_it_serves_whatever_token_comes(answering: str) -> None:
+    url = f"{answering}/.well-known/oauth-protected-resource/mcp"
+    with httpx2.Client(trust_env=False) as http:
+        for text in (token("outsider"), issuer.tampered(token("staff")), "x"):
+            assert http.get(url, headers={"authorization": f"Bearer {text}"}).status_code == 200
+
+
+@pytest.mark.server
 @pytest.mark.parametrize(("answers", "status"), [(False, 500), (True, 503)])
 def test_an_outage_is_no_401(answers: bool, status: int) -> None:
     source = LocalIssuer()
