@@ -55,6 +55,7 @@ from callerid.issuers import (
     google_access_token,
     google_chat,
     iap,
+    oidc,
     service_account,
 )
 from callerid.keys import KeyDocument, KeyFile, KeySource
@@ -168,6 +169,7 @@ __all__ = [
     "google_access_token",
     "google_chat",
     "iap",
+    "oidc",
     "rules_from_iam_policy",
     "service_account",
 ]

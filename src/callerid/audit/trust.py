@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from callerid.audit.algebra import UNREADABLE, Side, code_fingerprint
+from callerid.callers import OIDC
 from callerid.guard import GuardCore
 from callerid.issuers import GatewayIssuer, Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
@@ -64,6 +65,8 @@ def _manner(issuer: Issuer) -> Iterator[str]:
         yield f"gateway {issuer.gateway}"
     if issuer.believes_stripped:
         yield "believes tokens without a signature, as Cloud Run's front door passes them on"
+    if issuer.kind is OIDC:
+        yield f"callers of the kind {issuer.kind}"
     if issuer.algorithm != "RS256":
         yield f"algorithm {issuer.algorithm}"
     if issuer.locations != issuer.usual_locations:

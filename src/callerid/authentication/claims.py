@@ -60,9 +60,9 @@ def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway:
 
 def _audience(claims: Mapping[str, Any], issuer: Issuer) -> str:
     """The audience that is judged: of several the first that the issuer accepts, if it lists them."""
-    if not issuer.lists_audiences:
-        return text_claim(claims, "aud", required=True) or ""
     listed = claims.get("aud")
+    if not issuer.lists_audiences and not (issuer.may_list_audiences and type(listed) is list):
+        return text_claim(claims, "aud", required=True) or ""
     if type(listed) is not list or not listed or not all(type(each) is str and each for each in listed):
         raise bad_claim("aud", "a list of texts", f"a {type(listed).__name__}")
     audiences = cast("list[str]", listed)

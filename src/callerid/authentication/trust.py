@@ -182,9 +182,12 @@ def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
                 f"two gateways are {issuer.gateway}: write one with all audiences and all issuers that it forwards"
             )
         return rivals
-    if any(not rival.audiences.isdisjoint(issuer.audiences) for rival in rivals):
+    # A token that may have several audiences may have one of each issuer's.
+    several = issuer.may_list_audiences or any(rival.may_list_audiences for rival in rivals)
+    if any(several or not rival.audiences.isdisjoint(issuer.audiences) for rival in rivals):
         raise ConfigurationError(
-            f"two issuers claim the tokens of {issuer.name} for the same audience: write one with all audiences"
+            f"two issuers claim the tokens of {issuer.name}{'' if several else ' for the same audience'}: write one "
+            "with all audiences"
         )
     return rivals
 

@@ -6,7 +6,7 @@
     google · firebase · cloud_run
     service_account · google_chat
     firebase_session · iap
-    app_check · gateway
+    app_check · oidc · gateway
     asked ← google_access_token · custom_credential
 
 `docs/architecture.md` says how to add a kind.
@@ -42,6 +42,7 @@ from callerid.issuers.issuer import (
     audience_set,
     cookie_location,
 )
+from callerid.issuers.oidc import OidcIssuer, oidc
 from callerid.issuers.service_account import ServiceAccountIssuer, service_account
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "IapExternalIssuer",
     "IapIssuer",
     "Issuer",
+    "OidcIssuer",
     "ServiceAccountIssuer",
     "SpeaksFor",
     "app_check",
@@ -96,6 +98,7 @@ __all__ = [
     "google_chat",
     "iap",
     "is_emulated",
+    "oidc",
     "parts_of",
     "service_account",
 ]

@@ -146,6 +146,8 @@ class Issuer(ABC):
     """The shortest and the longest time from ``iat`` to ``exp``, in seconds; ``None`` where ``exp`` alone counts."""
     lists_audiences: ClassVar[bool] = False
     """Whether ``aud`` of its tokens is a list that must hold one of ``audiences``; else it is text."""
+    may_list_audiences: ClassVar[bool] = False
+    """Whether ``aud`` may be such a list or text, as the issuer likes (RFC 7519 section 4.1.3)."""
     token_type: ClassVar[str] = ""
     """What ``typ`` in the header of its tokens must be; empty where it does not matter (RFC 7515 section 4.1.9)."""
     credential: ClassVar[str] = ""

@@ -3,6 +3,7 @@
 Its modules, each importing only those before it::
 
     key · documents ← source        values, and the strict reading of a key document: pure
+    discovery                       where an OpenID Connect provider's metadata says that its keys are: pure
     freshness                       how long a document may serve and how old it is, from its HTTP headers: pure
     plan                            what to do about one key id, and what each event changes: pure
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
@@ -15,6 +16,7 @@ Importing this package imports neither an HTTP client nor cryptography: both com
 
 from callerid.asking.in_flight import Wait
 from callerid.keys.attempt import KeyResponse
+from callerid.keys.discovery import DiscoveredKeys
 from callerid.keys.documents import DocumentError, json_object
 from callerid.keys.fetch import post
 from callerid.keys.freshness import retry_after
@@ -26,6 +28,7 @@ __all__ = [
     "Algorithm",
     "AnySource",
     "CachedKeySet",
+    "DiscoveredKeys",
     "DocumentError",
     "Key",
     "KeyDocument",

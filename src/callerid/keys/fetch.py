@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from callerid.keys.attempt import AbortHandle, FetchError, KeyResponse
+from callerid.keys.discovery import DiscoveredKeys, jwks_source
 from callerid.keys.freshness import clamped, lifetime, retry_after
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeySource
 
@@ -49,7 +50,14 @@ def fetcher(source: AnySource) -> Callable[[AbortHandle], Fetched]:
         return lambda _: Fetched(_read(source), source.shortest_lifetime)
     from callerid.keys.transport import get  # noqa: PLC0415 - see above
 
+    if isinstance(source, DiscoveredKeys):
+        return lambda handle: _discovered(source, lambda each: _got(each, get(each, handle)))
     return lambda handle: _got(source, get(source, handle))
+
+
+def _discovered(source: DiscoveredKeys, fetch: Callable[[KeySource], Fetched]) -> Fetched:
+    """The keys that an issuer's metadata names. It is fetched with them each time, so their lifetime alone counts."""
+    return fetch(jwks_source(source, fetch(source).body))
 
 
 def post(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:

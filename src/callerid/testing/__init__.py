@@ -4,7 +4,7 @@ Importing this needs no test framework and starts nothing. Keys are made at run 
 """
 
 from callerid.testing.acting import as_caller
-from callerid.testing.callers import firebase_user, google_person, own_caller, service_account
+from callerid.testing.callers import firebase_user, google_person, oidc_caller, own_caller, service_account
 from callerid.testing.claims import COMPUTE_ENGINE
 from callerid.testing.hostile import HOSTILE_VARIANTS
 from callerid.testing.issuer import LocalIssuer
@@ -16,6 +16,7 @@ __all__ = [
     "as_caller",
     "firebase_user",
     "google_person",
+    "oidc_caller",
     "own_caller",
     "service_account",
 ]

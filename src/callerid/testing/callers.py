@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from callerid.authentication.jws import parse
-from callerid.callers import FIREBASE, GOOGLE, Caller, FirebaseFacts, unknown_kind
+from callerid.callers import FIREBASE, GOOGLE, OIDC, Caller, FirebaseFacts, unknown_kind
 from callerid.guard import GuardCore
 from callerid.issuers import (
     ACCESS_TOKENS,
@@ -18,15 +18,16 @@ from callerid.issuers import (
     firebase,
     google,
     google_access_token,
+    oidc,
 )
-from callerid.testing.claims import is_client_id, numeric_id
+from callerid.testing.claims import OIDC_ISSUER, is_client_id, numeric_id
 from callerid.testing.compact import Part, compact
-from callerid.testing.mint import FIREBASE_PROJECT, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
+from callerid.testing.mint import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["firebase_user", "fitted", "google_person", "own_caller", "service_account"]
+__all__ = ["firebase_user", "fitted", "google_person", "oidc_caller", "own_caller", "service_account"]
 
 
 def google_person(  # noqa: PLR0913 - one parameter a fact
@@ -124,6 +125,22 @@ def firebase_user(  # noqa: PLR0913 - one parameter a fact
     return _marked(_caller(token, firebase(chosen, () if tenant is None else (tenant,))), project)
 
 
+def oidc_caller(
+    subject: str = "ada",
+    *,
+    issuer: str | None = None,
+    audience: str = OIDC_AUDIENCE,
+    claims: Mapping[str, Any] | None = None,
+) -> Caller:
+    """Whom an OpenID Connect provider knows as ``subject``, by a token with these ``claims`` and this audience.
+
+    Without ``issuer`` it is ``https://id.example.com``, and `as_caller` takes the one that its guard trusts.
+    """
+    whose = OIDC_ISSUER if issuer is None else issuer
+    token = _PENCIL.oidc_caller(subject, issuer=whose, audience=audience, claims=claims)
+    return _marked(_caller(token, oidc(whose, audience)), issuer)
+
+
 def _google(audience: str) -> Issuer:
     return google(PERSON_AUDIENCE, gcloud=True) if audience == GCLOUD_CLIENT else google(audience)
 
@@ -167,7 +184,8 @@ def _marked(caller: Caller, chosen: str | None) -> Caller:
 def fitted(caller: Caller, guard: GuardCore) -> Caller:
     """The caller with an issuer, and an audience or a Firebase project, of this guard's, where the test chose none.
 
-    Raises `ValueError` where the guard trusts several Firebase projects: a uid is unique within one project only.
+    Raises `ValueError` where the guard trusts several Firebase projects, or OpenID Connect providers: a uid, or a
+    subject, means somebody to one of them only.
     """
     if not isinstance(caller.audience, _Unchosen):
         return caller
@@ -180,7 +198,19 @@ def fitted(caller: Caller, guard: GuardCore) -> Caller:
         return _of_google(caller, by_token or others)
     if caller.kind is FIREBASE and caller.firebase is not None:
         return _of_project(caller, caller.firebase, by_token or others)
+    if caller.kind is OIDC:
+        return _of_provider(caller, [each for each in guard.issuers if each.kind is OIDC])
     raise unknown_kind(caller.kind)
+
+
+def _of_provider(caller: Caller, issuers: list[Issuer]) -> Caller:
+    if len(issuers) > 1:
+        names = ", ".join(repr(each.name) for each in issuers)
+        raise ValueError(
+            f"This guard trusts several OpenID Connect providers, {names}: say whose caller it is, "
+            f"oidc_caller({caller.subject!r}, issuer={issuers[0].name!r})."
+        )
+    return replace(caller, issuer=issuers[0].name, audience=min(issuers[0].audiences)) if issuers else caller
 
 
 def _of_google(caller: Caller, issuers: list[Issuer]) -> Caller:

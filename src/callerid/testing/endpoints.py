@@ -51,6 +51,7 @@ _ACCOUNT_PATHS = {
 }
 _PROVIDERS = {"jwk": "/oidc/jwks/", "pem": "/oidc/certs/"}
 """Where the keys of other OpenID Connect providers are, each below its own ``iss``."""
+_DISCOVERY = "/.well-known/openid-configuration"
 _METADATA = "/computeMetadata/v1/"
 _ACCOUNTS = "instance/service-accounts/"
 _FLAVOR = {"Metadata-Flavor": "Google"}
@@ -139,6 +140,8 @@ def _iam(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
 
 
 def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+    if request.path.endswith(_DISCOVERY):
+        return _provider_metadata(issuer, request, request.path.removesuffix(_DISCOVERY))
     which, form = _published(request.path)
     if which not in issuer.signers:
         return _not_found(request)
@@ -148,6 +151,16 @@ def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     document = issuer.pem_document(which) if form == "pem" else issuer.jwks_document(which)
     caching = f"public, max-age={issuer.max_age}, must-revalidate, no-transform"
     return Response(200, document.encode(), _JSON, {"Cache-Control": caching, "Age": str(issuer.age)})
+
+
+def _provider_metadata(issuer: LocalIssuer, request: ReceivedRequest, path: str) -> Response:
+    """The metadata of the OpenID Connect provider that this issuer is, or that one of its paths was made."""
+    name = f"{issuer.url}{path}"
+    if path and name not in issuer.signers:
+        return _not_found(request)
+    algorithm = issuer.oidc_keys(name).algorithm
+    found = {"issuer": name, "jwks_uri": issuer.jwks_url(name), "id_token_signing_alg_values_supported": [algorithm]}
+    return Response(200, json.dumps(found).encode(), _JSON)
 
 
 def _published(path: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from callerid.callers import Kind
 from callerid.testing import claims as says
@@ -15,7 +15,7 @@ from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
 from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
-from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, PROJECT_NUMBER, SERVICE_AUDIENCE
+from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, OIDC_AUDIENCE, PROJECT_NUMBER, SERVICE_AUDIENCE
 from callerid.testing.own_credentials import OwnCredentials
 from callerid.testing.server import Server
 
@@ -146,6 +146,19 @@ class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
 
         self.account_keys(email)
         return service_account(email, *audiences, longest_lifetime=longest_lifetime, keys=self.keys_of(email))
+
+    def oidc(
+        self, issuer: str = says.OIDC_ISSUER, *audiences: str, algorithm: Literal["RS256", "ES256"] = "RS256"
+    ) -> Issuer:
+        """``callerid.oidc(issuer, *audiences)``, with the keys that sign its `oidc_caller` tokens.
+
+        Without audiences it is for ``"orders"``. While this issuer serves, it is a provider itself, by the name of its
+        ``url``: ``callerid.oidc(issuer.url, "orders")`` finds the keys by its metadata.
+        """
+        from callerid.issuers import oidc  # noqa: PLC0415 - minting must not depend on it
+
+        self.oidc_keys(issuer, algorithm)
+        return oidc(issuer, *(audiences or (OIDC_AUDIENCE,)), keys=self.keys_of(issuer), algorithm=algorithm)
 
     def google_chat(self, project_number: int | str = PROJECT_NUMBER) -> Issuer:
         """``callerid.google_chat(project_number)``, with the keys that sign `chat` tokens."""
