@@ -16,6 +16,7 @@ from callerid import (
     App,
     AuthorizedParty,
     Caller,
+    Claim,
     CustomClaim,
     Domain,
     EmailDomain,
@@ -53,6 +54,7 @@ from callerid import (
     google_access_token,
     google_chat,
     iap,
+    oidc,
     service_account,
 )
 from callerid.guard import GuardCore
@@ -70,6 +72,7 @@ PROJECT_NUMBER = 123456789012
 CARRIER = "gateway@shop-prod.iam.gserviceaccount.com"
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"
 PARTNER = "https://partner.example.net"
+PROVIDER = "https://id.example.net/realms/shop"
 ACCOUNT_ID = "123456789012345678901"
 APP, OTHER_APP = f"1:{PROJECT_NUMBER}:web:abc123", f"1:{PROJECT_NUMBER}:ios:def456"
 
@@ -144,6 +147,10 @@ PLACES = (
     Place("admin", "/admin", CustomClaim("admin", value=True)),
     Place("editor", "/editor", CustomClaim("roles", contains="editor")),
     Place("mail", "/mail", EmailDomain("example.com")),
+    Place("subject", "/subject", Subject("ada", of=PROVIDER)),
+    Place("own subject", "/subjects/{subject}", Subject(PathParam("subject"), of=PROVIDER)),
+    Place("group", "/group", Claim(("access", "groups"), contains="staff") & IssuedBy(PROVIDER)),
+    Place("addressed", "/addressed", Claim("email", "ada@example.com") & IssuedBy(PROVIDER)),
     Place("issued", "/issued", IssuedBy("https://accounts.google.com")),
     Place("where", "/where", Where("the e-mail begins with a", lambda caller: (caller.email or "")[0] == "a")),
     Place("carried", "/carried", FirebaseUser() & CARRIED),
@@ -226,13 +233,14 @@ KEYS = "CALLERID_CONTRACT_KEYS"
 """The variable through which a served application is told the public keys of whoever mints."""
 
 
-SIGNERS = ("google", "firebase", "firebase_session", "iap", "app_check", ROBOT, CHAT_ACCOUNT)
+SIGNERS = ("google", "firebase", "firebase_session", "iap", "app_check", ROBOT, CHAT_ACCOUNT, PROVIDER)
 
 
 def public_keys() -> str:
     """What stands in `KEYS`."""
     for account in (ROBOT, CHAT_ACCOUNT):
         issuer.account_keys(account)
+    issuer.oidc_keys(PROVIDER, "ES256")
     return json.dumps({which: issuer.jwks_document(which) for which in SIGNERS})
 
 
@@ -285,6 +293,7 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         firebase(PROJECT, TENANTS, keys=keys["firebase"]),
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
+        oidc(PROVIDER, "orders", "orders-app", keys=keys[PROVIDER], algorithm="ES256"),
         apps,
         *ASKED,
     )

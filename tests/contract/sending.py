@@ -14,13 +14,15 @@ from callerid.testing import COMPUTE_ENGINE
 from callerid.testing.compact import header_and_claims
 from callerid.testing.mint import PERSON_AUDIENCE
 
-from .application import ACCOUNT_ID, APP, CARRIER, OTHER_APP, PROJECT_NUMBER, ROBOT, TASKS, issuer
+from .application import ACCOUNT_ID, APP, CARRIER, OTHER_APP, PROJECT_NUMBER, PROVIDER, ROBOT, TASKS, issuer
 
 __all__ = ["CALLERS", "Sent", "token"]
 
 _PERSON = issuer.workspace_person
 _ROBOT = functools.partial(issuer.service_account, ROBOT)
 _USER = issuer.firebase_user
+issuer.oidc_keys(PROVIDER, "ES256")
+_PROVIDED = functools.partial(issuer.oidc_caller, issuer=PROVIDER)
 
 CUSTOM_TOKEN_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
 
@@ -130,6 +132,25 @@ CALLERS: Mapping[str, Callable[[], str]] = {
     "claims google": lambda: _USER("u1", email="ada@gmail.com", claims={"hd": "example.com", "azp": "x"}, hostile=True),
     "other project": lambda: _USER("u1", project="shop-test"),
     "google for project": lambda: issuer.service_account(ROBOT, audience="shop-prod"),
+    # callers of another OpenID Connect provider
+    "provided": lambda: _PROVIDED("ada"),
+    "provided other": lambda: _PROVIDED("ben"),
+    "provided as account": lambda: _PROVIDED(ACCOUNT_ID),
+    "provided odd": lambda: _PROVIDED("repo:acme/shop:ref"),
+    "provided staff": lambda: _PROVIDED("cy", claims={"access": {"groups": ["x", "staff"]}}),
+    "provided word": lambda: _PROVIDED("cy", claims={"access": {"groups": "staff"}}),
+    "provided mailed": lambda: _PROVIDED(
+        "ada", claims={"email": "ada@example.com", "email_verified": True, "hd": "example.com"}
+    ),
+    "provided unverified": lambda: _PROVIDED("ada", claims={"email": "ada@example.com"}),
+    "provided for both": lambda: _PROVIDED("ada", audience=["orders", "orders-app"]),
+    "provided for others": lambda: _PROVIDED("ada", audience=["orders", "elsewhere"]),
+    "provided by us for others": lambda: _PROVIDED(
+        "ada", audience=["orders", "elsewhere"], claims={"azp": "orders-app"}
+    ),
+    "provided elsewhere": lambda: _PROVIDED("ada", audience="elsewhere"),
+    "provided by another": lambda: issuer.oidc_caller("ada", issuer="https://id.example.net/realms/bank"),
+    "logout": lambda: _PROVIDED("ada", claims={"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
     # what is no bearer token
     "session": lambda: issuer.session_cookie(token("u1")),
     "session of another": lambda: issuer.session_cookie(token("u2")),

@@ -15,6 +15,8 @@ __all__ = ["ROWS"]
 METHOD = {place.path: place.method for place in PLACES}
 NAME = {place.path: place.name for place in PLACES}
 
+PROVIDED = "oidc:id.example.net/realms/shop/ada"
+
 Who = str | None
 Asked = tuple[str, dict[Who, Expected | str]]
 
@@ -186,7 +188,45 @@ BEFORE_RULES: tuple[Asked, ...] = (
     ("/admin", {"admin": U1, "one for true": FORBIDDEN, "text for true": FORBIDDEN, "u1": FORBIDDEN, None: STRANGER}),
     ("/editor", {"editor": U1, "editor in text": FORBIDDEN, "u1": FORBIDDEN}),
     ("/mail", {"mailed": U1, "unverified mail": FORBIDDEN, "tenant mail": FORBIDDEN, "staff": FORBIDDEN}),
-    ("/issued", {"staff": ADA, "u1": FORBIDDEN}),
+    ("/issued", {"staff": ADA, "u1": FORBIDDEN, "provided": FORBIDDEN}),
+    (
+        "/subject",
+        {
+            None: STRANGER,
+            "provided": PROVIDED,
+            "provided mailed": PROVIDED,
+            "provided for both": PROVIDED,
+            "provided by us for others": PROVIDED,
+            "provided for others": invalid("bad_claims"),
+            "provided elsewhere": invalid("wrong_audience"),
+            "provided by another": invalid("unknown_issuer"),
+            "provided other": FORBIDDEN,
+            "logout": invalid("bad_claims"),
+            "staff": FORBIDDEN,
+            "u1": FORBIDDEN,
+            "signer": FORBIDDEN,
+        },
+    ),
+    ("/subjects/ada", {"provided": PROVIDED, "provided other": FORBIDDEN, "staff": FORBIDDEN, None: STRANGER}),
+    (f"/subjects/{ACCOUNT_ID}", {"numbered": FORBIDDEN}),
+    ("/subjects/u1", {"u1": FORBIDDEN}),
+    (f"/accounts/{ACCOUNT_ID}", {"provided as account": FORBIDDEN}),
+    ("/users/ada", {"provided": FORBIDDEN}),
+    (
+        "/group",
+        {
+            "provided staff": "oidc:id.example.net/realms/shop/cy",
+            "provided word": FORBIDDEN,
+            "provided": FORBIDDEN,
+            "editor": FORBIDDEN,
+        },
+    ),
+    ("/addressed", {"provided mailed": PROVIDED, "provided unverified": FORBIDDEN, "staff": FORBIDDEN}),
+    ("/domain", {"provided mailed": FORBIDDEN}),
+    ("/mail", {"provided mailed": FORBIDDEN}),
+    ("/anyone", {"provided": FORBIDDEN}),
+    ("/guest", {"provided": FORBIDDEN}),
+    ("/own/repo:acme", {"provided odd": FORBIDDEN}),
     ("/where", {"staff": ADA, "outsider": FORBIDDEN, "u1": FORBIDDEN, None: STRANGER}),
     ("/either", {"staff": ADA, "u1": U1, "outsider": FORBIDDEN, "anonymous": FORBIDDEN, None: STRANGER}),
     ("/nobody", {None: STRANGER, "staff": FORBIDDEN, "robot": FORBIDDEN, "u1": FORBIDDEN}),
@@ -257,7 +297,7 @@ NO_TOKEN_OF_OURS = {
     "custom token": "wrong_audience",
 }
 
-SERVED = {"/open", "/optional", "/tasks", "/chat", "/users/u1", "/second-factor", "/fresh", "/nobody"}
+SERVED = {"/open", "/optional", "/tasks", "/chat", "/users/u1", "/second-factor", "/fresh", "/subject", "/nobody"}
 
 
 def _before_rules() -> Iterator[Row]:
@@ -280,6 +320,9 @@ def _hostile() -> Iterator[Row]:
             invalid(reason),
         )
         yield Row(f"a self-signed token, {variant}", get("/robot", f"signer.{variant}"), invalid(reason))
+        # ES256, and Google signs by another algorithm.
+        own = "wrong_algorithm" if variant == "crossed" else reason
+        yield Row(f"a token of another provider, {variant}", get("/subject", f"provided.{variant}"), invalid(own))
         yield Row(f"a token of Google Chat, {variant}", get("/chat", f"chat.{variant}", method="POST"), invalid(reason))
         # Once a credential is read it must be believed, whoever else may come in without any.
         yield Row(f"{variant} at the optional", get("/optional", f"staff.{variant}"), invalid(reason))
