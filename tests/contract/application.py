@@ -288,12 +288,13 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
     }
     ours = google(URL, CLIENT, gcloud=True, keys=keys["google"])
     apps = app_check(PROJECT_NUMBER, keys=keys["app_check"])
+    provider = oidc(PROVIDER, "orders", "orders-app", keys=keys[PROVIDER], algorithm="ES256")
     usual = (
         ours,
         firebase(PROJECT, TENANTS, keys=keys["firebase"]),
         service_account(ROBOT, URL, TASKS, keys=keys[ROBOT]),
         google_chat(PROJECT_NUMBER, keys=keys[CHAT_ACCOUNT]),
-        oidc(PROVIDER, "orders", "orders-app", keys=keys[PROVIDER], algorithm="ES256"),
+        provider,
         apps,
         *ASKED,
     )
@@ -302,9 +303,9 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         sessions = custom_credential("sessions", cookie="sid", verify=verify_async)
         return *usual, session, iap(BACKEND, keys=keys["iap"]), sessions
     if setting == "external":
-        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps, *ASKED
+        return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps, provider, *ASKED
     if setting == "forwarded":
-        return gateway(CARRIER, *usual[:3], audience=URL, keys=keys["google"]), apps, *ASKED
+        return gateway(CARRIER, *usual[:3], provider, audience=URL, keys=keys["google"]), apps, *ASKED
     if setting == "forwarded beside":
         return gateway(CARRIER, *usual[:2], audience=URL, keys=keys["google"]), *usual
     return usual
