@@ -119,10 +119,11 @@ def test_a_google_and_a_firebase_token_are_nobodys_subject() -> None:
 
 
 def test_each_provider_verifies_its_own_tokens() -> None:
-    other = ISSUER.oidc(OTHER, "orders", algorithm="ES256")
-    for name in (ID, OTHER):
+    curved = "https://curved.example.com"
+    other = ISSUER.oidc(curved, "orders", algorithm="ES256")
+    for name in (ID, curved):
         assert caller_by(MINT(issuer=name), PLAIN, other).issuer == name
-    forged = ISSUER.sign({"iss": ID, "sub": "ada", "aud": "orders", "iat": NOW, "exp": NOW + 60}, key=OTHER)
+    forged = ISSUER.sign({"iss": ID, "sub": "ada", "aud": "orders", "iat": NOW, "exp": NOW + 60}, key=curved)
     assert refused(forged, PLAIN, other).startswith("wrong_algorithm: expected RS256, got 'ES256'")
 
 
