@@ -192,6 +192,23 @@ def test_on_refusal_dresses_the_answer(make: Callable[..., Any]) -> None:
     assert headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_keys_are_fetched_while_a_sign_in_waits(backend: str) -> None:
+    with LocalIssuer() as remote:
+        guard = StarletteGuard(remote.google(CLIENT))
+
+        async def sign_in(request: Request) -> Response:
+            return PlainTextResponse(str(await guard.sign_in_with_google(request)))
+
+        app = Starlette(routes=[Route("/sign-in", sign_in, methods=["POST"])])
+        guard.protect(app, default=Public())
+        body = urlencode({"credential": remote.workspace_person("ada@example.com"), "g_csrf_token": CSRF}).encode()
+        headers = {"content-type": TYPE, "content-length": str(len(body)), "cookie": f"g_csrf_token={CSRF}"}
+        reply = ask(app, "/sign-in", method="POST", body=body, headers=headers, backend=backend)
+        assert (reply.status, reply.text) == (200, "user:ada@example.com")
+        assert remote.fetches["google"] == 1
+
+
 def test_a_form_that_fastapi_has_read_before_is_read_again() -> None:
     guard, app = FastAPIGuard(*AT_HAND), FastAPI()
     guard.protect(app, default=Nobody())
