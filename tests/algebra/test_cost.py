@@ -21,8 +21,9 @@ from callerid import (
     firebase,
 )
 from callerid.audit.algebra import CannotTell, No, Side, Yes, access, admits_nobody, is_weaker, new_access, search
-from callerid.audit.algebra.covering import Covering
-from callerid.audit.algebra.traits import Term, Trait, is_unknown
+from callerid.audit.algebra.set_trie import SetTrie
+from callerid.audit.algebra.statements import Conjunction, Trait
+from callerid.audit.algebra.traits import is_unknown
 from callerid.audit.algebra.uses import check_possible, redundant_alternatives
 
 if TYPE_CHECKING:
@@ -116,14 +117,14 @@ def test_a_covering_finds_what_asking_each_conjunction_finds(rows: int, names: i
     def some(most: int) -> frozenset[Trait]:
         return frozenset(random.sample(traits, random.randint(0, most)))
 
-    def term() -> Term:
+    def term() -> Conjunction:
         shared = frozenset(traits[:2]) if random.random() < 0.5 else frozenset[Trait]()
-        return Term(some(4) | shared, some(2) if random.random() < 0.3 else frozenset())
+        return Conjunction(some(4) | shared, some(2) if random.random() < 0.3 else frozenset())
 
     terms = [term() for _ in range(rows)]
-    covering = Covering(terms)
+    covering = SetTrie(terms)
     for _ in range(100):
-        known = Term(some(names) | frozenset(traits[:2]), some(names))
+        known = Conjunction(some(names) | frozenset(traits[:2]), some(names))
         expected = {
             number for number, one in enumerate(terms) if one.caller <= known.caller and one.carrier <= known.carrier
         }

@@ -10,13 +10,14 @@ Each module imports only those before it::
     code        code and data as text that is the same in every process
     opaque      rules that only code can judge
     separate    rules that all must hold, each judged by itself
+    statements  plain statements about one caller, and which of them go together
     traits      what a rule asks of a caller, taken apart: all laws are here
     named       what path parameters name, and what follows where one names several things
-    covering    which of many conjunctions a caller satisfies
+    set_trie    which of many conjunctions a caller satisfies
     formula     a rule as nested alternatives
     laws        which leaves exclude each other, which imply another
     possible    why a rule can admit nobody, with the remedy
-    sides       what is compared, and the doors by which callers come in
+    sides       what is compared, and the trust paths by which callers come in
     search      the kinds of callers who satisfy a rule, and not another
     accounts    accounts known by an address here and by an id there
     personas    one caller, to be talked about and judged

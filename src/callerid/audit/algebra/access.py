@@ -15,8 +15,9 @@ from callerid.audit.algebra.personas import Persona
 from callerid.audit.algebra.possible import alternatives, every_leaf
 from callerid.audit.algebra.search import MOST_STEPS, Presented, TooManySteps, distinct, kinds, presented, taken
 from callerid.audit.algebra.separate import Separate
-from callerid.audit.algebra.sides import Before, Doors, Side, doors_between
-from callerid.audit.algebra.traits import count, is_code, is_opaque, is_unknown
+from callerid.audit.algebra.sides import Before, Side, TrustPaths, doors_between
+from callerid.audit.algebra.statements import is_opaque
+from callerid.audit.algebra.traits import count, is_code, is_unknown
 from callerid.audit.algebra.witness import Vocabulary, least
 from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, admitted
 
@@ -150,7 +151,7 @@ def _admits_anybody(side: Side) -> bool:
     return admits_anybody(formula(side.rule, side.place), doors_between(side, side))
 
 
-def admits_anybody(rule: Choice, doors: Doors) -> bool:
+def admits_anybody(rule: Choice, doors: TrustPaths) -> bool:
     """Whether anybody who comes in by these doors satisfies a rule.
 
     Code is taken to admit somebody, and so is a rule that cannot be searched to the end.
@@ -161,7 +162,7 @@ def admits_anybody(rule: Choice, doors: Doors) -> bool:
         return True
 
 
-def compare(old: Side, new: Side, doors: Doors) -> Verdict:
+def compare(old: Side, new: Side, doors: TrustPaths) -> Verdict:
     """As `new_access`, through these doors."""
     try:
         return _compared(old, new, doors)
@@ -169,7 +170,7 @@ def compare(old: Side, new: Side, doors: Doors) -> Verdict:
         return CannotTell(f"to compare the two rules takes more than {MOST_STEPS:,} steps")
 
 
-def _compared(old: Side, new: Side, doors: Doors) -> Verdict:
+def _compared(old: Side, new: Side, doors: TrustPaths) -> Verdict:
     read: ReadLeaves = {}
     before = formula(old.rule, old.place, read)
     after = formula(new.rule, new.place, read if old.parameters == new.parameters else None)

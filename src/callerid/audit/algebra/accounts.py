@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callerid.audit.algebra.covering import Covering
 from callerid.audit.algebra.formula import Choice
-from callerid.audit.algebra.traits import Term, Traits
+from callerid.audit.algebra.set_trie import SetTrie
+from callerid.audit.algebra.statements import Conjunction, Traits
 
 __all__ = ["OtherNames"]
 
@@ -21,7 +21,7 @@ class OtherNames:
         self._rule = rule
         self._without: dict[tuple[Choice, _Shape, _Shape], _Without] = {}
 
-    def may_name(self, known: Term) -> str:
+    def may_name(self, known: Conjunction) -> str:
         """Which account the rule may know by its other name, in words; empty where it cannot."""
         caller, carrier = _shape(known.caller), _shape(known.carrier)
         ways: list[tuple[_Shape, _Shape]] = [(caller, ()), ((), carrier), (caller, carrier)]
@@ -31,7 +31,7 @@ class OtherNames:
                 return _words(known, (caller, carrier))
         return ""
 
-    def _named(self, choice: Choice, shapes: tuple[_Shape, _Shape], known: Term) -> set[_Named]:
+    def _named(self, choice: Choice, shapes: tuple[_Shape, _Shape], known: Conjunction) -> set[_Named]:
         """Whom alternatives name by other names that would be met if these were known."""
         without = self._without.get((choice, *shapes))
         if without is None:
@@ -54,14 +54,14 @@ class _Without:
     """The alternatives of a choice where other names are taken to be met, each kind of them once."""
 
     def __init__(self, choice: Choice, shapes: tuple[_Shape, _Shape]) -> None:
-        found: dict[tuple[Term, _Named, tuple[Choice, ...]], None] = {}
+        found: dict[tuple[Conjunction, _Named, tuple[Choice, ...]], None] = {}
         for (caller, carrier, app), choices, _ in choice.options:
-            term = Term(_ignoring(caller, shapes[0]), _ignoring(carrier, shapes[1]), app)
+            term = Conjunction(_ignoring(caller, shapes[0]), _ignoring(carrier, shapes[1]), app)
             found[term, (_is_named(caller, shapes[0]), _is_named(carrier, shapes[1])), choices] = None
         self._kinds = list(found)
-        self._covering = Covering(term for term, _, _ in self._kinds)
+        self._covering = SetTrie(term for term, _, _ in self._kinds)
 
-    def met_by(self, known: Term) -> Iterator[tuple[_Named, tuple[Choice, ...]]]:
+    def met_by(self, known: Conjunction) -> Iterator[tuple[_Named, tuple[Choice, ...]]]:
         return (self._kinds[number][1:] for number in self._covering.met_by(known))
 
 
@@ -83,7 +83,7 @@ def _ignoring(traits: Traits, shape: _Shape) -> Traits:
     return frozenset(trait for trait in traits if trait.of not in shape) if shape else traits
 
 
-def _words(known: Term, shapes: tuple[_Shape, _Shape]) -> str:
+def _words(known: Conjunction, shapes: tuple[_Shape, _Shape]) -> str:
     ours, theirs = ("id", "e-mail address") if any("email" in shape for shape in shapes) else ("e-mail address", "id")
     named = sorted(str(trait.value) for part in known for trait in part if trait.of in ("subject", "email"))
     return f"the account with the {ours} {' or '.join(named)} may be one that the old rule names by {theirs}"

@@ -10,9 +10,10 @@ from itertools import chain, product
 from math import prod
 from typing import NamedTuple, TypeAlias
 
-from callerid.audit.algebra.covering import Covering
 from callerid.audit.algebra.separate import Separate
-from callerid.audit.algebra.traits import Place, Term, Trait, by_name, is_code, is_unknown, leaf_term
+from callerid.audit.algebra.set_trie import SetTrie
+from callerid.audit.algebra.statements import Conjunction, Place, Trait, by_name
+from callerid.audit.algebra.traits import is_code, is_unknown, leaf_term
 from callerid.rules import AllOf, AnyOf, App, Nobody, Rule, Via
 
 __all__ = ["Choice", "Clause", "Option", "ReadLeaves", "Rest", "clauses", "formula"]
@@ -28,7 +29,7 @@ ReadLeaves: TypeAlias = "dict[tuple[Rule, bool], tuple[Option, ...]]"
 class Option(NamedTuple):
     """One of several alternatives: what must be true, and further choices of which each must be met."""
 
-    term: Term = Term()
+    term: Conjunction = Conjunction()
     choices: tuple[Choice, ...] = ()
     asks_code: bool = False
     """Whether only code can say if somebody has all that must be true of the caller."""
@@ -40,7 +41,7 @@ class Choice:
 
     options: tuple[Option, ...]
 
-    def met_by(self, known: Term, but: AbstractSet[int] = frozenset()) -> bool:
+    def met_by(self, known: Conjunction, but: AbstractSet[int] = frozenset()) -> bool:
         """Whether somebody of whom all this is known satisfies an alternative, other than some by their number."""
         options = self.options
         for number in self._covering.met_by(known):
@@ -49,16 +50,20 @@ class Choice:
         return False
 
     @cached_property
-    def _covering(self) -> Covering:
-        return Covering(option.term for option in self.options)
+    def _covering(self) -> SetTrie:
+        return SetTrie(option.term for option in self.options)
 
     @cached_property
-    def asked(self) -> Term:
+    def asked(self) -> Conjunction:
         """All that is asked for anywhere in it."""
         terms = list(self.terms())
-        return Term(*(frozenset[Trait]().union(*parts) for parts in zip(*terms, strict=True))) if terms else Term()
+        return (
+            Conjunction(*(frozenset[Trait]().union(*parts) for parts in zip(*terms, strict=True)))
+            if terms
+            else Conjunction()
+        )
 
-    def terms(self) -> Iterator[Term]:
+    def terms(self) -> Iterator[Conjunction]:
         """What must be true, in each alternative and choice by itself."""
         for option in self.options:
             yield option.term
@@ -113,7 +118,7 @@ def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
     if not all(parts):
         return ()
     single = [part[0] for part in parts if len(part) == 1]
-    term = Term(
+    term = Conjunction(
         _NONE.union(*[option.term.caller for option in single]),
         _NONE.union(*[option.term.carrier for option in single if option.term.carrier]),
         _NONE.union(*[option.term.app for option in single if option.term.app]),
@@ -125,7 +130,7 @@ def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
 
 def _carried(options: tuple[Option, ...]) -> tuple[Option, ...]:
     return tuple(
-        Option(Term(carrier=term.caller), tuple(Choice(_carried(choice.options)) for choice in choices))
+        Option(Conjunction(carrier=term.caller), tuple(Choice(_carried(choice.options)) for choice in choices))
         for term, choices, _ in options
     )
 
@@ -139,16 +144,16 @@ class Clause(NamedTuple):
     choices: tuple[Choice, ...]
     ways: tuple[tuple[Clause, ...], ...] = ()
 
-    def met_by(self, known: Term) -> bool:
+    def met_by(self, known: Conjunction) -> bool:
         """Whether somebody of whom all this is known satisfies it."""
         return any(choice.met_by(known) for choice in self.choices)
 
-    def concerns(self, choice: Choice, known: Term) -> bool:
+    def concerns(self, choice: Choice, known: Conjunction) -> bool:
         """Whether what is chosen there may satisfy it, where all this is known."""
         return any(_share(each.asked, choice.asked, known) for each in self.choices)
 
 
-def _share(one: Term, other: Term, known: Term) -> bool:
+def _share(one: Conjunction, other: Conjunction, known: Conjunction) -> bool:
     """Whether both ask for something that is not known."""
     return any((first & second) - third for first, second, third in zip(one, other, known, strict=True))
 
@@ -159,7 +164,7 @@ class Rest(NamedTuple):
     whole: Choice
     but: AbstractSet[int]
 
-    def met_by(self, known: Term) -> bool:
+    def met_by(self, known: Conjunction) -> bool:
         """As `Clause` has it."""
         return self.whole.met_by(known, self.but)
 

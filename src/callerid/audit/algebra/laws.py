@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from callerid.audit.algebra.formula import formula
 from callerid.audit.algebra.named import linked
-from callerid.audit.algebra.traits import Term, contradictory, count, terms, with_consequences
+from callerid.audit.algebra.statements import Conjunction, contradictory, with_consequences
+from callerid.audit.algebra.traits import count, terms
 from callerid.rules import Rule
 
 __all__ = ["MOST_ALTERNATIVES", "exclude", "implies"]
@@ -63,4 +64,4 @@ def implies(one: Rule, other: Rule) -> bool:
     if count(one) * max(1, count(other)) > MOST_ALTERNATIVES:
         return False
     wanted = formula(other)
-    return all(wanted.met_by(Term(*map(with_consequences, term))) for term in terms(one))
+    return all(wanted.met_by(Conjunction(*map(with_consequences, term))) for term in terms(one))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from callerid.audit.algebra.traits import PATHS, Term, Thing, Trait
+from callerid.audit.algebra.statements import PATHS, Conjunction, Thing, Trait
 
 __all__ = ["NamedGroup", "groups", "linked"]
 
@@ -33,7 +33,7 @@ class NamedGroup:
         self.texts |= other.texts
 
 
-def linked(term: Term) -> Term | None:
+def linked(term: Conjunction) -> Conjunction | None:
     """The term with all that follows where several things have one value; ``None`` where they would need two.
 
     Things have one value where one path parameter names them, or where a parameter names one that has the text of
@@ -51,10 +51,10 @@ def linked(term: Term) -> Term | None:
         for side, thing in _containing(term, group):
             found[side].update(Trait("contains path", (thing, place)) for place in group.places)
             found[side].update(Trait("contains", (thing, str, text)) for text in group.texts)
-    return Term(*map(frozenset, found))
+    return Conjunction(*map(frozenset, found))
 
 
-def groups(term: Term) -> list[NamedGroup]:
+def groups(term: Conjunction) -> list[NamedGroup]:
     """All groups of which a path parameter names something, or that have a text."""
     found: list[NamedGroup] = []
     for each in _said(term):
@@ -66,7 +66,7 @@ def groups(term: Term) -> list[NamedGroup]:
     return found
 
 
-def _said(term: Term) -> Iterator[NamedGroup]:
+def _said(term: Conjunction) -> Iterator[NamedGroup]:
     for side, part in enumerate(term):
         for trait in part:
             value: Any = trait.value
@@ -88,7 +88,7 @@ def _written(thing: Thing, text: str) -> Trait:
     return Trait(thing, text if isinstance(thing, str) else (str, text))
 
 
-def _containing(term: Term, group: NamedGroup) -> Iterator[tuple[int, Thing]]:
+def _containing(term: Conjunction, group: NamedGroup) -> Iterator[tuple[int, Thing]]:
     """The lists that are known to contain the group's value."""
     for side, part in enumerate(term):
         for trait in part:

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeAlias
 
 from callerid.audit.algebra.formula import Choice, Clause, Option, Rest
 from callerid.audit.algebra.named import linked
-from callerid.audit.algebra.sides import Before, Door, Doors
-from callerid.audit.algebra.traits import SEVERAL, SOMEBODY, Term, Traits, is_opaque, with_consequences
+from callerid.audit.algebra.sides import Before, TrustPath, TrustPaths
+from callerid.audit.algebra.statements import SEVERAL, SOMEBODY, Conjunction, Traits, is_opaque, with_consequences
 
 __all__ = ["MOST_STEPS", "CallerKind", "Presented", "TooManySteps", "distinct", "kinds", "presented", "taken"]
 
@@ -30,10 +30,10 @@ class TooManySteps(Exception):
 class Presented(NamedTuple):
     """Callers of one kind, the least of those who satisfy a conjunction: their traits, and how they come in."""
 
-    traits: Term
-    caller: Door | None
-    carrier: Door | None
-    app: Door | None = None
+    traits: Conjunction
+    caller: TrustPath | None
+    carrier: TrustPath | None
+    app: TrustPath | None = None
 
     @property
     def doors(self) -> Ways:
@@ -41,7 +41,7 @@ class Presented(NamedTuple):
         return self.caller, self.carrier, self.app
 
 
-Ways: TypeAlias = tuple[Door | None, Door | None, Door | None]
+Ways: TypeAlias = tuple[TrustPath | None, TrustPath | None, TrustPath | None]
 """By which doors caller, carrier and app come in: ``None`` where there is none."""
 
 
@@ -53,12 +53,12 @@ class CallerKind(NamedTuple):
     """A kind of caller: by which doors caller, carrier and app come in, and what is true of all who do."""
 
     doors: Ways
-    traits: Term
+    traits: Conjunction
     said: tuple[_Said, _Said, _Said]
     """What is said of that which caller, carrier and app have only one of."""
 
 
-def kinds(rule: Choice, doors: Doors) -> Iterator[CallerKind]:
+def kinds(rule: Choice, doors: TrustPaths) -> Iterator[CallerKind]:
     """The kinds of callers to whom the rule may speak."""
     asked = rule.asked
     asks_code = any(map(is_opaque, asked.caller))
@@ -70,10 +70,10 @@ def kinds(rule: Choice, doors: Doors) -> Iterator[CallerKind]:
         if not _go_together(caller, carrier):
             continue
         said = _said(known), _said(carried), _said(attested)
-        yield CallerKind((caller, carrier, app), Term(known, carried, attested), said)
+        yield CallerKind((caller, carrier, app), Conjunction(known, carried, attested), said)
 
 
-def _go_together(caller: Door | None, carrier: Door | None) -> bool:
+def _go_together(caller: TrustPath | None, carrier: TrustPath | None) -> bool:
     """Whether a request can have both: a gateway's token stands in place of one that comes directly."""
     if caller is None:
         return True
@@ -82,11 +82,11 @@ def _go_together(caller: Door | None, carrier: Door | None) -> bool:
     return carrier is None or not carrier.behind or carrier.header != caller.header
 
 
-def _through(doors: tuple[Door, ...]) -> list[tuple[Door | None, Traits]]:
+def _through(doors: tuple[TrustPath, ...]) -> list[tuple[TrustPath | None, Traits]]:
     return [(None, frozenset()), *((door, traits) for door in doors for traits in door.kinds())]
 
 
-def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
+def distinct(doors: TrustPaths, asked: Iterable[Conjunction]) -> TrustPaths:
     """The doors that conjunctions like these can tell apart: of issuers whom none names, one of each kind."""
     traits = {trait for term in asked for part in term for trait in part}
     if any(map(is_opaque, traits)):
@@ -94,15 +94,15 @@ def distinct(doors: Doors, asked: Iterable[Term]) -> Doors:
     named = {trait.value for trait in traits if trait.of in ("issuer", "project")}
     has_gateways = any(door.behind for door in doors.carriers)
 
-    def first(these: tuple[Door, ...]) -> tuple[Door, ...]:
-        found: dict[tuple[object, ...], Door] = {}
+    def first(these: tuple[TrustPath, ...]) -> tuple[TrustPath, ...]:
+        found: dict[tuple[object, ...], TrustPath] = {}
         for door in these:
             names = (name if name in named else None for name in (door.issuer, door.project))
             place = (door.header, door.behind) if has_gateways else ()
             found.setdefault((*names, door.kind, door.before, door.known, place), door)
         return tuple(found.values())
 
-    return Doors(first(doors.callers), first(doors.carriers), first(doors.apps))
+    return TrustPaths(first(doors.callers), first(doors.carriers), first(doors.apps))
 
 
 def presented(
@@ -116,7 +116,7 @@ def presented(
     """
     steps = iter(range(MOST_STEPS))
     for kind in every:
-        seen: set[Term] = set()
+        seen: set[Conjunction] = set()
         for clause in (None,) if but is None else but:
             for found in _Search(kind, clause, steps).through(rule):
                 if found.traits not in seen:
@@ -124,17 +124,17 @@ def presented(
                     yield found
 
 
-def taken(found: Presented, before: frozenset[Before]) -> Term:
+def taken(found: Presented, before: frozenset[Before]) -> Conjunction:
     """What the old side knew of these callers, had they sent all of it that it took."""
     return _taken(found.traits, found.doors, before)
 
 
-def _taken(traits: Term, doors: Ways, before: frozenset[Before]) -> Term:
+def _taken(traits: Conjunction, doors: Ways, before: frozenset[Before]) -> Conjunction:
     was_taken = [door is None or door.before in before for door in doors]
     if all(was_taken):
         return traits
     # What code says of a caller, it may not say where it sees less.
-    return Term(*(_plain(part) if was else frozenset() for part, was in zip(traits, was_taken, strict=True)))
+    return Conjunction(*(_plain(part) if was else frozenset() for part, was in zip(traits, was_taken, strict=True)))
 
 
 def _plain(traits: Traits) -> Traits:
@@ -153,7 +153,7 @@ class _Chosen:
     __slots__ = ("asks_code", "known", "needs", "said")
 
     def __init__(
-        self, known: Term, said: tuple[_Said, _Said, _Said], needs: tuple[bool, bool, bool], *, asks_code: bool
+        self, known: Conjunction, said: tuple[_Said, _Said, _Said], needs: tuple[bool, bool, bool], *, asks_code: bool
     ) -> None:
         self.known, self.said = known, said
         self.needs, self.asks_code = needs, asks_code
@@ -166,7 +166,7 @@ class _Chosen:
         app = None if carrier is None else _adding(self.said[2], term.app)
         if caller is None or carrier is None or app is None:
             return None
-        with_all = Term(
+        with_all = Conjunction(
             known.caller | with_consequences(term.caller),
             known.carrier | with_consequences(term.carrier),
             known.app | term.app,

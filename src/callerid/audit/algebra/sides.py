@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from callerid.audit.algebra.traits import (
+from callerid.audit.algebra.statements import (
     ADDRESSED,
     ANONYMOUS,
     ATTESTED,
@@ -20,7 +20,7 @@ from callerid.audit.algebra.traits import (
     contradictory,
     family,
 )
-from callerid.audit.algebra.traits import Trait as _Trait
+from callerid.audit.algebra.statements import Trait as _Trait
 from callerid.callers import Kind
 from callerid.issuers import (
     GATEWAY_AUTHORIZATION,
@@ -33,7 +33,7 @@ from callerid.issuers import (
 )
 from callerid.rules import PathParam, Rule
 
-__all__ = ["Before", "Door", "Doors", "Side", "doors_between", "open_doors"]
+__all__ = ["Before", "Side", "TrustPath", "TrustPaths", "doors_between", "open_doors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Before(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class TrustPath:
     """By which callers come in: an issuer, audiences that are all the same to both sides, and what was before.
 
     ``known`` is what else is true of everybody who comes in here. ``header`` is where their credential sits, ``behind``
@@ -139,20 +139,20 @@ _SORTS: dict[Kind, tuple[Traits, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class TrustPaths:
     """All doors of the new side: for callers, for the services that carry calls, and for apps."""
 
-    callers: tuple[Door, ...]
-    carriers: tuple[Door, ...]
-    apps: tuple[Door, ...]
+    callers: tuple[TrustPath, ...]
+    carriers: tuple[TrustPath, ...]
+    apps: tuple[TrustPath, ...]
 
 
-def doors_between(old: Side, new: Side) -> Doors:
+def doors_between(old: Side, new: Side) -> TrustPaths:
     """The doors of the new side, and what the old side made of them."""
-    return Doors(*(_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP)))
+    return TrustPaths(*(_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP)))
 
 
-def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[Door, ...]:
+def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[TrustPath, ...]:
     taken: dict[tuple[str, Kind, str], list[tuple[Issuer, str]]] = {}
     for issuer, audience, place in old.believed(role):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append((issuer, _behind(issuer, place)))
@@ -165,7 +165,7 @@ def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[Door, ...]:
             key = issuer.name, issuer.kind, issuer.project, before, known, place.header, behind
             groups.setdefault(key, {})[audience] = None
     return tuple(
-        Door(name, kind, project, tuple(found), was, known, header, behind)
+        TrustPath(name, kind, project, tuple(found), was, known, header, behind)
         for (name, kind, project, was, known, header, behind), found in groups.items()
     )
 
@@ -225,8 +225,10 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
     )
 
 
-def open_doors(names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()) -> Doors:
-    """Doors for rules that are compared by themselves: issuers of all families, some with these names.
+def open_doors(
+    names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()
+) -> TrustPaths:
+    """TrustPaths for rules that are compared by themselves: issuers of all families, some with these names.
 
     Those of Firebase are of these projects, and of one that no rule names; so are the apps.
     """
@@ -237,16 +239,16 @@ def open_doors(names: frozenset[str], projects: frozenset[str], app_projects: fr
         Kind.CUSTOM: (None,),
     }
     callers = tuple(
-        Door(name, kind, project, (_ANY_AUDIENCE,))
+        TrustPath(name, kind, project, (_ANY_AUDIENCE,))
         for name in (*sorted(names), "")
         for kind in whose
         for project in whose[kind]
     )
     apps = tuple(
-        Door("", Kind.APP, None, (_ANY_AUDIENCE,), known=frozenset({_Trait("app project", number)}))
+        TrustPath("", Kind.APP, None, (_ANY_AUDIENCE,), known=frozenset({_Trait("app project", number)}))
         for number in (*sorted(app_projects), "")
     )
-    return Doors(callers, callers, apps)
+    return TrustPaths(callers, callers, apps)
 
 
 _ANY_AUDIENCE = "1234-abc.apps.googleusercontent.com"

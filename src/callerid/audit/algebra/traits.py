@@ -15,14 +15,27 @@ are rules that mean something within one tenant only (`FirebaseUser`, `EmailDoma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
-from typing import Any, NamedTuple, TypeAlias, TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 from callerid.audit.algebra.opaque import Sealed, fingerprint
 from callerid.audit.algebra.separate import Separate
-from callerid.callers import Kind
+from callerid.audit.algebra.statements import (
+    ATTESTED,
+    HAS_SCOPES,
+    KNOWN,
+    NO_WORKSPACE,
+    PERSON,
+    SERVICE,
+    SOMEBODY,
+    WORKSPACE,
+    Conjunction,
+    Place,
+    Trait,
+    by_name,
+    family,
+)
 from callerid.rules import (
     AllOf,
     AnyApp,
@@ -63,105 +76,7 @@ from callerid.rules.claims import ValueRule
 from callerid.rules.looked_up import LookUpRule
 from callerid.rules.text import domain_of
 
-__all__ = [
-    "ADDRESSED",
-    "ANONYMOUS",
-    "ATTESTED",
-    "BY_ACCESS_TOKEN",
-    "HAS_SCOPES",
-    "KNOWN",
-    "NO_SCOPES",
-    "PATHS",
-    "PERSON",
-    "SERVICE",
-    "SOMEBODY",
-    "Place",
-    "Term",
-    "Thing",
-    "Trait",
-    "Traits",
-    "ages_in",
-    "by_name",
-    "contradictory",
-    "count",
-    "family",
-    "is_code",
-    "is_opaque",
-    "is_unknown",
-    "leaf_term",
-    "terms",
-    "with_consequences",
-]
-
-
-Thing: TypeAlias = str | tuple[str, ...]
-"""Of what a trait speaks."""
-
-
-class Trait(NamedTuple):
-    """One statement about a caller: of what it speaks, and what it says.
-
-    That is a word, or for a claim the way to it: ``("claim", "roles", "acme")``, ``("attribute", "department")``,
-    ``("fact", "plan")``, and ``("type", "claim", "roles")`` for what kind of value is there.
-    """
-
-    of: Thing
-    value: Hashable
-
-
-Traits: TypeAlias = frozenset[Trait]
-
-
-class Term(NamedTuple):
-    """A conjunction: what must be true of the caller, of the service that carried the call, and of the app."""
-
-    caller: Traits = frozenset()
-    carrier: Traits = frozenset()
-    app: Traits = frozenset()
-
-
-SOMEBODY = Trait("known at all", True)
-PERSON = Trait("sort", "person")
-SERVICE = Trait("sort", "service account")
-ADDRESSED = Trait("has an address", True)
-ATTESTED = Trait("is an app", True)
-HAS_SCOPES = Trait("has scopes", True)
-NO_SCOPES = frozenset({Trait("has scopes", False)})
-KNOWN = Trait("anonymous", False)
-ANONYMOUS = frozenset({Trait("anonymous", True), Trait("provider", "anonymous")})
-
-SEVERAL = frozenset({"path", "age", "contains", "contains path", "scope", "where", "unknown"})
-"""A caller may have several traits of these at once; of all others only one."""
-
-PATHS = frozenset({"path", "contains path"})
-"""That a path parameter names something of the caller's: the value is what it names, and which parameter it is."""
-
-Place = Callable[[PathParam], Hashable]
-"""What tells one path parameter from another."""
-
-
-def by_name(parameter: PathParam) -> Hashable:
-    """Path parameters told apart by name."""
-    return parameter.name
-
-
-@cache
-def family(kind: Kind) -> Traits:
-    """Being of one family of callers, and whether that is one of those whose callers have a `Subject`."""
-    return frozenset({Trait("family", kind), Trait("has a subject", _HAS_SUBJECT[kind])})
-
-
-_HAS_SUBJECT = {Kind.GOOGLE: False, Kind.FIREBASE: False, Kind.OIDC: True, Kind.CUSTOM: True}
-
-
-def ages_in(traits: Traits) -> list[int]:
-    """Within how many seconds they signed in, by all that is said of it."""
-    return [trait.value for trait in traits if trait.of == "age" and isinstance(trait.value, int)]
-
-
-def is_opaque(trait: Trait) -> bool:
-    """Whether only code can say if a caller has the trait."""
-    return trait.of in ("where", "unknown")
+__all__ = ["count", "is_code", "is_unknown", "leaf_term", "terms"]
 
 
 def count(rule: Rule) -> int:
@@ -177,7 +92,7 @@ def count(rule: Rule) -> int:
     return 0 if type(rule) is Nobody else 1
 
 
-def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Term]:
+def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Conjunction]:
     """The conjunctions any of which suffices. `Via` distributes over them, because one service carries a call.
 
     ``tenant_named`` is passed down as `AllOf` passes it to its members, and `Separate` does not.
@@ -186,49 +101,32 @@ def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> 
         return _once(term for part in rule.rules for term in terms(part, place, tenant_named=tenant_named))
     if type(rule) is AllOf or type(rule) is Separate:
         named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
-        joined = [Term()]
+        joined = [Conjunction()]
         for part in rule.rules:
             joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))
         return joined
     if type(rule) is Via:
-        return [Term(carrier=term.caller) for term in terms(rule.rule, place)]
+        return [Conjunction(carrier=term.caller) for term in terms(rule.rule, place)]
     if type(rule) is Nobody:
         return []
     each = rule.singly if type(rule) is App else (rule,)
     return [leaf_term(leaf, place, tenant_named=tenant_named) for leaf in each]
 
 
-def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Term:
+def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Conjunction:
     """What a leaf asks; ``tenant_named`` is whether a rule beside it names the caller's tenant."""
     if type(leaf) is App or type(leaf) is AnyApp:
-        return Term(app=frozenset([ATTESTED, *_app(leaf)]))
+        return Conjunction(app=frozenset([ATTESTED, *_app(leaf)]))
     traits = _traits(leaf, tenant_named=tenant_named)
-    return Term(frozenset([_placed(trait, place) for trait in traits]))
+    return Conjunction(frozenset([_placed(trait, place) for trait in traits]))
 
 
-def _once(found: Iterable[Term]) -> list[Term]:
+def _once(found: Iterable[Conjunction]) -> list[Conjunction]:
     return list(dict.fromkeys(found))
 
 
-def _both(one: Term, other: Term) -> Term:
-    return Term(one.caller | other.caller, one.carrier | other.carrier, one.app | other.app)
-
-
-def contradictory(traits: Traits) -> bool:
-    """Whether nobody has all these traits: two of them speak of one thing that a caller has only once."""
-    said: dict[Thing, Hashable] = {}
-    return any(trait.of not in SEVERAL and said.setdefault(trait.of, trait.value) != trait.value for trait in traits)
-
-
-def with_consequences(traits: Traits) -> Traits:
-    """The traits and all that follows from them, but for longer ages (see `callerid.audit.algebra.covering`).
-
-    Who has a Gmail address is judged as a `User` whose address Google hosts, however the address came to be known.
-    """
-    for of, value in traits:
-        if of == "email" and domain_of(str(value)) in CONSUMER_DOMAINS:
-            return traits | {_NO_WORKSPACE}
-    return traits
+def _both(one: Conjunction, other: Conjunction) -> Conjunction:
+    return Conjunction(one.caller | other.caller, one.carrier | other.carrier, one.app | other.app)
 
 
 def is_unknown(rule: Rule) -> bool:
@@ -275,12 +173,6 @@ def _account(account: str | PathParam) -> Trait:
     return Trait("email" if is_email(account) else "subject", account)
 
 
-_WORKSPACE, _NO_WORKSPACE = Trait("of a Workspace", True), Trait("of a Workspace", False)
-
-BY_ACCESS_TOKEN = frozenset({PERSON, HAS_SCOPES, _NO_WORKSPACE})
-"""What is true of everybody whom Google's access tokens name: they do not say of which Workspace one is."""
-
-
 def _user(leaf: User) -> Iterable[Trait]:
     account = leaf.account
     if not is_email(account):
@@ -288,7 +180,7 @@ def _user(leaf: User) -> Iterable[Trait]:
     if not leaf.hosted:
         return PERSON, Trait("email", account)
     # A Workspace has addresses of other domains than the one it is named by, too.
-    return PERSON, Trait("email", account), _NO_WORKSPACE if domain_of(account) in CONSUMER_DOMAINS else _WORKSPACE
+    return PERSON, Trait("email", account), NO_WORKSPACE if domain_of(account) in CONSUMER_DOMAINS else WORKSPACE
 
 
 def _firebase_user(leaf: FirebaseUser) -> Iterator[Trait]:
@@ -355,7 +247,7 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     AnyGoogleAccount: lambda _: (),
     User: _user,
     ServiceAccount: lambda leaf: (SERVICE, _account(leaf.account)),
-    Domain: lambda leaf: (PERSON, _WORKSPACE, Trait("domain", leaf.domain)),
+    Domain: lambda leaf: (PERSON, WORKSPACE, Trait("domain", leaf.domain)),
     FirebaseUser: _firebase_user,
     Tenant: _tenant,
     SignInProvider: lambda leaf: (

@@ -10,8 +10,8 @@ from callerid.audit.algebra.formula import Choice, Clause, Rest, clauses, formul
 from callerid.audit.algebra.possible import alternatives, every_leaf, why_nobody
 from callerid.audit.algebra.search import CallerKind, TooManySteps, distinct, kinds, presented
 from callerid.audit.algebra.separate import Separate
-from callerid.audit.algebra.sides import Doors, Side, doors_between, open_doors
-from callerid.audit.algebra.traits import Term
+from callerid.audit.algebra.sides import Side, TrustPaths, doors_between, open_doors
+from callerid.audit.algebra.statements import Conjunction
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, Nobody, Rule
@@ -119,7 +119,7 @@ def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bo
     return not isinstance(compare(Side(default), Side(rule), doors), No)
 
 
-def _doors(rule: Rule, asked: Iterable[Term], issuers: tuple[Issuer, ...]) -> Doors:
+def _doors(rule: Rule, asked: Iterable[Conjunction], issuers: tuple[Issuer, ...]) -> TrustPaths:
     if issuers:
         side = Side(rule, issuers=issuers)
         return doors_between(side, side)

@@ -15,8 +15,8 @@ from typing import Any, cast
 from callerid.audit.algebra.named import NamedGroup, groups
 from callerid.audit.algebra.personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra.search import Presented
-from callerid.audit.algebra.sides import Before, Door
-from callerid.audit.algebra.traits import ADDRESSED, PATHS, SERVICE, Term, Thing, Trait, Traits
+from callerid.audit.algebra.sides import Before, TrustPath
+from callerid.audit.algebra.statements import ADDRESSED, PATHS, SERVICE, Conjunction, Thing, Trait, Traits
 from callerid.callers import Kind, unknown_kind
 
 __all__ = ["Vocabulary", "least"]
@@ -31,7 +31,7 @@ class Vocabulary:
     words: dict[Hashable, set[Any]] = field(default_factory=dict[Hashable, "set[Any]"])
 
     @classmethod
-    def of(cls, terms: Iterable[Term]) -> Vocabulary:
+    def of(cls, terms: Iterable[Conjunction]) -> Vocabulary:
         """The values of all traits in these terms."""
         words: dict[Hashable, set[Any]] = {}
         for term in terms:
@@ -66,7 +66,7 @@ class Vocabulary:
 class _Named:
     """What the caller's and the carrier's things are, of which path parameters name some."""
 
-    def __init__(self, traits: Term, words: Vocabulary) -> None:
+    def __init__(self, traits: Conjunction, words: Vocabulary) -> None:
         self._words = words
         self._taken: set[str] = set()
         self.things: dict[tuple[int, Thing], str] = {}
@@ -126,7 +126,7 @@ def _app(traits: Traits, words: Vocabulary) -> str:
     return str(said.get("app") or words.another("app", others))
 
 
-def _somebody(which: int, traits: Traits, door: Door | None, words: Vocabulary, named: _Named) -> Persona:
+def _somebody(which: int, traits: Traits, door: TrustPath | None, words: Vocabulary, named: _Named) -> Persona:
     if door is None:
         return Persona()
     said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
@@ -242,7 +242,7 @@ def _values(kind: str, traits: Traits, named: _Named) -> Iterator[tuple[ClaimNam
                 yield name, said[thing][1] if thing in said else named.things[0, thing]
 
 
-def _audience(door: Door, *, people: bool) -> str:
+def _audience(door: TrustPath, *, people: bool) -> str:
     """People get tokens for an OAuth client id, services for any audience: the likelier one, where there is one."""
     return next((each for each in door.audiences if each.endswith(CLIENT_ID) is people), door.audiences[0])
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from math import inf
 
-from callerid.audit.algebra.traits import Term, Trait, Traits, ages_in
+from callerid.audit.algebra.statements import Conjunction, Trait, Traits, ages_in
 
-__all__ = ["Covering"]
+__all__ = ["SetTrie"]
 
 FEW = 12
 """So many different conjunctions are asked one by one."""
@@ -28,13 +28,13 @@ class _Row:
         self.numbered = sorted(numbered, reverse=True) if len(numbered) > 1 else numbered
 
 
-class Covering:
+class SetTrie:
     """Numbered conjunctions by what they ask for.
 
     Who signed in within ``a`` did so within ``b`` for ``a <= b``, so an age is compared and not looked up.
     """
 
-    def __init__(self, terms: Iterable[Term]) -> None:
+    def __init__(self, terms: Iterable[Conjunction]) -> None:
         grouped: dict[Traits, list[tuple[float, int]]] = {}
         for number, term in enumerate(terms):
             ages = ages_in(term.caller)
@@ -42,7 +42,7 @@ class Covering:
             grouped.setdefault(_as_one(asked, term), []).append((min(ages, default=inf), number))
         self._rows = _Rows([_Row(asked, numbered) for asked, numbered in grouped.items()], frozenset())
 
-    def met_by(self, known: Term) -> Iterator[int]:
+    def met_by(self, known: Conjunction) -> Iterator[int]:
         """The numbers of the conjunctions that ask for nothing more."""
         shortest = -1.0
         for row in self._rows.within(_as_one(known.caller, known)):
@@ -54,7 +54,7 @@ class Covering:
                 yield number
 
 
-def _as_one(caller: Traits, term: Term) -> Traits:
+def _as_one(caller: Traits, term: Conjunction) -> Traits:
     _, carrier, app = term
     if not (carrier or app):
         return caller
