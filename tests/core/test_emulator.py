@@ -19,6 +19,7 @@ from callerid import (
     Reason,
     Tenant,
     Unauthenticated,
+    custom_credential,
     firebase,
     firebase_session,
     google,
@@ -446,6 +447,25 @@ def test_a_class_of_ones_own_is_not_taken_for_the_emulator() -> None:
     assert not is_emulated(sly)
     token = SIGNER.unsigned(SIGNER.service_account(audience=URL))
     assert refused(guard_of(sly), token).reason is Reason.UNSIGNED
+
+
+def test_no_gateway_forwards_one() -> None:
+    with pytest.raises(ConfigurationError, match="takes issuers of signed tokens"):
+        SIGNER.gateway(ROBOT, emulated())
+
+
+def test_a_key_of_the_applications_own_may_look_like_one_and_is_told_apart() -> None:
+    seen: list[str] = []
+
+    def verify(text: str) -> None:
+        seen.append(text)
+
+    keys = custom_credential("partners", verify=verify, scheme="Bearer", matches="pk_")
+    guard = guard_of(keys, emulated())
+    assert guard.verify(minted()).subject == "u1"
+    assert seen == []
+    with pytest.raises(Unauthenticated):
+        guard.verify(f"pk_{minted()}")
 
 
 # --- where it sits ---

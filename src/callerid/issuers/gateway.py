@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers.claims import bad_claim
+from callerid.issuers.firebase import is_emulated
 from callerid.issuers.google import GOOGLE_ISS, GOOGLE_ISSUER, GOOGLE_KEYS, google_caller
 from callerid.issuers.issuer import AUTHORIZATION, CredentialLocation, Issuer, asking, audience_set
 from callerid.issuers.service_account import SERVICE_ADDRESS
@@ -95,7 +96,8 @@ def gateway(
             "gateway(...) takes the issuers of the tokens that it forwards, such as gateway(ACCOUNT, firebase(PROJECT))"
         )
     for each in inner:
-        if not isinstance(each, Issuer) or AUTHORIZATION not in each.locations or each.believes_stripped:
+        is_issuer = isinstance(each, Issuer) and AUTHORIZATION in each.locations
+        if not is_issuer or each.believes_stripped or is_emulated(each):
             raise ConfigurationError(
                 f"gateway(...) takes issuers of signed tokens in Authorization, such as firebase(...) or google(...), "
                 f"not {each!r}"
