@@ -19,7 +19,7 @@ Its parts, each importing only those before it::
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
     asgi ← mcp                                  servers of the Model Context Protocol
-    starlette ← fastapi · flask                 rules tied to routes
+    starlette ← fastapi · flask · django        rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
     testing · cli
 """

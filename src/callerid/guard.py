@@ -419,7 +419,7 @@ class GuardCore:
 
 
 class Guard(GuardCore):
-    """The guard of plain ASGI and WSGI apps; FastAPI, Starlette and Flask have their own, with the same verbs."""
+    """The guard of plain ASGI and WSGI apps; other modules have their own for frameworks, with the same verbs."""
 
     def allow(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
         """An entry of a path table: one rule, or member strings any of which suffices; ``audience=`` for this place."""
@@ -429,7 +429,8 @@ class Guard(GuardCore):
         """Not of this guard: raises `ConfigurationError`, which names those that protect an application."""
         raise ConfigurationError(
             "callerid.Guard goes with CallerMiddleware (callerid.asgi, callerid.wsgi), which guards any app by path; "
-            "to tie rules to routes, import Guard from callerid.fastapi, callerid.starlette or callerid.flask"
+            "to tie rules to routes, import Guard from callerid.fastapi, callerid.starlette, callerid.flask or "
+            "callerid.django"
         )
 
     init_app = protect

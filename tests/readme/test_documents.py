@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,25 @@ def test_the_blocks_about_look_ups_run() -> None:
     assert blocks
     for block in blocks:
         exec(compile(block, "docs/lookups.md", "exec", dont_inherit=True), {"__name__": "lookups"})
+
+
+def test_the_blocks_about_django_are_a_project_that_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"(?ms)^```python\n# (\S+)\n(.*?)^```$", text_of("docs/django.md"))
+    assert len(blocks) == text_of("docs/django.md").count("```python") == 5
+    for name, block in blocks:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    code = (
+        "import django, django.core.management as commands; django.setup(); "
+        "commands.call_command('check'); import project.tests, project.rest"
+    )
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environ["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
 
 
 def test_the_blocks_about_credentials_run_and_name_what_is_there() -> None:
