@@ -28,7 +28,7 @@ class Denied(NamedTuple):
 
     def refusal(self) -> Unauthenticated:
         """The refusal of the request that brought it."""
-        return Unauthenticated(self.reason, self.detail, mend=self.mend)
+        return Unauthenticated(self.reason, self.detail, remedy=self.mend)
 
 
 Verdict: TypeAlias = Answer[Caller | Denied]

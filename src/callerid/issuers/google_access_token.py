@@ -87,7 +87,7 @@ class GoogleAccessTokenIssuer(AskedIssuer):
             try:
                 caller = self.caller(info)
             except Unauthenticated as refusal:
-                return Answer(Denied(refusal.reason, refusal.detail, refusal.mend), _REFUSED_FOR, is_known=False)
+                return Answer(Denied(refusal.reason, refusal.detail, refusal.remedy), _REFUSED_FOR, is_known=False)
             return Answer(caller, caller.expires_at - asked_at)
 
         return ask
@@ -104,17 +104,17 @@ class GoogleAccessTokenIssuer(AskedIssuer):
                     Reason.WRONG_AUDIENCE,
                     f"expected an access token for {', '.join(sorted(self.audiences)):.400}, got one for "
                     f"{shown(client)}",
-                    mend=_SERVICE if str(client).isdecimal() else _OTHER_APP,
+                    remedy=_SERVICE if str(client).isdecimal() else _OTHER_APP,
                 )
         if is_service_address(email):
             raise Unauthenticated(
-                Reason.BAD_CLAIMS, "expected a person's access token, got a service account's", mend=_SERVICE
+                Reason.BAD_CLAIMS, "expected a person's access token, got a service account's", remedy=_SERVICE
             )
         if "sub" not in claims:
             raise Unauthenticated(
                 Reason.BAD_CLAIMS,
                 "expected an access token that says whose it is, got one without",
-                mend="ask the user for the scope openid, and email where rules name addresses",
+                remedy="ask the user for the scope openid, and email where rules name addresses",
             )
         if claims["exp"] <= claims["iat"]:
             raise Unauthenticated(Reason.EXPIRED, "expected a valid access token, got one that has expired")

@@ -70,7 +70,7 @@ class _LookupState:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known of the caller
             raise Unavailable(
                 f"{self.source.name} cannot be read ({cause_of(error)})",
-                mend=self.source.mend,
+                remedy=self.source.mend,
                 reason=Reason.LOOKUP_UNAVAILABLE,
             ) from None
 
