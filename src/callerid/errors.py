@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     WRONG_AUDIENCE = "wrong_audience"
     WRONG_TENANT = "wrong_tenant"
+    ALREADY_CONSUMED = "already_consumed"
     STEP_UP = "step_up"
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"

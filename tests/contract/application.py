@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
@@ -58,9 +59,10 @@ from callerid import (
     service_account,
 )
 from callerid.guard import GuardCore
-from callerid.issuers import CHAT_ACCOUNT
-from callerid.keys import KeyResponse
+from callerid.issuers import CHAT_ACCOUNT, Consumer
+from callerid.keys import GoogleAccess, KeyResponse
 from callerid.testing import LocalIssuer
+from callerid.testing.compact import header_and_claims
 
 URL = "https://orders.example.com"
 CLIENT = "1234-abc.apps.googleusercontent.com"
@@ -210,6 +212,7 @@ SETTINGS: Mapping[str, Setting] = {
     "ambient": Setting(options={"trusted_origins": (URL, PARTNER)}),
     "external": Setting(),
     "forwarded": Setting(),
+    "limited": Setting(),
     "forwarded beside": Setting(),
 }
 
@@ -281,6 +284,16 @@ ASKED = (
 """Whoever has to be asked about a credential."""
 
 
+def consumed(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
+    """What Firebase says of limited-use tokens here: those of the other app were used before."""
+    app = header_and_claims(json.loads(body)["app_check_token"])[1]["sub"]
+    return KeyResponse(200, {}, b"{}" if app == APP else b'{"alreadyConsumed": true}')
+
+
+_ACCESS = GoogleAccess(SimpleNamespace(valid=True, token=""), scope="")
+_CONSUMER = Consumer(KeySource(url="https://firebaseappcheck.googleapis.com/"), _ACCESS, consumed)
+
+
 @functools.cache
 def _issuers(setting: str) -> tuple[Issuer, ...]:
     keys = {
@@ -304,6 +317,8 @@ def _issuers(setting: str) -> tuple[Issuer, ...]:
         return *usual, session, iap(BACKEND, keys=keys["iap"]), sessions
     if setting == "external":
         return session, iap(BACKEND, external=PROJECT, tenants=TENANTS, keys=keys["iap"]), ours, apps, provider, *ASKED
+    if setting == "limited":
+        return *(each for each in usual if each is not apps), replace(apps, consumer=_CONSUMER)
     if setting == "forwarded":
         return gateway(CARRIER, *usual[:3], provider, audience=URL, keys=keys["google"]), apps, *ASKED
     if setting == "forwarded beside":

@@ -45,6 +45,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
             Reason.NOT_YET_VALID,
             Reason.WRONG_AUDIENCE,
             Reason.WRONG_TENANT,
+            Reason.ALREADY_CONSUMED,
         )
     ),
     (StepUpRequired(), 401, "Unauthorized", "step_up", f'{BARE}, error="insufficient_user_authentication"'),

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from callerid.audit.algebra import UNREADABLE, Side, code_fingerprint
 from callerid.callers import OIDC
 from callerid.guard import GuardCore
-from callerid.issuers import GatewayIssuer, Issuer, SpeaksFor, is_emulated
+from callerid.issuers import AppCheckIssuer, GatewayIssuer, Issuer, SpeaksFor, is_emulated
 from callerid.keys import KeyFile, KeySource
 from callerid.lookups import Lookup
 from callerid.rules import Public
@@ -61,6 +61,8 @@ def _manner(issuer: Issuer) -> Iterator[str]:
         yield "believes unsigned tokens of the Firebase Auth emulator"
     else:
         yield f"keys {source_of(issuer)}" if issuer.verifier is None else source_of(issuer)
+    if isinstance(issuer, AppCheckIssuer) and issuer.consumer is not None:
+        yield "each token for one request"
     if isinstance(issuer, GatewayIssuer):
         yield f"gateway {issuer.gateway}"
     if issuer.believes_stripped:

@@ -13,6 +13,7 @@
     choosing        which of them a token is of
     asked           credentials whose issuer has to be asked
     emulator        unsigned tokens of the Firebase Auth emulator
+    consuming       limited-use tokens, each for one request
     cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     waiting         what waits for keys, in threads and in tasks

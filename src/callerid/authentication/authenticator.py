@@ -19,6 +19,7 @@ from callerid.authentication.bearer import credential, other_than_bearer
 from callerid.authentication.choosing import identity_of, issuer_of, unknown_issuer
 from callerid.authentication.claims import UNCHECKED, ExpectedNonce, check_audience, check_claims, check_nonce
 from callerid.authentication.cloud_run import PATH, CloudRun
+from callerid.authentication.consuming import UsedTokens, consume
 from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.gateways import check_forwarded, forwarded_credential, gateway_of
 from callerid.authentication.identity import NOBODY, Identity, joined
@@ -83,6 +84,8 @@ class Authenticator:
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
         self.answers = Answers(timer=timer)
+        self.claims = UsedTokens()
+        """The limited-use tokens that were used."""
         """What was answered about credentials that carry no signature."""
         self.origins = origins(trusted_origins)
         """The origins whose pages may use an ambient credential."""
@@ -110,7 +113,7 @@ class Authenticator:
             clock=clock,
             trusted_origins=trusted_origins,
         )
-        made.keys, made.answers = self.keys, self.answers
+        made.keys, made.answers, made.claims = self.keys, self.answers, self.claims
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
@@ -216,6 +219,8 @@ class Authenticator:
             text = bare_credential(location, sent.get(location.header, ()))
             if text is not None and not isinstance(found, Wait):
                 app = self._verified(text, location, waited)
+                if not isinstance(app, Wait) and app.consumer is not None:
+                    app = consume(self, app.consumer, text, waited) or app
                 found = app if isinstance(app, Wait) else joined(found, app)
         return found
 

@@ -12,7 +12,7 @@ from callerid.authentication.jws import Token
 from callerid.authentication.trust import Trusted
 from callerid.callers import Caller
 from callerid.errors import Reason, Unauthenticated
-from callerid.issuers import AUTHORIZATION, CredentialLocation, GatewayIssuer, Issuer
+from callerid.issuers import AUTHORIZATION, AppCheckIssuer, CredentialLocation, GatewayIssuer, Issuer
 
 __all__ = ["identity_of", "issuer_of", "unknown_issuer"]
 
@@ -38,8 +38,8 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
 
 def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation) -> Identity:
     """For whom or what a verified credential in this location speaks. Raises `Unauthenticated`."""
-    if location.is_app:
-        return Identity(app=caller.subject)
+    if isinstance(issuer, AppCheckIssuer):
+        return Identity(app=caller.subject, consumer=issuer.consumer)
     if isinstance(issuer, GatewayIssuer):
         return Identity(via=caller, forwards=issuer.forwarded)
     if location.behind:

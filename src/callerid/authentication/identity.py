@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from callerid.callers import Caller
-from callerid.issuers import CredentialLocation
+from callerid.issuers import Consumer, CredentialLocation
 
 __all__ = ["NOBODY", "Identity", "joined"]
 
@@ -16,7 +16,7 @@ class Identity(NamedTuple):
 
     ``app`` is the id of the app that an App Check token names, with a caller or without. ``forwards`` is where the
     gateway that carried the call puts the caller's token. ``accepted`` are the audiences that the caller's issuer
-    accepts; ``None``: all that the guard accepts of its name.
+    accepts; ``None``: all that the guard accepts of its name. ``consumer`` hears that the app's token was used.
 
     ``ignored`` describes, for the log, header values that are not bearer tokens and were ignored; it never quotes them.
     """
@@ -27,6 +27,7 @@ class Identity(NamedTuple):
     app: str | None = None
     forwards: CredentialLocation | None = None
     accepted: frozenset[str] | None = None
+    consumer: Consumer | None = None
 
 
 NOBODY: Final = Identity()

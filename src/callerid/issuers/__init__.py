@@ -6,8 +6,9 @@
     google · firebase · cloud_run
     service_account · google_chat
     firebase_session · iap
-    app_check · oidc · gateway
+    oidc · gateway
     asked ← google_access_token · custom_credential
+    consuming ← app_check
 
 `docs/architecture.md` says how to add a kind.
 """
@@ -15,6 +16,7 @@
 from callerid.issuers.app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
 from callerid.issuers.asked import AskedIssuer, Denied, check_apart, check_credential
 from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
+from callerid.issuers.consuming import KEPT_FOR, USED, Consumer
 from callerid.issuers.custom_credential import CustomCredentialIssuer, CustomIdentity, custom_credential
 from callerid.issuers.emulator import check_not_deployed
 from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
@@ -59,10 +61,13 @@ __all__ = [
     "GOOGLE_KEYS",
     "IAP_ASSERTION",
     "IAP_KEYS",
+    "KEPT_FOR",
     "SERVERLESS_AUTHORIZATION",
+    "USED",
     "AppCheckIssuer",
     "AskedIssuer",
     "CloudRunIssuer",
+    "Consumer",
     "CredentialLocation",
     "CustomCredentialIssuer",
     "CustomIdentity",

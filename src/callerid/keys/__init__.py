@@ -9,6 +9,7 @@ Its modules, each importing only those before it::
     verifiers                       a document's entries turned into keys     (cryptography, google.auth.crypt)
     environment                     proxies and certificates, as the environment names them
     attempt ← causes ← transport ← fetch      one fetch, aborted in time; why it failed  (urllib3)
+    google_access                   access tokens for Google's own APIs       (google.auth, urllib3)
     store                           the state, its lock, one fetch at a time for all who wait (callerid.asking)
 
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
@@ -20,6 +21,7 @@ from callerid.keys.discovery import DiscoveredKeys
 from callerid.keys.documents import DocumentError, json_object
 from callerid.keys.fetch import post
 from callerid.keys.freshness import retry_after
+from callerid.keys.google_access import GoogleAccess
 from callerid.keys.key import Algorithm, Key
 from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
 from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore
@@ -30,6 +32,7 @@ __all__ = [
     "CachedKeySet",
     "DiscoveredKeys",
     "DocumentError",
+    "GoogleAccess",
     "Key",
     "KeyDocument",
     "KeyFile",

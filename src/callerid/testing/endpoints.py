@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from google.auth import jwt
 
 from callerid.testing.access_tokens import ACCESS_TOKENS, CLOUD_PLATFORM, TOKEN_INFO_PATH
+from callerid.testing.app_check import APP_CHECK_TOKENS, CONSUMING
 from callerid.testing.iam_endpoints import IAM_PREFIX, iam_answer
 from callerid.testing.mint import FIREBASE_ACCOUNT
 
@@ -97,6 +98,8 @@ def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     if request.method == "POST":
         if request.path == TOKEN_INFO_PATH:
             return _token_info(issuer, request)
+        if request.path.endswith(CONSUMING):
+            return _app_check(issuer, request)
         if request.path.startswith(IAM_PREFIX):
             return _iam(issuer, request)
         return _token(issuer, request) if request.path == "/token" else _not_found(request)
@@ -123,6 +126,13 @@ def pem_path(which: str) -> str:
 
 def _not_found(request: ReceivedRequest) -> Response:
     return Response(404, f"Nothing is served at {request.path}\n".encode())
+
+
+def _app_check(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+    authorization = request.headers.get("authorization", request.headers.get("Authorization", ""))
+    failure = issuer.arrive(APP_CHECK_TOKENS)
+    status, body = failure or issuer.consume_app_check_token(request.path, authorization, request.body)
+    return Response(status, body, _JSON)
 
 
 def _token_info(issuer: LocalIssuer, request: ReceivedRequest) -> Response:

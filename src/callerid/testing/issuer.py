@@ -7,11 +7,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from callerid.callers import Kind
 from callerid.testing import claims as says
 from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
+from callerid.testing.app_check import AppCheckTokens
 from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
@@ -24,13 +27,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from callerid.guard import GuardCore
-    from callerid.issuers import Issuer
+    from callerid.issuers import Consumer, Issuer
     from callerid.keys import KeyDocument, KeyResponse, KeySource
 
 __all__ = ["LocalIssuer"]
 
 
-class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
+class LocalIssuer(HostileMint, AccessTokens, AppCheckTokens, OwnCredentials, KeyEndpoints):
     """Mints what Google would mint and, once it serves, answers what Google would answer.
 
     For instance::
@@ -47,6 +50,7 @@ class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
         """``clock`` gives the seconds since the epoch; it fills ``iat`` and ``exp`` and dates the certificates."""
         HostileMint.__init__(self, clock=clock)
         AccessTokens.__init__(self)
+        AppCheckTokens.__init__(self)
         OwnCredentials.__init__(self)
         KeyEndpoints.__init__(self)
         self.metadata_machine: Mapping[str, Any] = says.COMPUTE_ENGINE
@@ -179,11 +183,14 @@ class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
 
         return iap(*audiences, external=external, tenants=tenants, keys=self.keys_of("iap"))
 
-    def app_check(self, project_number: int | str = PROJECT_NUMBER) -> Issuer:
-        """``callerid.app_check(project_number)``, with the keys of this issuer, as for `google`."""
+    def app_check(self, project_number: int | str = PROJECT_NUMBER, *, consume: bool = False) -> Issuer:
+        """``callerid.app_check(project_number)``, with the keys of this issuer, as for `google`.
+
+        With ``consume`` this issuer is asked, in place of Firebase: by HTTP if it serves.
+        """
         from callerid.issuers import app_check  # noqa: PLC0415 - minting must not depend on it
 
-        return app_check(project_number, keys=self.keys_of("app_check"))
+        return self.in_place_of(app_check(project_number, consume=consume))
 
     def gateway(self, service_account: str, *inner: Issuer, audience: str | Iterable[str] = SERVICE_AUDIENCE) -> Issuer:
         """``callerid.gateway(...)``, with the keys of this issuer, as for `google`; ``inner`` keep theirs."""
@@ -199,21 +206,34 @@ class LocalIssuer(HostileMint, AccessTokens, OwnCredentials, KeyEndpoints):
 
     def in_place_of(self, trusted: Issuer) -> Issuer:
         """An issuer that is trusted, with keys of this one, or with this one to ask."""
-        from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer  # noqa: PLC0415 - as above
+        from callerid.issuers import AppCheckIssuer, CustomCredentialIssuer, GoogleAccessTokenIssuer  # noqa: PLC0415 - as above
         from callerid.keys import key_source  # noqa: PLC0415 - as above
 
         if isinstance(trusted, CustomCredentialIssuer):
             return replace(trusted, verify=partial(self.verify_own, trusted.name))
+        if isinstance(trusted, AppCheckIssuer) and trusted.consumer is not None:
+            own = key_source(self.keys_for(trusted))
+            return replace(trusted, keys=own, consumer=self._consuming(trusted.consumer))
         if not isinstance(trusted, GoogleAccessTokenIssuer):
             return trusted.with_keys(key_source(self.keys_for(trusted)))
         if self.is_serving:
             return trusted.with_keys(replace(cast("KeySource", trusted.keys), url=self.url + TOKEN_INFO_PATH))
         return replace(trusted, send=self._answered)
 
+    def _consuming(self, consumer: Consumer) -> Consumer:
+        """A consumer that asks this issuer and not Firebase."""
+        from callerid.keys import GoogleAccess  # noqa: PLC0415 - as above
+
+        access = GoogleAccess(SimpleNamespace(valid=True, token="local"), scope="")  # noqa: S106 - nobody checks it
+        if not self.is_serving:
+            return replace(consumer, access=access, send=self._answered)
+        path = urlsplit(consumer.endpoint.url).path
+        return replace(consumer, access=access, endpoint=replace(consumer.endpoint, url=self.url + path))
+
     def _answered(self, source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
         from callerid.keys import KeyResponse  # noqa: PLC0415 - as above
 
-        response = answer(self, ReceivedRequest("POST", TOKEN_INFO_PATH, headers, body))
+        response = answer(self, ReceivedRequest("POST", urlsplit(source.url).path, headers, body))
         return KeyResponse(response.status, response.headers, response.body)
 
     @contextmanager

@@ -141,5 +141,11 @@ def _rows() -> Iterator[Row]:
     cookie = get("/customer", None, ("Cookie", "session=<app>"), setting="ambient")
     yield Row("an app's token as a session", cookie, invalid("unknown_issuer"))
 
+    for app, expected in (("new app", LetIn("user in app", U1 + IN_APP)), ("other app", invalid("already_consumed"))):
+        sent = get("/user-in-app", "u1", (HEADER, f"<{app}>"), setting="limited")
+        yield Row(f"a limited-use token, {app}", sent, expected)
+    unread = get("/open", "u1", (HEADER, "<other app>"), setting="limited")
+    yield Row("a limited-use token where no credential is read", unread, LetIn("open"))
+
 
 ROWS = tuple(_rows())

@@ -215,6 +215,7 @@ def _before(issuer: Issuer, behind: str, rivals: list[tuple[Issuer, str]]) -> Be
 
 def _trust(issuer: Issuer) -> tuple[object, ...]:
     """What must be the same for a token to be worth the same."""
+    consumer = issuer.consumer if isinstance(issuer, AppCheckIssuer) else None
     return (
         issuer.keys,
         issuer.algorithm,
@@ -222,6 +223,7 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
         issuer.project,
         issuer.accepted_iss,
         issuer.verifier,
+        consumer,
     )
 
 

@@ -1,0 +1,35 @@
+"""Access to Google's own APIs. Imports google.auth and an HTTP client when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+__all__ = ["GoogleAccess"]
+
+
+class GoogleAccess:
+    """Access tokens for Google's APIs: of the credentials given, else of application-default credentials.
+
+    ``scope`` is what the latter are for. Source: google-auth, ``google.auth.default``.
+    """
+
+    def __init__(self, credentials: Any = None, *, scope: str) -> None:
+        self._credentials, self._scope = credentials, scope
+        self._lock = threading.Lock()
+
+    def token(self) -> str:
+        """An access token that is valid now. It waits for the network, so it is called in a thread."""
+        with self._lock:
+            if self._credentials is None:
+                import google.auth  # noqa: PLC0415 - loaded when it is asked for
+
+                library: Any = google.auth
+                self._credentials, _ = library.default(scopes=[self._scope])
+            if not self._credentials.valid:
+                import urllib3  # noqa: PLC0415 - as above
+                from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - as above
+
+                transport: Any = Request
+                self._credentials.refresh(transport(urllib3.PoolManager()))
+            return str(self._credentials.token)
