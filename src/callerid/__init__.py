@@ -59,7 +59,7 @@ from callerid.issuers import (
     service_account,
 )
 from callerid.keys import KeyDocument, KeyFile, KeySource
-from callerid.lookups import Lookup, account_status
+from callerid.lookups import Lookup, account_status, groups
 from callerid.rules import (
     AllOf,
     AnyApp,
@@ -168,6 +168,7 @@ __all__ = [
     "google",
     "google_access_token",
     "google_chat",
+    "groups",
     "iap",
     "oidc",
     "rules_from_iam_policy",

@@ -18,7 +18,6 @@ _NEWEST = 3
 """Versions of policies are 1, 2 and 3 (IAM, "Policy versions"); what a newer one means is not known here."""
 
 _WHY = {
-    "group": "who is in a group is not known here: name its members, or their domain:",
     "deleted": "the account was deleted: take it out of the policy",
     "principal": "a workforce or workload identity never has a Google ID token of its own",
     "principalSet": "a set of workforce or workload identities never has Google ID tokens of its own",
@@ -32,9 +31,10 @@ def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "
     """The rule that a policy's bindings for one role are: any of the members may.
 
     ``policy`` is what ``gcloud run services get-iam-policy SERVICE --format=json`` prints, or the same as a mapping. It
-    is judged whole or not at all: a condition, and a member whom this library cannot judge (``group:``, ``deleted:``,
+    is judged whole or not at all: a condition, and a member whom this library cannot judge (``deleted:``,
     ``principalSet:``, ...), is an error that names it, and so is a role that the policy does not grant to anybody: a
     misspelt role would otherwise be nobody, silently. Roles inherited from the project are not in a service's policy.
+    For ``group:`` the guard needs a look-up, such as `callerid.groups`.
 
     Raises `ConfigurationError`.
     """

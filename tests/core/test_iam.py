@@ -72,7 +72,6 @@ def test_several_bindings_of_a_role_are_joined_and_doubles_kept_once() -> None:
 @pytest.mark.parametrize(
     ("member", "why"),
     [
-        ("group:staff@example.com", "who is in a group is not known here"),
         ("deleted:user:ada@example.com?uid=123", "the account was deleted"),
         ("deleted:serviceAccount:a@b.iam.gserviceaccount.com?uid=1", "the account was deleted"),
         ("principalSet://iam.googleapis.com/locations/global/workforcePools/p/*", "never has Google ID tokens"),

@@ -1050,7 +1050,6 @@ def test_an_iam_member_string_names_a_rule(text: str, rule: Rule) -> None:
         "serviceAccount:ada@example.com",
         "domain:gmail.com",
         "domain:",
-        "group:admins@example.com",
         "deleted:user:ada@example.com?uid=7",
         "principal://iam.googleapis.com/x",
         "principalSet://iam.googleapis.com/x",

@@ -19,7 +19,7 @@ from callerid.asking.in_flight import Wait
 from callerid.keys.attempt import KeyResponse
 from callerid.keys.discovery import DiscoveredKeys
 from callerid.keys.documents import DocumentError, json_object
-from callerid.keys.fetch import post
+from callerid.keys.fetch import get, post
 from callerid.keys.freshness import retry_after
 from callerid.keys.google_access import GoogleAccess
 from callerid.keys.key import Algorithm, Key
@@ -42,6 +42,7 @@ __all__ = [
     "KeyStatus",
     "KeyStore",
     "Wait",
+    "get",
     "is_loopback",
     "json_object",
     "key_source",

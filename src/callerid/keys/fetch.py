@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-__all__ = ["LOADING", "Fetched", "fetcher", "post"]
+__all__ = ["LOADING", "Fetched", "fetcher", "get", "post"]
 
 
 LOADING: Final = threading.RLock()
@@ -48,11 +48,11 @@ def fetcher(source: AnySource) -> Callable[[AbortHandle], Fetched]:
         return lambda _: Fetched(source.text.encode(), math.inf)
     if isinstance(source, KeyFile):
         return lambda _: Fetched(_read(source), source.shortest_lifetime)
-    from callerid.keys.transport import get  # noqa: PLC0415 - see above
+    from callerid.keys import transport  # noqa: PLC0415 - see above
 
     if isinstance(source, DiscoveredKeys):
-        return lambda handle: _discovered(source, lambda each: _got(each, get(each, handle)))
-    return lambda handle: _got(source, get(source, handle))
+        return lambda handle: _discovered(source, lambda each: _got(each, transport.get(each, handle)))
+    return lambda handle: _got(source, transport.get(source, handle))
 
 
 def _discovered(source: DiscoveredKeys, fetch: Callable[[KeySource], Fetched]) -> Fetched:
@@ -66,10 +66,19 @@ def post(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyRespo
     As a document is fetched: within ``fetch_seconds`` in all and ``largest_document`` bytes, without redirects, cookies
     and credentials that were not given. Raises `AskError`.
     """
+    return _asked(source, body, headers)
+
+
+def get(source: KeySource, headers: Mapping[str, str]) -> KeyResponse:
+    """As `post`, by GET."""
+    return _asked(source, None, headers)
+
+
+def _asked(source: KeySource, body: bytes | None, headers: Mapping[str, str]) -> KeyResponse:
     with LOADING:
         from callerid.keys import transport  # noqa: PLC0415 - an HTTP client, when there is something to ask
 
-    return transport.post(source, body, headers)
+    return transport.ask(source, body, headers)
 
 
 def _read(source: KeyFile) -> bytes:

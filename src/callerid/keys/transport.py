@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from callerid.keys.source import KeySource
 
-__all__ = ["get", "manager_for", "post"]
+__all__ = ["ask", "get", "manager_for"]
 
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "callerid"}
 STEP = 1024
@@ -36,19 +36,28 @@ def get(source: KeySource, handle: AbortHandle) -> KeyResponse:
     return _sent(source, handle, "GET", HEADERS)
 
 
-def post(source: KeySource, body: bytes, headers: Mapping[str, str]) -> KeyResponse:
-    """The answer to one POST with this body, read whatever its status is; see `_sent`. It ends in time by itself."""
+def ask(source: KeySource, body: bytes | None, headers: Mapping[str, str]) -> KeyResponse:
+    """The answer to one POST with this body, or to one GET without, read whatever its status is; see `_sent`.
+
+    It ends in time by itself.
+    """
     with watched(source.fetch_seconds, AbortHandle.abort) as handle:
         try:
-            return _sent(source, handle, "POST", {**HEADERS, **headers}, body)
+            return _sent(source, handle, "GET" if body is None else "POST", {**HEADERS, **headers}, body, is_read=True)
         except FetchError:
             if handle.is_aborted:
                 raise overdue(source) from None
             raise
 
 
-def _sent(
-    source: KeySource, handle: AbortHandle, method: str, headers: Mapping[str, str], body: bytes | None = None
+def _sent(  # noqa: PLR0913 - what a request is made of
+    source: KeySource,
+    handle: AbortHandle,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    is_read: bool = False,
 ) -> KeyResponse:
     """The answer to one request.
 
@@ -74,8 +83,7 @@ def _sent(
                 preload_content=False,
             )
             with response:
-                is_read = response.status == 200 or body is not None
-                read = _read(response, source.largest_document) if is_read else b""
+                read = _read(response, source.largest_document) if is_read or response.status == 200 else b""
             return KeyResponse(response.status, response.headers, read)
     except FetchError:
         raise

@@ -4,13 +4,15 @@
     lookups     those of a guard
     judging     which of them a rule's answer depends on
     account_status      whether a Firebase user's account is in order
+    groups      who is in a Google group
 
 Each module imports only those before it.
 """
 
 from callerid.lookups.account_status import account_status
+from callerid.lookups.groups import groups
 from callerid.lookups.judging import LooksUp, looked_up
 from callerid.lookups.lookup import Load, Lookup
 from callerid.lookups.lookups import Lookups, missing
 
-__all__ = ["Load", "LooksUp", "Lookup", "Lookups", "account_status", "looked_up", "missing"]
+__all__ = ["Load", "LooksUp", "Lookup", "Lookups", "account_status", "groups", "looked_up", "missing"]

@@ -23,7 +23,7 @@ from callerid.keys.fetch import LOADING
 from callerid.lookups.lookup import Lookup
 from callerid.rules import ACTIVE
 
-__all__ = ["account_status"]
+__all__ = ["ApplicationDefault", "account_status"]
 
 IDENTITY_TOOLKIT: Final = "https://identitytoolkit.googleapis.com/v1"
 
@@ -45,13 +45,14 @@ _GONE: Final = _Account()
 """An account that was deleted, or that is none of the project's."""
 
 
-class _ApplicationDefault:
+class ApplicationDefault:
     """An access token by application-default credentials, refreshed when it has expired.
 
     Source: google-auth, ``google.auth.default``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
         self._lock = threading.Lock()
         self._credentials: Any = None
 
@@ -62,7 +63,7 @@ class _ApplicationDefault:
             http: Any = import_module("urllib3")
         with self._lock:
             if self._credentials is None:
-                self._credentials = auth.default(scopes=[_SCOPE])[0]
+                self._credentials = auth.default(scopes=[self._scope])[0]
             if not self._credentials.valid:
                 self._credentials.refresh(transport.Request(http.PoolManager()))
             return str(self._credentials.token)
@@ -155,5 +156,5 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
         check_emulator(emulator)
         endpoint, token = f"http://{emulator}/identitytoolkit.googleapis.com/v1", lambda: "owner"
     KeySource(endpoint)  # raises for what is no address that may be asked
-    asked = _IdentityToolkit(project, endpoint, strict, token or _ApplicationDefault(), send, timeout)
+    asked = _IdentityToolkit(project, endpoint, strict, token or ApplicationDefault(_SCOPE), send, timeout)
     return Lookup(name, asked.load, facts=asked.facts, timeout=timeout, **settings)

@@ -25,6 +25,7 @@ from callerid.rules.base import (
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
+from callerid.rules.looked_up import Group
 
 __all__ = [
     "STEPS",
@@ -45,7 +46,7 @@ __all__ = [
 def member(text: str) -> Rule:
     """The rule that an IAM member string names.
 
-    Raises `ConfigurationError` for kinds that cannot be judged here (``group:``, ``deleted:``, ``principal:`` …).
+    Raises `ConfigurationError` for kinds that cannot be judged here (``deleted:``, ``principal:`` …).
     Source: IAM, "Principal identifiers".
     """
     if not isinstance(text, str):
@@ -58,12 +59,17 @@ def member(text: str) -> Rule:
     if not colon or kind not in _MEMBERS:
         raise ConfigurationError(
             f"{text!r} is not an IAM member that this library can judge: write user:EMAIL, "
-            "serviceAccount:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, or a rule"
+            "serviceAccount:EMAIL, group:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, or a rule"
         )
     return _MEMBERS[kind](name)
 
 
-_MEMBERS: dict[str, Callable[[str], Rule]] = {"user": User, "serviceAccount": ServiceAccount, "domain": Domain}
+_MEMBERS: dict[str, Callable[[str], Rule]] = {
+    "user": User,
+    "serviceAccount": ServiceAccount,
+    "group": Group,
+    "domain": Domain,
+}
 
 
 def any_of(rules: tuple[Rule, ...]) -> Rule:
