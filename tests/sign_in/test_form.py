@@ -65,7 +65,7 @@ def test_a_forms_content_type_may_have_parameters(content_type: str) -> None:
     assert str(GUARD.verify_sign_in(posted(content_type=content_type))) == ADA
 
 
-@pytest.mark.parametrize("csrf", [None, "", "f00dfeee", "F00DFEED", "f00dfeed0", "\u00fc"])
+@pytest.mark.parametrize("csrf", [None, "", "f00dfeee", "F00DFEED", "f00dfeed0", "\u00fc", "\udcff"])
 @pytest.mark.parametrize("cookie", [None, "", CSRF])
 def test_another_sites_page_signs_nobody_in(csrf: str | None, cookie: str | None) -> None:
     refusal = refused(posted(csrf=csrf, cookie=cookie))

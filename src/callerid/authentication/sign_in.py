@@ -78,8 +78,9 @@ class SignInForm:
         trouble = self.trouble(longest_token)
         if trouble is not None:
             raise trouble
-        came, kept = self._one(_CSRF_TOKEN), bare_credential(_COOKIE, self.cookies)
-        if not came or not kept or not compare_digest(came.encode(), kept.encode()):
+        tokens = self._one(_CSRF_TOKEN) or "", bare_credential(_COOKIE, self.cookies) or ""
+        came, kept = (each.encode("utf-8", "surrogatepass") for each in tokens)
+        if not came or not kept or not compare_digest(came, kept):
             where = "another than in the cookie" if came and kept else f"none in the {'cookie' if came else 'form'}"
             raise CrossSite(
                 f"expected the {_CSRF_TOKEN} of this browser's cookie in the form, got {where}",
