@@ -7,16 +7,11 @@ its own is not seen; the mount is.
 
 from __future__ import annotations
 
-import io
 import logging
-import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
-
-import anyio
 
 from callerid.access import AccessMap, access_map
 from callerid.audit.reading import is_wsgi
@@ -27,6 +22,7 @@ from callerid.callers import Kind
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
 from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
+from callerid.testing.calls import call_asgi, call_wsgi
 from callerid.testing.claims import OIDC_ISSUER, is_client_id
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
@@ -71,7 +67,7 @@ class Rehearsal:
         self._issuer = issuer
         self._heard: list[_Heard] = []
         self._calling = SuitePersona("nobody")
-        self._drive = _call_wsgi if is_wsgi(app) else _call_asgi
+        self._drive = call_wsgi if is_wsgi(app) else call_asgi
         self._routes = {f"{method} {row.template}" for row in found.rows for method in row.methods}
         self._called: dict[str, str] = {}
 
@@ -343,74 +339,3 @@ def _listening(guards: Iterable[GuardCore], rehearsal: Rehearsal) -> Generator[N
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate, log.disabled = propagate, disabled
-
-
-# --- one call, without a server ---
-
-
-def _call_asgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
-    is_socket = case.method == "WS"
-    scope: dict[str, Any] = {
-        "type": "websocket" if is_socket else "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": "wss" if is_socket else "https",
-        "path": case.path,
-        "raw_path": case.path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"testserver"), *((k.lower().encode(), v.encode()) for k, v in headers.items())],
-        "client": ("127.0.0.1", 0),
-        "server": ("testserver", 443),
-        "state": {},
-        "extensions": {"websocket.http.response": {}} if is_socket else {},
-    }
-    if is_socket:
-        scope["subprotocols"] = []
-    else:
-        scope["method"] = case.method
-
-    is_read = False
-
-    async def receive() -> dict[str, Any]:
-        """Whoever reads before the guard decides finds an empty body, or an opening handshake."""
-        nonlocal is_read
-        if is_socket:
-            return {"type": "websocket.connect"}
-        if is_read:  # Django waits for the client to be gone, until it has answered
-            await anyio.sleep_forever()
-        is_read = True
-        return {"type": "http.request", "body": b""}
-
-    async def send(_: Any) -> None:
-        """What is answered does not matter: the decision was heard."""
-
-    anyio.run(partial(app, scope, receive, send))
-
-
-def _call_wsgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
-    environ = {
-        "REQUEST_METHOD": case.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": case.path.encode().decode("latin-1"),
-        "QUERY_STRING": "",
-        "SERVER_NAME": "testserver",
-        "SERVER_PORT": "443",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "testserver",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "https",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
-    }
-
-    def start_response(*_: Any) -> None:
-        """What is answered does not matter: the decision was heard."""
-
-    answer: Any = app(environ, start_response)
-    if hasattr(answer, "close"):
-        answer.close()
