@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -18,12 +16,11 @@ from callerid.asking import AskError
 from callerid.callers import Caller, is_project
 from callerid.errors import ConfigurationError
 from callerid.issuers.emulator import check_emulator
-from callerid.keys import DocumentError, KeyResponse, KeySource, json_object, post, retry_after
-from callerid.keys.fetch import LOADING
+from callerid.keys import DocumentError, GoogleAccess, KeyResponse, KeySource, json_object, post, retry_after
 from callerid.lookups.lookup import Lookup
 from callerid.rules import ACTIVE
 
-__all__ = ["ApplicationDefault", "account_status"]
+__all__ = ["account_status"]
 
 IDENTITY_TOOLKIT: Final = "https://identitytoolkit.googleapis.com/v1"
 
@@ -43,30 +40,6 @@ class _Account:
 
 _GONE: Final = _Account()
 """An account that was deleted, or that is none of the project's."""
-
-
-class ApplicationDefault:
-    """An access token by application-default credentials, refreshed when it has expired.
-
-    Source: google-auth, ``google.auth.default``.
-    """
-
-    def __init__(self, scope: str) -> None:
-        self._scope = scope
-        self._lock = threading.Lock()
-        self._credentials: Any = None
-
-    def __call__(self) -> str:
-        with LOADING:
-            auth: Any = import_module("google.auth")  # where it is asked, and not for every import
-            transport: Any = import_module("google.auth.transport.urllib3")
-            http: Any = import_module("urllib3")
-        with self._lock:
-            if self._credentials is None:
-                self._credentials = auth.default(scopes=[self._scope])[0]
-            if not self._credentials.valid:
-                self._credentials.refresh(transport.Request(http.PoolManager()))
-            return str(self._credentials.token)
 
 
 @dataclass(frozen=True)
@@ -156,5 +129,5 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
         check_emulator(emulator)
         endpoint, token = f"http://{emulator}/identitytoolkit.googleapis.com/v1", lambda: "owner"
     KeySource(endpoint)  # raises for what is no address that may be asked
-    asked = _IdentityToolkit(project, endpoint, strict, token or ApplicationDefault(_SCOPE), send, timeout)
+    asked = _IdentityToolkit(project, endpoint, strict, token or GoogleAccess(scope=_SCOPE).token, send, timeout)
     return Lookup(name, asked.load, facts=asked.facts, timeout=timeout, **settings)

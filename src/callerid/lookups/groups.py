@@ -16,8 +16,7 @@ from cachetools import TTLCache
 
 from callerid.asking import AskError
 from callerid.callers import GOOGLE, Caller
-from callerid.keys import DocumentError, KeyResponse, KeySource, get, json_object, retry_after
-from callerid.lookups.account_status import ApplicationDefault
+from callerid.keys import DocumentError, GoogleAccess, KeyResponse, KeySource, get, json_object, retry_after
 from callerid.lookups.lookup import Lookup
 
 __all__ = ["groups"]
@@ -139,5 +138,5 @@ def groups(
     """
     KeySource(endpoint)  # raises for what is no address that may be asked
     ids: Any = TTLCache(1000, _REMEMBERED)
-    asked = _CloudIdentity(endpoint, token or ApplicationDefault(_SCOPE), get, timeout, ids, threading.Lock())
+    asked = _CloudIdentity(endpoint, token or GoogleAccess(scope=_SCOPE).token, get, timeout, ids, threading.Lock())
     return Lookup(name, asked.load, one_by_one=True, timeout=timeout, **settings)
