@@ -19,6 +19,7 @@ import callerid.fastapi
 import callerid.flask
 from callerid import (
     App,
+    Claim,
     CustomClaim,
     FirebaseUser,
     Guard,
@@ -27,15 +28,17 @@ from callerid import (
     SecondFactor,
     ServiceAccount,
     SignedInWithin,
+    Subject,
     User,
     Via,
     app_check,
     asgi,
     firebase,
     google,
+    oidc,
     wsgi,
 )
-from callerid.audit.suite import Case, SuitePersona
+from callerid.audit.suite import Case, SuitePersona, read_suite
 from callerid.errors import ConfigurationError
 from callerid.testing import LocalIssuer
 from callerid.testing.access import Judgement, Rehearsal, rehearsing
@@ -437,3 +440,50 @@ def test_where_several_projects_are_trusted_a_user_says_whose() -> None:
     with pytest.raises(ConfigurationError, match=r'ada: several Firebase projects .* one, two: .* project = "one"'):
         judge(app, ADA, "GET /a")
     assert judge(app, SuitePersona("ada", "firebase_user", "ada", {"project": "two"}), "GET /a").is_right
+
+
+PROVIDERS = ("https://id.example.com", "https://token.actions.githubusercontent.com")
+
+
+def provided(name: str, **options: object) -> SuitePersona:
+    return SuitePersona(name, "oidc_caller", name, options)
+
+
+def test_personas_of_an_openid_connect_provider() -> None:
+    rule = Subject("ada") | Claim(("realm", "roles"), contains="admin")
+    app = asgi.CallerMiddleware(_unreached, guard=Guard(google(URL), oidc(PROVIDERS[1], "deploy")), default=rule)
+    boss = provided("eve", claims={"realm": {"roles": ["admin"]}})
+    elsewhere, misplaced = provided("ada", issuer=PROVIDERS[0]), provided("ada", audience="orders")
+    with rehearsing(app) as rehearsal:
+        for persona, may in ((provided("ada"), True), (provided("ben"), False), (boss, True)):
+            assert rehearsal.judge(Case(persona, "GET", "/x", may)).is_right, persona
+        for persona in (elsewhere, misplaced):
+            assert rehearsal.judge(Case(persona, "GET", "/x", may=False)).is_right, persona
+    without = asgi.CallerMiddleware(_unreached, guard=Guard(google(URL)), default=STAFF)
+    with rehearsing(without) as rehearsal:
+        assert rehearsal.judge(Case(provided("ada"), "GET", "/x", may=False)).is_right
+
+
+def test_of_several_providers_a_persona_says_whose_it_is() -> None:
+    guard = Guard(*(oidc(name, "deploy") for name in PROVIDERS))
+    app = asgi.CallerMiddleware(_unreached, guard=guard, default=Subject("ada", of=PROVIDERS[0]))
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.judge(Case(provided("ada", issuer=PROVIDERS[0]), "GET", "/x", may=True)).is_right
+        assert rehearsal.judge(Case(provided("ada", issuer=PROVIDERS[1]), "GET", "/x", may=False)).is_right
+        with pytest.raises(ConfigurationError, match=r'ada: several OpenID Connect providers .*issuer = "https://id'):
+            rehearsal.judge(Case(provided("ada"), "GET", "/x", may=True))
+
+
+def test_such_a_persona_is_read_from_a_file() -> None:
+    text = """
+    app = "app:app"
+    [personas.pipeline]
+    oidc_caller = "repo:acme/shop"
+    issuer = "https://token.actions.githubusercontent.com"
+    audience = "deploy"
+    claims = {ref = "refs/heads/main"}
+    may = ["POST /deploy"]
+    """
+    (case,) = read_suite(text, "access.toml").cases
+    assert (case.persona.kind, case.persona.who) == ("oidc_caller", "repo:acme/shop")
+    assert case.persona.options["claims"] == {"ref": "refs/heads/main"}

@@ -1,6 +1,7 @@
 """From the credentials of a request to verified callers.
 
     jws             a token taken apart, strictly
+    look_alikes     what a token of another kind is, for the log
     claims          what is judged of every token's claims
     identity        who is calling, and which service carried the call
     bearer          the one bearer token in a header

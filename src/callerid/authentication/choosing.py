@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from callerid.authentication.claims import check_audience
 from callerid.authentication.gateways import gateway_in
 from callerid.authentication.identity import Identity
 from callerid.authentication.jws import Token
+from callerid.authentication.look_alikes import by_issuer
 from callerid.authentication.trust import Trusted
 from callerid.callers import Caller
 from callerid.errors import Reason, Unauthenticated
@@ -65,23 +65,5 @@ def unknown_issuer(trusted: Iterable[str], came: str, remedy: str = "") -> Unaut
 
 
 def _described(token: Token) -> str:
-    issuer = ascii(token.issuer[:200])
-    for start, what in _KINDS.items():
-        if token.issuer.startswith(start):
-            return f"{issuer}: {what}"
-    if token.claims.get("aud") == _CUSTOM_TOKEN_AUDIENCE:
-        return f"{issuer}: a Firebase custom token; sign in with it first, and send the ID token"
-    return issuer
-
-
-_KINDS: Final = {
-    "https://session.firebase.google.com/": "a Firebase session cookie, which is not an ID token",
-    "https://securetoken.google.com/": "a Firebase ID token",
-    "https://cloud.google.com/iap": "an IAP assertion, which is not an ID token",
-    "https://firebaseappcheck.googleapis.com/": "an App Check token, which names an app and nobody who uses it",
-}
-"""Descriptions of well-known tokens, by the beginning of their ``iss``."""
-
-_CUSTOM_TOKEN_AUDIENCE: Final = (
-    "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"  # noqa: S105
-)
+    issuer, what = ascii(token.issuer[:200]), by_issuer(token.claims)
+    return f"{issuer}: {what}" if what else issuer

@@ -9,6 +9,7 @@ from hmac import compare_digest
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from callerid.authentication.jws import Token
+from callerid.authentication.look_alikes import check_kind, look_alike
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import GCLOUD_CLIENT, Issuer
 from callerid.issuers.claims import bad_claim, date_claim, shown, text_claim
@@ -46,6 +47,7 @@ def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway:
     Raises `Unauthenticated`: claims of the wrong type, out of their time (see `check_time`), or an audience that the
     issuer fixes and the token does not have.
     """
+    check_kind(claims, issuer)
     subject = text_claim(claims, "sub", required=issuer.requires_subject)
     if subject is not None and len(subject) > issuer.longest_subject:
         raise bad_claim("sub", f"1 to {issuer.longest_subject} characters", f"{len(subject)}")
@@ -54,7 +56,7 @@ def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway:
     if issuer.lifetimes is not None:
         _check_lifetime(claims, issuer.lifetimes, leeway)
     if issuer.fixed_audience:
-        check_audience(audience, issuer.audiences)
+        check_audience(audience, issuer.audiences, look_alike(claims))
     return begins_at
 
 
@@ -121,18 +123,28 @@ def check_time(claims: Mapping[str, Any], now: float, leeway: float) -> float:
     return begins_at
 
 
-def check_audience(audience: str | None, accepted: frozenset[str]) -> None:
-    """Whether the token was minted for us. Raises `Unauthenticated`: another audience's token is not meant for us."""
+def check_audience(audience: str | None, accepted: frozenset[str], what: str = "") -> None:
+    """Whether the token was minted for us. Raises `Unauthenticated`: another audience's token is not meant for us.
+
+    ``what`` says what it is, where it looks like a token of another kind.
+    """
     if audience in accepted:
         return
     remedy = _MINT_FOR_GCLOUD if audience == GCLOUD_CLIENT else _MINT
+    if audience is not None and audience.startswith("/projects/"):
+        remedy = _OTHER_BACKEND
+    came = f"{shown(audience)}: {what}" if what else shown(audience)
     expected = ", ".join(sorted(accepted))
-    raise Unauthenticated(Reason.WRONG_AUDIENCE, f"expected {expected:.400}, got {shown(audience)}", remedy=remedy)
+    raise Unauthenticated(Reason.WRONG_AUDIENCE, f"expected {expected:.400}, got {came}", remedy="" if what else remedy)
 
 
 _MINT: Final = (
     "mint the token for an accepted audience; accept this one, too, only if it is yours: anybody can have tokens "
     "minted for any audience"
+)
+_OTHER_BACKEND: Final = (
+    "IAP made this for another backend: accept its audience, too, only if that backend leads here, as the backend "
+    "service of a load balancer does before Cloud Run"
 )
 _MINT_FOR_GCLOUD: Final = (
     "this is gcloud's own client id: name the audience with gcloud auth print-identity-token --audiences=AUDIENCE "

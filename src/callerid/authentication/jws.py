@@ -176,6 +176,7 @@ _OPAQUE = {
     "tokens by google_access_token(CLIENT_ID)",
     "1//": "what looks like an OAuth refresh token of Google, a secret that goes to Google alone: send the ID token, "
     "and have this one revoked",
+    "AMf-": "what looks like a refresh token of Firebase, a secret that goes to Firebase alone: send the ID token",
 }
 """Opaque tokens of Google, by their beginnings."""
 

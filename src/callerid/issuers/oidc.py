@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
 from callerid.callers import OIDC, Caller, Claims, Kind, OidcFacts
-from callerid.errors import ConfigurationError, Reason, Unauthenticated
+from callerid.errors import ConfigurationError
 from callerid.issuers.claims import bad_claim, profile, shown, text_claim
 from callerid.issuers.issuer import Issuer, asking, audience_set
 from callerid.keys import Algorithm, AnySource, DiscoveredKeys, key_source
@@ -38,10 +38,6 @@ class OidcIssuer(Issuer):
         subject = claims["sub"]
         if not (subject.isascii() and subject.isprintable()):
             raise bad_claim("sub", "printable ASCII (OpenID Connect Core section 2)", "other characters")
-        if "events" in claims:
-            raise Unauthenticated(
-                Reason.BAD_CLAIMS, "expected a token of a caller, got a security event or logout token (RFC 8417)"
-            )
         return Caller(
             kind=OIDC,
             issuer=self.name,

@@ -229,8 +229,8 @@ class Rehearsal:
         elif persona.kind == "self_signed":
             options.setdefault("audience", self._audience_of(persona.who))
         elif persona.kind == "oidc_caller":
-            provider = options.setdefault("issuer", self._provider())
-            options.setdefault("audience", self._audience_for(provider))
+            options["issuer"] = options.get("issuer") or self._provider()
+            options.setdefault("audience", self._audience_for(options["issuer"]))
         elif persona.kind == "access_token":
             options.setdefault("audience", self._client())
         elif persona.kind in ("person", "workspace_person", "service_account"):
