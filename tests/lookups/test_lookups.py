@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import anyio
@@ -63,6 +64,14 @@ def test_a_setting_that_cannot_be_meant_is_an_error(settings: dict[str, Any], me
     made: dict[str, Any] = {"name": "roles", "load": nothing, **settings}
     with pytest.raises(ConfigurationError, match=message):
         Lookup(**made)
+
+
+def test_what_was_bound_to_a_function_is_not_printed() -> None:
+    def load(address: str, caller: Caller) -> set[str]:
+        return set()
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", partial(load, "postgres://orders:xyzzy@db"))])
+    assert "xyzzy" not in repr(guard.lookups.members)
 
 
 def test_two_look_ups_of_one_name_are_an_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from callerid.asking import AskError, AskPolicy, SourceAnswer
@@ -40,7 +40,7 @@ class Lookup:
     """
 
     name: str
-    load: Load
+    load: Load = field(repr=False)  # an argument that was bound to it may be a password
     _: KW_ONLY
     max_age: float = 60
     stale: float = 600
@@ -49,7 +49,7 @@ class Lookup:
     timeout: float = 2
     size: int = 10_000
     one_by_one: bool = False
-    facts: Callable[[Any, Caller], Iterable[str]] | None = None
+    facts: Callable[[Any, Caller], Iterable[str]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
