@@ -31,7 +31,7 @@ from callerid.issuers.emulator import NO_KEYS
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import compact, encode, header_and_claims
 
-from .made import NOW, URL
+from .made import NOW, URL, assert_silent
 
 PROJECT = "demo-shop"
 EMULATOR = "127.0.0.1:9099"
@@ -72,6 +72,7 @@ def rewritten(token: str, header: Any = None, signature: bytes = b"", **claims: 
 def refused(guard: Guard, token: str) -> Unauthenticated:
     with pytest.raises(Unauthenticated) as caught:
         guard.verify(token)
+    assert_silent(caught.value, token)
     return caught.value
 
 

@@ -52,6 +52,14 @@ class Service:
             return session.request(method, f"{self.url}{path}", headers=headers, timeout=30, **more).status_code
 
 
+@pytest.fixture(scope="module", autouse=True)
+def on_a_developers_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("K_SERVICE", "GAE_ENV", "KUBERNETES_SERVICE_HOST"):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def google() -> Iterator[LocalIssuer]:
     with LocalIssuer() as serving:
