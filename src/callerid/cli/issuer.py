@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from callerid.cli.trouble import CommandError
 from callerid.testing import LocalIssuer
-from callerid.testing.mint import PERSON_AUDIENCE
+from callerid.testing.defaults import PERSON_AUDIENCE
 
 __all__ = ["Wanted", "issuer"]
 

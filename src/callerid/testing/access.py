@@ -24,9 +24,9 @@ from callerid.guard import GuardCore, Identity, Requirement, log
 from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
 from callerid.testing.calls import call_asgi, call_wsgi
 from callerid.testing.claims import OIDC_ISSUER, is_client_id
+from callerid.testing.defaults import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE
 from callerid.testing.issuer import LocalIssuer
 from callerid.testing.made_up import paths_for
-from callerid.testing.mint import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE
 from callerid.testing.presenting import presented
 from callerid.testing.standing_in import standing_in
 

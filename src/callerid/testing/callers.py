@@ -22,7 +22,8 @@ from callerid.issuers import (
 )
 from callerid.testing.claims import OIDC_ISSUER, is_client_id, numeric_id
 from callerid.testing.compact import Part, compact
-from callerid.testing.mint import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE, SERVICE_AUDIENCE, Mint
+from callerid.testing.defaults import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE, SERVICE_AUDIENCE
+from callerid.testing.mint import Mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

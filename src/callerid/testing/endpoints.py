@@ -16,8 +16,8 @@ from google.auth import jwt
 
 from callerid.testing.access_tokens import ACCESS_TOKENS, CLOUD_PLATFORM, TOKEN_INFO_PATH
 from callerid.testing.app_check import APP_CHECK_TOKENS, CONSUMING
+from callerid.testing.defaults import FIREBASE_ACCOUNT
 from callerid.testing.iam_endpoints import IAM_PREFIX, iam_answer
-from callerid.testing.mint import FIREBASE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

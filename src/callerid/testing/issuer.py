@@ -15,10 +15,10 @@ from callerid.callers import Kind
 from callerid.testing import claims as says
 from callerid.testing.access_tokens import TOKEN_INFO_PATH, AccessTokens
 from callerid.testing.app_check import AppCheckTokens
+from callerid.testing.defaults import CHAT_ACCOUNT, GCLOUD_CLIENT, OIDC_AUDIENCE, PROJECT_NUMBER, SERVICE_AUDIENCE
 from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwks_path, pem_path
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
-from callerid.testing.mint import CHAT_ACCOUNT, GCLOUD_CLIENT, OIDC_AUDIENCE, PROJECT_NUMBER, SERVICE_AUDIENCE
 from callerid.testing.own_credentials import OwnCredentials
 from callerid.testing.server import Server
 

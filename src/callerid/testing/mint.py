@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from callerid.testing import claims as says
 from callerid.testing import objections
-from callerid.testing.compact import Part, compact, header_and_claims
-from callerid.testing.keys import SigningKeys
+from callerid.testing.compact import header_and_claims
+from callerid.testing.defaults import (
+    CHAT_ACCOUNT,
+    FIREBASE_PROJECT,
+    IAP_AUDIENCE,
+    OIDC_AUDIENCE,
+    PERSON_AUDIENCE,
+    PROJECT_NUMBER,
+    SERVICE_AUDIENCE,
+    SOME_GATEWAY,
+)
+from callerid.testing.signers import Signers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = [
-    "CHAT_ACCOUNT",
-    "FIREBASE_ACCOUNT",
-    "FIREBASE_PROJECT",
-    "GCLOUD_CLIENT",
-    "IAP_AUDIENCE",
-    "OIDC_AUDIENCE",
-    "PERSON_AUDIENCE",
-    "PROJECT_NUMBER",
-    "SERVICE_AUDIENCE",
-    "Mint",
-]
-
-PERSON_AUDIENCE = "1234-abc.apps.googleusercontent.com"
-"""The OAuth client id for which `Mint.person` mints when none is named."""
-
-SERVICE_AUDIENCE = "https://orders.example.com"
-"""The URL for which `Mint.service_account` mints when none is named."""
-
-FIREBASE_PROJECT = "shop-prod"
-"""The project of which `Mint.firebase_user` makes users when none is named."""
-
-PROJECT_NUMBER = 123_456_789_012
-"""The number of the project whose Chat app `Mint.chat` calls when none is named."""
-
-IAP_AUDIENCE = f"/projects/{PROJECT_NUMBER}/global/backendServices/1234567890123456789"
-"""The backend for which `Mint.iap_assertion` asserts when none is named."""
-
-OIDC_AUDIENCE = "orders"
-"""The client id for which `Mint.oidc_caller` mints when none is named."""
-
-GCLOUD_CLIENT = "32555940559.apps.googleusercontent.com"
-"""The OAuth client id of gcloud."""
-
-CHAT_ACCOUNT = "chat@system.gserviceaccount.com"
-"""The account that Google Chat calls as."""
-
-FIREBASE_ACCOUNT = "securetoken@system.gserviceaccount.com"
-"""The account whose published keys sign Firebase's ID tokens."""
-
-_SOME_GATEWAY = "gateway@shop-prod.iam.gserviceaccount.com"
-
-# The common names in the certificates that Google publishes.
-_OWNERS = {
-    "google": "federated-signon.system.gserviceaccount.com",
-    "firebase": "securetoken.system.gserviceaccount.com",
-    "firebase_session": "session.firebase.google.com",
-    "iap": "cloud.google.com",
-    "app_check": "firebaseappcheck.googleapis.com",
-}
+__all__ = ["Mint"]
 
 
-class Mint:
-    """Signs as Google and Firebase do, without a server.
-
-    Every signer has a name: ``"google"``, ``"firebase"``, ``"firebase_session"``, ``"iap"``, ``"app_check"``, the
-    e-mail of an added service account, or the ``iss`` of another OpenID Connect provider.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        """Keys are made at first use. ``clock`` gives the seconds since the epoch that ``iat`` starts from."""
-        self.clock = clock
-        self._lock = threading.RLock()
-        self._key_sets = {
-            name: SigningKeys(owner, clock, "ES256" if name == "iap" else "RS256") for name, owner in _OWNERS.items()
-        }
+class Mint(Signers):
+    """Signs as Google and Firebase do, without a server."""
 
     def person(  # noqa: PLR0913 - one parameter a claim
         self,
@@ -330,17 +277,6 @@ class Mint:
         self.oidc_keys(issuer)
         return self.sign({**standard, **(claims or {})}, key=issuer)
 
-    def sign(self, claims: Part, header: Part | None = None, *, key: str = "google") -> str:
-        """Any claims, signed with the current key of ``key``: a signer's name.
-
-        Claims and header may also be text or bytes, which are signed exactly as they are. A header given as a mapping
-        is laid over ``{"alg": ..., "kid": ..., "typ": "JWT"}``. Nothing is checked.
-        """
-        signing = self.key_set(key).current
-        usual = {"alg": signing.algorithm, "kid": signing.kid, "typ": "JWT"}
-        whole = header if isinstance(header, str | bytes) else {**usual, **(header or {})}
-        return compact(whole, claims, signing.sign)
-
     def bearer(self, token: str) -> dict[str, str]:
         """The request header that carries a token (RFC 6750 section 2.1)."""
         return {"Authorization": f"Bearer {token}"}
@@ -364,59 +300,9 @@ class Mint:
 
         Without a ``token`` of the caller (``None``) there is the gateway's alone.
         """
-        email, subject = (service_account, None) if "@" in service_account else (_SOME_GATEWAY, service_account)
+        email, subject = (service_account, None) if "@" in service_account else (SOME_GATEWAY, service_account)
         own = self.bearer(self.service_account(email, subject=subject, audience=audience))
         return own if token is None else {**own, "X-Forwarded-Authorization": f"Bearer {token}"}
-
-    def rotate(self, which: str = "google", *, keep_old: bool = True) -> None:
-        """Sign with a new key under a new id from now on; ``keep_old=False`` withdraws the keys published so far."""
-        self.key_set(which).rotate(keep_old=keep_old)
-
-    def jwks_document(self, which: str = "google") -> str:
-        """The text of the signer's JWK set."""
-        return self.key_set(which).jwks()
-
-    def pem_document(self, which: str = "google") -> str:
-        """The text of the signer's X.509 certificates by key id."""
-        return self.key_set(which).pem_map()
-
-    def key_set(self, which: str) -> SigningKeys:
-        """The keys of a signer. Raises `ValueError` for a name that is none."""
-        with self._lock:
-            try:
-                return self._key_sets[which]
-            except KeyError:
-                raise ValueError(f"No signer is called {which!r}; there are {sorted(self._key_sets)}.") from None
-
-    def account_keys(self, email: str) -> SigningKeys:
-        """The keys of a service account, which is a signer from then on.
-
-        Raises `ValueError` for an address outside ``gserviceaccount.com``.
-        """
-        if not says.is_service_account(email):
-            raise ValueError(f"{email!r} is not a service account's address: those end in gserviceaccount.com.")
-        with self._lock:
-            # The common name of a service account's certificate is its unique id.
-            return self._key_sets.setdefault(email, SigningKeys(says.numeric_id(email), self.clock))
-
-    def oidc_keys(self, issuer: str, algorithm: str | None = None) -> SigningKeys:
-        """The keys of an OpenID Connect provider, which is a signer from then on: RS256 where no algorithm is named."""
-        with self._lock:
-            known = self._key_sets.get(issuer)
-            if known is None or algorithm not in (None, known.algorithm):
-                known = self._key_sets[issuer] = SigningKeys(issuer[-64:], self.clock, algorithm or "RS256")
-            return known
-
-    @property
-    def signers(self) -> tuple[str, ...]:
-        """The names of all signers."""
-        with self._lock:
-            return tuple(self._key_sets)
-
-    def key_sets(self) -> list[SigningKeys]:
-        """The keys of every signer."""
-        with self._lock:
-            return list(self._key_sets.values())
 
     def _person(  # noqa: PLR0913 - one parameter a claim
         self,
