@@ -281,6 +281,39 @@ def test_who_was_known_is_asked_about_though_strangers_make_the_source_fail(answ
     assert ask(answers, of, somebody, "good") == "good"
 
 
+def test_a_source_that_hangs_holds_up_one_caller_at_a_time(answers: Answers, clock: Clock) -> None:
+    somebody, of = Somebody(failing), source(AskPolicy(fetch_seconds=30, stale_seconds=0))
+    for number in range(FAILURES_IN_A_ROW):
+        unavailable(answers, of, somebody, str(number))
+    clock.advance(4)
+    somebody.gate.clear()
+    first = must_wait(answers, of, somebody, "first")
+    first._begin(False)  # type: ignore[misc]
+    assert unavailable(answers, of, somebody, "second") == 1
+    clock.advance(30)  # nobody waited for it to the end, and its thread hangs
+    must_wait(answers, of, somebody, "third")
+    somebody.gate.set()
+    first.block()
+
+
+def test_so_many_who_were_known_may_wait_for_a_source_that_hangs(answers: Answers, clock: Clock) -> None:
+    somebody, of = Somebody(), source(AskPolicy(fetch_seconds=30, stale_seconds=0))
+    for number in range(FAILURES_IN_A_ROW + 1):
+        ask(answers, of, somebody, number)
+    clock.advance(60)
+    somebody.answer = failing
+    for number in range(FAILURES_IN_A_ROW):
+        unavailable(answers, of, somebody, f"stranger {number}")
+    somebody.gate.clear()
+    waits = [must_wait(answers, of, somebody, number) for number in range(FAILURES_IN_A_ROW)]
+    for wait in waits:
+        wait._begin(False)  # type: ignore[misc]
+    assert unavailable(answers, of, somebody, FAILURES_IN_A_ROW) >= 1  # type: ignore[arg-type]
+    somebody.gate.set()
+    for wait in waits:
+        wait.block()
+
+
 def test_what_takes_too_long_is_503_and_its_late_answer_is_not_used(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

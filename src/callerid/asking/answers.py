@@ -50,6 +50,24 @@ class _Asked:
         self.threads = Threads(MOST_CALLS)
         self.tasks = Tasks(MOST_CALLS, policy.fetch_seconds)
         self.health = State()
+        self._seconds = policy.fetch_seconds
+        self._calls: list[Call] = []
+
+    def begin(self, call: Call) -> None:
+        """Remember a call that is made."""
+        self._calls = [each for each in self._calls if not each.is_done]
+        self._calls.append(call)
+
+    def is_spared(self, now: float, *, is_known: bool) -> bool:
+        """Whether nothing more is asked now, since whatever is asked fails.
+
+        A source that hangs would otherwise hold up as many threads as may wait, each time its back-off ends. What is
+        asked about somebody who was known goes on: strangers' questions may be what it fails at.
+        """
+        if self.health.failures < FAILURES_IN_A_ROW:
+            return now < self.health.retry_at and not is_known
+        running = sum(not each.is_done and now < each.begun_at + self._seconds for each in self._calls)
+        return running >= FAILURES_IN_A_ROW if is_known else running > 0 or now < self.health.retry_at
 
 
 class Answers:
@@ -145,10 +163,10 @@ class Answers:
             return plan.Use(entry.answer) if own else plan.plan_held(policy, state, entry.answer, now)
         if own and not self._may_begin_again(own):
             return plan.unavailable(state, now)
-        health = self._asked(entry.source).health
+        asked = self._asked(entry.source)
         is_known = entry.answer is not None and entry.answer.is_known
-        if now < health.retry_at and state.begun_at is None and not is_known:
-            return plan.unavailable(health, now)
+        if state.begun_at is None and asked.is_spared(now, is_known=is_known):
+            return plan.unavailable(asked.health, now)
         decision = plan.plan_missing(policy, state, now)
         if isinstance(decision, plan.Fetch):
             begun_at = now if state.begun_at is None else state.begun_at
@@ -189,6 +207,7 @@ class Answers:
         told = _Told(self, entry, call)
         with self._lock:
             asked = self._asked(entry.source)
+            asked.begin(call)
         if entry.source.is_async:
             try:
                 asked.tasks.run(ask, told, in_task=in_task)

@@ -85,7 +85,6 @@ class CustomCredentialIssuer(AskedIssuer):
             fetch_seconds=self.timeout,
             stale_seconds=0.0,
             longest_backoff=5.0,
-            waiting_threads=8,
             brief_wait=0.5,
         )
 

@@ -176,8 +176,8 @@ def google_access_token(*client_ids: str, keys: str | KeySource = TOKEN_INFO) ->
 
 _ACCOUNT: Final = " (a service account's access token names no app that it is meant for)"
 
-_PATIENCE: Final[dict[str, Any]] = {"largest_document": 65_536, "waiting_threads": 8, "brief_wait": 0.5}
-"""More threads may wait than for keys, which are fetched rarely."""
+_PATIENCE: Final[dict[str, Any]] = {"largest_document": 65_536, "brief_wait": 0.5}
+"""Any thread may wait longer than for keys, which are fetched rarely."""
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
