@@ -210,10 +210,7 @@ def test_every_hostile_variant_is_refused(variant: str, algorithm: Any) -> None:
             {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
             "bad_claims: expected a token of",
         ),
-        (
-            {"events": None},
-            "bad_claims: expected a token of a caller, got a security event or logout token (RFC 8417), which names nobody who calls",
-        ),
+        ({"events": None}, "bad_claims: expected a token of a caller, got a security event or logout token"),
     ],
 )
 def test_a_token_that_names_nobody_clearly_is_refused(claims: dict[str, Any], reason: str) -> None:
