@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from callerid import (
     AnyGoogleAccount,
+    AnyOf,
     Caller,
     Claim,
     ConfigurationError,
@@ -195,6 +196,15 @@ def test_audiences_beside_a_rule_are_those_of_google_tokens() -> None:
     for rule in (Subject("ada"), Claim("role", "x"), Fact("plan", "x")):
         with pytest.raises(ConfigurationError, match="admits no Google account: leave audience= out"):
             guard_of(ID).requirement(rule, audience="orders")
+
+
+def test_in_long_lists_a_caller_is_found_by_subject() -> None:
+    rules = AnyOf(*(Subject(str(number), of=ID) for number in range(100)), Subject(PathParam("who"), of=OTHER))
+    assert rules.admits(Facts(provided("99")))
+    assert not rules.admits(Facts(provided("100")))
+    assert not rules.admits(Facts(provided("99", OTHER)))
+    assert rules.admits(Facts(provided("99", OTHER), path={"who": "99"}))
+    assert not rules.admits(Facts(person(subject="99")))
 
 
 # --- what the log says ---

@@ -322,6 +322,13 @@ def test_the_keys_are_found_by_the_metadata_of_the_issuer() -> None:
         assert second.verify(local.oidc_caller(issuer=f"{local.url}/realms/shop"))
 
 
+def test_the_keys_may_be_certificates_at_another_address() -> None:
+    with LocalIssuer() as local:
+        local.oidc_keys(ID)
+        guard = Guard(oidc(ID, "orders", keys=local.pem_url(ID)))
+        assert guard.verify(local.oidc_caller(), Subject("ada")) is not None
+
+
 def test_without_metadata_nobody_is_refused_for_it() -> None:
     with LocalIssuer() as local:
         local.oidc_keys("https://elsewhere.example")

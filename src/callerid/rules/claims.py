@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
@@ -66,9 +67,9 @@ class ValueRule(Rule):
         """The way to the value: the claim, then the members of nested objects."""
         return (self.name,) if isinstance(self.name, str) else self.name
 
+    @abstractmethod
     def _told(self, facts: Facts) -> Claims | None:
         """Where the value stands; ``None`` for a caller of another family."""
-        raise NotImplementedError
 
     def found(self, facts: Facts) -> Any:
         """What the caller's credential has there; ``None`` where it has nothing."""

@@ -17,7 +17,7 @@ from callerid.audit.algebra.personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra.search import Presented
 from callerid.audit.algebra.sides import Before, TrustPath
 from callerid.audit.algebra.statements import ADDRESSED, PATHS, SERVICE, Conjunction, Thing, Trait, Traits
-from callerid.callers import Kind, unknown_kind
+from callerid.callers import Kind
 
 __all__ = ["Vocabulary", "least"]
 
@@ -169,9 +169,7 @@ def _facts(kind: Kind, traits: Traits, words: Vocabulary, named: _Named, *, is_n
         return _google_facts(said, words, is_named=is_named)
     if kind is Kind.FIREBASE:
         return _firebase_facts(said, traits, words, named)
-    if kind in _CLAIMS:
-        return {"claims": tuple(sorted(_values(_CLAIMS[kind], traits, named), key=repr))}
-    raise unknown_kind(kind)
+    return {"claims": tuple(sorted(_values(_CLAIMS[kind], traits, named), key=repr))}
 
 
 _CLAIMS = {Kind.OIDC: "claim", Kind.CUSTOM: "fact"}
