@@ -14,7 +14,7 @@ from typing import Any, cast
 import django
 from django.conf import LazySettings, settings
 
-__all__ = ["Project", "configure"]
+__all__ = ["Project", "configure", "wsgi_of"]
 
 
 def configure() -> None:
@@ -82,3 +82,17 @@ class Project:
             yield
         finally:
             _own.reset(token)
+
+
+def wsgi_of(project: Project) -> Any:
+    """The project as a WSGI application, under its settings."""
+    from django.core.handlers.wsgi import WSGIHandler
+
+    with project.settings():
+        handler: Any = WSGIHandler()
+
+    def app(environ: Any, start_response: Any) -> Any:
+        with project.settings():
+            return handler(environ, start_response)
+
+    return app

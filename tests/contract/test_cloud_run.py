@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.urls import path as django_path
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
@@ -16,12 +18,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from werkzeug.test import Client
 
 import callerid.asgi
+import callerid.django
 import callerid.fastapi
 import callerid.flask
 import callerid.starlette
 import callerid.wsgi
 from callerid import Domain, FirebaseUser, Guard, Public, ServiceAccount, Via
 from callerid.testing import LocalIssuer
+from tests.djangos import Project, wsgi_of
 
 URL, CLIENT = "https://orders-abc-ew.a.run.app", "1234-abc.apps.googleusercontent.com"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"
@@ -64,6 +68,12 @@ def of_flask() -> Any:
     return app.wsgi_app
 
 
+def of_django() -> Any:
+    guard = guard_of(callerid.django.Guard)
+    guard.protect(default=RULE)
+    return wsgi_of(Project([django_path("", lambda _: HttpResponse("in"))], guard))
+
+
 def of_asgi() -> Any:
     app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("in"))])
     return callerid.asgi.CallerMiddleware(app, guard=guard_of(Guard), default=RULE)
@@ -77,10 +87,10 @@ def of_wsgi() -> Any:
     return callerid.wsgi.CallerMiddleware(app, guard=guard_of(Guard), default=RULE)
 
 
-@pytest.fixture(params=[of_starlette, of_fastapi, of_flask, of_asgi, of_wsgi])
+@pytest.fixture(params=[of_starlette, of_fastapi, of_flask, of_django, of_asgi, of_wsgi])
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
     app, client = request.param(), None
-    client = Client(app) if request.param in (of_flask, of_wsgi) else TestClient(app)
+    client = Client(app) if request.param in (of_flask, of_django, of_wsgi) else TestClient(app)
 
     def status(path: str = "/", own: str | None = None, carrier: str | None = None) -> int:
         named = {"Authorization": own, "X-Serverless-Authorization": carrier}

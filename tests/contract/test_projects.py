@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from django.http import HttpResponse
+from django.urls import path as django_path
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
@@ -15,12 +17,14 @@ from starlette.testclient import TestClient
 from werkzeug.test import Client
 
 import callerid.asgi
+import callerid.django
 import callerid.fastapi
 import callerid.flask
 import callerid.starlette
 import callerid.wsgi
 from callerid import ConfigurationError, CustomClaim, FirebaseUser, Guard, IssuedBy, Nobody, PathParam, Rule
 from callerid.testing import LocalIssuer
+from tests.djangos import Project, wsgi_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +113,13 @@ def of_flask(rule: Rule, *issuers: Any) -> tuple[Any, App]:
     return guard, OfFlask(app)
 
 
+def of_django(rule: Rule, *issuers: Any) -> tuple[Any, App]:
+    guard = callerid.django.Guard(*issuers)
+    marked = guard.allow(rule)(lambda _, uid: HttpResponse(uid))
+    guard.protect(default=Nobody())
+    return guard, Wsgi(wsgi_of(Project([django_path("users/<uid>", marked)], guard)))
+
+
 def of_asgi(rule: Rule, *issuers: Any) -> tuple[Any, App]:
     guard, app = Guard(*issuers), Starlette(routes=[Route("/users/{uid}", endpoint)])
     made = callerid.asgi.CallerMiddleware(app, guard=guard, default=Nobody(), routes={"/users/{uid}": rule})
@@ -122,7 +133,7 @@ def of_wsgi(rule: Rule, *issuers: Any) -> tuple[Any, App]:
     return guard, Wsgi(made)
 
 
-ADAPTERS = [of_starlette, of_fastapi, of_flask, of_asgi, of_wsgi]
+ADAPTERS = [of_starlette, of_fastapi, of_flask, of_django, of_asgi, of_wsgi]
 
 
 @pytest.mark.parametrize("rule", UNCLEAR, ids=str)

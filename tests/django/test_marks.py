@@ -290,10 +290,13 @@ def test_marks_of_includes_and_views_hold_together(guard: Guard, ran: Diary) -> 
 def test_what_is_added_to_a_marked_include_later_is_marked(guard: Guard, ran: Diary) -> None:
     inner = [path("x/", ran.view())]
     marked = guard.allow(OTHERS)(inner)
-    project = closed([path("a/", (marked, None, None))], guard)
+    both = ran.view("both")
+    project = closed([path("a/", (marked, None, None)), path("b/", both)], guard)
     assert only_others(project, "/a/x/")
-    inner.append(path("y/", ran.view("later")))
+    assert statuses(project, "/b/", None, "staff") == [401, 200]
+    inner.append(path("y/", both))
     assert only_others(project, "/a/y/")
+    assert statuses(project, "/b/", None, "staff") == [401, 200]
     assert len(marked) == 2
     assert [each.pattern for each in marked[:1]] == [inner[0].pattern]
 

@@ -125,7 +125,9 @@ def claim(
     if not isinstance(admission, ViewAdmission) or not admission.has_decided(mark):
         raise unguarded(mark, name)
     if admission.arguments:
-        admission.check_arguments(_given(function, args, kwargs))
+        # Arguments by position have other names than those that are there by name.
+        is_named = all(name in kwargs for name, _ in admission.arguments)
+        admission.check_arguments(kwargs if is_named else _given(function, args, kwargs))
 
 
 def _given(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,10 +12,10 @@ from django.contrib.admindocs import utils
 from django.urls import converters, resolvers
 from django.utils import translation
 
-from callerid.django.views import ANY_METHOD, ServedView, marks_of, methods_of, serving_of
+from callerid.django.views import ANY_METHOD, ServedView, ViewFacts, marks_of, methods_of, serving_of
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
-from callerid.marks import Mark, marks_lost
+from callerid.marks import Mark, marks_lost, note_served
 from callerid.paths import NamedPlace, Serves
 
 __all__ = ["UrlRoute", "UrlconfReader", "ViewAtRoutes"]
@@ -163,6 +163,7 @@ class UrlconfReader:
         self.resolver = resolver
         self.routes: tuple[UrlRoute, ...] = ()
         self._by_view: dict[int, list[UrlRoute]] = {}
+        self._facts: dict[int, ViewFacts] = {}
         self._places: dict[tuple[int, str, str, bool], ViewAtRoutes] = {}
         self.read()
 
@@ -170,7 +171,9 @@ class UrlconfReader:
         """Read it, again if it has changed."""
         routes, by_view = tuple(routes_of(self.resolver)), dict[int, list[UrlRoute]]()
         for each in routes:
+            note_served(each.view)
             by_view.setdefault(id(each.view), []).append(each)
+        self._facts = {id(each.view): ViewFacts.of(each.view) for each in routes}
         self.routes, self._by_view, self._places = routes, by_view, {}
 
     def named(self) -> Iterator[NamedPlace]:
@@ -182,7 +185,10 @@ class UrlconfReader:
 
     def place(self, match: Any, method: str) -> ViewAtRoutes:
         """The place that a match of Django's resolver leads to."""
-        serving = serving_of(match.func, method)
+        facts = self._facts.get(id(match.func))
+        if facts is None or facts.view is not match.func:  # of a resolver of the project's own
+            facts = ViewFacts.of(match.func)
+        serving = serving_of(facts, method)
         # Methods that no client can make up: the cache does not grow by what is sent.
         key = id(match.func), match.route, "" if serving.handler is None else method, serving.endpoint
         place = self._places.get(key)

@@ -10,9 +10,9 @@ from callerid.authorization import Policy
 from callerid.django.policies import entry_at
 from callerid.django.protection import Protection
 from callerid.django.routes import UrlconfReader, UrlRoute, ViewAtRoutes, place_of
-from callerid.django.views import methods_of, serving_of
+from callerid.django.views import ViewFacts, methods_of, serving_of
 from callerid.errors import CalleridError, ConfigurationError
-from callerid.marks import marks_on, note_served
+from callerid.marks import marks_on
 from callerid.paths import METHODS, BoundTable
 
 __all__ = ["CheckedView", "check", "handler_problems", "problems_of", "survey", "unbound"]
@@ -35,10 +35,8 @@ class CheckedView:
 def survey(protection: Protection, routing: UrlconfReader) -> Iterator[CheckedView]:
     """Every route and method that a view serves. Automatic ``OPTIONS`` is left out: the default and the marks hold."""
     for route in routing.routes:
-        note_served(route.view)
-    for route in routing.routes:
         for method in _methods(route, _tables(protection)):
-            serving = serving_of(route.view, "GET" if method == "*" else method)
+            serving = serving_of(ViewFacts.of(route.view), "GET" if method == "*" else method)
             yield _found(protection, method, place_of(serving, (route,), route.template), route)
 
 

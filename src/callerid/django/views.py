@@ -9,7 +9,7 @@ from callerid.django.current import held
 from callerid.marks import ATTRIBUTE, Mark, layers_of, marks_on
 from callerid.paths import METHODS, WEBSOCKET
 
-__all__ = ["ANY_METHOD", "ServedView", "marks_of", "methods_of", "serving_of", "view_class_of"]
+__all__ = ["ANY_METHOD", "ServedView", "ViewFacts", "marks_of", "methods_of", "serving_of", "view_class_of"]
 
 ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}
 
@@ -57,6 +57,19 @@ def view_class_of(view: Any) -> Any:
     return view if made is None else made.cls
 
 
+class ViewFacts(NamedTuple):
+    """What stays as it is of a view: how it was made, and the methods that decorators let through."""
+
+    view: Any
+    made: _MadeView | None
+    allowed: frozenset[str] | None
+
+    @classmethod
+    def of(cls, view: Any) -> ViewFacts:
+        """Read them: that takes longer than all else here."""
+        return cls(view, _made(view), _allowed_by_decorators(view))
+
+
 class ServedView(NamedTuple):
     """What serves a method: the view, and the method of its class, if it has one.
 
@@ -69,9 +82,9 @@ class ServedView(NamedTuple):
     endpoint: bool
 
 
-def serving_of(view: Any, method: str) -> ServedView:
+def serving_of(facts: ViewFacts, method: str) -> ServedView:
     """What serves a method at a view."""
-    made, allowed = _made(view), _allowed_by_decorators(view)
+    view, made, allowed = facts
     is_allowed = allowed is None or method in allowed
     if made is None:
         return ServedView(view, None, None, endpoint=is_allowed)

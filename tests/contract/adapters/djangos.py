@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
 from django.urls import include, path
 from django.views import View
@@ -16,7 +15,7 @@ from callerid.django import Guard
 from tests.contract.answers import Got
 from tests.contract.application import AREAS, PLACES, Place, allowed, guard_of
 from tests.contract.sending import Sent
-from tests.djangos import Project
+from tests.djangos import Project, wsgi_of
 
 from .driving import ASGI, WSGI, Adapter, closing, remote_user
 
@@ -71,15 +70,7 @@ class InDjango(_InDjango, WSGI):
     kinds = frozenset({"django", "routes", "folding"})
 
     def application(self, setting: str) -> Any:
-        project = self.project(setting)
-        with project.settings():
-            handler: Any = WSGIHandler()
-
-        def app(environ: Any, start_response: Any) -> Any:
-            with project.settings():
-                return handler(environ, start_response)
-
-        return app
+        return wsgi_of(self.project(setting))
 
 
 class InDjangoByASGI(_InDjango, ASGI):
