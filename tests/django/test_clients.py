@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import anyio
@@ -177,4 +178,9 @@ def test_a_function_called_with_arguments_that_it_does_not_take(guard: Guard) ->
     def view(request: HttpRequest) -> HttpResponse:
         return HttpResponse("got")
 
-    assert statuses(closed([path("<str:user>/", view)], guard), "/ada/", "ada") == [500]
+    @functools.wraps(view)
+    def passing(request: HttpRequest, user: str) -> HttpResponse:
+        return view(request, user)  # type: ignore[call-arg]
+
+    project = closed([path("<str:user>/", view), path("passed/<str:user>/", passing)], guard)
+    assert [status(project, place, "ada") for place in ("/ada/", "/passed/ada/")] == [500, 500]
