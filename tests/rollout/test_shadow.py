@@ -158,10 +158,10 @@ def test_rules_that_cannot_be_judged_disturb_no_request(
     world = make(shadow={"/x": OTHERS})
     judge = type(world.guard).judge
 
-    def failing(guard: Any, requirement: Any, identity: Any, path: Any) -> Any:
+    def failing(guard: Any, requirement: Any, *rest: Any) -> Any:
         if requirement.rule == OTHERS:
             raise RuntimeError("out of order")
-        return judge(guard, requirement, identity, path)
+        return judge(guard, requirement, *rest)
 
     monkeypatch.setattr(type(world.guard), "judge", failing)
     assert [world.get("/x", who)[0] for who in ("example.com", "other.com", None)] == [200, 403, 401]
