@@ -229,6 +229,8 @@ def test_a_source_that_fails_whatever_it_is_asked_is_left_alone(
     for number in range(50):
         unavailable(answers, of, somebody, str(number))
     assert len(somebody.asked) == FAILURES_IN_A_ROW
+    with pytest.raises(Unavailable, match="HTTP status 500"):
+        find(answers, of, somebody, "another")
     somebody.answer = lambda key: SourceAnswer(key, 60)
     clock.advance(4)
     assert ask(answers, of, somebody, "new") == "new"

@@ -106,7 +106,7 @@ class Answers:
         own = [wait for wait in waited if _is_about(wait, source, key)]
         with self._lock:
             entry = cast("Entry[T]", own[-1].keys) if own else self._entry(source, key)
-            late = self._overdue(entry)
+            late, asked = self._overdue(entry), self._asked(source)
             decision = self._plan(entry, own)
             call = self._join(entry) if isinstance(decision, plan.Fetch) else None
         if late is not None:
@@ -114,7 +114,7 @@ class Answers:
         if isinstance(decision, plan.Use):
             return Found(decision.held, entry)
         if isinstance(decision, plan.RetryLater):
-            raise _refusal(entry, decision, own)
+            raise _refusal(entry, decision, own, asked.health.last_error)
         assert call is not None  # noqa: S101 - it is a Fetch
         begin = partial(self._begin, entry, call, ask)
         if decision.held is not None and decision.seconds == 0:
@@ -309,10 +309,10 @@ def _is_about(wait: Wait, source: Source, key: Hashable) -> bool:
     return isinstance(entry, Entry) and entry.source is source and entry.key == key
 
 
-def _refusal(entry: Entry[Any], decision: plan.RetryLater, own: list[Wait]) -> Unavailable:
+def _refusal(entry: Entry[Any], decision: plan.RetryLater, own: list[Wait], of_source: str) -> Unavailable:
     source = entry.source
     undone = "enough callers wait for the answer" if own and not own[-1].admitted else "no answer yet"
-    cause = entry.state.last_error or undone
+    cause = entry.state.last_error or of_source or undone
     return Unavailable(
         f"{source.name} cannot be asked ({cause})",
         retry_after=decision.retry_after,
