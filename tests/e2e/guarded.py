@@ -73,6 +73,7 @@ class _WatchedASGI:
                 kind="request",
                 method=scope.get("method", "WEBSOCKET"),
                 path=scope["path"],
+                version=scope["http_version"],
                 **{name: sent.get(name) for name in WATCHED},
             )
         await self.app(scope, receive, send)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from callerid.testing import LocalIssuer
-from tests.servers import gunicorn, uvicorn
+from tests.servers import Address, gunicorn, hypercorn, uvicorn
 
 from .conftest import Browse
 from .sites import Certificate, elsewhere
@@ -24,7 +24,7 @@ SIBLING = "https://blog.shop.example"
 """Of the same site as the shop, as browsers understand it, and another origin."""
 
 WATCHED = ("/orders", "/open", "/away", "/live", "/sign-in")
-WITH_SOCKETS = ("fastapi", "starlette")
+WITH_SOCKETS = ("fastapi", "fastapi by HTTP/2", "starlette")
 FRAMEWORKS = (*WITH_SOCKETS, "flask")
 
 
@@ -41,6 +41,11 @@ class Told:
             f"{each['method']} {each['sec-fetch-site']} {each['origin']} {'signed in' if each['cookie'] else 'nobody'}"
             for each in self._of("request")
         ]
+
+    @property
+    def versions(self) -> set[str]:
+        """The versions of HTTP by which requests came, where the server tells them."""
+        return {each["version"] for each in self._of("request")}
 
     @property
     def decisions(self) -> list[str]:
@@ -88,15 +93,23 @@ class Shop:
         return Told([event for event in map(json.loads, new) if event["path"] in WATCHED])
 
 
+_BY_UVICORN = ("--factory", "--timeout-graceful-shutdown=1")
+_SERVERS: dict[str, tuple[Callable[..., contextlib.AbstractContextManager[Address]], str, tuple[str, ...]]] = {
+    "fastapi": (uvicorn, "in_fastapi", _BY_UVICORN),
+    "fastapi by HTTP/2": (hypercorn, "in_fastapi()", ()),
+    "starlette": (uvicorn, "in_starlette", _BY_UVICORN),
+    "flask": (gunicorn, "in_flask()", ("--threads=8",)),
+}
+
+
 @contextlib.contextmanager
 def opened(framework: str, browse: Browse, certificate: Certificate, folder: Path) -> Iterator[Shop]:
     """The shop in this framework, which trusts itself and `PARTNER`."""
     events = folder / "events.jsonl"
     events.touch()
-    serve, app = (gunicorn, "in_flask()") if framework == "flask" else (uvicorn, f"in_{framework}")
-    tls = ("--certfile", "--keyfile") if framework == "flask" else ("--ssl-certfile", "--ssl-keyfile")
-    options = [f"{tls[0]}={certificate.file}", f"{tls[1]}={certificate.key}"]
-    options += ["--threads=8"] if framework == "flask" else ["--factory", "--timeout-graceful-shutdown=1"]
+    serve, app, options = _SERVERS[framework]
+    prefix = "--ssl-" if serve is uvicorn else "--"
+    options += (f"{prefix}certfile={certificate.file}", f"{prefix}keyfile={certificate.key}")
     with LocalIssuer() as issuer, pytest.MonkeyPatch.context() as environment:
         environment.setenv("EVENTS", str(events))
         environment.setenv("TRUSTED", f"{SHOP} {PARTNER}")

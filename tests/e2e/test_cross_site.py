@@ -96,6 +96,15 @@ def served(shop: Shop, sent: str) -> None:
     assert (told.requests, told.decisions, told.ran) == ([f"{sent} signed in"], [f"allowed {ADA}"], [f"{method} {ADA}"])
 
 
+@shops("fastapi by HTTP/2")
+def test_the_browser_speaks_http_2_and_sends_each_cookie_and_each_socket_by_it(shop: Shop) -> None:
+    with shop.visited(SHOP) as page:
+        page.evaluate("document.cookie = 'theme=dark'")
+        assert page.evaluate(FETCH, [ORDERS, {}]) == f"POST of {ADA}"
+        assert page.evaluate(SOCKET, "wss://shop.example/live") == f"live for {ADA}"
+    assert shop.told().versions == {"2"}
+
+
 @shops(*FRAMEWORKS)
 @pytest.mark.parametrize("enctype", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
 def test_another_sites_form_is_refused(shop: Shop, enctype: str) -> None:
