@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 from django.views import View
@@ -290,6 +291,20 @@ def test_a_page_cached_below_the_guard_is_given_to_those_let_in(guard: Guard, ra
 
 
 # --- Django itself ---
+
+
+def test_views_run_in_transactions_where_the_settings_say_so(
+    guard: Guard, ran: Diary, by_asgi: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def atomic(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(connections["default"].in_atomic_block))
+
+    urls = [path("", guard.allow(OTHERS)(atomic)), path("async/", guard.allow(OTHERS)(ran.async_view()))]
+    project = closed(urls, guard)
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", value=True)
+    answer = ask(project, "/", "outsider", by_asgi=by_asgi)
+    assert (answer.status_code, answer.content) == (200, b"True")
+    assert statuses(project, "/async/", None, "outsider", by_asgi=by_asgi) == [401, 500]  # Django has no such thing
 
 
 def test_what_the_guard_needs_of_djangos_handler_is_there() -> None:

@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.syndication.views import Feed
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path, re_path
+from django.urls import include, path, re_path, reverse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -279,6 +279,16 @@ def test_an_include_marks_all_views_in_it(guard: Guard, ran: Diary, by_asgi: boo
         assert only_others(project, place, by_asgi=by_asgi)
     assert statuses(project, "/b/x/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 200, 403]
     assert statuses(project, "/a/unknown/", None, "staff", "outsider", by_asgi=by_asgi) == [401, 404, 403]
+
+
+def test_names_of_views_in_a_marked_include_are_found(guard: Guard, ran: Diary) -> None:
+    inner = [path("x/<int:number>/", ran.view(), name="x"), path("more/", include([path("", ran.view(), name="y")]))]
+    marked = guard.allow(OTHERS)(include((inner, "shop"), namespace="one"))
+    project = closed([path("a/", marked), path("admin/", guard.allow(OTHERS)(admin.site.urls))], guard)
+    with project.settings():
+        names = [reverse("one:x", args=[7]), reverse("one:y"), reverse("admin:index")]
+    assert names == ["/a/x/7/", "/a/more/", "/admin/"]
+    assert only_others(project, "/a/x/7/")
 
 
 def test_marks_of_includes_and_views_hold_together(guard: Guard, ran: Diary) -> None:

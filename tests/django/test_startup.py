@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.checks import run_checks
 from django.core.management import call_command
@@ -19,7 +22,7 @@ from django.urls.converters import StringConverter
 from django.views import View
 
 from callerid import ConfigurationError, FirebaseUser, PathParam, Public, User
-from callerid.django import Guard
+from callerid.django import CallerMiddleware, Guard
 from tests.djangos import Project
 from tests.fixtures import OTHERS, ROBOTS, STAFF
 
@@ -49,7 +52,7 @@ def refused(project: Project, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message), project.settings():
         get_asgi_application()
     (said,) = checked(project)
-    assert __import__("re").search(message, said)
+    assert re.search(message, said)
 
 
 def test_a_project_without_mistakes_starts(guard: Guard, ran: Diary) -> None:
@@ -88,6 +91,30 @@ UNPROTECTED = new_guard()
 def test_the_middleware_stands_last(ran: Diary) -> None:
     project = closed([path("", ran.view())])
     project._options["MIDDLEWARE"].append("django.middleware.common.CommonMiddleware")
+    refused(project, "stands last in MIDDLEWARE")
+
+
+class Own(CallerMiddleware):
+    pass
+
+
+def test_a_subclass_of_the_middleware_is_as_good(ran: Diary) -> None:
+    project = closed([path("", ran.view())], MIDDLEWARE=["tests.django.test_startup.Own"])
+    starting(project)
+    assert checked(project) == []
+
+
+def passing_on(get_response: Any) -> Any:
+    @functools.wraps(get_response)
+    def middleware(request: Any) -> Any:
+        return get_response(request)
+
+    return middleware
+
+
+def test_middleware_behind_that_looks_like_djangos_handler_is_found(ran: Diary) -> None:
+    project = closed([path("", ran.view())])
+    project._options["MIDDLEWARE"].append("tests.django.test_startup.passing_on")
     refused(project, "stands last in MIDDLEWARE")
 
 
@@ -145,12 +172,7 @@ def test_marks_that_exclude_each_other(guard: Guard, ran: Diary) -> None:
 
 
 def test_a_mark_of_another_guard(guard: Guard, ran: Diary) -> None:
-    from callerid import UnguardedEndpointError
-
-    project = closed([path("", Guard.like(guard).allow(Public())(ran.view()))], guard)
-    with pytest.raises(ConfigurationError, match="no guard decided"), project.settings():
-        get_wsgi_application()
-    assert issubclass(UnguardedEndpointError, Exception)
+    refused(closed([path("", Guard.like(guard).allow(Public())(ran.view()))], guard), "no guard decided")
 
 
 class Hexadecimal(StringConverter):
@@ -256,12 +278,5 @@ def test_what_is_open_or_weak_is_logged(guard: Guard, ran: Diary, caplog: pytest
 
 @pytest.mark.slow
 def test_importing_callerid_does_not_import_django() -> None:
-    import subprocess
-    import sys
-
     code = "import callerid, sys; assert 'django' not in sys.modules and 'asgiref' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_settings_of_these_tests_name_the_checks() -> None:
-    assert "callerid.django" in settings.INSTALLED_APPS

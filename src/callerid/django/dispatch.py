@@ -190,10 +190,10 @@ def _end(request: Any) -> None:
 
 def settings_problems() -> list[str]:
     """What is wrong with the settings that concern the guard."""
-    names = list(settings.MIDDLEWARE)
-    if MIDDLEWARE not in names:
+    ours = [isinstance(each, type) and issubclass(each, CallerMiddleware) for each in map(_import, settings.MIDDLEWARE)]
+    if not any(ours):
         return [f"MIDDLEWARE has no {MIDDLEWARE!r}, so that no rule is enforced: put it last"]
-    problems = [] if names[-1] == MIDDLEWARE else [_PLACE]
+    problems = [] if ours[-1] else [_PLACE]
     try:
         configured()
     except (ConfigurationError, ImproperlyConfigured) as error:

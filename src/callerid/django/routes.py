@@ -146,7 +146,8 @@ class ViewAtRoutes:
             for mark in (each for each in lost if each.guard is guard):
                 raise ConfigurationError(
                     f"{self.template}: guard.allow({mark.requirement.rule!r}) marks a function that this route does "
-                    "not serve: give what guard.allow(...) returns to path(...)"
+                    "not serve: give what guard.allow(...) returns to path(...); for a route without this rule write a "
+                    "function of its own"
                 )
 
     def check_parameter(self, name: str) -> None:
