@@ -62,11 +62,12 @@ def check_content(claims: Mapping[str, Any], issuer: Issuer, now: float, leeway:
 
 def _audience(claims: Mapping[str, Any], issuer: Issuer) -> str:
     """The audience that is judged: of several the first that the issuer accepts, if it lists them."""
-    listed = claims.get("aud")
-    if not issuer.lists_audiences and not (issuer.may_list_audiences and type(listed) is list):
+    is_list = type(claims.get("aud")) is list
+    if not issuer.lists_audiences and not (issuer.may_list_audiences and is_list):
         return text_claim(claims, "aud", required=True) or ""
-    if type(listed) is not list or not listed or not all(type(each) is str and each for each in listed):
-        raise bad_claim("aud", "a list of texts", f"a {type(listed).__name__}")
+    listed = cast("list[Any]", claims["aud"]) if is_list else []
+    if not listed or not all(type(each) is str and each for each in listed):
+        raise bad_claim("aud", "a list of texts", f"a {type(claims.get('aud')).__name__}")
     audiences = cast("list[str]", listed)
     return next((each for each in audiences if each in issuer.audiences), audiences[0])
 
