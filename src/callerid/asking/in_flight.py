@@ -109,10 +109,14 @@ class Wait:
     def __repr__(self) -> str:
         return f"Wait(seconds={self.seconds:g})"
 
+    def begin(self, *, in_task: bool) -> None:
+        """Have the call made without waiting for it, if nobody has: who asks later finds the answer."""
+        if self._begin is not None:
+            self._begin(in_task)
+
     def block(self) -> None:
         """Block this thread until the call is over, for at most ``seconds``. It raises nothing."""
-        if self._begin is not None:
-            self._begin(False)
+        self.begin(in_task=False)
         if self._crowd is None:
             self.in_flight.block(self.seconds)
             return
@@ -124,8 +128,7 @@ class Wait:
 
     async def pause(self) -> None:
         """Suspend this task, of asyncio or trio, until the call is over, for at most ``seconds``."""
-        if self._begin is not None:
-            self._begin(True)
+        self.begin(in_task=True)
         if self._crowd is None:
             await self._pause()
             return

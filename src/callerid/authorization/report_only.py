@@ -102,7 +102,8 @@ class ShadowCounts:
 
     ``agreed``: both let the request in, or both refused it with the same status. ``would_admit``: refused, and the
     shadow rules would not. ``would_refuse``: let in, and they would not. ``would_answer_otherwise``: both refuse, with
-    another status. ``unknown``: a credential that the live rules do not read, and whose keys are not at hand.
+    another status. ``unknown``: a credential that the live rules do not read, and whose keys are not at hand; or what a
+    look-up, or the issuer of a credential without a signature, was not asked before: it is asked behind the request.
     ``failed``: the shadow rules could not be judged: behind them the route would answer 500.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from callerid.asking import is_in_task
 from callerid.authorization.decision_log import log
 from callerid.authorization.engine import Check, Credentials, Decision, evaluate
 from callerid.authorization.requirement import Requirement
@@ -21,7 +22,8 @@ def compare(
     """Judge a request by the shadow policy, too. Raises nothing.
 
     ``guard`` counts how the decisions compare. ``shadow`` returns the checks, or raises a `Refusal` of the path.
-    Credentials that the live decision read are not read again; others are read without waiting for a key.
+    Credentials that the live decision read are not read again; others are read without waiting for a key. Whatever has
+    to be asked for is asked for, and told of the requests after.
     """
     try:
         _compare(guard, route, live, shadow, credentials)
@@ -41,6 +43,7 @@ def _compare(
     except Refusal as refusal:  # the path is ambiguous
         decision = Decision(refusal=refusal)
     if isinstance(decision, Wait):
+        decision.begin(in_task=is_in_task())  # so that it can be told of later requests
         guard.tally.count("unknown")
         return
     enforced = live.first_refusal
