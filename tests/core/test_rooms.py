@@ -37,6 +37,7 @@ STAIRCASE = {
         "errors",
         "callers",
         "rules",
+        "asking",
         "keys",
         "issuers",
         "authentication",
