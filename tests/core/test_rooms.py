@@ -102,7 +102,20 @@ STEPS = {
 }
 """The same inside `callerid.rules`."""
 
-HEAVY = {"anyio", "cryptography", "fastapi", "flask", "httpx", "pydantic", "requests", "starlette", "trio", "urllib3"}
+HEAVY = {
+    "anyio",
+    "asgiref",
+    "cryptography",
+    "django",
+    "fastapi",
+    "flask",
+    "httpx",
+    "pydantic",
+    "requests",
+    "starlette",
+    "trio",
+    "urllib3",
+}
 
 
 def files(room: str) -> list[Path]:
