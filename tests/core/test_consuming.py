@@ -29,7 +29,7 @@ from callerid import (
 from callerid.audit.algebra import CannotTell, No, Side, new_access
 from callerid.audit.trust import trust_of
 from callerid.authentication import resolve, resolve_async
-from callerid.authentication.consuming import UsedTokens
+from callerid.authentication.consuming import UsedTokens, _after_fork_in_child
 from callerid.guard import Identity
 from callerid.issuers import AppCheckIssuer, Consumer
 from callerid.keys import GoogleAccess, KeyResponse, KeySource, Wait
@@ -251,8 +251,15 @@ def test_what_was_claimed_is_forgotten_one_by_one() -> None:
     assert (claims.has(b"a"), claims.has(b"c")) == (True, False)
     claims.release(b"a")
     claims.release(b"never")
-    claims.renew_lock()
     assert (claims.claim(b"a"), claims.claim(b"b")) == (True, False)
+
+
+def test_a_forked_child_begins_with_nothing_claimed_and_a_lock_of_its_own() -> None:
+    claims = UsedTokens()
+    assert claims.claim(b"a")
+    with claims._lock:  # as a thread may hold it while another one forks
+        _after_fork_in_child()
+    assert claims.claim(b"a")
 
 
 # --- in an application ---
@@ -334,7 +341,7 @@ def test_credentials_are_those_given_or_application_default_ones(monkeypatch: py
         valid, token, refreshed = False, None, 0
 
         def refresh(self, request: Any) -> None:
-            assert callable(request)
+            assert request.keywords["timeout"] == 5
             self.valid, self.token, self.refreshed = True, "fresh", self.refreshed + 1
 
     own = Credentials()

@@ -26,15 +26,15 @@ MOST: Final = 16_384
 
 
 class UsedTokens:
-    """The tokens that requests of this process have used, or are about to. A forked child keeps what it has."""
+    """The tokens that requests of this process have used, or are about to. A forked child begins with none."""
 
     def __init__(self) -> None:
-        self._claimed: LRUCache[bytes, bool] = LRUCache(MOST)
-        self.renew_lock()
+        self.clear()
         _ALL.add(self)
 
-    def renew_lock(self) -> None:
-        """Replace the lock; a forked child calls it by itself."""
+    def clear(self) -> None:
+        """Forget all, and replace the lock; a forked child calls it by itself."""
+        self._claimed: LRUCache[bytes, bool] = LRUCache(MOST)
         self._lock = threading.Lock()
 
     def has(self, digest: bytes) -> bool:
@@ -60,7 +60,7 @@ _ALL: WeakSet[UsedTokens] = WeakSet()
 
 def _after_fork_in_child() -> None:
     for each in list(_ALL):
-        each.renew_lock()
+        each.clear()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows

@@ -103,6 +103,7 @@ def _told(found: LoggedDecision) -> Iterator[Line]:
     for label, said in (
         ("caller", _who(found)),
         ("via", found.text("via")),
+        ("app", found.text("app")),
         ("rule", found.text("rule")),
         ("detail", found.text("detail")),
         ("remedy", found.text("remedy") or found.text("mend")),

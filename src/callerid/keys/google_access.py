@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 __all__ = ["GoogleAccess"]
+
+
+_TIMEOUT: Final = 5.0
+"""Seconds; google-auth waits for two minutes by itself."""
 
 
 class GoogleAccess:
@@ -31,5 +36,5 @@ class GoogleAccess:
                 from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - as above
 
                 transport: Any = Request
-                self._credentials.refresh(transport(urllib3.PoolManager()))
+                self._credentials.refresh(partial(transport(urllib3.PoolManager()), timeout=_TIMEOUT))
             return str(self._credentials.token)
