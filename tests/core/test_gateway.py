@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import partial
-from itertools import product
+from itertools import combinations, product
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +41,7 @@ from callerid.guard import Identity
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person
 from callerid.testing.claims import numeric_id
+from callerid.testing.compact import header_and_claims
 from callerid.testing.personas import headers_of
 from callerid.testing.presenting import presented
 
@@ -638,3 +641,101 @@ def test_a_test_may_act_as_whom_it_forwards(caller: Caller, rule: Rule) -> None:
         assert decide({name.lower(): value for name, value in sent.items()}, FirebaseUser()) is not None
     assert google(URL) in guard_of(google(URL)).issuers
     assert service_account(ROBOT, URL).account == ROBOT
+
+
+def test_the_account_of_a_gateway_that_is_none_any_more_may_be_a_new_caller() -> None:
+    old = Side(AnyGoogleAccount(), issuers=guard_of(behind(FIREBASE), ISSUER.google(URL)).issuers)
+    new = Side(AnyGoogleAccount(), issuers=guard_of(FIREBASE, ISSUER.google(URL)).issuers)
+    verdict = new_access(old, new)
+    assert isinstance(verdict, Yes)
+    assert verdict.witness.email == GATEWAY
+    assert isinstance(new_access(new, old), No)
+    elsewhere = guard_of(behind(FIREBASE, audience="https://gw.example.com"), ISSUER.google(URL)).issuers
+    assert isinstance(new_access(Side(AnyGoogleAccount(), issuers=elsewhere), new), No)
+
+
+# --- no new access, beside guards that judge real requests ---
+
+LEAVES = (
+    FirebaseUser(),
+    FirebaseUser("u1"),
+    AnyGoogleAccount(),
+    ServiceAccount(ROBOT),
+    Via(ServiceAccount(GATEWAY)),
+    Via(ServiceAccount(OTHER)),
+    Via(AnyGoogleAccount()),
+    Public(),
+)
+GOOGLE = ISSUER.google(URL)
+TRUSTED = (
+    (behind(FIREBASE),),
+    (behind(FIREBASE, GOOGLE),),
+    (behind(FIREBASE), FIREBASE),
+    (behind(FIREBASE), GOOGLE),
+    (FIREBASE, GOOGLE),
+)
+TOKENS = (None, U1, ISSUER.firebase_user("u2"), ISSUER.service_account(ROBOT, audience=URL))
+CARRIER = {"x-serverless-authorization": f"Bearer {ISSUER.service_account(OTHER, audience=URL)}"}
+
+
+def requests_of(token: str | None, *, is_carried: bool) -> list[dict[str, str]]:
+    """All that somebody may send who has this token, and who may use the gateway."""
+    own = [{}, through(None), *([] if token is None else [direct(token), through(token)])]
+    return [*own, *({**each, **CARRIER} for each in own if is_carried)]
+
+
+def is_let_in(guard: Guard, rule: Rule, sent: dict[str, str]) -> bool:
+    try:
+        guard.judge(guard.requirement(rule), Identity() if rule == Public() else identify(sent, guard), {})
+    except Refusal:
+        return False
+    return True
+
+
+def a_rule(random: Random, size: int) -> Rule:
+    if size == 1:
+        return random.choice(LEAVES)
+    one, other = a_rule(random, size // 2), a_rule(random, size - size // 2)
+    return one & other if random.random() < 0.5 else one | other
+
+
+def who_is(sent: dict[str, str]) -> object:
+    token = sent.get("authorization", "").removeprefix("Bearer ")
+    return header_and_claims(token)[1].get("email") if token else None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_new_access_says_what_guards_do(part: int) -> None:
+    random = Random(f"gateways {part}")
+    guards = {trusted: guard_of(*trusted) for trusted in TRUSTED}
+    said: Counter[str] = Counter()
+    for _ in range(60):
+        trusted, later = random.choice(TRUSTED), random.choice(TRUSTED)
+        before, after = a_rule(random, random.randint(1, 3)), a_rule(random, random.randint(1, 3))
+        old, new = guards[trusted], guards[later]
+        verdict = new_access(Side(before, issuers=old.issuers), Side(after, issuers=new.issuers))
+        said[type(verdict).__name__] += 1
+        if isinstance(verdict, Yes):
+            sent = {name.lower(): value for name, value in headers_of(verdict.witness, ISSUER).items()}
+            assert is_let_in(new, after, sent), (before, after, verdict)
+            less = [{name: sent[name] for name in names} for names in powerset(sent)]
+            if old.authenticator.trusted.gateways != new.authenticator.trusted.gateways:
+                # The gateway's token names a caller on one side, and a carrier on the other.
+                less = [each for each in less if who_is(each) != GATEWAY]
+            assert not any(is_let_in(old, before, each) for each in less), (before, after, verdict)
+        elif isinstance(verdict, No):
+            for token, is_carried in product(TOKENS, (False, True)):
+                sendable = requests_of(token, is_carried=is_carried)
+                if any(is_let_in(new, after, each) for each in sendable):
+                    assert any(is_let_in(old, before, each) for each in sendable), (
+                        before,
+                        after,
+                        trusted,
+                        later,
+                        token,
+                    )
+    assert min(said["Yes"], said["No"]) > 5, said
+
+
+def powerset(names: Mapping[str, str]) -> list[tuple[str, ...]]:
+    return [each for size in range(len(names) + 1) for each in combinations(names, size)]

@@ -16,7 +16,7 @@ from callerid.audit.algebra.possible import alternatives, every_leaf
 from callerid.audit.algebra.search import MOST_STEPS, Presented, TooManySteps, distinct, kinds, presented, taken
 from callerid.audit.algebra.separate import Separate
 from callerid.audit.algebra.sides import Before, Side, TrustPaths, doors_between
-from callerid.audit.algebra.statements import is_opaque
+from callerid.audit.algebra.statements import Conjunction, is_opaque
 from callerid.audit.algebra.traits import count, is_code, is_unknown
 from callerid.audit.algebra.witness import Vocabulary, least
 from callerid.rules import AllOf, AnyOf, Facts, Nobody, Rule, Via, admitted
@@ -179,6 +179,8 @@ def _compared(old: Side, new: Side, doors: TrustPaths) -> Verdict:
     doubts: dict[str, None] = {}
     some = presented(after, kinds(after, distinct(doors, asked)), clauses(before))
     for shown in islice(some, MOST_JUDGED):
+        if comparison.admitted_without_caller(shown):
+            continue
         found = comparison.judge(shown)
         if isinstance(found, Yes):
             return found
@@ -201,6 +203,13 @@ class _Comparison:
     @cached_property
     def _new_code(self) -> str:
         return _whom_code_admits(self.new.rule)
+
+    def admitted_without_caller(self, shown: Presented) -> bool:
+        """Whether the gateway alone was let in, where the caller whom it forwards now came without it before."""
+        caller, carrier = shown.caller, shown.carrier
+        if caller is None or not caller.was_direct or carrier is None or carrier.before is not Before.TAKEN:
+            return False
+        return self._before.met_by(Conjunction(frozenset(), shown.traits.carrier))
 
     def judge(self, shown: Presented) -> Yes | str:
         """A witness among callers whom the old rule does not admit for sure; or why it is not known if there is one."""
@@ -245,8 +254,10 @@ def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
     callers = (persona, Persona(path=persona.path)) if was_taken[0] else (Persona(path=persona.path),)
     vias = (persona.via, None) if was_taken[1] else (None,)
     apps = (persona.app, None) if was_taken[2] else (None,)
+    is_either = shown.caller is not None and shown.caller.was_direct and persona.is_forwarded
     for each, via, app in product(callers, vias, apps):
-        yield replace(each, via=via, app=app)
+        if not (is_either and each is persona and via is not None):
+            yield replace(each, via=via, app=app)
 
 
 def _other_keys(shown: Presented) -> str:

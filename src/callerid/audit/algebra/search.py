@@ -98,7 +98,7 @@ def distinct(doors: TrustPaths, asked: Iterable[Conjunction]) -> TrustPaths:
         found: dict[tuple[object, ...], TrustPath] = {}
         for door in these:
             names = (name if name in named else None for name in (door.issuer, door.project))
-            place = (door.header, door.behind) if has_gateways else ()
+            place = (door.header, door.behind, door.was_direct) if has_gateways else ()
             found.setdefault((*names, door.kind, door.before, door.known, place), door)
         return tuple(found.values())
 
@@ -131,6 +131,8 @@ def taken(found: Presented, before: frozenset[Before]) -> Conjunction:
 
 def _taken(traits: Conjunction, doors: Ways, before: frozenset[Before]) -> Conjunction:
     was_taken = [door is None or door.before in before for door in doors]
+    if doors[0] is not None and doors[0].was_direct and doors[1] is not None and doors[1].behind:
+        was_taken[1] = False  # either came, and not both
     if all(was_taken):
         return traits
     # What code says of a caller, it may not say where it sees less.

@@ -23,6 +23,7 @@ from callerid.audit.algebra.statements import (
 from callerid.audit.algebra.statements import Trait as _Trait
 from callerid.callers import Kind
 from callerid.issuers import (
+    AUTHORIZATION,
     GATEWAY_AUTHORIZATION,
     AppCheckIssuer,
     CredentialLocation,
@@ -113,6 +114,8 @@ class TrustPath:
     known: Traits = frozenset()
     header: str = ""
     behind: str = ""
+    was_direct: bool = False
+    """Whether the old side took what a gateway forwards now, and only where it came directly: not with the gateway."""
 
     @property
     def traits(self) -> Traits:
@@ -149,25 +152,49 @@ class TrustPaths:
 
 def doors_between(old: Side, new: Side) -> TrustPaths:
     """The doors of the new side, and what the old side made of them."""
-    return TrustPaths(*(_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP)))
+    callers, *others = (_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP))
+    return TrustPaths((*callers, *_gateways_no_more(old, new)), *others)
 
 
 def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[TrustPath, ...]:
     taken: dict[tuple[str, Kind, str], list[tuple[Issuer, str]]] = {}
     for issuer, audience, place in old.believed(role):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append((issuer, _behind(issuer, place)))
-    groups: dict[tuple[str, Kind, str | None, Before, Traits, str, str], dict[str, None]] = {}
+    groups: dict[tuple[str, Kind, str | None, Before, Traits, str, str, bool], dict[str, None]] = {}
     for issuer, audience, place in new.believed(role):
         rivals = taken.get((issuer.name, issuer.kind, audience), [])
         behind = _behind(issuer, place)
         for known in _known(issuer, audience):
-            before = _before(issuer, behind, [rival for rival in rivals if known in _known(rival[0], audience)])
-            key = issuer.name, issuer.kind, issuer.project, before, known, place.header, behind
+            alike = [rival for rival in rivals if known in _known(rival[0], audience)]
+            before, was_direct = _before(issuer, behind, alike), behind not in ("", *(was for _, was in alike))
+            key = issuer.name, issuer.kind, issuer.project, before, known, place.header, behind, was_direct
             groups.setdefault(key, {})[audience] = None
     return tuple(
-        TrustPath(name, kind, project, tuple(found), was, known, header, behind)
-        for (name, kind, project, was, known, header, behind), found in groups.items()
+        TrustPath(name, kind, project, tuple(found), was, known, header, behind, was_direct)
+        for (name, kind, project, was, known, header, behind, was_direct), found in groups.items()
     )
+
+
+def _gateways_no_more(old: Side, new: Side) -> Iterator[TrustPath]:
+    """For each gateway of before that is none now: its account may be a caller now, and was none then."""
+    was, now = (
+        {
+            (each.gateway, audience): each
+            for each in side.issuers
+            if isinstance(each, GatewayIssuer)
+            for audience in each.audiences
+        }
+        for side in (old, new)
+    )
+    direct = [
+        (issuer, audience) for issuer, audience, place in new.believed(SpeaksFor.CALLER) if place == AUTHORIZATION
+    ]
+    for (account, audience), gateway in was.items():
+        for issuer, accepted in direct if (account, audience) not in now else ():
+            if accepted == audience and not issuer.accepted_iss.isdisjoint(gateway.accepted_iss):
+                (known,) = _known(gateway, audience)
+                header = AUTHORIZATION.header
+                yield TrustPath(issuer.name, issuer.kind, None, (audience,), Before.REFUSED, known, header)
 
 
 def _behind(issuer: Issuer, place: CredentialLocation) -> str:
