@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import anyio
@@ -184,3 +187,39 @@ def test_a_function_called_with_arguments_that_it_does_not_take(guard: Guard) ->
 
     project = closed([path("<str:user>/", view), path("passed/<str:user>/", passing)], guard)
     assert [status(project, place, "ada") for place in ("/ada/", "/passed/ada/")] == [500, 500]
+
+
+def test_callers_of_requests_at_one_time_are_not_mixed(guard: Guard) -> None:
+    @guard.allow(OWNER)
+    async def waiting(request: Any, user: str) -> HttpResponse:
+        await asyncio.sleep(0)
+        return HttpResponse(request.caller.firebase.uid)
+
+    @guard.allow(OWNER)
+    def own(request: Any, user: str) -> HttpResponse:
+        return HttpResponse(request.caller.firebase.uid)
+
+    project = closed([path("a/<str:user>/", waiting), path("s/<str:user>/", own)], guard)
+    names = [f"user{number}" for number in range(20)]
+    sent = [{"Authorization": f"Bearer {token(name)}"} for name in names]
+    places = [f"/{kind}/{name}/" for kind in "as" for name in names]
+
+    async def all_at_once() -> list[Any]:
+        client = AsyncClient()
+        asked = (client.get(place, headers=headers) for place, headers in zip(places, sent + sent, strict=True))
+        return await asyncio.gather(*asked)
+
+    def in_threads() -> list[Any]:
+        def get(place: str, headers: Any) -> Any:
+            return Client().get(place, headers=headers)
+
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [
+                pool.submit(copy_context().run, get, place, headers)
+                for place, headers in zip(places, sent + sent, strict=True)
+            ]
+            return [each.result() for each in waiting]
+
+    with project.settings():
+        for answers in (asyncio.run(all_at_once()), in_threads()):
+            assert [each.content.decode() for each in answers] == names + names
