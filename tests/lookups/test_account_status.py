@@ -152,6 +152,7 @@ def test_an_outage_is_not_asked_about_by_everybody_who_comes(status: int, header
     assert len(toolkit.asked) == asked
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of older releases of google-auth, about themselves
 def test_without_credentials_of_its_own_it_is_an_outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     guard = Guard(ISSUER.firebase(PROJECT), lookups=[account_status(PROJECT)])
