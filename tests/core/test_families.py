@@ -31,7 +31,7 @@ from callerid import (
 from callerid.authentication import resolve
 from callerid.authorization.remedies import account_rule, remedies
 from callerid.guard import Identity, Requirement
-from callerid.rules import Facts
+from callerid.rules import Facts, admitted
 from callerid.testing.callers import fitted
 
 from .made import ISSUER, NOW, OidcToy, keyholder, make_guard, person, provided, toy, user
@@ -196,6 +196,21 @@ def test_audiences_beside_a_rule_are_those_of_google_tokens() -> None:
     for rule in (Subject("ada"), Claim("role", "x"), Fact("plan", "x")):
         with pytest.raises(ConfigurationError, match="admits no Google account: leave audience= out"):
             guard_of(ID).requirement(rule, audience="orders")
+
+
+def test_a_subclass_of_a_rule_about_subjects_admits_nobody_else_either() -> None:
+    class Anybody(Subject):
+        needs_caller = False
+
+        def admits(self, facts: Facts) -> bool:
+            return True
+
+    rule = Anybody("ada")
+    assert admitted(rule, Facts(provided("ben")))
+    assert admitted(rule, Facts(keyholder()))
+    assert not any(admitted(rule, Facts(caller)) for caller in (None, person(), user("ada")))
+    with pytest.raises(ConfigurationError, match="does not say whose user it means"):
+        guard_of(ID, OTHER).check_possible(Requirement(rule), "GET /x")
 
 
 def test_in_long_lists_a_caller_is_found_by_subject() -> None:

@@ -74,6 +74,9 @@ class Rule:
     family: ClassVar[Kind | None] = None
     """The one kind of caller the rule speaks of, or ``None`` where it does not matter."""
 
+    families: ClassVar[frozenset[Kind] | None] = None
+    """Of a rule without a ``family``, the several kinds of caller that it speaks of; ``None``: it speaks of all."""
+
     needs_tenant_named: ClassVar[bool] = False
     """Whether it holds of a tenant's users only where a rule joined with it names their tenant (`Facts.tenant_named`).
 
@@ -103,11 +106,11 @@ class Rule:
 
     @property
     def kinds(self) -> frozenset[Kind] | None:
-        """The kinds of caller it speaks of: its ``family``, or ``None`` where it does not matter.
+        """The kinds of caller it speaks of: its ``family`` or ``families``, or ``None`` where it does not matter.
 
         Asked of leaves alone.
         """
-        return None if self.family is None else frozenset({self.family})
+        return self.families if self.family is None else frozenset({self.family})
 
     @property
     def wants(self) -> str | None:
@@ -351,18 +354,20 @@ def admitted(rule: Rule, facts: Facts) -> bool:
     yes to a caller of another family than the rule's, and a yes to nobody by a rule that needs a caller.
     """
     try:
-        return rule.admits(facts) is True and (
-            needs_no_caller(rule)
-            if (caller := facts.caller) is None
-            else (family := rule.family) is None or family is caller.kind
-        )
+        if rule.admits(facts) is not True:
+            return False
+        if (caller := facts.caller) is None:
+            return needs_no_caller(rule)
+        if (family := rule.family) is not None:
+            return family is caller.kind
+        return (families := rule.families) is None or caller.kind in families
     except Exception:  # noqa: BLE001 - whatever goes wrong in a rule, it is a no
         return False
 
 
 def needs_no_caller(rule: Rule) -> bool:
     """Whether the rule can hold without a caller, so that a handler may be given ``None``."""
-    return rule.needs_caller is False and rule.family is None
+    return rule.needs_caller is False and rule.family is None and rule.families is None
 
 
 def is_joined(rule: Rule) -> TypeGuard[AllOf | AnyOf]:

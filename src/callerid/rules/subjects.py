@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from callerid.callers import CUSTOM, OIDC, Kind
 from callerid.errors import ConfigurationError
@@ -15,8 +16,6 @@ __all__ = ["Subject"]
 
 LONGEST_SUBJECT = 255
 """Characters of a ``sub`` (OpenID Connect Core section 2)."""
-
-_KINDS = frozenset({OIDC, CUSTOM})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,15 +30,13 @@ class Subject(Rule):
     subject: str | PathParam
     of: str | None = field(default=None, kw_only=True)
 
+    families: ClassVar[frozenset[Kind] | None] = frozenset({OIDC, CUSTOM})
+
     def __post_init__(self) -> None:
         if type(self.subject) is not PathParam and len(printable(self.subject, "Subject names one")) > LONGEST_SUBJECT:
             raise ConfigurationError(f"a subject has at most {LONGEST_SUBJECT} characters")
         if self.of is not None:
             printable(self.of, "of= is the name of an issuer, such as 'https://id.example.com'")
-
-    @property
-    def kinds(self) -> frozenset[Kind] | None:
-        return _KINDS
 
     @property
     def wants(self) -> str | None:
