@@ -19,6 +19,7 @@ Its parts, each importing only those before it::
     paths                                       rules by path, for what has no routes to ask
     asgi · wsgi                                 any application, guarded by path
     asgi ← mcp                                  servers of the Model Context Protocol
+    asgi · wsgi ← risc                          Google's security events, received
     starlette ← fastapi · flask · django        rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
     testing · cli

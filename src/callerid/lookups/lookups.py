@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
 from callerid.asking.entry import cause_of
-from callerid.callers import Caller
+from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unavailable
 from callerid.lookups.lookup import Lookup
 
@@ -126,8 +126,15 @@ class Lookups:
     def forget(self, caller: Caller) -> None:
         """Forget what is known of a caller: the next request that needs it asks anew."""
         who = _who(caller)
+        self._forget(lambda key: key[:-1] == who)
+
+    def forget_account(self, kind: Kind, subject: str) -> None:
+        """Forget what is known of all callers of this kind and subject, whoever vouched for them."""
+        self._forget(lambda key: (key[0], key[3]) == (kind, subject))
+
+    def _forget(self, concerns: Callable[[tuple[str, ...]], bool]) -> None:
         for asked in self._asked.values():
-            asked.answers.forget(lambda key: cast("tuple[Any, ...]", key)[:-1] == who)
+            asked.answers.forget(lambda key: concerns(cast("tuple[str, ...]", key)))
 
 
 def missing(of: str, known: Iterable[str]) -> str:

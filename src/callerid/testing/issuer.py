@@ -20,6 +20,7 @@ from callerid.testing.endpoints import ReceivedRequest, answer, id_token_of, jwk
 from callerid.testing.faults import KeyEndpoints
 from callerid.testing.hostile import HostileMint
 from callerid.testing.own_credentials import OwnCredentials
+from callerid.testing.security_events import SecurityEventMint
 from callerid.testing.server import Server
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalIssuer"]
 
 
-class LocalIssuer(HostileMint, AccessTokens, AppCheckTokens, OwnCredentials, KeyEndpoints):
+class LocalIssuer(HostileMint, AccessTokens, AppCheckTokens, OwnCredentials, SecurityEventMint, KeyEndpoints):
     """Mints what Google would mint and, once it serves, answers what Google would answer.
 
     For instance::
