@@ -350,6 +350,7 @@ def test_a_second_delivery_meanwhile_is_not_said_to_be_handled() -> None:
         assert first.result(30)[0] == 202
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_does_not_wait_for_what_its_parent_handles() -> None:
     """It does know what the parent has handled."""
