@@ -491,7 +491,9 @@ def test_what_is_there_in_words_alone_is_shown_with_what_is_missing(
 def test_what_is_not_there_exits_1(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "urn:uuid:0b5e1c1e-0000-4000-8000-000000000000"
     assert main(["why", name, str(log)]) == 1
-    assert capsys.readouterr().out == f"{name} is not in {log}\n"
+    told, remedy = capsys.readouterr().out.splitlines()
+    assert told == f"{name} is not in {log}"
+    assert "logged at INFO" in remedy
 
 
 @pytest.mark.parametrize(

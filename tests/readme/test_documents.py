@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import callerid
+from callerid.audit.suite import KINDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["CONTRIBUTING.md", "SECURITY.md", "README.md"]
@@ -50,6 +51,49 @@ def test_the_blocks_about_look_ups_run() -> None:
     assert blocks
     for block in blocks:
         exec(compile(block, "docs/lookups.md", "exec", dont_inherit=True), {"__name__": "lookups"})
+
+
+@pytest.mark.slow
+def test_the_access_tests_and_the_log_of_the_documents_work_with_the_app_of_the_readme(tmp_path: Path) -> None:
+    text = text_of("docs/access.md")
+    (suite,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
+    (logging,) = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
+    app = re.findall(r"(?ms)^```python\n(.*?)^```$", text_of("README.md"))[0]
+    (tmp_path / "access.toml").write_text(suite, encoding="utf-8")
+    (tmp_path / "app.py").write_text(app, encoding="utf-8")
+    (tmp_path / "call.py").write_text(
+        f"{logging}\nfrom app import app\nfrom fastapi.testclient import TestClient\n"
+        "print(TestClient(app).get('/reports').json()['instance'])\n",
+        encoding="utf-8",
+    )
+
+    def run(*words: str, sent: str = "") -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=environ,
+            input=sent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    checked = run("-m", "callerid", "check", "app:app", "access.toml")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert len(re.findall(r"\[personas\.", suite)) == 4
+    called = run("call.py")
+    told = run("-m", "callerid", "why", called.stdout.strip(), sent=called.stderr)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("refused: GET /reports  401 no_credential")
+
+
+def test_the_table_of_personas_names_every_kind_with_what_may_stand_beside_it() -> None:
+    rows = re.findall(r"(?m)^\| `(\w+) = .*?\| (.*) \|$", text_of("docs/access.md"))
+    assert {kind: set(re.findall(r"`(\w+)`", beside)) - {"custom_credential"} for kind, beside in rows} == {
+        kind: set(options) for kind, options in KINDS.items()
+    }
 
 
 def test_the_blocks_about_django_are_a_project_that_runs(tmp_path: Path) -> None:

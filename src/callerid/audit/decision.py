@@ -2,7 +2,7 @@
 
 The log's lines are JSON objects, one a line, in which the fields of the record are an object of any name, at any place;
 Cloud Logging's own envelope round them does not matter, nor whether it is one document, as ``gcloud logging read
---format=json`` prints it. A formatter of six lines writes them::
+--format=json`` prints it. A formatter of a few lines writes them::
 
     class JsonFormatter(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
@@ -11,7 +11,9 @@ Cloud Logging's own envelope round them does not matter, nor whether it is one d
 
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.getLogger("callerid").addHandler(handler)
+    log = logging.getLogger("callerid")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)  # the level of refusals
 """
 
 from __future__ import annotations

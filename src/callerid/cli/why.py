@@ -20,8 +20,10 @@ __all__ = ["add_why", "why"]
 
 _AS_FIELDS = (
     "for the rest, log JSON lines with getattr(record, 'callerid', None) as a member: "
-    "the docstring of callerid.audit.decision has a formatter that does"
+    "docs/access.md and the docstring of callerid.audit.decision have a formatter that does"
 )
+
+_NOT_LOGGED = "refusals are logged at INFO: logging.getLogger('callerid').setLevel(logging.INFO)"
 
 LONGEST = 500
 """No line of a log is shown longer than this."""
@@ -82,7 +84,7 @@ def _wrapped(line: str, width: int | None) -> list[str]:
 def _missing(line: str | None, instance: str, log: str) -> list[Line]:
     where = "standard input" if log == "-" else log
     if line is None:
-        return [(f"{instance} is not in {where}", "")]
+        return [(f"{instance} is not in {where}", ""), (_NOT_LOGGED, "")]
     return [(f"{instance} is in {where}, but only as text: {one_line(line)[:LONGEST]}", ""), (_AS_FIELDS, "")]
 
 
