@@ -86,9 +86,9 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert callerid.__version__ == project["version"]
 
 
-def test_what_the_transport_of_google_auth_imports_is_installed_with_callerid() -> None:
+def test_what_the_transport_and_the_metadata_client_of_google_auth_import_is_installed_with_callerid() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert any(each.startswith("google-auth[urllib3]") for each in project["dependencies"])
+    assert any(each.startswith("google-auth[requests,urllib3]") for each in project["dependencies"])
 
 
 @pytest.mark.parametrize("name", ["callerid", "callerid.cli"])
