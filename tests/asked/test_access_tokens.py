@@ -429,6 +429,11 @@ def test_it_has_no_keys_to_fetch(guard: Guard, local: LocalIssuer) -> None:
     assert [status.source for status in guard.status()] == [local.jwks_url()]
 
 
+def test_that_a_client_id_is_missing_is_told_with_one_as_the_example() -> None:
+    with pytest.raises(ConfigurationError, match=r"name at least one, such as '1234-abc\.apps\.googleusercontent"):
+        google_access_token()
+
+
 @pytest.mark.parametrize(
     "client_ids",
     [

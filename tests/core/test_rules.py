@@ -719,7 +719,7 @@ def test_a_coroutine_is_no_yes() -> None:
         (lambda: Claim("sub", "x"), "write Subject(...)"),
         (lambda: Claim(("iss",), "x"), "write IssuedBy(...)"),
         (lambda: Claim("aud", contains="x"), "checked of every token"),
-        (lambda: Claim("preferred_username", "ada"), "users write their own"),
+        (lambda: Claim("preferred_username", "ada"), "may be somebody else's tomorrow: write Subject(...)"),
         (lambda: Claim(("name", "x"), "ada"), "users write their own"),
         (lambda: Fact("", "x"), "names a fact"),
         (lambda: Fact(("a", ""), "x"), "names a fact"),

@@ -465,7 +465,7 @@ def test_an_account_is_the_same_whoever_vouched_for_it() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: EventReceiver(Guard(*AT_HAND)), "name at least one"),
+        (lambda: EventReceiver(Guard(*AT_HAND)), r"name at least one, such as '1234-abc\.apps"),
         (lambda: EventReceiver(Guard(*AT_HAND), ""), "is not an audience"),
         (lambda: EventReceiver(Guard(*AT_HAND), "*"), "not a pattern"),
         (lambda: EventReceiver(CLIENT), "takes a guard"),  # type: ignore[arg-type]

@@ -152,7 +152,11 @@ def google_access_token(*client_ids: str, keys: str | KeySource = TOKEN_INFO) ->
     ``keys`` is the endpoint: https, or http on loopback. Raises `ConfigurationError`. Sources: Google Identity, "OAuth
     2.0 for Mobile & Desktop Apps"; RFC 6750 section 5.2 on tokens for others.
     """
-    named = audience_set(client_ids, "google_access_token(...) accepts tokens granted to your own apps only")
+    named = audience_set(
+        client_ids,
+        "google_access_token(...) accepts tokens granted to your own apps only",
+        example="1234-abc.apps.googleusercontent.com",
+    )
     for client in sorted(named):
         if not client.endswith(".apps.googleusercontent.com"):
             raise ConfigurationError(

@@ -130,7 +130,9 @@ def iap(
 
     Source: IAP, "Securing your app with signed headers", "External identities". Raises `ConfigurationError`.
     """
-    accepted = audience_set(audiences, "iap(...) accepts assertions for your own backends only")
+    accepted = audience_set(
+        audiences, "iap(...) accepts assertions for your own backends only", example="/projects/NUMBER/apps/PROJECT_ID"
+    )
     for audience in sorted(accepted):
         if not _AUDIENCE.fullmatch(audience):
             raise ConfigurationError(

@@ -226,10 +226,12 @@ class Issuer(ABC):
         return self.locations
 
 
-def audience_set(audiences: tuple[object, ...], why: str) -> frozenset[str]:
+def audience_set(
+    audiences: tuple[object, ...], why: str, *, example: str = "https://orders.example.com"
+) -> frozenset[str]:
     """The audiences as a set; none, a blank one or something that is not a string is a `ConfigurationError`."""
     if not audiences:
-        raise ConfigurationError(f"{why}: name at least one, such as 'https://orders.example.com'")
+        raise ConfigurationError(f"{why}: name at least one, such as {example!r}")
     return frozenset(_audience(audience, why) for audience in audiences)
 
 

@@ -137,10 +137,15 @@ class Lookups:
             asked.answers.forget(lambda key: concerns(cast("tuple[str, ...]", key)))
 
 
+_READY_MADE: Final = {"account_status": "account_status(PROJECT) for Firebase users", "groups": "groups()"}
+
+
 def missing(of: str, known: Iterable[str]) -> str:
     """What is wrong with a rule whose look-up the guard has not."""
     there = ", ".join(map(repr, sorted(known))) or "none"
-    return f"it needs the look-up {of!r}, and the guard has {there}: write Guard(..., lookups=[Lookup({of!r}, load)])"
+    write = f"Guard(..., lookups=[Lookup({of!r}, load)])"
+    ready = f", or the look-up {_READY_MADE[of]}" if of in _READY_MADE else ""
+    return f"it needs the look-up {of!r}, and the guard has {there}: write {write}{ready}"
 
 
 def _who(caller: Caller) -> tuple[str, str, str, str]:

@@ -80,7 +80,11 @@ class EventReceiver:
         if on_event is not None and not callable(on_event):
             raise ConfigurationError("on_event is a function of a SecurityEvent, sync or async")
         self.guard = guard
-        self.client_ids = audience_set(client_ids, "EventReceiver takes events for your own client ids only")
+        self.client_ids = audience_set(
+            client_ids,
+            "EventReceiver takes events for your own client ids only",
+            example="1234-abc.apps.googleusercontent.com",
+        )
         self._keys = key_source(keys)
         self._on_event: OnEvent = on_event or _nothing
         self._deliveries = Deliveries(timer)

@@ -245,7 +245,7 @@ _REGISTERED = {
     "sub": "is no claim to compare: write Subject(...)",
     **dict.fromkeys(
         "name given_name family_name middle_name nickname preferred_username profile picture website".split(),  # noqa: SIM905
-        "is no claim to compare: users write their own, and it may be somebody else's tomorrow",
+        "is no claim to compare: users write their own, and it may be somebody else's tomorrow: write Subject(...)",
     ),
 }
 
