@@ -98,7 +98,9 @@ class Lookups:
             if not isinstance(lookup, Lookup):
                 raise ConfigurationError(f"lookups= takes look-ups, such as Lookup('roles', load), not {lookup!r}")
             if lookup.name in self._asked:
-                raise ConfigurationError(f"two look-ups are named {lookup.name!r}: a rule could mean either")
+                raise ConfigurationError(
+                    f"two look-ups are named {lookup.name!r}: a rule could mean either; give each a name of its own"
+                )
             self._asked[lookup.name] = _LookupState(lookup, timer)
 
     @property
