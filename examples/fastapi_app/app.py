@@ -8,18 +8,61 @@ or beside ``callerid issuer``, which prints the two addresses to set (see README
 """
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, UploadFile, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel
 
-from callerid import Caller, Domain, FirebaseUser, PathParam, Public, ServiceAccount, User, cloud_run, firebase, google
+from callerid import (
+    Caller,
+    Domain,
+    FirebaseUser,
+    Lookup,
+    PathParam,
+    Public,
+    Role,
+    ServiceAccount,
+    User,
+    cloud_run,
+    firebase,
+    google,
+)
 from callerid.fastapi import Guard
 from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+# --- what no token says: the roles of the staff, in a table of the shop's database ---
+
+ROLES = "SELECT role FROM roles WHERE email = :email"
+MADE_UP = """
+CREATE TABLE roles (email TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (email, role));
+INSERT INTO roles VALUES ('grace@example.com', 'catalogue'), ('sam@example.com', 'reports');
+"""
+ROLES_MAX_AGE = float(os.environ.get("ROLES_MAX_AGE", "60"))
+database: "Engine | None" = None  # without DATABASE_URL: SQLite, in memory, with what is made up above
+if url := os.environ.get("DATABASE_URL"):
+    import sqlalchemy
+
+    # A connection that broke while it was idle is replaced before it is used.
+    database = sqlalchemy.create_engine(url, pool_pre_ping=True)
+
+
+def roles_of(person: Caller) -> set[str]:
+    """Runs in a thread, where a rule needs a role. What it raises is an outage: 503 once the last answer is too old."""
+    if database is None:
+        with closing(sqlite3.connect(":memory:")) as made_up:
+            made_up.executescript(MADE_UP)
+            return {role for (role,) in made_up.execute(ROLES, {"email": person.email})}
+    with database.connect() as connection:
+        return set(connection.scalars(sqlalchemy.text(ROLES), {"email": person.email}))
+
 
 # --- whom we believe ---
 
@@ -33,11 +76,13 @@ believed = partial(cloud_run, gcloud=True) if "K_SERVICE" in os.environ else goo
 guard = Guard(
     believed(SERVICE, WEBSITE, keys=os.environ.get("GOOGLE_KEYS_URL", GOOGLE_KEYS)),
     firebase("shop-prod", keys=os.environ.get("FIREBASE_KEYS_URL", FIREBASE_KEYS)),
+    lookups=[Lookup("roles", roles_of, max_age=ROLES_MAX_AGE, stale=10 * ROLES_MAX_AGE)],
 )
 
 # --- who may: each of these is a parameter's type ---
 
 Staff = Annotated[Caller, guard.allow(Domain("example.com"))]
+Keeper = Annotated[Caller, guard.allow(Domain("example.com") & Role("catalogue"))]
 Owner = Annotated[Caller, guard.allow(FirebaseUser(PathParam("user_id")))]
 Shopper = Annotated[Caller, guard.allow(FirebaseUser(PathParam("user_id"), anonymous=True))]
 Visitor = Annotated[Caller | None, guard.allow(Public() | FirebaseUser())]
@@ -48,6 +93,8 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     """Fetch the keys before the first request, not during it."""
     await guard.awarm()
     yield
+    if database is not None:
+        database.dispose()
 
 
 app = FastAPI(title="Orders", lifespan=lifespan)
@@ -62,6 +109,12 @@ class Order(BaseModel):
 
     article: str
     count: int = 1
+
+
+class Price(BaseModel):
+    """What an article costs."""
+
+    euros: str
 
 
 ORDERS: dict[str, list[Order]] = {"ada": [Order(article="analytical engine")], "ben": [Order(article="kite", count=2)]}
@@ -125,6 +178,12 @@ async def live_report(socket: WebSocket, caller: Staff) -> None:
 async def upload_catalogue(file: UploadFile, caller: Staff) -> dict[str, int]:
     """A refused upload is refused unread."""
     return {"articles": len((await file.read()).splitlines())}
+
+
+@app.put("/products/{article}")
+def set_price(article: str, price: Price, caller: Keeper) -> Price:
+    """For those of the staff to whom the database gives the role. The others are told that they may not."""
+    return price
 
 
 # --- machines ---

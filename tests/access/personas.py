@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from callerid import Caller, Kind
 from callerid.access import Row
-from callerid.rules import Facts
+from callerid.rules import Facts, LookedUp
 from callerid.testing import LocalIssuer, firebase_user, google_person, service_account
 
 SERVICE = "https://orders.example.com"
@@ -16,9 +16,23 @@ ACCEPTED = frozenset({SERVICE, "1234-abc.apps.googleusercontent.com"})
 
 
 @dataclass(frozen=True)
+class Roles(LookedUp):
+    """What the look-up "roles" says of somebody."""
+
+    names: frozenset[str]
+
+    def says(self, of: str, fact: str) -> bool:
+        return of == "roles" and fact in self.names
+
+    def was_asked(self, of: str, fact: str) -> bool:
+        return of == "roles"
+
+
+@dataclass(frozen=True)
 class Persona:
     caller: Caller | None
     mint: Callable[[LocalIssuer], str] | None
+    roles: Roles = Roles(frozenset())
 
     def headers(self, issuer: LocalIssuer) -> dict[str, str]:
         return {} if self.mint is None else issuer.bearer(self.mint(issuer))
@@ -28,7 +42,7 @@ class Persona:
         if row.rule.admits(Facts()):
             # Open to strangers, but not to a token that is meant for another place.
             return row.words() == "everybody" or self._fits(row)
-        return self._fits(row) and row.rule.admits(Facts(self.caller, None, path, now))
+        return self._fits(row) and row.rule.admits(Facts(self.caller, None, path, now, looked_up=self.roles))
 
     def _fits(self, row: Row) -> bool:
         if self.caller is None or self.caller.kind is not Kind.GOOGLE:
@@ -45,6 +59,7 @@ PERSONAS = {
     "grace": Persona(
         google_person("grace@example.com", domain="example.com"),
         lambda issuer: issuer.workspace_person("grace@example.com"),
+        Roles(frozenset({"catalogue"})),  # as the example's own database says
     ),
     "eve": Persona(google_person("eve@gmail.com"), lambda issuer: issuer.person("eve@gmail.com")),
     "robot": Persona(

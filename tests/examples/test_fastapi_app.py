@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy
 from fastapi.testclient import TestClient
 
 from callerid import keys
@@ -15,6 +17,7 @@ from callerid.testing import LocalIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SHOP = "https://shop.example.com"
 
@@ -31,9 +34,13 @@ def client(issuer: LocalIssuer) -> Iterator[TestClient]:
         yield client
 
 
-def application(issuer: LocalIssuer) -> Any:
+def application(issuer: LocalIssuer, database: str = "") -> Any:
     return example_application(
-        {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
+        {
+            "GOOGLE_KEYS_URL": issuer.jwks_url("google"),
+            "FIREBASE_KEYS_URL": issuer.pem_url("firebase"),
+            "DATABASE_URL": database,
+        }
     )
 
 
@@ -100,6 +107,54 @@ def test_one_person_stands_behind_the_counter(issuer: LocalIssuer, client: TestC
     boss, staff = (issuer.bearer(issuer.workspace_person(f"{name}@example.com")) for name in ("grace", "sam"))
     assert client.get("/admin/settings", headers=boss).json() == {"currency": "EUR"}
     assert [client.get(f"/admin/{path}", headers=staff).status_code for path in ("settings", "docs", "x")] == [403] * 3
+
+
+def priced(client: TestClient, token: str | None) -> tuple[int, str]:
+    """What comes of setting a price: status, and reason of a refusal."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    answer = client.put("/products/kite", json={"euros": "9.50"}, headers=headers)
+    return answer.status_code, answer.json().get("reason", "")
+
+
+def test_prices_are_set_by_those_of_the_staff_who_have_the_role(issuer: LocalIssuer, client: TestClient) -> None:
+    assert priced(client, issuer.workspace_person("grace@example.com")) == (200, "")
+    for colleague in ("sam@example.com", "kim@example.com"):  # one with another role, one with none
+        assert priced(client, issuer.workspace_person(colleague)) == (403, "not_allowed")
+    assert priced(client, issuer.firebase_user("grace", email="grace@example.com")) == (403, "not_allowed")
+    assert priced(client, None) == (401, "no_credential")
+
+
+def test_roles_are_of_the_database_that_the_environment_names(issuer: LocalIssuer, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'roles.db'}"
+    sam, grace, eve = (
+        issuer.workspace_person(name) for name in ("sam@example.com", "grace@example.com", "eve@example.org")
+    )
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+
+    def execute(statement: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text(statement))
+
+    execute("CREATE TABLE roles (email TEXT, role TEXT)")
+    execute("INSERT INTO roles VALUES ('sam@example.com', 'catalogue'), ('eve@example.org', 'catalogue')")
+    app = application(issuer, url)
+    with TestClient(app) as client:
+        assert [priced(client, each)[0] for each in (sam, grace, eve, None)] == [200, 403, 403, 401]
+        execute("DELETE FROM roles")
+        assert priced(client, sam) == (200, "")  # as it was a moment ago
+        guard = _guard_of(app)
+        asyncio.run(guard.forget(guard.verify(sam)))
+        assert priced(client, sam) == (403, "not_allowed")
+
+
+def test_without_its_database_prices_cannot_be_set_and_the_rest_goes_on(issuer: LocalIssuer, tmp_path: Path) -> None:
+    sam = issuer.workspace_person("sam@example.com")
+    with TestClient(application(issuer, f"sqlite:///{tmp_path / 'no such folder' / 'roles.db'}")) as client:
+        assert priced(client, sam) == (503, "lookup_unavailable")
+        assert priced(client, issuer.workspace_person("eve@example.org")) == (403, "not_allowed")
+        assert priced(client, None) == (401, "no_credential")
+        assert [client.get(path).status_code for path in ("/healthz", "/products")] == [200, 200]
+        assert client.get("/reports/daily", headers=issuer.bearer(sam)).status_code == 200
 
 
 def test_the_shops_pages_can_read_a_refusal(client: TestClient) -> None:

@@ -37,7 +37,11 @@ def demo(
     if stay is not None:
         need_server(server)
     with LocalIssuer() as issuer, urllib3.PoolManager() as client:
-        keys = {"GOOGLE_KEYS_URL": issuer.jwks_url("google"), "FIREBASE_KEYS_URL": issuer.pem_url("firebase")}
+        keys = {
+            "GOOGLE_KEYS_URL": issuer.jwks_url("google"),
+            "FIREBASE_KEYS_URL": issuer.pem_url("firebase"),
+            "DATABASE_URL": "",  # which may name a database of somebody's: the example has one of its own
+        }
         fetch = _as_google_does(issuer, client)
         seen = _calls(app, example_application(keys, app), issuer, fetch)
         wrong = seen.differing()
