@@ -13,7 +13,7 @@ help:
 	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
-	@echo 'make e2e            with a real browser and the Firebase Auth emulator (T=PATH: a part); not in `make test`'
+	@echo 'make e2e            with a real browser, the Auth emulator and PostgreSQL (T=PATH: a part); not in `make test`'
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -32,7 +32,7 @@ check: lint types .venv/installed
 test: .venv/installed
 	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
-e2e: .venv-e2e/installed chromium node_modules/.firebase-tools-$(FIREBASE_TOOLS)
+e2e: .venv-e2e/installed chromium postgresql node_modules/.firebase-tools-$(FIREBASE_TOOLS)
 	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
@@ -57,9 +57,16 @@ bench: .venv-bench/installed wrk
 bench-check: .venv-bench/installed wrk
 	.venv-bench/bin/python -m bench --check
 
-.PHONY: wrk chromium
+.PHONY: wrk chromium postgresql
 wrk chromium:
 	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
+
+# The tests have a cluster of their own: Debian's, which installing would start, is not made.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql-common >/dev/null && \
+	    sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
 
 # The Firebase Auth emulator, which needs Node.js and npm. Nothing that npm installs here runs anything, or is committed.
 node_modules/.firebase-tools-$(FIREBASE_TOOLS):
