@@ -13,7 +13,7 @@ help:
 	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
-	@echo 'make e2e            with a real browser, the Auth emulator and PostgreSQL (T=PATH: a part); not in `make test`'
+	@echo 'make e2e            with a browser, the Auth emulator, PostgreSQL and Redis (T=PATH: a part); not in `make test`'
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -32,7 +32,7 @@ check: lint types .venv/installed
 test: .venv/installed
 	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
-e2e: .venv-e2e/installed chromium postgresql node_modules/.firebase-tools-$(FIREBASE_TOOLS)
+e2e: .venv-e2e/installed chromium postgresql redis-server node_modules/.firebase-tools-$(FIREBASE_TOOLS)
 	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
@@ -57,8 +57,8 @@ bench: .venv-bench/installed wrk
 bench-check: .venv-bench/installed wrk
 	.venv-bench/bin/python -m bench --check
 
-.PHONY: wrk chromium postgresql
-wrk chromium:
+.PHONY: wrk chromium postgresql redis-server
+wrk chromium redis-server:
 	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
 
 # The tests have a cluster of their own: Debian's, which installing would start, is not made.

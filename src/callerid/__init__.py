@@ -20,6 +20,7 @@ Its parts, each importing only those before it::
     asgi · wsgi                                 any application, guarded by path
     asgi ← mcp                                  servers of the Model Context Protocol
     asgi · wsgi ← risc                          Google's security events, received
+    authentication ← fleet                      revocation that all processes feel
     starlette ← fastapi · flask · django        rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
     testing · cli

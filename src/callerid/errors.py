@@ -62,6 +62,7 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong_audience"
     WRONG_TENANT = "wrong_tenant"
     ALREADY_CONSUMED = "already_consumed"
+    REVOKED = "revoked"
     STEP_UP = "step_up"
     NOT_ALLOWED = "not_allowed"
     CROSS_SITE = "cross_site"

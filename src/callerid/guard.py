@@ -17,9 +17,12 @@ from callerid.authentication import (
     Attempt,
     Authenticator,
     ExpectedNonce,
+    Fleet,
+    FleetStatus,
     Identity,
     SignInForm,
     Waited,
+    denial_of,
     resolve,
     resolve_async,
 )
@@ -64,6 +67,7 @@ class GuardCore:
     credential that browsers send unasked (`firebase_session`, `iap`): the application's own, such as
     ``https://orders.example.com``, for WebSockets and for browsers without ``Sec-Fetch-Site``, and others that may act
     for its users. ``lookups`` are sources of facts that no token carries (`Lookup`), which rules such as `Role` need.
+    ``fleet`` shares what `revoke` is told with other processes (`callerid.fleet.RedisFleet`).
     Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error. Raises
     `ConfigurationError`.
 
@@ -98,6 +102,7 @@ class GuardCore:
         timer: Callable[[], float] = time.monotonic,
         trusted_origins: Iterable[str] = (),
         lookups: Iterable[Lookup] = (),
+        fleet: Fleet | None = None,
     ) -> None:
         self.lookups = Lookups(lookups, timer=timer)
         """Its look-ups, and what they have answered."""
@@ -109,6 +114,7 @@ class GuardCore:
             clock=clock,
             timer=timer,
             trusted_origins=trusted_origins,
+            fleet=fleet,
         )
         """Who is calling: issuers, keys, clock and token cache."""
         extra = {} if resource_metadata is None else {"resource_metadata": resource_metadata}
@@ -118,7 +124,7 @@ class GuardCore:
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins and look-ups."""
+        """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins, look-ups and revocations."""
         made = cls(**options)
         if "lookups" not in options:
             made.lookups = other.lookups
@@ -127,9 +133,12 @@ class GuardCore:
         leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
         longest = options.get("longest_token", other.authenticator.longest_token)
         allowed = options.get("trusted_origins", other.authenticator.origins)
+        own = made.authenticator.revocations
         made.authenticator = other.authenticator.like(
             leeway=leeway, clock=clock, longest_token=longest, trusted_origins=allowed
         )
+        if "fleet" in options:
+            made.authenticator.revocations = own
         return made
 
     # --- issuers and their keys ---
@@ -391,6 +400,51 @@ class GuardCore:
     async def forget(self, caller: Caller) -> None:
         """Forget what look-ups have answered about a caller: whatever changed holds from the next request on."""
         self.lookups.forget(caller)
+
+    # --- revocation ---
+
+    def revoke(
+        self,
+        who: Caller | str,
+        *,
+        issuer: str | None = None,
+        tenant: str | None = None,
+        revoke_for: float | None = None,
+    ) -> None:
+        """Refuse an account from now on, whatever rule stands there: 401, ``revoked``.
+
+        Tokens that are issued later are believed. Where a credential does not say when its holder signed in (`iap`,
+        `google_access_token`, `custom_credential`) all are refused. ``revoke_for`` is for how many seconds, at most 90
+        days: without it the longest lifetime of such tokens, which is an hour for those of Google and Firebase, and 14
+        days with `firebase_session` or where nobody says.
+
+        ``who`` is a caller, or a ``subject``: then ``issuer`` says whose, by its name, unless all issuers of this guard
+        have the same accounts, and ``tenant`` is that of a user of Identity Platform.
+
+        With a ``fleet=`` the other processes are told, within the time limit of that; where this fails, later. In a
+        task of an event loop that is left to the fleet's thread, and `arevoke` waits for it.
+
+        It counts in this process, for guards made `like` this one, too. Raises `ConfigurationError`.
+        """
+        denied = denial_of(self.authenticator, who, issuer, tenant, revoke_for)
+        self.authenticator.revocations.deny(*denied)
+
+    async def arevoke(
+        self,
+        who: Caller | str,
+        *,
+        issuer: str | None = None,
+        tenant: str | None = None,
+        revoke_for: float | None = None,
+    ) -> None:
+        """As `revoke`, without blocking the event loop."""
+        denied = denial_of(self.authenticator, who, issuer, tenant, revoke_for)
+        await self.authenticator.revocations.adeny(*denied)
+
+    def fleet_status(self) -> FleetStatus | None:
+        """For a probe: whether the fleet can be heard, and what it was not told yet; ``None`` without a fleet."""
+        fleet = self.authenticator.revocations.fleet
+        return None if fleet is None else fleet.status
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""

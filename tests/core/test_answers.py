@@ -46,6 +46,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
             Reason.WRONG_AUDIENCE,
             Reason.WRONG_TENANT,
             Reason.ALREADY_CONSUMED,
+            Reason.REVOKED,
         )
     ),
     (StepUpRequired(), 401, "Unauthorized", "step_up", f'{BARE}, error="insufficient_user_authentication"'),

@@ -15,6 +15,7 @@
     asked           credentials whose issuer has to be asked
     emulator        unsigned tokens of the Firebase Auth emulator
     consuming       limited-use tokens, each for one request
+    revocations     accounts that are refused from a moment on
     cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     waiting         what waits for keys, in threads and in tasks
@@ -27,13 +28,24 @@ from callerid.authentication.claims import UNCHECKED, ExpectedNonce
 from callerid.authentication.cloud_run import SUBPROTOCOL
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.jws import LONGEST_TOKEN
+from callerid.authentication.revocations import (
+    CATCH_UP_SECONDS,
+    LONGEST_DENIAL,
+    Denial,
+    Denials,
+    Fleet,
+    FleetStatus,
+    denial_of,
+)
 from callerid.authentication.same_origin import METHOD
 from callerid.authentication.sign_in import SignInForm
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
 __all__ = [
+    "CATCH_UP_SECONDS",
     "DEFAULT_SIZE",
+    "LONGEST_DENIAL",
     "LONGEST_TOKEN",
     "METHOD",
     "NOBODY",
@@ -41,10 +53,15 @@ __all__ = [
     "UNCHECKED",
     "Attempt",
     "Authenticator",
+    "Denial",
+    "Denials",
     "ExpectedNonce",
+    "Fleet",
+    "FleetStatus",
     "Identity",
     "SignInForm",
     "Waited",
+    "denial_of",
     "resolve",
     "resolve_async",
 ]

@@ -24,6 +24,7 @@ from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.gateways import check_forwarded, forwarded_credential, gateway_of
 from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, is_unsigned, parse, parse_unsigned
+from callerid.authentication.revocations import Fleet, Revocations
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint, usual
 from callerid.authentication.trust import CHANGING, Trusted, checked_issuers
@@ -60,8 +61,8 @@ class Authenticator:
 
     ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
     ``timer`` monotonic seconds, ``memory`` is the size of the token cache, ``longest_token`` the longest token that is
-    read, in bytes. ``trusted_origins`` are those whose pages may use an ambient credential. Raises
-    `ConfigurationError`.
+    read, in bytes. ``trusted_origins`` are those whose pages may use an ambient credential. ``fleet`` tells other
+    processes of revocations. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a default
@@ -73,6 +74,7 @@ class Authenticator:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
         trusted_origins: Iterable[str] = (),
+        fleet: Fleet | None = None,
     ) -> None:
         if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
             raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
@@ -89,6 +91,8 @@ class Authenticator:
         """What was answered about credentials that carry no signature."""
         self.origins = origins(trusted_origins)
         """The origins whose pages may use an ambient credential."""
+        self.revocations = Revocations(fleet)
+        """The accounts that are refused."""
         self._has_warned = False
         self.trusted = Trusted()
         self.trust(*issuers)
@@ -114,6 +118,7 @@ class Authenticator:
             trusted_origins=trusted_origins,
         )
         made.keys, made.answers, made.claims = self.keys, self.answers, self.claims
+        made.revocations = self.revocations
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
@@ -196,8 +201,12 @@ class Authenticator:
         be had.
         """
         if self._cloud_run is None:
-            return self._identify(sent, waited)
-        return self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
+            found = self._identify(sent, waited)
+        else:
+            found = self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
+        if isinstance(found, Wait):
+            return found
+        return self.revocations.check((found.caller, found.via), self.clock(), waited) or found
 
     def _by_any(self, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         """The identity by bearer tokens; if none is the caller's, by the first token of another kind."""
@@ -292,6 +301,9 @@ class Authenticator:
         found = self.verified(text, location, waited)
         if isinstance(found, Wait):
             return found
+        wait = self.revocations.check((found.caller, found.via), self.clock(), waited)
+        if wait is not None:
+            return wait
         named = found.via if location.is_intermediary else found.caller
         if named is None:
             raise Unauthenticated(Reason.BAD_CLAIMS, f"expected a caller's token, got that of the gateway {found.via}")

@@ -142,13 +142,16 @@ def _in_hand(guard: Judge, caller: Caller) -> Identity:
 
 
 def _is_believed(guard: Judge, identity: Identity) -> bool:
-    """What `Authenticator.identify` would check again: the tokens' times, and for whom the carrier's was minted.
+    """What `Authenticator.identify` would check again: times, revocations, and for whom the carrier's was minted.
 
     Issuer and audience of the caller's are checked with every rule.
     """
     authenticator = guard.authenticator
     now = authenticator.clock() - authenticator.leeway
     if any(each is not None and now >= each.expires_at for each in (identity.caller, identity.via)):
+        return False
+    clock, revocations = authenticator.clock(), authenticator.revocations
+    if any(each is not None and revocations.is_revoked(each, clock) for each in (identity.caller, identity.via)):
         return False
     return identity.via is None or authenticator.is_carrier(identity.via)
 

@@ -31,7 +31,7 @@ from callerid.issuers.gateway import (
 from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
 from callerid.issuers.google_access_token import ACCESS_TOKENS, GoogleAccessTokenIssuer, google_access_token
 from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
-from callerid.issuers.iap import IAP_KEYS, IapExternalIssuer, IapIssuer, iap
+from callerid.issuers.iap import IAP_ISSUER, IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers.issuer import (
     APP_CHECK,
     AUTHORIZATION,
@@ -60,6 +60,7 @@ __all__ = [
     "GCLOUD_CLIENT",
     "GOOGLE_KEYS",
     "IAP_ASSERTION",
+    "IAP_ISSUER",
     "IAP_KEYS",
     "KEPT_FOR",
     "SERVERLESS_AUTHORIZATION",

@@ -15,11 +15,11 @@ from callerid.issuers.google import is_service_address
 from callerid.issuers.issuer import IAP_ASSERTION, CredentialLocation, Issuer, audience_set
 from callerid.keys import AnySource, key_source
 
-__all__ = ["IAP_KEYS", "IapExternalIssuer", "IapIssuer", "iap"]
+__all__ = ["IAP_ISSUER", "IAP_KEYS", "IapExternalIssuer", "IapIssuer", "iap"]
 
 IAP_KEYS: Final = "https://www.gstatic.com/iap/verify/public_key"
 
-_ISSUER: Final = "https://cloud.google.com/iap"
+IAP_ISSUER: Final = "https://cloud.google.com/iap"
 _GOOGLE_PREFIX: Final = "accounts.google.com:"
 _LIFETIMES: Final = (0, 10 * 60)
 
@@ -139,11 +139,11 @@ def iap(
                 f"{audience!r} is no audience of IAP: write /projects/NUMBER/apps/PROJECT_ID, "
                 "/projects/NUMBER/global/backendServices/ID or /projects/NUMBER/locations/REGION/services/NAME"
             )
-    source, accepted_iss = key_source(keys), frozenset({_ISSUER})
+    source, accepted_iss = key_source(keys), frozenset({IAP_ISSUER})
     named = tenant_set(tenants)
     if external is None:
         if named:
             raise ConfigurationError("iap(..., tenants=...) are tenants of the project in external=: name that, too")
-        return IapIssuer(_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,))
+        return IapIssuer(IAP_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,))
     project = project_id(external, "iap(..., external=...)")
-    return IapExternalIssuer(_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,), named, project)
+    return IapExternalIssuer(IAP_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,), named, project)

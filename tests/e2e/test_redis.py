@@ -1,0 +1,214 @@
+"""Two processes and a real Redis, Debian's: what one revokes the other refuses, whatever becomes of Redis meanwhile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+
+
+class Server:
+    """A redis-server on a port of its own, which can be started again there; it stores nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://:right@127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        program = shutil.which("redis-server")
+        assert program, "make e2e installs redis-server"
+        settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--requirepass", "right"]
+        self.process = subprocess.Popen(
+            [program, "--port", str(self.port), "--dir", str(self._folder), *settings], stdout=subprocess.DEVNULL
+        )
+        self.client: Any = Redis.from_url(self.url)
+        until(self.is_up, 10)
+
+    def is_up(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except RedisError:
+            return False
+
+    def kill(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.wait(10)
+
+
+class Member:
+    """A process of the application; see `tests.e2e.fleet_member`."""
+
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.fleet_member", url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, line: str) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    @property
+    def status(self) -> list[Any]:
+        return list(json.loads(self("status")))
+
+    def is_listening(self) -> bool:
+        return self.status[0] is True
+
+    def close(self) -> str:
+        """End it; returns what it logged."""
+        return self.process.communicate(timeout=10)[1]
+
+    def end(self) -> None:
+        if self.process.returncode is None:
+            self.close()
+
+
+def until(happens: Callable[[], object], seconds: float) -> None:
+    ends_at = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < ends_at
+        threading.Event().wait(0.01)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def member(server: Server) -> Iterator[Callable[[str], Member]]:
+    with ExitStack() as stack:
+
+        def start(url: str = "") -> Member:
+            made = Member(url or server.url)
+            stack.callback(made.end)
+            assert made("ask 9") == "admitted"
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def pair(member: Callable[[], Member]) -> tuple[Member, Member]:
+    both = member(), member()
+    for each in both:
+        until(each.is_listening, 10)
+    return both
+
+
+def felt(by: Member, who: int) -> Callable[[], bool]:
+    return lambda: by(f"ask {who}") == "revoked"
+
+
+def test_what_one_process_revokes_another_refuses_within_a_second(
+    pair: tuple[Member, Member], member: Callable[[], Member]
+) -> None:
+    here, there = pair
+    for who in range(1, 6):
+        assert there(f"ask {who}") == "admitted"
+        here(f"revoke {who}")
+        assert here(f"ask {who}") == "revoked"
+        until(felt(there, who), 1)
+    assert there("ask 8") == "admitted"
+    late = member()
+    assert late("ask 1") == "revoked"
+
+
+def test_a_redis_that_is_killed_and_started_again_empty_is_told_what_was_revoked_meanwhile(
+    server: Server, pair: tuple[Member, Member], member: Callable[[], Member]
+) -> None:
+    here, there = pair
+    here("revoke 1")
+    until(felt(there, 1), 1)
+    server.kill()
+    until(lambda: not here.is_listening() and not there.is_listening(), 10)
+    here("revoke 2")
+    assert [here("ask 1"), here("ask 2"), there("ask 1")] == ["revoked"] * 3
+    assert there("ask 2") == "admitted"
+    server.start()
+    until(felt(there, 2), 10)
+    until(lambda: here.status == [True, 2, 0, None], 10)
+    late = member()
+    assert [late("ask 1"), late("ask 2"), late("ask 3")] == ["revoked", "revoked", "admitted"]
+
+
+def test_a_redis_that_hangs_stops_nobody(server: Server, pair: tuple[Member, Member]) -> None:
+    here, there = pair
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        here("revoke 1")
+        assert here("ask 1") == "revoked"
+        assert there("ask 1") == "admitted"
+        until(lambda: not there.is_listening(), 20)
+        assert there("ask 2") == "admitted"
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    until(felt(there, 1), 10)
+    until(there.is_listening, 10)
+
+
+def test_what_is_known_outlives_a_flush(server: Server, pair: tuple[Member, Member]) -> None:
+    here, there = pair
+    here("revoke 1")
+    until(felt(there, 1), 1)
+    server.client.flushall()
+    assert there("ask 1") == "revoked"
+    here("revoke 2")
+    until(felt(there, 2), 1)
+
+
+def test_connections_that_are_killed_are_made_again(server: Server, pair: tuple[Member, Member]) -> None:
+    here, there = pair
+    for who in (1, 2):
+        server.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        here(f"revoke {who}")
+        until(felt(there, who), 10)
+    server.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    here("revoke 3")
+    until(felt(there, 3), 10)
+
+
+def test_with_a_wrong_password_a_process_is_by_itself_and_says_so(
+    server: Server, member: Callable[[str], Member]
+) -> None:
+    right, wrong = member(server.url), member(server.url.replace("right", "wr0ng"))
+    until(lambda: wrong.status == [False, 0, 0, "AuthenticationError"], 10)
+    wrong("revoke 1")
+    assert wrong("ask 1") == "revoked"
+    right("revoke 2")
+    assert wrong("ask 2") == "admitted"
+    assert right("ask 1") == "admitted"
+    logged = wrong.close()
+    assert logged.count("AuthenticationError") == 1
+    assert "wr0ng" not in logged
