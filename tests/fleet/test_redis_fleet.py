@@ -90,6 +90,8 @@ def test_who_was_away_learns_of_it_before_the_first_request_is_let_in(make: Make
     guard = Guard(*AT_HAND, fleet=make())
     guard.revoke(guard.verify(token("staff")))
     assert not is_admitted(Guard(*AT_HAND, fleet=make()))
+    with pytest.raises(Unauthenticated, match="revoked"):
+        asyncio.run(Guard(*AT_HAND, fleet=make()).averify(token("staff")))
 
 
 def test_a_new_connection_is_made_where_one_breaks_and_nothing_is_missed(make: Make, redis: StandIn) -> None:

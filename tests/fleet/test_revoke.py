@@ -15,7 +15,8 @@ from callerid import custom_credential as own
 from callerid.authentication import Denial, Denials
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer, firebase_user, google_person, oidc_caller
-from tests.fixtures import AT_HAND, CLIENT, URL, token
+from callerid.wsgi import CallerMiddleware
+from tests.fixtures import AT_HAND, CLIENT, ROBOT, URL, token
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -48,6 +49,7 @@ def refused(ask: Callable[[], Any]) -> str:
 def test_a_revoked_account_is_refused_at_once_whatever_rule_stands_there() -> None:
     guard = Guard(*AT_HAND)
     caller = guard.verify(token("staff"))
+    assert guard.allows(caller, AnyGoogleAccount())
     guard.revoke(caller)
     assert refused(lambda: guard.verify(token("staff"))) == "401 revoked"
     assert refused(lambda: guard.verify(token("staff"), AnyGoogleAccount())) == "401 revoked"
@@ -161,6 +163,27 @@ def test_a_task_revokes_without_blocking_its_loop() -> None:
     assert refused(lambda: guard.verify(token("staff"))) == "401 revoked"
 
 
+def test_a_service_account_that_signs_for_itself_is_revoked_by_its_address(clock: Time, local: LocalIssuer) -> None:
+    guard = Guard(local.service_account_issuer(ROBOT, URL), clock=clock)
+    own_token = local.self_signed(ROBOT, audience=URL)
+    assert guard.verify(own_token)
+    guard.revoke(ROBOT)
+    assert refused(lambda: guard.verify(own_token)) == "401 revoked"
+
+
+def test_an_app_answers_with_a_challenge_for_a_token_that_is_no_good() -> None:
+    guard = Guard(*AT_HAND)
+    guard.revoke(guard.verify(token("staff")))
+    app = CallerMiddleware(lambda environ, start: [], guard=guard, default=AnyGoogleAccount())
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {token('staff')}"}
+    started: list[Any] = []
+    body = b"".join(app(environ, lambda *sent: started.append(sent)))  # type: ignore[arg-type]
+    status, headers = started[0][:2]
+    assert status == "401 Unauthorized"
+    assert dict(headers)["www-authenticate"] == 'Bearer realm="callerid", error="invalid_token"'
+    assert b'"reason": "revoked"' in body
+
+
 def test_callers_of_other_providers_are_told_apart_by_their_issuer() -> None:
     guard = Guard(*AT_HAND)
     ada, eve = oidc_caller("7"), replace(oidc_caller("7"), issuer="https://eve.example")
@@ -178,6 +201,8 @@ def test_callers_of_other_providers_are_told_apart_by_their_issuer() -> None:
         ("u1", {}, "issuer= says whose"),
         ("u1", {"issuer": "https://nobody.example"}, "issuer= says whose"),
         ("7", {"issuer": "https://accounts.google.com", "tenant": "red"}, "tenant= is for Firebase"),
+        ("ada@example.com", {"issuer": "https://accounts.google.com"}, "by their id"),
+        ("user:7", {"issuer": "https://accounts.google.com"}, "by their id"),
         (" ", {}, "expected a Caller"),
         (7, {}, "expected a Caller"),
         (firebase_user("u1"), {"tenant": "red"}, "a caller says that itself"),

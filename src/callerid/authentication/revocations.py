@@ -196,6 +196,8 @@ class Revocations:
 
     def check(self, callers: Iterable[Caller | None], now: float, waited: Iterable[Wait] = ()) -> Wait | None:
         """Raise `Unauthenticated` where one of these is revoked. Returns a `Wait` where the fleet is catching up."""
+        if self.fleet is None and not self._own:
+            return None
         known = [caller for caller in callers if caller is not None]
         if known and self.fleet is not None:
             in_flight = self.fleet.catching_up()
@@ -235,6 +237,10 @@ def _account_of(who: Caller | str, issuers: Iterable[Issuer], issuer: str | None
             "has it. It may be left out where all are Google's, or of one Firebase project"
         )
     [(kind, scope)] = scopes
+    if kind is GOOGLE and ("@" in who or ":" in who) and all(who != each.name for each in named):
+        raise ConfigurationError(
+            f"Google accounts are revoked by their id, caller.subject, and not by {who!r}"
+        )
     if tenant is not None and kind is not FIREBASE:
         raise ConfigurationError("tenant= is for Firebase users, and this issuer's callers are none")
     return Account(kind, scope, tenant or "", who)
