@@ -177,7 +177,7 @@ def test_an_app_answers_with_a_challenge_for_a_token_that_is_no_good() -> None:
     app = CallerMiddleware(lambda environ, start: [], guard=guard, default=AnyGoogleAccount())
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {token('staff')}"}
     started: list[Any] = []
-    body = b"".join(app(environ, lambda *sent: started.append(sent)))  # type: ignore[arg-type]
+    body = b"".join(app(environ, lambda *sent: started.append(sent)))
     status, headers = started[0][:2]
     assert status == "401 Unauthorized"
     assert dict(headers)["www-authenticate"] == 'Bearer realm="callerid", error="invalid_token"'

@@ -238,9 +238,7 @@ def _account_of(who: Caller | str, issuers: Iterable[Issuer], issuer: str | None
         )
     [(kind, scope)] = scopes
     if kind is GOOGLE and ("@" in who or ":" in who) and all(who != each.name for each in named):
-        raise ConfigurationError(
-            f"Google accounts are revoked by their id, caller.subject, and not by {who!r}"
-        )
+        raise ConfigurationError(f"Google accounts are revoked by their id, caller.subject, and not by {who!r}")
     if tenant is not None and kind is not FIREBASE:
         raise ConfigurationError("tenant= is for Firebase users, and this issuer's callers are none")
     return Account(kind, scope, tenant or "", who)
