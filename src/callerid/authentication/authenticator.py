@@ -86,9 +86,9 @@ class Authenticator:
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
         self.answers = Answers(timer=timer)
+        """What was answered about credentials that carry no signature."""
         self.claims = UsedTokens()
         """The limited-use tokens that were used."""
-        """What was answered about credentials that carry no signature."""
         self.origins = origins(trusted_origins)
         """The origins whose pages may use an ambient credential."""
         self.revocations = Revocations(fleet)
