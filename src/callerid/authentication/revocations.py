@@ -179,6 +179,11 @@ class Revocations:
         self.fleet = fleet
         self._own = Denials()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is revoked here, and nobody else could tell of one."""
+        return self.fleet is None and not self._own
+
     def deny(self, account: Account, denial: Denial, now: float) -> None:
         """Refuse an account in this process, and tell the fleet; in a task that is left to its thread."""
         self._own.put(account.digest, denial, now)
@@ -196,7 +201,7 @@ class Revocations:
 
     def check(self, callers: Iterable[Caller | None], now: float, waited: Iterable[Wait] = ()) -> Wait | None:
         """Raise `Unauthenticated` where one of these is revoked. Returns a `Wait` where the fleet is catching up."""
-        if self.fleet is None and not self._own:
+        if self.is_idle:
             return None
         known = [caller for caller in callers if caller is not None]
         if known and self.fleet is not None:
@@ -210,7 +215,7 @@ class Revocations:
 
     def is_revoked(self, caller: Caller, now: float) -> bool:
         """Whether a caller's account is revoked, by what is known here. Does no I/O."""
-        if not self._own and self.fleet is None:
+        if self.is_idle:
             return False
         digest = Account.of(caller).digest
         is_anew = caller.kind is CUSTOM or caller.issuer in _ISSUED_ANEW
