@@ -438,3 +438,14 @@ def test_a_forked_child_begins_with_nothing_and_asks_for_itself(answers: Answers
     waiting.block()
     _after_fork_in_child()
     assert len(answers._known) == 0
+
+
+def test_an_answer_that_another_one_has_replaced_is_not_expired(answers: Answers) -> None:
+    somebody, of = Somebody(), source()
+    ask(answers, of, somebody)
+    old = find(answers, of, somebody)
+    answers.forget(lambda key: key == "k")
+    ask(answers, of, somebody)
+    answers.expire(old)
+    assert at_once(answers, of, somebody) == "answer to k"
+    assert somebody.asked == ["k", "k"]

@@ -651,3 +651,9 @@ def test_a_minted_token_is_as_app_check_has_it() -> None:
     }
     assert identify({**bearer(google_token()), **app()}).app == APP
     assert robot().app is None
+
+
+def test_a_user_in_an_app_needs_an_issuer_of_users() -> None:
+    guard = guard_of(ISSUER.google(URL, CLIENT), ISSUER.app_check(NUMBER))
+    with pytest.raises(ConfigurationError, match="firebase"):
+        guard.check_possible(guard.requirement(AnyApp() & FirebaseUser()), "GET /")

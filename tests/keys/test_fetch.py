@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from callerid.asking import AskError
 from callerid.errors import Unavailable
-from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, store
+from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, get, store
 from callerid.keys.attempt import AbortHandle, FetchError, short_cause
 from callerid.keys.fetch import Fetched
+from callerid.testing import LocalIssuer
 
 from .asking import ask, at_once, eventually, status, warmed
 from .made import certificate, document, ec_jwk, jwk_set, pem, pem_map, private_pem, rsa_jwk, rsa_key
@@ -387,3 +389,17 @@ def test_without_a_second_thread_a_fetch_is_a_failure_too(monkeypatch: pytest.Mo
 def test_warming_waits_for_the_whole_fetch(server: KeyServer) -> None:
     server.body = document("a")
     assert warmed(KeyStore(), KeySource(server.url)).fresh
+
+
+def test_an_answer_is_asked_for_by_get_with_headers() -> None:
+    with LocalIssuer() as issuer:
+        answer = get(KeySource(issuer.jwks_url()), {"Accept-Language": "en"})
+    assert (answer.status, "keys" in json.loads(answer.body)) == (200, True)
+
+
+@pytest.mark.parametrize("talk", [_hang(), _drip(GOOD_HEAD + b"\r\n", b" ")], ids=["hang", "drip"])
+def test_an_answer_that_does_not_come_is_given_up_in_time(
+    talk: Callable[[socket.socket, threading.Event], None],
+) -> None:
+    with raw_server(talk) as port, pytest.raises(AskError):
+        get(KeySource(f"http://{HOST}:{port}/", fetch_seconds=0.3), {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import callerid
-from callerid import ConfigurationError, Domain, Group, NotRevoked, PathParam, Role, Rule
-from callerid.audit.algebra import No, Side, Yes, exclude, implies, new_access
+from callerid import ConfigurationError, Domain, Group, Kind, NotRevoked, PathParam, Role, Rule
+from callerid.audit.algebra import No, Persona, Side, Yes, exclude, implies, new_access
 from callerid.rules import Facts
 from callerid.testing import google_person
 from tests.fixtures import AT_HAND
@@ -92,3 +92,9 @@ def test_who_is_new_is_said_by_what_a_look_up_says_of_them(before: Rule, after: 
     if isinstance(found, Yes):
         assert newcomer is not None
         assert newcomer in str(found.witness)
+
+
+def test_what_a_persona_lacks_is_said_as_of_a_caller() -> None:
+    persona = Persona(family=Kind.GOOGLE, subject="7", looked_up=(("roles", ("reader",)),))
+    assert Role("reader").admits(persona.facts())
+    assert "of whom 'roles' does not say so" in str(Role("editor").explain(persona.facts()))

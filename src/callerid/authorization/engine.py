@@ -88,9 +88,7 @@ class Decision:
     @property
     def caller(self) -> Caller | None:
         """The caller whom the innermost guard admitted."""
-        for guard in reversed(self.callers):
-            return self.callers[guard]
-        return None
+        return next(reversed(self.callers.values()), None)
 
     @property
     def first_refusal(self) -> Refusal | None:

@@ -146,10 +146,9 @@ def publish(scope: Scope, step: Any, outer: Scope) -> None:
             outer["path_params"] = found["path_params"]
     state = scope.get("state")
     if type(state) is RequestState and state.is_served:
-        if "user" in scope:
-            outer["user"] = scope["user"]
-        if "auth" in scope:
-            outer["auth"] = scope["auth"]
+        for name in ("user", "auth"):
+            if name in scope:
+                outer[name] = scope[name]
         seen = outer.get("state")
         if type(seen) is RequestState:
             seen.caller = state.caller
