@@ -290,7 +290,9 @@ def _asked(port: int, pid: int, load: _Load, tokens: Path, script: Path) -> _Ask
     if result is None or int(result[4]):
         raise RuntimeError(f"wrk saw errors at {load.section}:\n{printed}")
     count = int(result[1])
-    return _Asked(count / int(result[2]) * 1e6, float(result[3]), (_processor_time(pid) - before) / count)
+    # A server that has yet to load its application answers nothing in the round that warms it up.
+    cost = (_processor_time(pid) - before) / max(count, 1)
+    return _Asked(count / int(result[2]) * 1e6, float(result[3]), cost)
 
 
 def _processor_time(pid: int) -> float:
