@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from callerid import ConfigurationError, FirebaseUser, Forbidden, Guard, NotRevoked, Tenant, Unavailable, account_status
+from callerid.authentication import resolve
 from callerid.keys import KeyResponse, KeySource
 from callerid.testing import LocalIssuer
 from tests.asking.made import Clock
@@ -94,6 +96,19 @@ def test_strictly_it_is_the_sign_in_that_counts() -> None:
     assert verified(guard_of(toolkit)) is True
     assert verified(guard_of(toolkit, strict=True)) is False
     assert verified(guard_of(toolkit, strict=True), signed_in_at=ISSUED_AT - 100) is True
+
+
+def test_behind_iap_it_is_the_sign_in_that_counts_since_each_assertion_is_new() -> None:
+    backend = "/projects/123456789012/global/backendServices/1234567890123456789"
+    issuer = LocalIssuer(clock=lambda: ISSUED_AT + 60)
+    for since, is_active in ((ISSUED_AT - 100, True), (ISSUED_AT - 99, False)):
+        toolkit = Toolkit(validSince=str(since))
+        status = account_status(PROJECT, token=lambda: "x", send=toolkit.send)
+        guard = Guard(issuer.iap(backend, external=PROJECT), lookups=[status], clock=issuer.clock)
+        user = issuer.firebase_user("u1", project=PROJECT, issued_at=ISSUED_AT, signed_in_at=ISSUED_AT - 100)
+        assertion = issuer.iap_assertion(user, audience=backend)
+        caller = resolve(partial(guard.identify, {"x-goog-iap-jwt-assertion": [assertion], ":method": ["GET"]})).caller
+        assert guard.allows(caller, NotRevoked()) is is_active
 
 
 def test_a_user_of_a_tenant_is_asked_for_there() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from callerid.asking import AskError
 from callerid.callers import Caller, is_project
 from callerid.errors import ConfigurationError
+from callerid.issuers import IAP_ISSUER
 from callerid.issuers.emulator import check_emulator
 from callerid.keys import DocumentError, GoogleAccess, KeyResponse, KeySource, json_object, post, retry_after
 from callerid.lookups.lookup import Lookup
@@ -75,7 +76,8 @@ class _IdentityToolkit:
     def facts(self, account: _Account, caller: Caller) -> frozenset[str]:
         """What that means for a caller, whose token may have been issued before the account's sessions were revoked."""
         signed_in = None if caller.firebase is None else caller.firebase.signed_in_at
-        since = signed_in if self.strict else caller.issued_at
+        is_anew = caller.issuer == IAP_ISSUER  # each assertion is issued anew, however long ago they signed in
+        since = signed_in if self.strict or is_anew else caller.issued_at
         is_active = account.is_enabled and since is not None and since >= account.valid_since
         return frozenset({ACTIVE} if is_active else ())
 
@@ -115,8 +117,8 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
     """A look-up for `NotRevoked`: whether a user of a Firebase project is neither disabled, nor deleted, nor revoked.
 
     It asks Identity Toolkit, at most once for each user and ``max_age``. A token is revoked if it was issued before the
-    account's ``validSince`` (one of the same second counts); with ``strict=True`` if its user signed in before. It says
-    nothing of callers of other issuers and projects, whom `NotRevoked` refuses then.
+    account's ``validSince`` (one of the same second counts); with ``strict=True``, and behind Identity-Aware Proxy, if
+    its user signed in before. It says nothing of callers of other issuers and projects, whom `NotRevoked` refuses then.
 
     ``token`` returns the OAuth access token to ask with, in a thread; without one, application-default credentials do,
     of an account with the permission ``firebaseauth.users.get``. ``emulator`` is the Auth emulator's address, as for
