@@ -164,6 +164,27 @@ def test_who_is_let_in_unasked_is_told_of_once_a_minute(caplog: pytest.LogCaptur
     assert caplog.text.count("whoever needs it is let in") == 2
 
 
+def test_an_answer_of_before_does_not_lengthen_the_time_in_which_others_are_let_in_unasked() -> None:
+    is_down, timer = list[str](), Clock()
+
+    def load(_: Caller) -> set[str]:
+        if is_down:
+            raise OSError("down")
+        return {"editor"}
+
+    lookup = Lookup("roles", load, stale=100_000, on_error="allow", horizon=3600)
+    guard = Guard(*AT_HAND, lookups=[lookup], timer=timer)
+    guard.verify(token("grace@example.com"), Role("editor"))
+    is_down.append("from now on")
+    guard.verify(token("staff"), Role("editor"))
+    timer.advance(3590)
+    guard.verify(token("grace@example.com"), Role("editor"))  # by her old answer
+    guard.verify(token("staff"), Role("editor"))
+    timer.advance(20)
+    with pytest.raises(Unavailable):
+        guard.verify(token("staff"), Role("editor"))
+
+
 def test_callers_are_told_apart_by_tenant() -> None:
     asked: list[Caller] = []
 

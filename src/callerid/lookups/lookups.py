@@ -63,7 +63,7 @@ class _LookupState:
         if isinstance(found, Wait):
             return found
         since = self._failing_since
-        if since is not None and found.entry.state.fetched_at >= since:  # an older answer does not say that it is over
+        if since is not None and found.entry.state.fetched_at > since:  # an older answer does not say that it is over
             self._failing_since = None
         try:
             return lookup.said(found.answer.value, caller)
