@@ -100,7 +100,8 @@ STEPS = {
     "claims": ("facts", "text", "accounts", "base", "firebase"),
     "apps": ("facts", "base"),
     "looked_up": ("facts", "text", "accounts", "base"),
-    "anyone": ("facts", "text", "base", "apps", "looked_up"),
+    "single_use": ("facts", "base"),
+    "anyone": ("facts", "text", "base", "apps", "looked_up", "single_use"),
     "reading": ("facts", "accounts", "base", "google", "firebase", "looked_up", "anyone"),
 }
 """The same inside `callerid.rules`."""
