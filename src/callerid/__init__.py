@@ -9,6 +9,8 @@ Its parts, each importing only those before it::
     asking ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential
     issuers ← authentication                    credentials of a request → verified callers
+    authentication ← fleet                      revocation that all processes feel
+    issuers, fleet ← configuration              settings of environment variables and TOML files
     rules, issuers ← audit.algebra              what rules mean together
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
@@ -20,7 +22,6 @@ Its parts, each importing only those before it::
     asgi · wsgi                                 any application, guarded by path
     asgi ← mcp                                  servers of the Model Context Protocol
     asgi · wsgi ← risc                          Google's security events, received
-    authentication ← fleet                      revocation that all processes feel
     starlette ← fastapi · flask · django        rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
     testing · cli

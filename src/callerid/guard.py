@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from callerid.answers import Answer, Challenge, answer
 from callerid.asking import is_in_task
@@ -52,6 +53,9 @@ from callerid.issuers import Issuer
 from callerid.keys import KeyStatus, Wait
 from callerid.lookups import Lookup, Lookups
 from callerid.rules import Rule
+
+if TYPE_CHECKING:
+    from callerid.configuration import GuardSettings
 
 __all__ = ["Guard", "GuardCore", "Identity", "Requirement", "combined", "log"]
 
@@ -121,11 +125,52 @@ class GuardCore:
         self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
         self.tally = Tally()
         """Counts how ``shadow=`` rules compare; read it by `shadow`."""
+        self.configured_by = ""
+        """Where its settings were read, as the lock says it; empty where they are code."""
+
+    @classmethod
+    def from_env(cls, prefix: str = "CALLERID_", *, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
+        """A guard by environment variables, such as ``CALLERID_GOOGLE_AUDIENCES=https://orders.example.com``.
+
+        ``docs/configuration.md`` has all of them. Every variable that begins with ``prefix`` has to be a setting, and
+        none may be empty. ``options`` are further arguments of the guard, such as ``lookups=``. No variable weakens
+        verification. Raises `ConfigurationError`, which names the variable.
+        """
+        from callerid.configuration import settings_from_env  # noqa: PLC0415 - code that needs no settings does not load it
+
+        return cls._configured(settings_from_env(prefix, environ), options)
+
+    @classmethod
+    def from_toml(
+        cls, path: str | os.PathLike[str], *, environ: Mapping[str, str] = os.environ, **options: Any
+    ) -> Self:
+        """A guard by a TOML file, in which each issuer is a table, such as ``[google]``.
+
+        ``docs/configuration.md`` has all settings. An unknown one is an error, and so is an empty value. ``environ`` is
+        where the URL of a fleet is, which holds a password: ``fleet_url_from`` names its variable. ``options`` are
+        further arguments of the guard. Raises `ConfigurationError`, which names the file and the key.
+        """
+        from callerid.configuration import settings_from_toml  # noqa: PLC0415 - as above
+
+        return cls._configured(settings_from_toml(path, environ), options)
+
+    @classmethod
+    def _configured(cls, settings: GuardSettings, options: Mapping[str, Any]) -> Self:
+        twice = sorted(settings.options.keys() & options.keys())
+        if twice:
+            raise ConfigurationError(f"{twice[0]} is set in code, and by {settings.configured_by}: leave one out")
+        try:
+            made = cls(*settings.issuers, **settings.options, **options)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{settings.configured_by}: {error}") from None
+        made.configured_by = settings.configured_by
+        return made
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
         """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins, look-ups and revocations."""
         made = cls(**options)
+        made.configured_by = other.configured_by
         if "lookups" not in options:
             made.lookups = other.lookups
         if options.keys().isdisjoint({"realm", "resource_metadata", "challenge"}):

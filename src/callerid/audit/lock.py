@@ -28,6 +28,7 @@ Where moving code about does change who serves, since two routes are for the sam
 ``after`` the other (see `callerid.audit.order`). A rule is code that makes it again. Of a `Where`, and of a rule of
 the application's own, only a hash of its source is there: it says whether the source is the same, whatever release of
 Python reads it. Where there is no source, nothing is there, and whether it is the same cannot be told.
+A guard of `from_env` or `from_toml` says where its settings were written: ``configured-by file callerid.toml``.
 A further guard that believes others has a number, and the routes where it is asked name it; where guards name
 different audiences, with those audiences.
 """
@@ -48,6 +49,7 @@ from callerid.errors import ConfigurationError, one_line
 from callerid.rules import AnyOf, is_joined
 
 __all__ = [
+    "CONFIGURED_BY",
     "FIRST_GUARD",
     "LOCK_VERSION",
     "Block",
@@ -162,6 +164,8 @@ def read_lock(text: str, name: str) -> Lock:
 # --- writing ---
 
 FIRST_GUARD = "guard"
+CONFIGURED_BY = "configured-by"
+"""Begins the line of a guard that says where its settings were written, if not in code."""
 
 
 def _blocks(found: AccessMap) -> dict[str, Block]:
@@ -205,7 +209,8 @@ def _guards(found: AccessMap) -> dict[str, Trust]:
 
 def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
     for name, trust in guards.items():
-        yield Block(name, trust.settings)
+        written = (f"{CONFIGURED_BY} {trust.configured_by}",) if trust.configured_by else ()
+        yield Block(name, (*written, *trust.settings))
         of = "" if name == FIRST_GUARD else f" of {name}"
         seen: dict[str, int] = {}
         for issuer, lines in trust.issuers:

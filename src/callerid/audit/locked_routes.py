@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from callerid.audit.lock import FIRST_GUARD, Block, Lock, mount_of
+from callerid.audit.lock import CONFIGURED_BY, FIRST_GUARD, Block, Lock, mount_of
 from callerid.audit.lock_rules import rule_of
 from callerid.audit.places import ANYWHERE_ELSE
 from callerid.audit.scope import RouteScope, is_gate, route_scope
@@ -47,7 +47,7 @@ def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[LockedRout
         if word == "application":
             application = block.lines
         elif word == "guard":
-            guards[block.name] = Trust(block.lines)
+            guards[block.name] = Trust(tuple(line for line in block.lines if line.split(" ")[0] != CONFIGURED_BY))
         elif word == "issuer":
             issuer, _, guard = block.name.removeprefix("issuer ").partition(" of ")
             guard = guard or FIRST_GUARD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from callerid.audit.algebra import UNREADABLE, Side, code_fingerprint
@@ -24,15 +24,20 @@ _OTHER_KEYS: Final = KeySource("https://other-keys.invalid/")
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a guard was told that decides who comes in: lines of settings, and of each issuer its name and lines."""
+    """What a guard was told that decides who comes in: lines of settings, and of each issuer its name and lines.
+
+    ``configured_by`` is where that was written, if not in code: it decides about nobody.
+    """
 
     settings: tuple[str, ...] = ()
     issuers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    configured_by: str = field(default="", compare=False)
 
 
 def trust_of(guard: GuardCore) -> Trust:
     """What a guard was told."""
-    return Trust(settings_of(guard), tuple(sorted((issuer.name, _lines(issuer)) for issuer in guard.issuers)))
+    issuers = tuple(sorted((issuer.name, _lines(issuer)) for issuer in guard.issuers))
+    return Trust(settings_of(guard), issuers, guard.configured_by)
 
 
 def settings_of(guard: GuardCore) -> tuple[str, ...]:
