@@ -62,6 +62,7 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong_audience"
     WRONG_TENANT = "wrong_tenant"
     ALREADY_CONSUMED = "already_consumed"
+    ALREADY_USED = "already_used"
     REVOKED = "revoked"
     STEP_UP = "step_up"
     NOT_ALLOWED = "not_allowed"
@@ -70,6 +71,7 @@ class Reason(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     VERIFICATION_UNAVAILABLE = "verification_unavailable"
     LOOKUP_UNAVAILABLE = "lookup_unavailable"
+    SINGLE_USE_UNAVAILABLE = "single_use_unavailable"
     FRONT_DOOR_OPEN = "front_door_open"
 
 
@@ -212,8 +214,8 @@ class CrossSite(Refusal):
 class Unavailable(Refusal):
     """503: what is needed to judge the request cannot be had, and nothing usable is cached.
 
-    That is keys, the word of whoever issued a credential, or what only a look-up knows of the caller. ``retry_after``
-    is in whole seconds, at least 1.
+    That is keys, the word of whoever issued a credential, what only a look-up knows of the caller, or whether a token
+    was used before. ``retry_after`` is in whole seconds, at least 1.
     """
 
     status = 503

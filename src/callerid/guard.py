@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from callerid.answers import Answer, Challenge, answer
 from callerid.asking import is_in_task
@@ -71,7 +71,8 @@ class GuardCore:
     credential that browsers send unasked (`firebase_session`, `iap`): the application's own, such as
     ``https://orders.example.com``, for WebSockets and for browsers without ``Sec-Fetch-Site``, and others that may act
     for its users. ``lookups`` are sources of facts that no token carries (`Lookup`), which rules such as `Role` need.
-    ``fleet`` shares what `revoke` is told with other processes (`callerid.fleet.RedisFleet`).
+    ``fleet`` shares with other processes what `revoke` is told, and which tokens were used where rules ask for a
+    `SingleUse` (`callerid.fleet.RedisFleet`).
     Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error. Raises
     `ConfigurationError`.
 
@@ -178,12 +179,12 @@ class GuardCore:
         leeway, clock = options.get("leeway", other.leeway), options.get("clock", other.clock)
         longest = options.get("longest_token", other.authenticator.longest_token)
         allowed = options.get("trusted_origins", other.authenticator.origins)
-        own = made.authenticator.revocations
+        revocations, uses = made.authenticator.revocations, made.authenticator.uses
         made.authenticator = other.authenticator.like(
             leeway=leeway, clock=clock, longest_token=longest, trusted_origins=allowed
         )
         if "fleet" in options:
-            made.authenticator.revocations = own
+            made.authenticator.revocations, made.authenticator.uses = revocations, uses
         return made
 
     # --- issuers and their keys ---
@@ -331,18 +332,20 @@ class GuardCore:
         audiences = named_audiences(audience)
 
         def attempt(waited: Waited) -> Caller | Wait:
-            caller = read(waited)
-            if not isinstance(caller, Wait):
-                self.authenticator.check_audience(caller, audiences)
+            found = read(waited)
+            if isinstance(found, Wait):
+                return found
+            caller = cast("Caller", found.caller)
+            self.authenticator.check_audience(caller, audiences)
             return caller
 
         return attempt
 
-    def _read(self, token: str, nonce: ExpectedNonce, waited: Waited) -> Caller | Wait:
-        caller = self.authenticator.read(token, waited=waited)
-        if not isinstance(caller, Wait):
+    def _read(self, token: str, nonce: ExpectedNonce, waited: Waited) -> Identity | Wait:
+        found = self.authenticator.read_identity(token, waited=waited)
+        if not isinstance(found, Wait):
             self.authenticator.check_nonce(token, nonce)
-        return caller
+        return found
 
     def allows(
         self,
@@ -359,7 +362,8 @@ class GuardCore:
         a task of an event loop it is `aallows` that has to be asked. ``False``, too, once the caller's token has
         expired or its issuer is trusted no more; for nobody (``None``) as where no credential was sent.
 
-        Raises `ConfigurationError` for a path parameter that is not given, and `Unavailable` where a look-up that the
+        Raises `ConfigurationError` for a path parameter that is not given, and for a rule with `SingleUse`, which is
+        about a token; `Unavailable` where a look-up that the
         answer depends on cannot be asked.
         """
         requirement = self._asked_of(rule, audience, path)
@@ -382,6 +386,11 @@ class GuardCore:
 
     def _asked_of(self, rule: Rule | str, audience: str | Iterable[str] | None, path: Mapping[str, Any]) -> Requirement:
         requirement = self.requirement(rule, audience=audience)
+        if requirement.single_use:
+            raise ConfigurationError(
+                f"{rule!r} asks for a token, and here is a caller: put SingleUse() on the route, or give "
+                "guard.verify(token, rule) the token; leave it out here"
+            )
         check_path(requirement, path)
         check_lookups(self, requirement, "the rule")
         return requirement
@@ -441,6 +450,10 @@ class GuardCore:
     def look_up(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
         """What the look-up of this name knows of a caller; see `callerid.lookups.Lookups.find`."""
         return self.lookups.find(of, caller, fact, waited)
+
+    def use_up(self, identity: Identity, request: str, waited: Waited = ()) -> Wait | None:
+        """Use the caller's token up, where a rule asks for a `SingleUse`; see `Authenticator.use_up`."""
+        return self.authenticator.use_up(identity, request, waited)
 
     async def forget(self, caller: Caller) -> None:
         """Forget what look-ups have answered about a caller: whatever changed holds from the next request on."""

@@ -58,6 +58,7 @@ def test_every_reason_is_given() -> None:
     }
     # No front door stands before this application, nobody signs in by a form, and nothing is looked up or revoked.
     elsewhere = {"front_door_open", "malformed_form", "wrong_csrf_token", "lookup_unavailable", "revoked"}
+    elsewhere |= {"already_used", "single_use_unavailable"}
     assert reasons == {str(reason) for reason in Reason} - elsewhere
 
 

@@ -46,6 +46,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
             Reason.WRONG_AUDIENCE,
             Reason.WRONG_TENANT,
             Reason.ALREADY_CONSUMED,
+            Reason.ALREADY_USED,
             Reason.REVOKED,
         )
     ),
@@ -79,6 +80,7 @@ CHALLENGES: list[tuple[Refusal, int, str, str, str | None]] = [
         None,
     ),
     (Unavailable(reason=Reason.LOOKUP_UNAVAILABLE), 503, "Service Unavailable", "lookup_unavailable", None),
+    (Unavailable(reason=Reason.SINGLE_USE_UNAVAILABLE), 503, "Service Unavailable", "single_use_unavailable", None),
     (FrontDoorOpen(), 503, "Service Unavailable", "front_door_open", None),
 ]
 

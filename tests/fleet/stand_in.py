@@ -19,6 +19,8 @@ class StandIn:
         self.calls: list[bytes] = []
         self.refuses: set[bytes] = set()
         self.is_mute: set[bytes] = set()
+        self.evals: list[bytes] = []
+        """What it answers to scripts, in turn."""
         self.subscribers: list[socket.socket] = []
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
@@ -74,6 +76,8 @@ class StandIn:
         if name == b"SUBSCRIBE":
             self.subscribers.append(connection)
             return resp([b"subscribe", arguments[0], 1])
+        if name == b"EVAL":
+            return self.evals.pop(0)
         if name == b"PING":
             return resp([b"pong", b""])
         if name == b"PUBLISH":

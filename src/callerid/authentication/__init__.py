@@ -16,6 +16,7 @@
     emulator        unsigned tokens of the Firebase Auth emulator
     consuming       limited-use tokens, each for one request
     revocations     accounts that are refused from a moment on
+    uses            tokens that open one request each
     cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     waiting         what waits for keys, in threads and in tasks
@@ -35,11 +36,13 @@ from callerid.authentication.revocations import (
     Denials,
     Fleet,
     FleetStatus,
+    UseRecord,
     denial_of,
 )
 from callerid.authentication.same_origin import METHOD
 from callerid.authentication.sign_in import SignInForm
 from callerid.authentication.token_cache import DEFAULT_SIZE
+from callerid.authentication.uses import request_of
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
 __all__ = [
@@ -60,8 +63,10 @@ __all__ = [
     "FleetStatus",
     "Identity",
     "SignInForm",
+    "UseRecord",
     "Waited",
     "denial_of",
+    "request_of",
     "resolve",
     "resolve_async",
 ]

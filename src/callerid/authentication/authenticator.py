@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from callerid.asking import Answers
 from callerid.authentication.asked import asked_identity, asked_issuer
@@ -28,6 +28,7 @@ from callerid.authentication.revocations import Fleet, Revocations
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint, usual
 from callerid.authentication.trust import CHANGING, Trusted, checked_issuers
+from callerid.authentication.uses import Uses, use_id_of
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import (
@@ -93,6 +94,8 @@ class Authenticator:
         """The origins whose pages may use an ambient credential."""
         self.revocations = Revocations(fleet)
         """The accounts that are refused."""
+        self.uses = Uses(fleet)
+        """The tokens that were used, where each is accepted once."""
         self._has_warned = False
         self.trusted = Trusted()
         self.trust(*issuers)
@@ -118,7 +121,7 @@ class Authenticator:
             trusted_origins=trusted_origins,
         )
         made.keys, made.answers, made.claims = self.keys, self.answers, self.claims
-        made.revocations = self.revocations
+        made.revocations, made.uses = self.revocations, self.uses
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
@@ -172,6 +175,16 @@ class Authenticator:
         if not self._has_warned:
             self._has_warned = True
             log.warning("%s", emulator_warning(emulated))
+
+    def use_up(self, identity: Identity, request: str, waited: Waited = ()) -> Wait | None:
+        """Use the caller's token up for the request of this name; a `Wait` until the fleet has answered.
+
+        Raises `Unauthenticated` where another request used it, and `Unavailable` where that cannot be known.
+        """
+        caller, use_id = identity.caller, identity.use_id
+        if caller is None or use_id is None:
+            raise Unauthenticated(Reason.ALREADY_USED, "expected a signed token, whose use can be counted")
+        return self.uses.use_up(use_id, caller, request, waited, now=self.clock(), leeway=self.leeway)
 
     # --- keys ---
 
@@ -296,6 +309,13 @@ class Authenticator:
 
     def read(self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()) -> Caller | Wait:
         """The caller that one token names, sent in this location; a `Wait` and refusals as for `identify`."""
+        found = self.read_identity(text, location, waited)
+        return found if isinstance(found, Wait) else cast("Caller", found.caller or found.via)
+
+    def read_identity(
+        self, text: str, location: CredentialLocation = AUTHORIZATION, waited: Waited = ()
+    ) -> Identity | Wait:
+        """As `read`, with all that the token proves."""
         if type(text) is not str:  # a message's member may be anything
             raise Unauthenticated(Reason.MALFORMED_TOKEN, f"expected a token, got a {type(text).__name__}")
         found = self.verified(text, location, waited)
@@ -304,10 +324,9 @@ class Authenticator:
         wait = self.revocations.check((found.caller, found.via), self.clock(), waited)
         if wait is not None:
             return wait
-        named = found.via if location.is_intermediary else found.caller
-        if named is None:
+        if found.caller is None and not location.is_intermediary:
             raise Unauthenticated(Reason.BAD_CLAIMS, f"expected a caller's token, got that of the gateway {found.via}")
-        return named
+        return found
 
     def verified(self, text: str, location: CredentialLocation, waited: Waited = ()) -> Identity | Wait:
         """The identity that one token proves in this location; a `Wait` and refusals as for `identify`."""
@@ -335,7 +354,8 @@ class Authenticator:
             token = parse_unsigned(text, self.longest_token)
             issuer = issuer_of(self.trusted, token, location)
             caller = unsigned_caller(token, issuer, self.clock(), self.leeway)
-            return identity_of(caller, issuer, location)  # never cached
+            use_id = use_id_of(issuer.name, token.claims, token.signed)
+            return identity_of(caller, issuer, location, use_id)  # never cached
         token = parse(text, self.longest_token)
         issuer = issuer_of(self.trusted, token, location)
         check_signed(token, issuer)
@@ -349,7 +369,7 @@ class Authenticator:
         if not key.verify(token.signed, token.signature):
             raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
         caller = issuer.caller(token.claims)
-        identity = identity_of(caller, issuer, location)
+        identity = identity_of(caller, issuer, location, use_id_of(issuer.name, token.claims, token.signed))
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
         return identity
 

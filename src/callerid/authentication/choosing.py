@@ -36,16 +36,16 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
     return next(named, candidates[0])
 
 
-def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation) -> Identity:
+def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation, use_id: bytes | None = None) -> Identity:
     """For whom or what a verified credential in this location speaks. Raises `Unauthenticated`."""
     if isinstance(issuer, AppCheckIssuer):
         return Identity(app=caller.subject, consumer=issuer.consumer)
     if isinstance(issuer, GatewayIssuer):
         return Identity(via=caller, forwards=issuer.forwarded)
     if location.behind:
-        return Identity(caller, accepted=issuer.audiences)
+        return Identity(caller, accepted=issuer.audiences, use_id=use_id)
     if not location.is_intermediary:
-        return Identity(caller)
+        return Identity(caller, use_id=use_id)
     check_audience(caller.audience, issuer.audiences)
     return Identity(via=caller)
 

@@ -15,6 +15,7 @@ from callerid.authentication.claims import check_audience, check_claims
 from callerid.authentication.gateways import gateway_of
 from callerid.authentication.identity import Identity
 from callerid.authentication.jws import is_stripped, is_unsigned, parse, parse_stripped
+from callerid.authentication.uses import use_id_of
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
 from callerid.issuers import ACCESS_TOKENS, AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
@@ -84,7 +85,7 @@ class CloudRun:
             return Identity(via=caller)
         gateway = gateway_of(self._authenticator.trusted.gateways, caller)
         if gateway is None:
-            return Identity(caller)
+            return Identity(caller, use_id=use_id_of(issuer.name, token.claims, token.signed))
         check_audience(caller.audience, self._own)
         return Identity(via=caller, forwards=gateway.forwarded)
 

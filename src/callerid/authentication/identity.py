@@ -18,6 +18,9 @@ class Identity(NamedTuple):
     gateway that carried the call puts the caller's token. ``accepted`` are the audiences that the caller's issuer
     accepts; ``None``: all that the guard accepts of its name. ``consumer`` hears that the app's token was used.
 
+    ``use_id`` is by what uses of the caller's token are counted (`callerid.authentication.uses`; ``None``: they cannot
+    be), ``first_use`` whether it counts as not used before.
+
     ``ignored`` describes, for the log, header values that are not bearer tokens and were ignored; it never quotes them.
     """
 
@@ -28,6 +31,8 @@ class Identity(NamedTuple):
     forwards: CredentialLocation | None = None
     accepted: frozenset[str] | None = None
     consumer: Consumer | None = None
+    use_id: bytes | None = None
+    first_use: bool = False
 
 
 NOBODY: Final = Identity()
@@ -46,4 +51,6 @@ def joined(one: Identity, other: Identity) -> Identity:
     app = one.app if other.app is None else other.app
     if caller is not None and (caller.via is not via or caller.app != app):
         caller = replace(caller, via=via, app=app)
-    return Identity(caller, via, one.ignored or other.ignored, app, carrying.forwards, named.accepted)
+    return Identity(
+        caller, via, one.ignored or other.ignored, app, carrying.forwards, named.accepted, use_id=named.use_id
+    )

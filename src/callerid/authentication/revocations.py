@@ -33,6 +33,7 @@ __all__ = [
     "Fleet",
     "FleetStatus",
     "Revocations",
+    "UseRecord",
     "denial_of",
 ]
 
@@ -98,8 +99,15 @@ class FleetStatus(NamedTuple):
     error: str | None
 
 
+class UseRecord(NamedTuple):
+    """Which request used a token, by its random name, and since when uses are known, in seconds since the epoch."""
+
+    request: str
+    since: float
+
+
 class Fleet(Protocol):
-    """Shares denials with other processes, and nothing else: it can refuse an account, and never let one in."""
+    """Shares denials, and uses of tokens, with other processes: it can refuse an account, and never let one in."""
 
     @property
     def status(self) -> FleetStatus:
@@ -116,6 +124,13 @@ class Fleet(Protocol):
 
     def tell(self, digest: str, denial: Denial, *, at_once: bool) -> None:
         """Tell the others, later where that fails now. It raises nothing, and does no I/O unless ``at_once``."""
+        ...
+
+    def use(self, use_id: str, request: str, seconds: float) -> UseRecord:
+        """Note that a request uses a token, unless one did, and for how long that is kept. Raises whatever fails.
+
+        It blocks, and is called in a thread.
+        """
         ...
 
 

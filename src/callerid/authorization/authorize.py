@@ -38,6 +38,7 @@ class Request:
     policy (`Policy.checks`), ``credentials`` returns the headers that a guard reads. ``trouble`` is a refusal before
     any check (of an ambiguous path), which is logged with ``default`` as its requirement; without one, ``default`` is
     not used. ``waives`` says whether a guard's refusals are only logged at present (``None``: that of the path).
+    ``uses_up`` is False where a redirect to another path is the answer: then no token is used up.
     """
 
     guard: Any
@@ -48,6 +49,7 @@ class Request:
     trouble: Refusal | None = None
     waives: Callable[[Any], bool] | None = None
     shadow: Shadow | None = None
+    uses_up: bool = True
 
 
 def authorize(request: Request, waited: Waited = ()) -> Decision | Wait:
@@ -75,7 +77,7 @@ def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
     later = request.checks[request.checks.index(at) + 1 :] if at in request.checks else ()
     for check in later:
         if at is not None and check.guard is not at.guard:
-            other = evaluate((check,), request.credentials, known=decision.known)
+            other = evaluate((check,), request.credentials, known=decision.known, uses_up=False)
             refusal = None if isinstance(other, Wait) else other.refusal
             if refusal is not None and not isinstance(refusal, Unavailable):
                 yield refusal
@@ -84,11 +86,11 @@ def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
 def _decided(request: Request, waited: Waited) -> Decision | Wait:
     trouble, waives = request.trouble, request.waives
     if trouble is None:
-        return evaluate(request.checks, request.credentials, waited, waives=waives)
+        return evaluate(request.checks, request.credentials, waited, waives=waives, uses_up=request.uses_up)
     at = Check(request.guard, request.default, {})
     if waives is None or not waives(None):
         return Decision(refusal=trouble, check=at)
-    decision = evaluate(request.checks, request.credentials, waited, waives=waives)
+    decision = evaluate(request.checks, request.credentials, waited, waives=waives, uses_up=request.uses_up)
     if isinstance(decision, Wait):
         return decision
     if not waives(None):  # report-only mode may have ended meanwhile

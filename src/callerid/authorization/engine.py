@@ -6,16 +6,16 @@ I/O: where a key has to be fetched it returns a `Wait`, and is called again once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
-from callerid.authentication import NOBODY, Authenticator, Identity, Waited
+from callerid.authentication import NOBODY, Authenticator, Identity, Waited, request_of
 from callerid.authorization.remedies import Judged, what_came
 from callerid.authorization.requirement import Requirement, check_whose
 from callerid.callers import Caller
-from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated
+from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated, Unavailable
 from callerid.keys import Wait
 from callerid.lookups import looked_up
 from callerid.rules import NOT_ASKED, Facts, SignedInWithin, admitted, leaves, missing_steps, some_app
@@ -39,6 +39,10 @@ class Judge(Protocol):
         self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
     ) -> Caller | Wait | None:
         """See `judge`."""
+        ...
+
+    def use_up(self, identity: Identity, request: str, waited: Waited = ()) -> Wait | None:
+        """See `Authenticator.use_up`."""
         ...
 
 
@@ -72,9 +76,10 @@ class Decision:
 
     ``callers`` are those that the application gets, ``identities`` all that were verified, each by guard. ``refusal``
     is the first that is enforced, ``check`` what led to it; ``waived`` are the refusals that are only logged.
+    ``supposes_first_use``: it is for a token that was not used before, which was not found out.
     """
 
-    __slots__ = ("callers", "check", "identities", "instance", "refusal", "waived")
+    __slots__ = ("callers", "check", "identities", "instance", "refusal", "supposes_first_use", "waived")
 
     def __init__(self, refusal: Refusal | None = None, check: Check | None = None) -> None:
         # Shared empty values, which are replaced and never changed: one decision is made for every request.
@@ -84,6 +89,7 @@ class Decision:
         self.instance = ""
         """The id by which a refusal is found in the log."""
         self.waived: tuple[tuple[Refusal, Check], ...] = ()
+        self.supposes_first_use = False
 
     @property
     def caller(self) -> Caller | None:
@@ -103,21 +109,26 @@ class Decision:
         return {**unbelieved, **self.identities}
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - a request, and how it is judged
     checks: Sequence[Check],
     credentials: Credentials,
     waited: Waited = (),
     *,
     waives: Callable[[Any], bool] | None = None,
     known: Known | None = None,
+    uses_up: bool = True,
 ) -> Decision | Wait:
     """Judge a request: every check must hold. Returns a `Wait` where a key has to be fetched first.
+
+    Where all hold, and one of them only if the token was not used before, the token is used up. Unless ``uses_up``:
+    then it counts as not used before.
 
     ``waives`` says whether a guard's refusals are only logged at present. ``known`` are credentials that were read for
     an earlier decision; others are read now.
     """
     decision = Decision()
     callers: list[Caller | None] = []
+    due: dict[Any, Check] = {}
     for check in checks:
         guard, requirement, parameters, _ = check
         caller: Caller | None = None
@@ -129,7 +140,11 @@ def evaluate(
                     identity = _identity(guard, decision, credentials, waited, known)
                     if isinstance(identity, Wait):
                         return identity
-                judged = guard.judge(requirement, identity, parameters, waited)
+                judged = (
+                    _judged_with_use(check, identity, waited, due)
+                    if requirement.single_use
+                    else guard.judge(requirement, identity, parameters, waited)
+                )
                 if isinstance(judged, Wait):
                     return judged
                 caller = judged
@@ -142,6 +157,17 @@ def evaluate(
             decision.waived = (*decision.waived, (refusal, check))
             caller = _despite(refusal, decision.identities.get(guard, NOBODY))
         callers.append(caller)
+    if due:
+        decision.supposes_first_use = not uses_up
+        if uses_up and (ended := _used_up(decision, due.values(), waited, waives)) is not None:
+            return ended
+    return _admitting(decision, checks, callers, waives)
+
+
+def _admitting(
+    decision: Decision, checks: Sequence[Check], callers: list[Caller | None], waives: Callable[[Any], bool] | None
+) -> Decision:
+    """The decision with the callers that the checks admitted."""
     decision.callers = {checks[0].guard: callers[0]} if len(callers) == 1 else _by_guard(checks, callers)
     return _settled(decision, waives) if decision.waived and waives is not None else decision
 
@@ -160,6 +186,57 @@ def _identity(
     if not isinstance(found, Wait):
         decision.identities = {**decision.identities, guard: found}
     return found
+
+
+def _judged_with_use(check: Check, identity: Identity, waited: Waited, due: dict[Any, Check]) -> Caller | Wait | None:
+    """As `judge`, where the answer may depend on whether the token was used before: then the check is put into ``due``.
+
+    As for look-ups: rules have no negation, so who is admitted although the token counts as used needs no use of it,
+    and who is refused although it does not, either.
+    """
+    guard, requirement, parameters, _ = check
+    can_use = identity.caller is not None and identity.use_id is not None
+    try:
+        judged = guard.judge(requirement, identity, parameters, waited)
+        if judged is not None or not can_use:
+            return judged  # type: ignore[no-any-return]
+    except Unavailable:
+        raise
+    except Refusal:
+        if not can_use:
+            raise
+    judged = guard.judge(requirement, identity._replace(first_use=True), parameters, waited)
+    if isinstance(judged, Caller):
+        due.setdefault(guard, check)
+    return judged  # type: ignore[no-any-return]
+
+
+def _used_up(
+    decision: Decision, due: Iterable[Check], waited: Waited, waives: Callable[[Any], bool] | None
+) -> Decision | Wait | None:
+    """Use up the tokens that these checks admit for one request.
+
+    Returns the decision where that refuses the request, and a `Wait` where a fleet has to answer first. In report-only
+    mode no token is used up that is refused anyway.
+    """
+    request = request_of(waited)
+    for check in due:
+        guard = check.guard
+        is_waived = waives is not None and waives(guard)
+        if is_waived and decision.waived:
+            continue
+        try:
+            wait: Wait | None = guard.use_up(decision.identities[guard], request, waited)
+        except Refusal as refusal:
+            refusal.__traceback__ = None  # as above
+            if not is_waived:
+                decision.refusal, decision.check = refusal, check
+                return decision
+            decision.waived = (*decision.waived, (refusal, check))
+        else:
+            if wait is not None:
+                return wait
+    return None
 
 
 def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
@@ -209,7 +286,8 @@ def judge(
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences, identity.accepted)
     facts: Facts = _new(
-        Facts, (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED)
+        Facts,
+        (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED, identity.first_use),
     )
     if requirement.lookups and caller is not None:
         may = partial(_may_be_admitted, requirement)

@@ -28,12 +28,12 @@ SIGN_IN: Final = "(sign-in)"
 class _TokenJudge:
     """Stands in for a guard, with one token as the credential in place of headers."""
 
-    def __init__(self, guard: Any, read: Callable[[Waited], Caller | Wait]) -> None:
+    def __init__(self, guard: Any, read: Callable[[Waited], Identity | Wait]) -> None:
         self._guard, self._read = guard, read
+        self.use_up = guard.use_up
 
     def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
-        read = self._read(waited)
-        return read if isinstance(read, Wait) else Identity(read)
+        return self._read(waited)
 
     def judge(
         self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
@@ -48,13 +48,13 @@ class _TokenJudge:
 class TokenRequest:
     """A token that came outside headers, and what is required of its caller.
 
-    ``read`` returns the caller of the token, ``path`` are values for `PathParam`, ``where`` is the place for the
+    ``read`` returns what the token proves, ``path`` are values for `PathParam`, ``where`` is the place for the
     log. Raises `ConfigurationError` for a requirement that could hold without a caller, and for a path parameter that
     is not given.
     """
 
     guard: Any
-    read: Callable[[Waited], Caller | Wait]
+    read: Callable[[Waited], Identity | Wait]
     requirement: Requirement
     path: Mapping[str, Any]
     where: str
@@ -87,13 +87,13 @@ def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: Exp
             f"google(..., '1234-abc{_CLIENT}')"
         )
 
-    def read(waited: Waited) -> Caller | Wait:
+    def read(waited: Waited) -> Identity | Wait:
         token = form.credential(guard.authenticator.longest_token)
-        caller: Caller | Wait = guard.authenticator.read(token, waited=waited)
-        if not isinstance(caller, Wait):
-            _check_signed_in(caller, issuers)
+        found: Identity | Wait = guard.authenticator.read_identity(token, waited=waited)
+        if not isinstance(found, Wait):
+            _check_signed_in(cast("Caller", found.caller), issuers)
             guard.authenticator.check_nonce(token, nonce)
-        return caller
+        return found
 
     requirement = requirement_of((AnyGoogleAccount() if rule is None else rule,), clients)
     return TokenRequest(guard, read, requirement, {}, SIGN_IN).authorize
@@ -128,7 +128,9 @@ def allows(
     identity = NOBODY if caller is None else _in_hand(guard, caller)
     if not _is_believed(guard, identity):
         return False
-    decision = evaluate((Check(guard, requirement, path),), lambda _: {}, waited, known={guard: identity})
+    decision = evaluate(
+        (Check(guard, requirement, path),), lambda _: {}, waited, known={guard: identity}, uses_up=False
+    )
     if isinstance(decision, Wait):
         return decision
     if isinstance(decision.refusal, Unavailable):

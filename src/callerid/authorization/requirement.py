@@ -25,6 +25,7 @@ from callerid.rules import (
     look_up_rules,
     member,
     needs_no_caller,
+    needs_use,
     of_any_issuer,
     some_app,
     without_public,
@@ -53,6 +54,8 @@ class Requirement:
     """The leaves that admit callers of any issuer by what means something to one only: an error with several."""
     lookups: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the look-ups that its answer may depend on."""
+    single_use: bool = field(init=False, repr=False, compare=False)
+    """Whether its answer may depend on whether the token was used before."""
 
     # Computed once, since they are read for every request.
     def __post_init__(self) -> None:
@@ -64,6 +67,7 @@ class Requirement:
         object.__setattr__(self, "apps", tuple(dict.fromkeys(apps)))
         object.__setattr__(self, "of_any_issuer", tuple(dict.fromkeys(of_any_issuer(self.rule))))
         object.__setattr__(self, "lookups", frozenset(leaf.of for leaf in look_up_rules(self.rule)))
+        object.__setattr__(self, "single_use", needs_use(self.rule))
 
 
 def combined(requirements: Iterable[Requirement]) -> Requirement:

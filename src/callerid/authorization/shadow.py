@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from callerid.asking import is_in_task
 from callerid.authorization.decision_log import log
 from callerid.authorization.engine import Check, Credentials, Decision, evaluate
 from callerid.authorization.requirement import Requirement
-from callerid.errors import Refusal
+from callerid.errors import Reason, Refusal
 from callerid.keys import Wait
 from callerid.rules import all_of
 
 __all__ = ["compare"]
+
+_OF_USE: Final = (Reason.ALREADY_USED, Reason.SINGLE_USE_UNAVAILABLE)
 
 
 def compare(
@@ -23,7 +25,7 @@ def compare(
 
     ``guard`` counts how the decisions compare. ``shadow`` returns the checks, or raises a `Refusal` of the path.
     Credentials that the live decision read are not read again; others are read without waiting for a key. Whatever has
-    to be asked for is asked for, and told of the requests after.
+    to be asked for is asked for, and told of the requests after. No token is used up: it counts as not used before.
     """
     try:
         _compare(guard, route, live, shadow, credentials)
@@ -39,7 +41,7 @@ def _compare(
     checks: tuple[Check, ...] = ()
     try:
         checks = tuple(shadow())
-        decision = evaluate(checks, credentials, known=live.known)
+        decision = evaluate(checks, credentials, known=live.known, uses_up=False)
     except Refusal as refusal:  # the path is ambiguous
         decision = Decision(refusal=refusal)
     if isinstance(decision, Wait):
@@ -47,6 +49,8 @@ def _compare(
         guard.tally.count("unknown")
         return
     enforced = live.first_refusal
+    if decision.refusal is None and decision.supposes_first_use and enforced is not None and enforced.reason in _OF_USE:
+        decision.refusal = enforced
     if guard.tally.compare(enforced, decision.refusal):
         return
     identities = {**live.identities, **decision.identities}

@@ -130,10 +130,11 @@ class Protection:
             policy.whole,
             waives=None if self.rollout is None else self._waives,
             shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, request, target)),
+            uses_up=not target.is_redirect,
         )
         if not is_plain:
             return authorize(asked, waited)
-        decision = evaluate(checks, credentials, waited)
+        decision = evaluate(checks, credentials, waited, uses_up=asked.uses_up)
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(asked, decision)
         return decision
@@ -209,6 +210,11 @@ class _JudgedTarget(NamedTuple):
     place: ViewAtRoutes
     policy: Policy
     arguments: Mapping[str, Any]
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether Django's own middleware answers, by a redirect to the place."""
+        return self.match is None and self.place.template != _NOWHERE
 
 
 def _route(request: Any, target: _JudgedTarget) -> str:

@@ -13,6 +13,7 @@ from weakref import ref
 
 from flask import Flask, Request, Response
 from werkzeug.datastructures import EnvironHeaders
+from werkzeug.routing import RequestRedirect
 
 from callerid.answers import Answer, is_needed
 from callerid.authentication import METHOD, Waited, resolve
@@ -129,6 +130,9 @@ class Protection:
     ) -> Authorized | Wait:
         guard, policy, shadow, checks = self.rules.guard, settled.policy, self.shadow, settled.policy.checks(arguments)
 
+        # For a redirect no view runs: the target uses the token up.
+        uses_up = not isinstance(asked.routing_exception, RequestRedirect)
+
         def credentials(guard: GuardCore) -> Mapping[str, list[str]]:
             found = sent(asked.environ, guard.headers.values())
             if METHOD in found:
@@ -136,7 +140,7 @@ class Protection:
             return found
 
         if self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG):
-            decision = evaluate(checks, credentials, waited)
+            decision = evaluate(checks, credentials, waited, uses_up=uses_up)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision
             conclude(AuthorizationRequest(guard, settled.route, checks, credentials, policy.whole), decision)
@@ -149,6 +153,7 @@ class Protection:
             policy.whole,
             waives=None if self.rollout is None else self._waives,
             shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, asked, target)),
+            uses_up=uses_up,
         )
         return authorize(request, waited)
 

@@ -1,9 +1,11 @@
-"""Revocation that all processes of an application feel, by Redis or Valkey.
+"""Revocation that all processes of an application feel, and tokens that only one of them accepts, by Redis or Valkey.
 
     messages     what is written to Redis, and how it is read
+    redis_uses   which request was the first to use a token
     redis_fleet  the connection: one thread that listens, and writes that take no time
 
-Only denials are shared, so whoever can write to that Redis can lock out, and never let in.
+Only denials and uses are shared, so whoever can write to that Redis can lock out, and never let in: all that they could
+undo is that a token was used.
 """
 
 from callerid.fleet.redis_fleet import RedisFleet

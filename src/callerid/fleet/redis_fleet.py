@@ -19,9 +19,10 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from callerid.asking import InFlight
-from callerid.authentication import CATCH_UP_SECONDS, LONGEST_DENIAL, Denial, Denials, FleetStatus
+from callerid.authentication import CATCH_UP_SECONDS, LONGEST_DENIAL, Denial, Denials, FleetStatus, UseRecord
 from callerid.errors import ConfigurationError
 from callerid.fleet.messages import read, written
+from callerid.fleet.redis_uses import use
 
 __all__ = ["RedisFleet"]
 
@@ -45,13 +46,15 @@ PAGE: Final = 1000
 
 
 class RedisFleet:
-    """Shares revocations between processes, by Redis or Valkey (6 or newer): ``Guard(..., fleet=RedisFleet(url))``.
+    """Shares revocations and uses of tokens between processes: ``Guard(..., fleet=RedisFleet(url))``.
 
-    ``url`` is as redis-py takes it: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password.
+    It takes Redis or Valkey, 6 or newer. ``url`` is as redis-py takes it: ``redis://``, ``rediss://`` (TLS) or
+    ``unix://``, with user and password.
     Processes with the same ``prefix`` share one fleet. In Redis stand digests of accounts and times, and nothing else.
 
     While Redis cannot be reached, or is slow, guards go on as if there were no fleet: what they know already counts,
-    and what they revoke counts in their own process and is told to the others later. That is logged once a minute.
+    and what they revoke counts in their own process and is told to the others later. That is logged once a minute. A
+    request that needs a `SingleUse` is refused meanwhile (503).
 
     The connection is made by the first request with a credential, or the first revocation, in each process. Raises
     `ConfigurationError` for a URL that cannot be read, and where the package ``redis`` is missing.
@@ -67,7 +70,7 @@ class RedisFleet:
     ) -> None:
         if not isinstance(prefix, str) or not (prefix.isascii() and prefix.isprintable() and prefix.strip()):
             raise ConfigurationError(f"prefix= is printable ASCII text, not {prefix!r}")
-        self._name = f"{prefix}:revoked"
+        self._prefix, self._name = prefix, f"{prefix}:revoked"
         self._clock, self._timer = clock, timer
         self._heard, self._own = Denials(MOST), Denials(MOST)
         self._told_at = -TELL_EVERY * 2
@@ -85,6 +88,7 @@ class RedisFleet:
         self._is_connected = False
         self._error: str | None = None
         self._writer = self._connect(WRITE_SECONDS)
+        self._user = self._connect(WRITE_SECONDS)
         self._listener = self._connect(LISTEN_SECONDS)
 
     begin_anew = _begin
@@ -125,12 +129,17 @@ class RedisFleet:
         with self._lock:
             self._unsent[digest] = denial
 
+    def use(self, use_id: str, request: str, seconds: float) -> UseRecord:
+        """Which request is the first to use a token, kept for so many seconds. Raises whatever redis-py does."""
+        return use(self._user, self._prefix, use_id, request, seconds)
+
     def close(self) -> None:
         """End the thread and the connections, at the end of a process or a test: nothing is heard or told then."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(LISTEN_SECONDS * 4)
         self._writer.close()
+        self._user.close()
         self._listener.close()
 
     def _start(self) -> None:

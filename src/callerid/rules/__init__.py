@@ -23,6 +23,7 @@ Each module imports only those before it::
     claims          rules that compare one value that a credential says
     apps            rules about the app that sent the request
     looked_up       rules about what only a look-up knows
+    single_use      the rule that a token opens one request
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
 """
@@ -58,6 +59,7 @@ from callerid.rules.reading import (
     reads_path,
     without_public,
 )
+from callerid.rules.single_use import SingleUse, needs_use
 from callerid.rules.subjects import Subject
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "SignInAttribute",
     "SignInProvider",
     "SignedInWithin",
+    "SingleUse",
     "Subject",
     "Tenant",
     "User",
@@ -113,6 +116,7 @@ __all__ = [
     "needs_app",
     "needs_no_caller",
     "needs_path",
+    "needs_use",
     "of_any_issuer",
     "path_parameters",
     "reads_path",

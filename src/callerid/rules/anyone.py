@@ -13,6 +13,7 @@ from callerid.rules.apps import AnyApp, App
 from callerid.rules.base import Explanation, Rule, admitted, described, grouped, leaves, the_caller
 from callerid.rules.facts import Facts
 from callerid.rules.looked_up import LookUpRule
+from callerid.rules.single_use import SingleUse
 from callerid.rules.text import is_deferred, printable, takes_two
 
 __all__ = ["IssuedBy", "Nobody", "Public", "Via", "Where"]
@@ -127,7 +128,7 @@ class Via(Rule):
         if not isinstance(self.rule, Rule):
             raise ConfigurationError(f"Via takes a rule, such as ServiceAccount(...), not {described(self.rule)}")
         for leaf in leaves(self.rule):
-            if type(leaf) in (Via, Public, App, AnyApp) or isinstance(leaf, LookUpRule):
+            if type(leaf) in (Via, Public, App, AnyApp) or isinstance(leaf, LookUpRule | SingleUse):
                 raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
             if leaf.kinds is not None and Kind.GOOGLE not in leaf.kinds:
                 raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")

@@ -37,7 +37,7 @@ class Facts(NamedTuple):
     ``caller`` is who is calling (``None``: nobody said), ``via`` the service that carried the call, ``path`` the path
     parameters as the framework converted them, ``now`` the time in seconds since the epoch. ``tenant_named`` is set by
     `AllOf` for its members when one of them names the tenant. ``app`` is the id of the app that sent the request,
-    ``looked_up`` what look-ups say of the caller.
+    ``looked_up`` what look-ups say of the caller, ``first_use`` whether the caller's token was not used before.
     """
 
     caller: Caller | None = None
@@ -47,6 +47,7 @@ class Facts(NamedTuple):
     tenant_named: bool = False
     app: str | None = None
     looked_up: LookedUp = NOT_ASKED
+    first_use: bool = False
 
     # A tuple, since it is made at every request: a frozen dataclass takes more than twice the time to make.
 

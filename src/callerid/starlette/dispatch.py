@@ -148,6 +148,7 @@ class GuardedDispatch:
         if target is None or step is None:
             return await protection.admit(context, None, scope.get("path_params") or {}, exchange)
         place = step.places[-1] if step.endpoint and context.step is step else None
+        context.uses_up = False  # the target does
         admitted = await context.protection.admit(context, place, step.path, exchange._replace(scope=target))
         scope.update({name: target[name] for name in INTRODUCED if name in target})
         context.step = None

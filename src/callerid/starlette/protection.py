@@ -123,7 +123,7 @@ class Protection:
         if policy.public is not None:
             return policy.public
         checks = _checks(context, policy)
-        decision = evaluate(checks, context.credentials, waited)
+        decision = evaluate(checks, context.credentials, waited, uses_up=context.uses_up)
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(self._request(context, checks, None), decision)
         return decision
@@ -149,6 +149,7 @@ class Protection:
             trouble,
             context.is_report_only if context.chain.has_rollout_or_shadow else None,
             Shadow(context.shadowing, partial(_shadow_checks, context)) if context.has_shadow else None,
+            context.uses_up,
         )
 
     def _let_in(self, decision: Decision, context: RouteContext) -> None:

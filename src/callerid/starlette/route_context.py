@@ -64,6 +64,7 @@ class RouteContext:
         "pending",
         "place",
         "step",
+        "uses_up",
     )
 
     exchange: Exchange
@@ -91,6 +92,8 @@ class RouteContext:
         """The path parameters that the endpoint would get."""
         self.answer: Any = None
         """The router's own response (not found, redirect) where no route matches, as it was judged."""
+        self.uses_up = True
+        """Whether a token is used up, where it opens one request: not by a redirect, since its target does."""
         self.judged_path: tuple[str | None, str, str] | None = None
         """The method, path and root path by which an entry below an opaque mount was looked up."""
         self._callers: Mapping[GuardCore, Caller | None] = _NOTHING

@@ -186,6 +186,9 @@ class Rehearsal:
             raise _Stop
         return "urn:uuid:00000000-0000-0000-0000-000000000000"
 
+    def use_up(self, *_: Any) -> None:
+        """In place of `GuardCore.use_up`: a persona's token may open any number of requests, as if each were new."""
+
     def look_up(self, of: str, *_: Any) -> frozenset[str]:
         """In place of `GuardCore.look_up`: what the file says of the persona."""
         return self._calling.looked_up.get(of, frozenset())
@@ -314,7 +317,7 @@ def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehears
         yield rehearsal
 
 
-_HEARD: Final[tuple[str, ...]] = ("record", "look_up")
+_HEARD: Final[tuple[str, ...]] = ("record", "look_up", "use_up")
 """The methods of a guard that a rehearsal takes the place of."""
 
 

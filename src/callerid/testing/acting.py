@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import anyio
 
@@ -58,6 +58,8 @@ def as_caller(
     may act as two callers at once. A block that the main thread opens outside any task, as a test or a fixture does,
     holds for threads and tasks without a block of their own, too. Blocks nest, the innermost counts, and they may end
     in any order and in another context than they began in. It decorates functions, too, ``async`` ones among them.
+
+    Each request counts as made with a token of its own, so a `callerid.SingleUse` admits it, and no fleet is asked.
 
     ``roles`` is what the look-up "roles" says of them, ``looked_up`` what each look-up of a name says; others are asked
     as ever.
@@ -198,7 +200,8 @@ class _Hook:
         self.count += 1
         if self.count > 1:
             return
-        guard, identify_sent, look_up = self.guard, self.guard.identify, self.guard.look_up
+        guard, identify_sent = self.guard, self.guard.identify
+        look_up, use_up = self.guard.look_up, self.guard.use_up
 
         def identify(sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
             found = identify_sent(sent, waited)
@@ -213,14 +216,18 @@ class _Hook:
                 accepted = guard.authenticator.trusted.audiences_of(caller.issuer)
             if caller is not None:
                 caller = replace(caller, via=via, app=app)
-            return found._replace(caller=caller, via=via, app=app, accepted=accepted)
+            use_id = _ACTED if found.caller is None else found.use_id
+            return found._replace(caller=caller, via=via, app=app, accepted=accepted, use_id=use_id)
 
         def look_up_here(of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
             acting = _acting_for(guard)
             said = acting.looked_up.get(of) if acting is not None and _is_same(acting.caller, caller) else None
             return look_up(of, caller, fact, waited) if said is None else said
 
-        own = {"identify": identify, "look_up": look_up_here}
+        def use_up_here(identity: Identity, request: str, waited: Waited = ()) -> Wait | None:
+            return None if identity.use_id is _ACTED else use_up(identity, request, waited)
+
+        own = {"identify": identify, "look_up": look_up_here, "use_up": use_up_here}
         self.before = {name: vars(guard)[name] for name in own if name in vars(guard)}
         vars(guard).update(own)
 
@@ -230,11 +237,14 @@ class _Hook:
         if self.count:
             return False
         own = vars(self.guard)
-        for name in ("identify", "look_up"):
+        for name in ("identify", "look_up", "use_up"):
             del own[name]
         own.update(self.before)
         return True
 
+
+_ACTED: Final = b"no token"
+"""By what uses are counted where nobody sent a token: not at all."""
 
 _HOOKS: dict[GuardCore, _Hook] = {}
 """The guards that have an open block."""

@@ -22,6 +22,7 @@ from callerid.callers import (
 )
 from callerid.issuers.google import GOOGLE_ISSUER
 from callerid.rules import Facts, LookedUp
+from callerid.rules.single_use import FIRST, USES
 
 __all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
 
@@ -117,7 +118,8 @@ class Persona:
         caller = self.caller(now)
         via = None if self.via is None else self.via.caller(now)
         said = _Said({str(of): cast("tuple[Any, ...]", facts) for of, facts in self.looked_up})
-        return Facts(caller, via, dict(self.path) if path is None else path, now, app=self.app, looked_up=said)
+        named, is_first = dict(self.path) if path is None else path, said.says(USES, FIRST)
+        return Facts(caller, via, named, now, app=self.app, looked_up=said, first_use=is_first)
 
     def sent(self, now: float = 0.0) -> Iterator[Facts]:
         """What a rule is asked about whatever they may send: all that they have, or a part of it."""
@@ -183,7 +185,7 @@ class Persona:
             yield f"by the client {self.authorized_party}"
         if self._told("scopes"):
             yield f"granted {' '.join(self.scopes)}"
-        yield from (f"of whom {of!r} says {_as_json(facts)!r}" for of, facts in self.looked_up)
+        yield from (_said(of, facts) for of, facts in self.looked_up)
 
     def _surroundings(self) -> Iterator[str]:
         if self._told("audience"):
@@ -236,6 +238,10 @@ def nested(claims: Iterable[tuple[ClaimName, Any]]) -> dict[str, Any]:
 
 def _as_json(value: object) -> object:
     return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
+
+
+def _said(of: object, facts: object) -> str:
+    return "with a new token" if of == USES else f"of whom {of!r} says {_as_json(facts)!r}"
 
 
 def _listed(kind: str, claims: Iterable[tuple[ClaimName, Any]]) -> Iterator[str]:

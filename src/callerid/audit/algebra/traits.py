@@ -63,6 +63,7 @@ from callerid.rules import (
     SignedInWithin,
     SignInAttribute,
     SignInProvider,
+    SingleUse,
     Subject,
     Tenant,
     User,
@@ -74,6 +75,7 @@ from callerid.rules.accounts import CONSUMER_DOMAINS, is_email, is_service_accou
 from callerid.rules.apps import project_number_of
 from callerid.rules.claims import ValueRule
 from callerid.rules.looked_up import LookUpRule
+from callerid.rules.single_use import FIRST, USES
 from callerid.rules.text import domain_of
 
 __all__ = ["count", "is_code", "is_unknown", "leaf_term", "terms"]
@@ -241,6 +243,13 @@ def _looked_up(leaf: LookUpRule) -> Iterator[Trait]:
     yield Trait("contains path", (thing, leaf.says)) if is_path else Trait("contains", (thing, str, leaf.says))
 
 
+def _single_use(_: SingleUse) -> Iterator[Trait]:
+    """As if a look-up of uses said that this is the first."""
+    thing = ("looked up", USES)
+    yield Trait(("type", *thing), "a list")
+    yield Trait("contains", (thing, str, FIRST))
+
+
 # By exact class: a subclass may judge as it likes.
 _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     Public: lambda _: (),
@@ -267,6 +276,7 @@ _READERS: dict[type[Rule], Callable[[Any], Iterable[Trait]]] = {
     Role: _looked_up,
     Group: _looked_up,
     NotRevoked: _looked_up,
+    SingleUse: _single_use,
     IssuedBy: lambda leaf: (Trait("issuer", leaf.issuer),),
 }
 
