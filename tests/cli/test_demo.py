@@ -161,13 +161,21 @@ def test_a_terminal_gets_what_fits(columns: str, widest: int, monkeypatch: pytes
 
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
     style: Any = Style.of
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     assert style(Terminal()).colours
     assert style(OldTerminal()).tick == "ok"
     assert not style(io.StringIO()).colours
     monkeypatch.setenv("TERM", "dumb")
     assert not style(Terminal()).colours
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert style(Terminal()).colours
+    assert style(io.StringIO()).colours
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert not style(Terminal()).colours
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("FORCE_COLOR", "")
+    assert style(Terminal()).colours
+    assert not style(io.StringIO()).colours

@@ -108,6 +108,7 @@ STEPS = {
 HEAVY = {
     "anyio",
     "asgiref",
+    "click",
     "cryptography",
     "django",
     "fastapi",

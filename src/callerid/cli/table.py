@@ -41,20 +41,29 @@ class Style:
 
     @classmethod
     def of(cls, out: TextIO) -> Self:
-        """What this output can show: colours on a terminal only, unless it or its user wants none (no-color.org)."""
+        """What this output can show: colours on a terminal only.
+
+        ``NO_COLOR`` switches them off (no-color.org), ``FORCE_COLOR`` on, in a file too (force-color.org); an empty
+        value says nothing.
+        """
         try:
             "✓".encode(out.encoding or "ascii")
         except UnicodeEncodeError:
             return cls(tick="ok")
         if not out.isatty():
-            return cls()
+            return cls(_has_colours(is_terminal=False))
         columns = shutil.get_terminal_size((WIDEST, 24)).columns
-        has_colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        return cls(has_colours, width=max(NARROWEST, min(columns, WIDEST)))
+        return cls(_has_colours(is_terminal=True), width=max(NARROWEST, min(columns, WIDEST)))
 
     def paint(self, text: str, colour: str) -> str:
         """The text in one of our colours."""
         return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self.colours else text
+
+
+def _has_colours(*, is_terminal: bool) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal and os.environ.get("TERM") != "dumb")
 
 
 def names(rows: Mapping[str, str], style: Style) -> list[str]:
