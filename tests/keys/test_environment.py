@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
-from callerid.keys import KeySource, KeyStore
+from callerid.keys import GoogleAccess, KeySource, KeyStore
 from callerid.keys.environment import ca_bundle, proxy_for
 from callerid.keys.transport import manager_for
 
@@ -164,6 +164,28 @@ def test_keys_come_through_a_proxy_which_alone_is_shown_its_credentials(
     sent = [line.partition(b" ")[2] for line in head.split(b"\r\n") if line.lower().startswith(b"proxy-authorization:")]
     assert sent == ([] if credentials is None else [b"Basic " + b64encode(credentials)])
     assert "Proxy-Authorization" not in server.requests[0]
+
+
+def test_access_to_googles_apis_is_granted_through_the_proxy_too(
+    tls: tuple[KeyServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, bundle = tls
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+
+    class Credentials:
+        valid, token = False, None
+
+        def refresh(self, request: Any) -> None:
+            answer = request(url=server.url, method="GET")
+            self.valid, self.token = answer.status == 200 and b'"a"' in answer.data, "granted"
+
+    tunnel = Tunnel()
+    with raw_server(tunnel) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"{HOST}:{port}")
+        credentials = Credentials()
+        assert GoogleAccess(credentials, scope="").token() == "granted"
+    assert credentials.valid
+    assert len(tunnel.asked) == 1
 
 
 def test_a_certificate_is_judged_behind_a_proxy_too(

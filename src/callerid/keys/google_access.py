@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import Any, Final
 
 __all__ = ["GoogleAccess"]
@@ -32,9 +31,16 @@ class GoogleAccess:
                 library: Any = google.auth
                 self._credentials, _ = library.default(scopes=[self._scope])
             if not self._credentials.valid:
-                import urllib3  # noqa: PLC0415 - as above
-                from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - as above
-
-                transport: Any = Request
-                self._credentials.refresh(partial(transport(urllib3.PoolManager()), timeout=_TIMEOUT))
+                self._credentials.refresh(_request)
             return str(self._credentials.token)
+
+
+def _request(url: str, **asked: Any) -> Any:
+    """One request of google-auth's, by the proxies and certificate bundles that keys are fetched by."""
+    from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - as above
+
+    from callerid.keys.transport import manager_for  # noqa: PLC0415 - as above
+
+    transport: Any = Request
+    with manager_for(url) as manager:
+        return transport(manager)(url=url, **{"timeout": _TIMEOUT, **asked})
