@@ -6,6 +6,8 @@
     report_only     rules whose refusals are only logged, until a day
     startup         what is checked of rules before the first request
     engine          the one place where a request is judged
+    recorded_facts  the facts that a rule judged, as text for the log
+    auditing        what the log says more of a decision at an audited route
     policy          what holds at one place, with where it was written
     shadow          a shadow policy: judged and counted, never enforced
     authorize       from a request to a decision that was logged: what every adapter calls
@@ -14,6 +16,7 @@
 Each module imports only those before it.
 """
 
+from callerid.authorization.auditing import alternatives, audit_fields
 from callerid.authorization.authorize import Request, Shadow, authorize, conclude
 from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
@@ -27,6 +30,7 @@ from callerid.authorization.outside import (
     signing_in,
 )
 from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
+from callerid.authorization.recorded_facts import NOT_RECORDED, RecordedFacts, facts_from, facts_text
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
 from callerid.authorization.requirement import (
     Requirement,
@@ -40,6 +44,7 @@ from callerid.authorization.startup import announce, check_lookups, check_requir
 __all__ = [
     "DEFAULT",
     "FLOOR",
+    "NOT_RECORDED",
     "TABLE",
     "TOKEN",
     "Check",
@@ -47,6 +52,7 @@ __all__ = [
     "Decision",
     "Judge",
     "Policy",
+    "RecordedFacts",
     "Request",
     "Requirement",
     "Rollout",
@@ -56,7 +62,9 @@ __all__ = [
     "TokenRequest",
     "Written",
     "allows",
+    "alternatives",
     "announce",
+    "audit_fields",
     "authorize",
     "check_lookups",
     "check_names_caller",
@@ -67,6 +75,8 @@ __all__ = [
     "combined",
     "conclude",
     "evaluate",
+    "facts_from",
+    "facts_text",
     "instance_of",
     "judge",
     "log",

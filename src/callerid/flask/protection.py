@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, cast
 from weakref import ref
 
 from flask import Flask, Request, Response
@@ -24,13 +24,13 @@ from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask.cors import is_preflight
 from callerid.flask.current import ATTRIBUTE, Admission, Serving, let_in, request_now
-from callerid.flask.policies import Rules
+from callerid.flask.policies import Rules, entry_at
 from callerid.flask.routes import Known, Reader, ViewPlace
 from callerid.flask.routing import destination_of
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
 from callerid.marks import Mark
-from callerid.paths import BoundTable
+from callerid.paths import AuditedRoutes, BoundTable
 from callerid.wsgi import introduce, sent
 
 __all__ = ["OnRefusal", "Protection"]
@@ -43,7 +43,7 @@ class Protection:
     """One ``guard.protect(app, ...)``: the application, its rules, and how they are read.
 
     ``rollout`` is until when refusals are not enforced, if they are not; ``shadow`` the path table that is judged
-    beside the live one, if there is one.
+    beside the live one, if there is one; ``audited`` says at which rules of the URL map who is let in is logged.
     """
 
     def __init__(  # noqa: PLR0913 - what protect was given
@@ -55,12 +55,14 @@ class Protection:
         *,
         rollout: Rollout | None = None,
         shadow: BoundTable | None = None,
+        audited: AuditedRoutes | None = None,
     ) -> None:
         self.app = app
         self.rules = rules
         self.reader = reader
         self.rollout = rollout
         self.shadow = shadow
+        self.audited = audited
         self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._settled: dict[tuple[int, str], _Settled] = {}
@@ -81,9 +83,10 @@ class Protection:
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
-        if settled.decision is None or self.shadow is not None or log.isEnabledFor(logging.DEBUG):
+        is_public = settled.decision is not None and not settled.audited
+        if not is_public or self.shadow is not None or log.isEnabledFor(logging.DEBUG):
             return self._judge(asked, settled, asked.view_args or _NOTHING, None)
-        let_in(asked, settled.decision)
+        let_in(asked, cast("Admission", settled.decision))
         return None
 
     def _settle(self, asked: Request) -> Response | None:
@@ -94,10 +97,18 @@ class Protection:
         if preflight is not None:
             return preflight
         policy = self.rules.policy(target.place, serving.method, endpoint=target.endpoint)
-        settled = _Settled.of(serving, target, policy)
+        settled = _Settled.of(
+            serving, target, policy, audited=target.endpoint and self.is_audited(target.place, serving.method)
+        )
         if target.endpoint and _is_usual(serving):
             self._settled[id(serving.rule), serving.method] = settled
         return self._judge(asked, settled, target.arguments, target)
+
+    def is_audited(self, place: ViewPlace, method: str) -> bool:
+        """Whether ``audit=`` names a rule of the URL map for a method."""
+        if self.audited is None or place.named is None:
+            return False
+        return entry_at(self.audited, method, place.named) is not None
 
     def _target(self, serving: Serving, asked: Request) -> _Target:
         """The place whose policy a request is judged by: the one that serves it, or the target of a redirect."""
@@ -139,7 +150,8 @@ class Protection:
                 found[METHOD] = [settled.serving.method]  # what Flask serves by, which may be another than was sent
             return found
 
-        if self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG):
+        is_plain = self.rollout is None and shadow is None and not settled.audited
+        if is_plain and not log.isEnabledFor(logging.DEBUG):
             decision = evaluate(checks, credentials, waited, uses_up=uses_up)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision
@@ -154,6 +166,7 @@ class Protection:
             waives=None if self.rollout is None else self._waives,
             shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, asked, target)),
             uses_up=uses_up,
+            audited=settled.audited,
         )
         return authorize(request, waited)
 
@@ -241,7 +254,7 @@ class _Target(NamedTuple):
 class _Settled:
     """The policy for a place, cached with all it depends on: what is served, and what was read there (``known``).
 
-    ``decision`` is the one for all requests, where the place is public.
+    ``decision`` is the one for all requests, where the place is public. ``audited`` is whether ``audit=`` names it.
     """
 
     serving: Serving
@@ -249,13 +262,14 @@ class _Settled:
     policy: Policy
     known: Known | None
     decision: Admission | None
+    audited: bool
 
     @classmethod
-    def of(cls, serving: Serving, target: _Target, policy: Policy) -> Self:
-        settled = cls(serving, target.place.template, policy, target.known, None)
+    def of(cls, serving: Serving, target: _Target, policy: Policy, *, audited: bool) -> Self:
+        settled = cls(serving, target.place.template, policy, target.known, None, audited)
         if not policy.whole.public:
             return settled
-        return cls(serving, settled.template, policy, target.known, settled.decided(_NOTHING, None))
+        return replace(settled, decision=settled.decided(_NOTHING, None))
 
     @property
     def route(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -15,6 +15,7 @@ from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, combined, log
 from callerid.keys import Wait
+from callerid.paths.audited import audited_paths
 from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import REST, WEBSOCKET
 from callerid.paths.readings import Readings
@@ -52,8 +53,8 @@ class Gate:
     """The rules of an application whose routes cannot be read, by path.
 
     ``enforce`` and ``until`` are those of `callerid.authorization.report_only`, for an application of this ``name``;
-    ``shadow`` is a table that is judged instead of ``routes`` in decisions that are only counted. Raises
-    `ConfigurationError`.
+    ``shadow`` is a table that is judged instead of ``routes`` in decisions that are only counted; ``audit`` are keys of
+    the paths whose allowed requests are logged, too. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - what a middleware was given
@@ -66,6 +67,7 @@ class Gate:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        audit: Iterable[str] = (),
         name: str = "",
     ) -> None:
         if not isinstance(guard, GuardCore):
@@ -77,6 +79,7 @@ class Gate:
         beneath = None if floor is None else required(guard, floor, "floor=")
         self.table = self._table(routes, beneath, "routes")
         self.shadow = None if shadow is None else self._table(shadow, beneath, "shadow")
+        self.audited = audited_paths(audit, guard)
         if beneath is not None:
             self.default = self._on(beneath, self.default, "default=")
         self._lookup = PathLookup(self.table)
@@ -129,7 +132,11 @@ class Gate:
             None if trouble is None else BadRequest(Reason.AMBIGUOUS_PATH, trouble),
             self._waives if self.rollout is not None else None,
             None if self._shadow_lookup is None else self._shadow(self._shadow_lookup, method, readings),
+            audited=self.audited is not None and self._is_audited(self.audited, method, readings),
         )
+
+    def _is_audited(self, audited: PathTable, method: str, readings: Readings) -> bool:
+        return any(audited.find(method, path) is not None for path in (*readings.paths, *readings.others))
 
     def _shadow(self, lookup: PathLookup, method: str, readings: Readings) -> Shadow:
         places, trouble = self._places(lookup, method, readings)

@@ -70,6 +70,8 @@ class RouteChain:
         "has_rollout_or_shadow",
         "has_tables",
         "matches",
+        "may_be_audited",
+        "needs_more",
         "parameters",
         "place",
         "policies",
@@ -96,6 +98,14 @@ class RouteChain:
         self.has_tables = any(protection.has_tables for protection, _ in areas)
         self.has_rollout_or_shadow = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
         """Whether a protection is report-only or has a shadow policy."""
+        self.may_be_audited = place is not None and any(
+            protection.audited.may_name(span.template, span.prefixes, is_mount=place.is_mount)
+            for (protection, _), span in zip(areas, spans, strict=True)
+            if protection.audited is not None
+        )
+        """Whether requests that end here may be audited."""
+        self.needs_more = self.has_tables or self.has_rollout_or_shadow or self.may_be_audited
+        """Whether more has to be known of a request than its policy."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this chain, by the methods and whether shadow tables were used."""
         self.policies: dict[Any, Policy] = {}
