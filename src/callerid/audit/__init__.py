@@ -31,4 +31,9 @@ Each module imports only those before it::
     newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log
+    log_entries  all decisions of a log, however long it is
+    rebuilt      a caller, as far as the record of a decision tells
+    rejudged     what the rules say now about such a decision
+    replay       who would now be refused or let in, by a log
+    unused       what let nobody in, by a log
 """

@@ -1,0 +1,79 @@
+"""``callerid unused``: which alternatives of rules, and which routes, let nobody in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from callerid.audit.unused import DAY, Use, used
+from callerid.cli.frame import MISSING, cli_command, json_option, json_text
+from callerid.cli.logs import against_application, last_of, log_at
+from callerid.cli.routes import reading
+from callerid.cli.table import Style
+
+__all__ = ["command"]
+
+
+@cli_command(
+    "unused",
+    codes={
+        0: "every alternative at every audited route let somebody in",
+        1: "some let nobody in",
+        2: f"{MISSING}; or no route is audited",
+    },
+)
+@against_application
+@click.option("--days", type=click.IntRange(min=1), default=90, show_default=True, help="How far back counts.")
+@json_option
+def command(  # noqa: PLR0913 - what the command was asked
+    out: TextIO, log: str, *, against: str, app_dir: Path, lifespan: bool, days: int, as_json: bool
+) -> int:
+    """Show which alternatives of rules let nobody in.
+
+    Reads who was let in from a log of JSON lines, or from what 'gcloud logging read --format=json' prints. That can be
+    told of audited routes alone (audit=). A log that does not go back far enough is said to: what let nobody in may
+    have done so before. LOG is the log's file (default: standard input), MODULE:APP the application, or a factory as
+    MODULE:make_app().
+    """
+    since = time.time() - days * DAY
+    with reading(against, app_dir, lifespan=lifespan) as (_, found), log_at(log) as entries:
+        result = last_of(used(entries, found, since), lambda each: each.decisions)
+    if as_json:
+        out.write(json_text(result.as_data()))
+    else:
+        out.writelines(f"{line}\n" for line in _told(result, days, Style.of(out)))
+    out.flush()
+    return 2 if not result.routes else 1 if result.unused else 0
+
+
+def _told(result: Use, days: int, style: Style) -> Iterator[str]:
+    for route, words in result.unused:
+        said = f"{route}: nobody was let in" if not words else f"{route}: nobody was let in by {words}"
+        yield style.paint(said, "out")
+    for route in result.untold:
+        yield f"cannot tell {route}: records do not say which alternative let callers in (audit= does)"
+    for route in result.unaudited:
+        yield f"cannot tell {route}: it is not audited (audit=)"
+    yield _summary(result, days)
+
+
+def _summary(result: Use, days: int) -> str:
+    let_in = sum(each.count for each in result.routes.values())
+    said = f"{let_in:,} let in at {len(result.routes)} audited routes in {days} days"
+    if result.undated:
+        said += f", {result.undated:,} of them without a time"
+    if result.broken:
+        said += f"; {result.broken:,} entries are no JSON"
+    if not result.is_covered:
+        first = "nothing in it has a time" if result.first is None else f"it begins on {_day(result.first)}"
+        said += f"; the log does not go back that far ({first})"
+    return said
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
