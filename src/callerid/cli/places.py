@@ -33,11 +33,11 @@ def example_application(environment: Mapping[str, str], framework: str = "fastap
     raise CommandError("the example application is not part of this installation: install callerid from its wheel")
 
 
-def need(*modules: str) -> None:
+def need(*modules: str, what: str = "the demo") -> None:
     """Raise `CommandError` for a module that is not installed; ``|`` stands between two names of one."""
     for module in modules:
         if not any(importlib.util.find_spec(name) for name in module.split("|")):
-            raise CommandError(f"the demo needs {module.rpartition('|')[2]}: pip install 'callerid[cli]'")
+            raise CommandError(f"{what} needs {module.rpartition('|')[2]}: pip install 'callerid[cli]'")
 
 
 def _loaded(file: Path, environment: Mapping[str, str]) -> Any:
