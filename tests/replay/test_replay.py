@@ -147,6 +147,6 @@ def test_cloud_loggings_export_is_read() -> None:
 
 def test_broken_lines_are_counted_and_the_rest_is_read() -> None:
     line = log_of(record("allowed", ADA, STAFF))
-    text = f"plain text\n{line}{line[:50]}\n\n{{\"other\": 1}}\n{line}{'x' * (LONGEST_ENTRY + 5)}\n{line}"
+    text = f'plain text\n{line}{line[:50]}\n\n{{"other": 1}}\n{line}{"x" * (LONGEST_ENTRY + 5)}\n{line}'
     result = replay(text, mapped(STAFF))
     assert (result.same, result.broken) == (3, 3)

@@ -28,7 +28,9 @@ async def told(_: Any) -> PlainTextResponse:
     raise AssertionError("no handler runs")
 
 
-def mapped(rule: Rule | Requirement, *, audit: Iterable[str] = (), path: str = "/x/{user_id}", **options: Any) -> AccessMap:
+def mapped(
+    rule: Rule | Requirement, *, audit: Iterable[str] = (), path: str = "/x/{user_id}", **options: Any
+) -> AccessMap:
     """The map of an application in which a route asks this; ``/open`` is open to everybody."""
     guard = callerid.starlette.Guard(google(CLIENT), firebase("shop-prod"), clock=lambda: NOW, **options)
     app = Starlette(routes=[Route(path, told), Route("/open", told)])
@@ -59,7 +61,9 @@ def record(
     return said | more
 
 
-def log_of(*records: dict[str, Any], envelope: Callable[[dict[str, Any]], Any] = lambda each: {"callerid": each}) -> str:
+def log_of(
+    *records: dict[str, Any], envelope: Callable[[dict[str, Any]], Any] = lambda each: {"callerid": each}
+) -> str:
     return "".join(f"{json.dumps(envelope(each))}\n" for each in records)
 
 

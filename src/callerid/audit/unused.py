@@ -54,7 +54,8 @@ class Use:
     """What a log says of an application's rules since some time, in seconds since the epoch.
 
     ``unaudited`` are the routes of which nothing can be told: the log has nobody who was let in there. ``first`` is
-    when the log begins, as far as it says. ``undated`` counts decisions without a time, which count as later than ``since``.
+    when the log begins, as far as it says. ``undated`` counts decisions without a time, which count as later than
+    ``since``.
     """
 
     since: float

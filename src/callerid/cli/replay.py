@@ -36,8 +36,8 @@ def command(  # noqa: PLR0913 - what the command was asked
 
     Reads the decisions in a log of JSON lines, or in what 'gcloud logging read --format=json' prints, and asks the
     rules of the application as it is now about each. No handler runs, and nothing is looked up. What a record does not
-    tell is never guessed; those of routes that audit= names tell most, and have who was let in, too. LOG is the log's file
-    (default: standard input), MODULE:APP the application, or a factory as MODULE:make_app().
+    tell is never guessed; those of routes that audit= names tell most, and have who was let in, too. LOG is the log's
+    file (default: standard input), MODULE:APP the application, or a factory as MODULE:make_app().
     """
     with reading(against, app_dir, lifespan=lifespan) as (_, found), log_at(log) as entries:
         result = last_of(replayed(entries, found), lambda each: each.decisions)

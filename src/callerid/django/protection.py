@@ -124,7 +124,8 @@ class Protection:
         checks = policy.checks(target.arguments)
         credentials = partial(_credentials, request)
         audited = self.is_audited(target.place, request.method)
-        is_plain = not audited and self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG)
+        is_told = audited or guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        is_plain = self.rollout is None and shadow is None and not is_told
         asked = AuthorizationRequest(
             guard,
             _route(request, target),

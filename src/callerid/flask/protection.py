@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Any, Final, NamedTuple, Self
 from weakref import ref
 
 from flask import Flask, Request, Response
@@ -83,10 +83,10 @@ class Protection:
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
-        is_public = settled.decision is not None and not settled.audited
-        if not is_public or self.shadow is not None or log.isEnabledFor(logging.DEBUG):
+        is_told = settled.audited or self.rules.guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        if settled.decision is None or self.shadow is not None or is_told:
             return self._judge(asked, settled, asked.view_args or _NOTHING, None)
-        let_in(asked, cast("Admission", settled.decision))
+        let_in(asked, settled.decision)
         return None
 
     def _settle(self, asked: Request) -> Response | None:
@@ -150,8 +150,8 @@ class Protection:
                 found[METHOD] = [settled.serving.method]  # what Flask serves by, which may be another than was sent
             return found
 
-        is_plain = self.rollout is None and shadow is None and not settled.audited
-        if is_plain and not log.isEnabledFor(logging.DEBUG):
+        is_told = settled.audited or guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        if self.rollout is None and shadow is None and not is_told:
             decision = evaluate(checks, credentials, waited, uses_up=uses_up)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision

@@ -116,7 +116,7 @@ class Protection:
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
         chain, place = context.chain, context.place
-        if chain.needs_more or log.isEnabledFor(logging.DEBUG):
+        if chain.needs_more or self.guard.observer is not None or log.isEnabledFor(logging.DEBUG):
             return self._authorized(context, waited)
         policy = chain.policies.get(place is not None)
         if policy is None or not policy.is_checked:
