@@ -50,7 +50,7 @@ def _bare(text: str) -> str:
         raise CommandError(f"no token is so long: over {LONGEST_INPUT} characters")
     for prefix in ("authorization:", "bearer "):
         text = text.strip()
-        if text.casefold().startswith(prefix):
+        if f"{text} ".casefold().startswith(prefix):
             text = text[len(prefix) :]
     if not text.strip():
         raise CommandError("no token was given: hand it in by standard input")
