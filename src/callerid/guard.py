@@ -363,8 +363,7 @@ class GuardCore:
         expired or its issuer is trusted no more; for nobody (``None``) as where no credential was sent.
 
         Raises `ConfigurationError` for a path parameter that is not given, and for a rule with `SingleUse`, which is
-        about a token; `Unavailable` where a look-up that the
-        answer depends on cannot be asked.
+        about a token; `Unavailable` where a look-up that the answer depends on cannot be asked.
         """
         requirement = self._asked_of(rule, audience, path)
         if requirement.lookups and is_in_task():
