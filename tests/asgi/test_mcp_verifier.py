@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -44,7 +42,6 @@ from tests.fixtures import AT_HAND, CLIENT, ROBOT, ROBOTS, STAFF, URL, issuer, t
 
 from .servers import serving_at
 
-PAGE = Path(__file__).parents[2] / "docs/mcp.md"
 ISSUER = "https://accounts.google.com"
 
 
@@ -205,14 +202,6 @@ def test_mistakes_are_errors_at_once() -> None:
         make(scopes="tools")
     with pytest.raises(ConfigurationError, match="trusts no issuer"):
         TokenVerifier(Guard(), STAFF, resource="https://tools.example.com/mcp")
-
-
-def test_the_blocks_of_the_page_about_mcp_run_one_after_the_other() -> None:
-    names: dict[str, Any] = {"__name__": "page"}
-    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec", dont_inherit=True), names)
 
 
 def test_outside_of_a_server_nobody_is_calling() -> None:
