@@ -14,12 +14,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 import requests
 
 import callerid
 import callerid.cli.command as module
+import callerid.cli.demo as demo_module
+import callerid.cli.issuer as issuer_module
 from callerid.cli import main
+from callerid.cli.frame import COMPLETE, CommandEntry
+from callerid.cli.staying import until_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +33,17 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "callerid: the following arguments are required: COMMAND"),
-        (["dance"], "callerid: argument COMMAND: invalid choice: 'dance'"),
-        (["demo", "--fast"], "callerid: unrecognized arguments: --fast (see callerid --help)"),
-        (["demo", "--app", "django"], "callerid demo: argument --app: invalid choice: 'django'"),
+        ([], "callerid: Missing command. (see callerid --help)"),
+        (["dance"], "callerid: No such command 'dance'."),
+        (["dance\n\x1b[31m"], "callerid: No such command 'dance"),
+        (["demo", "--fast"], "callerid demo: No such option"),
+        (["demo", "twice"], "callerid demo: Got unexpected extra argument (twice) (see callerid demo --help)"),
+        (["demo", "--app", "django"], "callerid demo: Invalid value for '--app': 'django' is not one of 'fastapi',"),
         (["demo", "--server", "waitress"], "callerid: --server waitress: fastapi is run by uvicorn"),
         (["demo", "--app", "flask", "--server", "x"], "callerid: --server x: flask is run by gunicorn or waitress"),
-        (["issuer", "--port", "x"], "callerid issuer: argument --port: 'x' is not a port: 0 to 65535"),
-        (["issuer", "--port", "65536"], "callerid issuer: argument --port: '65536' is not a port: 0 to 65535"),
+        (["issuer", "--port", "x"], "callerid issuer: Invalid value for '--port': 'x' is not a valid integer"),
+        (["issuer", "--port", "65536"], "callerid issuer: Invalid value for '--port': 65536 is not in the range 0<=x"),
+        (["completion", "tcsh"], "callerid completion: Invalid value for '"),
         (["issuer", "--service-account", "ada@example.com"], "callerid: 'ada@example.com' is not a service account"),
         (["issuer", "--workspace-person", "ada@gmail.com"], "callerid: Google mints no such token: gmail.com belongs"),
         (["issuer", "--client-id", "https://a.example", "--person", "ada@gmail.com"], "callerid: Google mints no such"),
@@ -48,7 +56,7 @@ def test_a_mistake_is_told_in_one_line(arguments: list[str], said: str, capsys: 
     assert told.out == ""
     assert told.err.startswith(said)
     assert told.err.count("\n") == 1
-    assert "hostile" not in told.err
+    assert told.err[:-1].isprintable()
 
 
 def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,25 +66,48 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == f"callerid: cannot listen on port {port}: Address already in use\n"
 
 
-COMMANDS = ("demo", "issuer", "routes", "check", "why")
+ENTRIES = {entry.name: entry for entry in module.COMMANDS}
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *ENTRIES])
 def test_help_tells_the_exit_codes_and_fits_80_columns(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "200")
     assert main([*command.split(), "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "exit codes:" in lines
     assert max(map(len, lines)) <= 80
-    assert {line.split()[0] for line in lines[lines.index("exit codes:") :]} >= {"0", "2"}
+    codes = {line[:6].strip() for line in lines[lines.index("exit codes:") :]}
+    assert codes >= {"0", "2"}
+    assert command == "" or ("1" in codes) is bool(ENTRIES[command].one)
 
 
 def test_the_help_of_the_whole_tells_what_1_means_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     _, _, codes = capsys.readouterr().out.partition("exit codes:")
-    assert re.findall(r"(?m)^  (?:1  |   )  (\w+): ", codes) == ["demo", "routes", "check", "why", "doctor"]
+    expected = [entry.name for entry in module.COMMANDS if entry.one]
+    assert expected[:1] == ["demo"]
+    assert re.findall(r"(?m)^  (?:1  |   )  (\w+): ", codes) == expected
+
+
+@pytest.mark.parametrize("entry", module.COMMANDS, ids=lambda entry: entry.name)
+def test_each_command_is_one_module_whose_help_begins_as_the_table_says(entry: CommandEntry) -> None:
+    command = entry.load()
+    assert command.name == entry.name
+    assert all(each.help for each in command.params if isinstance(each, click.Option))
+    assert len(entry.help) <= 60
+    assert entry.help.endswith(".")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["dance"]])
+def test_no_command_is_imported_that_is_not_called(arguments: list[str]) -> None:
+    code = "import sys; from callerid.cli import main; main(sys.argv[1:]); print(*sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    loaded = set(done.stderr.split())
+    assert "callerid.cli.command" in loaded
+    assert not {f"callerid.cli.{entry.module}" for entry in module.COMMANDS} & loaded
+    assert not {"cryptography", "urllib3", "callerid.testing", "asyncio"} & loaded
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,20 +148,20 @@ def test_an_end_from_outside_is_no_traceback(
     def ended(*_: object, **__: object) -> int:
         raise trouble
 
-    monkeypatch.setattr(module, "demo", ended)
+    monkeypatch.setattr(demo_module, "demo", ended)
     with Path(os.devnull).open("w") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         assert main(["demo"]) == code
 
 
 def test_what_raises_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(module, "demo", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(demo_module, "demo", lambda *_, **__: 1 // 0)
     assert main(["demo"]) == 2
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_it_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "demo", lambda *_, **__: 0)
+    monkeypatch.setattr(demo_module, "demo", lambda *_, **__: 0)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(main(["demo"])))
     thread.start()
@@ -145,13 +176,13 @@ def test_the_demo_stays_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None
         asked.append(stay)
         return 0
 
-    monkeypatch.setattr(module, "demo", noted)
+    monkeypatch.setattr(demo_module, "demo", noted)
     assert [main(["demo"]), main(["demo", "--serve"])] == [0, 0]
-    assert asked == [None, module._until_interrupted]
+    assert asked == [None, until_interrupted]
 
 
 def test_sigterm_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "demo", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(demo_module, "demo", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
     assert main(["demo"]) == 130
 
 
@@ -180,7 +211,7 @@ def test_an_issuer_stays_until_it_is_interrupted(
         ]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_until_interrupted", look)
+    monkeypatch.setattr(issuer_module, "until_interrupted", look)
     wanted = ["--person", "eve@gmail.com", "--workspace-person", "ada@example.com", "--firebase-user", "u1"]
     account = ["--service-account", "robot@shop-prod.iam.gserviceaccount.com", "--project", "shop-test"]
     assert main(["issuer", *wanted, *account]) == 0
@@ -226,4 +257,43 @@ def test_staying_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(threading, "Event", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        module._until_interrupted()
+        until_interrupted()
+
+
+@pytest.mark.parametrize(("shell", "said"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no")])
+def test_a_script_makes_a_shell_complete(shell: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert said in script
+    assert COMPLETE in script
+
+
+def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str) -> list[str]:
+    """What bash is told may come next, where the last word is being typed."""
+    monkeypatch.setenv(COMPLETE, "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    assert main([]) == 0
+    return capsys.readouterr().out.split()
+
+
+def test_commands_options_values_and_files_are_completed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completed(monkeypatch, capsys, "callerid de") == ["plain,demo"]
+    assert completed(monkeypatch, capsys, "callerid --vers") == ["plain,--version"]
+    assert {"plain,demo", "plain,issuer", "plain,routes"} <= set(completed(monkeypatch, capsys, "callerid "))
+    assert completed(monkeypatch, capsys, "callerid demo --app f") == ["plain,fastapi", "plain,flask"]
+    assert completed(monkeypatch, capsys, "callerid routes app:app --loc") == ["plain,--lock"]
+    assert completed(monkeypatch, capsys, "callerid check app:app acc") == ["file,acc"]
+
+
+@pytest.mark.slow
+def test_the_reader_of_the_help_may_close_it() -> None:
+    command = [sys.executable, "-m", "callerid", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.wait(30) == 141
+        assert program.stderr.read() == ""

@@ -171,3 +171,5 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert not style(Terminal()).colours
+    monkeypatch.setenv("NO_COLOR", "")
+    assert style(Terminal()).colours

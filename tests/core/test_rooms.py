@@ -109,6 +109,7 @@ STEPS = {
 HEAVY = {
     "anyio",
     "asgiref",
+    "click",
     "cryptography",
     "django",
     "fastapi",

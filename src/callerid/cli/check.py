@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
+
 from callerid.access import Suite, read_suite
 from callerid.audit.forms import unseen
 from callerid.cli.comparing import counted
-from callerid.cli.parsing import MISSING, codes
-from callerid.cli.routes import add_application, reading, text_of
+from callerid.cli.frame import MISSING, application_arguments, cli_command
+from callerid.cli.routes import reading, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 from callerid.testing.access import Judgement, rehearsing
 
-__all__ = ["add_check", "check"]
+__all__ = ["check", "command"]
 
 
-def add_check(commands: Any) -> None:
-    """The command's arguments, added to those of ``callerid``."""
-    parser = commands.add_parser(
-        "check",
-        help="run the access tests of an application",
-        description="Reads from a TOML file who may call what and who may not, and makes each call with a token that a "
-        "local issuer signs. The guard decides as it does in production; no handler runs. Rules that nobody enforces "
-        "or that nobody can meet are problems, as in 'callerid routes'.",
-        epilog=codes(
-            {
-                0: "every call is decided as the file says",
-                1: "a problem, or a call that is decided otherwise; each is named",
-                2: MISSING,
-            }
-        ),
-    )
-    add_application(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="access.toml: personas, and what each may call")
-    parser.set_defaults(command=_run)
+@cli_command(
+    "check",
+    codes={
+        0: "every call is decided as the file says",
+        1: "a problem, or a call that is decided otherwise; each is named",
+        2: MISSING,
+    },
+)
+@application_arguments
+@click.argument("file", type=click.Path(path_type=Path))
+def command(out: TextIO, application: str, app_dir: Path, file: Path, *, lifespan: bool) -> int:
+    """Run the access tests of an application.
 
-
-def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    return check(out, asked.application, asked.app_dir, asked.file, lifespan=asked.lifespan)
+    Reads from FILE, in TOML, who may call what and who may not, and makes each call with a token that a local issuer
+    signs. The guard decides as it does in production; no handler runs. Rules that nobody enforces or that nobody can
+    meet are problems, as in 'callerid routes'.
+    """
+    return check(out, application, app_dir, file, lifespan=lifespan)
 
 
 def check(out: TextIO, application: str, folder: Path, file: Path, *, lifespan: bool = False) -> int:

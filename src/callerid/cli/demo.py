@@ -10,18 +10,43 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TextIO
 
+import click
 import urllib3
 
 from callerid.audit.forms import wrapped
+from callerid.cli.frame import MISSING, cli_command
 from callerid.cli.places import example_application
 from callerid.cli.scenes import CALLERS, INVALID, Outcome, credential, expected, routes_of
 from callerid.cli.stages import SERVERS, call, need_server, serve
+from callerid.cli.staying import until_interrupted
 from callerid.cli.table import WORDS, Style, names, outcomes
+from callerid.cli.trouble import CommandError
 from callerid.testing import LocalIssuer
 
-__all__ = ["demo"]
+__all__ = ["command", "demo"]
 
 Fetch = Callable[[str, str], str]
+
+_SERVERS = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.items())
+
+
+@cli_command(
+    "demo",
+    codes={0: "every call was answered as expected", 1: "some were not: lines NOT AS EXPECTED", 2: MISSING},
+)
+@click.option("--app", type=click.Choice(tuple(SERVERS)), default="fastapi", help="Which one (default: fastapi).")
+@click.option("--server", metavar="NAME", help=f"What runs it with --serve ({_SERVERS}).")
+@click.option("--serve", is_flag=True, help="Serve both afterwards, and print curl lines to try.")
+def command(out: TextIO, app: str, server: str | None, *, serve: bool) -> int:
+    """Call a guarded orders service as every kind of caller, and show who got in.
+
+    Loads a guarded orders service and starts a local issuer for it on a free port of the loopback interface, calls
+    every route as every kind of caller and prints who got in and why not. Its last line is 'demo: N calls, N as
+    expected'.
+    """
+    if server not in (None, *SERVERS[app]):
+        raise CommandError(f"--server {server}: {app} is run by {' or '.join(SERVERS[app])}")
+    return demo(out, app=app, server=server, stay=until_interrupted if serve else None)
 
 
 def demo(

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
-from callerid.cli.parsing import MISSING, codes
+import click
+
+from callerid.cli.frame import MISSING, cli_command
 from callerid.cli.trouble import CommandError
 from callerid.errors import one_line
 
-__all__ = ["add_doctor", "front_door"]
+__all__ = ["command", "front_door"]
 
 _SECONDS: Final = 10.0
 _LARGEST: Final = 64 * 1024
 
 
-def add_doctor(commands: Any) -> None:
-    """The command's arguments, added to those of ``callerid``."""
-    parser = commands.add_parser(
-        "doctor",
-        help="ask a private Cloud Run service from outside whether its front door is closed",
-        description="Asks the service without a credential, from where this runs, and says who answered: Google's "
-        "front door, which lets in nobody without one, or the application itself. cloud_run(...) is proof only behind "
-        "a closed front door.",
-        epilog=codes({0: "the front door is closed", 1: "it stands open: the application answered", 2: MISSING}),
-    )
-    parser.add_argument("--cloud-run", metavar="URL", required=True, help="the service's address")
-    parser.set_defaults(command=_run)
+@cli_command("doctor", codes={0: "the front door is closed", 1: "it stands open: the application answered", 2: MISSING})
+@click.option("--cloud-run", metavar="URL", required=True, help="The service's address.")
+def command(out: TextIO, cloud_run: str) -> int:
+    """Ask a private Cloud Run service from outside whether its front door is closed.
 
-
-def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    is_closed, told = front_door(asked.cloud_run)
+    Asks the service without a credential, from where this runs, and says who answered: Google's front door, which lets
+    in nobody without one, or the application itself. cloud_run(...) is proof only behind a closed front door.
+    """
+    is_closed, told = front_door(cloud_run)
     out.write(f"{'closed' if is_closed else 'OPEN'}: {told}\n")
     return 0 if is_closed else 1
 

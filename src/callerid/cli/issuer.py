@@ -5,14 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import quote
 
+import click
+
+from callerid.cli.frame import MISSING, PORT, cli_command
+from callerid.cli.staying import until_interrupted
 from callerid.cli.trouble import CommandError
 from callerid.testing import LocalIssuer
 from callerid.testing.defaults import PERSON_AUDIENCE
 
-__all__ = ["Wanted", "issuer"]
+__all__ = ["Wanted", "command", "issuer"]
+
+
+@cli_command("issuer", codes={0: "it was interrupted", 2: MISSING})
+@click.option("--port", type=PORT, metavar="PORT", default=0, help="The port to listen on (default: a free one).")
+@click.option(
+    "--audience", metavar="URL", default="https://orders.example.com", help="What your guard takes from services."
+)
+@click.option("--client-id", metavar="ID", help="The OAuth client id your guard accepts from people.")
+@click.option("--project", metavar="ID", default="shop-prod", help="Your guard's Firebase project.")
+@click.option("--service-account", metavar="EMAIL", help="Whose machine the metadata server is on.")
+@click.option("--person", "people", metavar="EMAIL", multiple=True, help="Mint a token of a person.")
+@click.option(
+    "--workspace-person",
+    "workspace_people",
+    metavar="EMAIL",
+    multiple=True,
+    help="Mint a token of a person of the address's Google Workspace.",
+)
+@click.option("--firebase-user", "firebase_users", metavar="UID", multiple=True, help="Mint one of a Firebase user.")
+def command(out: TextIO, **given: Any) -> int:
+    """Run a local issuer to develop against.
+
+    Serves keys and tokens in Google's formats on the loopback interface until it is interrupted, and prints what to
+    set. Its keys are made at start and never stored; no guard that trusts Google believes them.
+    """
+    return issuer(out, Wanted(**given), stay=until_interrupted)
 
 
 @dataclass(frozen=True, slots=True)

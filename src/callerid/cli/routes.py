@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import inspect
 import textwrap
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
+
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
 from callerid.audit.forms import as_json, as_markdown, as_table, summary, unseen
 from callerid.audit.lock import without_source
@@ -19,72 +20,55 @@ from callerid.audit.lock_rules import SOURCE_REMEDY
 from callerid.audit.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Comparison, NewAccess, counted
-from callerid.cli.parsing import MISSING, codes
+from callerid.cli.frame import MISSING, application_arguments, cli_command, json_option
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 
-__all__ = ["RoutesCommand", "add_application", "add_routes", "reading", "routes", "text_of"]
+__all__ = ["RoutesCommand", "command", "reading", "routes", "text_of"]
+
+_FILE = click.Path(path_type=Path)
 
 
-def add_application(parser: argparse.ArgumentParser) -> None:
-    """The arguments by which an application is named."""
-    parser.add_argument("application", metavar="MODULE:APP", help="the application, or a factory as MODULE:make_app()")
-    parser.add_argument(
-        "--app-dir", type=Path, default=Path(), metavar="DIR", help="where the module is (default: the current folder)"
-    )
-    parser.add_argument(
-        "--lifespan",
-        action="store_true",
-        help="run the start-up in the application's lifespan first, which may add routes",
-    )
+@cli_command(
+    "routes",
+    codes={
+        0: "no problem, no change (--check), no new access (--no-new-access)",
+        1: "a problem, a change, new access, or new access that cannot be ruled out",
+        2: MISSING,
+    },
+)
+@application_arguments
+@json_option
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown.")
+@click.option("--lock", type=_FILE, metavar="FILE", help="Write the map to a file to be reviewed.")
+@click.option("--check", type=_FILE, metavar="FILE", help="Print what has changed since the lock was written.")
+@click.option(
+    "--no-new-access",
+    "before",
+    type=_FILE,
+    metavar="FILE",
+    help="Decide whether anybody may call anything now who could not when the lock was written.",
+)
+def command(out: TextIO, application: str, app_dir: Path, *, as_json: bool, markdown: bool, **given: Any) -> int:
+    """Show who may call what in an application.
 
-
-def add_routes(commands: Any) -> None:
-    """The command's arguments, added to those of ``callerid``."""
-    parser = commands.add_parser(
-        "routes",
-        help="show who may call what in an application",
-        description="Prints every route with its rule in words, where the rule is written and whether it is weaker "
-        "than the default, as the guard enforces it. Rules that nobody enforces or that nobody can meet are problems; "
-        "each is printed with its remedy. What the application itself prints goes to standard error.",
-        epilog=codes(
-            {
-                0: "no problem, no change (--check), no new access (--no-new-access)",
-                1: "a problem, a change, new access, or new access that cannot be ruled out",
-                2: MISSING,
-            }
-        ),
-    )
-    add_application(parser)
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
-    form.add_argument(
-        "--markdown", dest="form", action="store_const", const="markdown", help="print a table in Markdown"
-    )
-    task = parser.add_mutually_exclusive_group()
-    task.add_argument("--lock", type=Path, metavar="FILE", help="write the map to a file to be reviewed")
-    task.add_argument("--check", type=Path, metavar="FILE", help="print what has changed since the lock was written")
-    task.add_argument(
-        "--no-new-access",
-        dest="before",
-        type=Path,
-        metavar="FILE",
-        help="decide whether anybody may call anything now who could not when the lock was written",
-    )
-    parser.set_defaults(command=_run, form="table")
-
-
-def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    form, files = asked.form or "table", (asked.lock, asked.check, asked.before)
-    return routes(out, RoutesCommand(asked.application, asked.app_dir, form, *files, lifespan=asked.lifespan))
+    Prints every route with its rule in words, where the rule is written and whether it is weaker than the default, as
+    the guard enforces it. Rules that nobody enforces or that nobody can meet are problems; each is printed with its
+    remedy. What the application itself prints goes to standard error. MODULE:APP is the application, or a factory as
+    MODULE:make_app().
+    """
+    form = "json" if as_json else "markdown" if markdown else "table"
+    if as_json and markdown:
+        raise CommandError("--json and --markdown are two forms of one output: leave out one of them")
+    return routes(out, RoutesCommand(application, app_dir, form, **given))
 
 
 @dataclass(frozen=True, slots=True)
 class RoutesCommand:
     """What the command was asked: of which application, and in which form.
 
-    Raises `CommandError` for a form that the task does not have.
+    Raises `CommandError` for two tasks at once, and for a form that the task does not have.
     """
 
     application: str
@@ -96,6 +80,8 @@ class RoutesCommand:
     lifespan: bool = False
 
     def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.lock, self.check, self.before)) > 1:
+            raise CommandError("--lock, --check and --no-new-access are one task each: give one of them")
         if self.lock is not None and self.form != "table":
             raise CommandError(f"--lock writes a file of its own format: leave out --{self.form}")
         if self.form == "markdown" and (self.check or self.before) is not None:

@@ -49,7 +49,7 @@ class Style:
         if not out.isatty():
             return cls()
         columns = shutil.get_terminal_size((WIDEST, 24)).columns
-        has_colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        has_colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         return cls(has_colours, width=max(NARROWEST, min(columns, WIDEST)))
 
     def paint(self, text: str, colour: str) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+
+import click
 
 from callerid.audit.decision import LoggedDecision, find, instance_of
 from callerid.authorization.report_only import WOULD_REFUSE
-from callerid.cli.parsing import MISSING, codes
+from callerid.cli.frame import MISSING, cli_command
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["add_why", "why"]
+__all__ = ["command", "why"]
 
 _AS_FIELDS = (
     "for the rest, log JSON lines with getattr(record, 'callerid', None) as a member: "
@@ -29,23 +30,18 @@ LONGEST = 500
 """No line of a log is shown longer than this."""
 
 
-def add_why(commands: Any) -> None:
-    """The command's arguments, added to those of ``callerid``."""
-    parser = commands.add_parser(
-        "why",
-        help="explain a refusal",
-        description="Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a "
-        "member of any name), or in what 'gcloud logging read --format=json' prints. Then prints the rule as a tree of "
-        "+ and -, what the caller was, and what would have let them in.",
-        epilog=codes({0: "the decision was found", 1: "it is not in this log", 2: MISSING}),
-    )
-    parser.add_argument("id", metavar="ID", help="the instance that the refused client was given")
-    parser.add_argument("log", nargs="?", default="-", metavar="LOG", help="the log (default: standard input)")
-    parser.set_defaults(command=_run)
+@cli_command("why", codes={0: "the decision was found", 1: "it is not in this log", 2: MISSING})
+@click.argument("name", metavar="ID")
+@click.argument("log", type=click.Path(allow_dash=True), default="-")
+def command(out: TextIO, name: str, log: str) -> int:
+    """Explain a refusal.
 
-
-def _run(asked: argparse.Namespace, out: TextIO) -> int:
-    return why(out, asked.id, asked.log)
+    Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a member of any name),
+    or in what 'gcloud logging read --format=json' prints. Then prints the rule as a tree of + and -, what the caller
+    was, and what would have let them in. ID is the instance that the refused client was given; LOG is the log's file
+    (default: standard input).
+    """
+    return why(out, name, log)
 
 
 def why(out: TextIO, name: str, log: str) -> int:
