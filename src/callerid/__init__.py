@@ -5,6 +5,7 @@ A valid token says who is calling; only a rule says whether they may. So: no rul
 Its parts, each importing only those before it::
 
     errors ← callers ← rules ← iam              pure
+    callers ← observing                         what an observer is told, for metrics and traces
     errors ← asking                             one call for all who wait for its answer
     asking ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential
@@ -24,6 +25,8 @@ Its parts, each importing only those before it::
     asgi · wsgi ← risc                          Google's security events, received
     starlette ← fastapi · flask · django        rules tied to routes
     audit ← access                              the access map, the lock, no new access, why
+    guard ← otel                                metrics and span attributes of OpenTelemetry
+    logs                                        log lines for Cloud Logging
     testing · cli
 """
 

@@ -52,6 +52,7 @@ from callerid.errors import ConfigurationError, Refusal
 from callerid.issuers import Issuer
 from callerid.keys import KeyStatus, Wait
 from callerid.lookups import Lookup, Lookups
+from callerid.observing import Observer, SafeObserver
 from callerid.rules import Rule
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class GuardCore:
     ``https://orders.example.com``, for WebSockets and for browsers without ``Sec-Fetch-Site``, and others that may act
     for its users. ``lookups`` are sources of facts that no token carries (`Lookup`), which rules such as `Role` need.
     ``fleet`` shares with other processes what `revoke` is told, and which tokens were used where rules ask for a
-    `SingleUse` (`callerid.fleet.RedisFleet`).
+    `SingleUse` (`callerid.fleet.RedisFleet`). ``observer`` is told of decisions, for metrics and traces (`Observer`,
+    `callerid.otel`).
     Issuers may be given later, by `trust`; a guard without any protects nothing: that is an error. Raises
     `ConfigurationError`.
 
@@ -108,6 +110,7 @@ class GuardCore:
         trusted_origins: Iterable[str] = (),
         lookups: Iterable[Lookup] = (),
         fleet: Fleet | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.lookups = Lookups(lookups, timer=timer)
         """Its look-ups, and what they have answered."""
@@ -126,6 +129,7 @@ class GuardCore:
         self.challenge = Challenge(realm, MappingProxyType({**challenge, **extra}))
         self.tally = Tally()
         """Counts how ``shadow=`` rules compare; read it by `shadow`."""
+        self.observe(observer)
         self.configured_by = ""
         """Where its settings were read, as the lock says it; empty where they are code."""
 
@@ -169,7 +173,10 @@ class GuardCore:
 
     @classmethod
     def like(cls, other: GuardCore, **options: Any) -> Self:
-        """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins, look-ups and revocations."""
+        """A guard with the other's issuers, keys, memory, clock, leeway, limit, origins, look-ups and revocations.
+
+        It tells the other's observer, too.
+        """
         made = cls(**options)
         made.configured_by = other.configured_by
         if "lookups" not in options:
@@ -185,7 +192,27 @@ class GuardCore:
         )
         if "fleet" in options:
             made.authenticator.revocations, made.authenticator.uses = revocations, uses
+        if "observer" not in options and other.observer is not None:
+            made.observer = other.observer
+            if "lookups" in options:
+                made.lookups.observe(other.observer)
+            other.observer.attached(made)
+        made.authenticator.observe(made.observer)
         return made
+
+    def observe(self, observer: Observer | None) -> None:
+        """Tell this observer from now on, and no other: of decisions, verifications, key fetches and look-ups.
+
+        Guards made `like` this one later tell it, too. Raises `ConfigurationError`.
+        """
+        if not isinstance(observer, Observer | None):
+            raise ConfigurationError(f"observer= takes an Observer, not {observer!r}")
+        self.observer = None if observer is None else SafeObserver(observer)
+        self.authenticator.observe(self.observer)
+        self.authenticator.keys.observer = self.observer
+        self.lookups.observe(self.observer)
+        if self.observer is not None:
+            self.observer.attached(self)
 
     # --- issuers and their keys ---
 
@@ -243,8 +270,11 @@ class GuardCore:
             await wait.pause()
 
     def status(self) -> list[KeyStatus]:
-        """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last."""
-        return self.authenticator.keys.status(set(self.authenticator.key_sets))
+        """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last.
+
+        Every source of theirs is there, those that nobody asked for yet, too: they are not ``usable``.
+        """
+        return self.authenticator.keys.status(self.authenticator.key_sets)
 
     # --- one token ---
 

@@ -655,7 +655,7 @@ def test_a_guard_like_another_shares_issuers_keys_and_clock() -> None:
     assert (alike.issuers, alike.leeway, alike.clock) == (guard.issuers, 5, guard.clock)
     assert alike.challenge == guard.challenge
     assert guard.verify(ADA) == alike.verify(ADA)
-    assert [status.fetches for status in alike.status()] == [status.fetches for status in guard.status()] == [1]
+    assert [status.fetches for status in alike.status()] == [status.fetches for status in guard.status()] == [1, 0]
     other = Guard.like(guard, realm="other", leeway=10)
     assert (other.challenge.realm, other.leeway) == ("other", 10)
 
@@ -715,6 +715,13 @@ def test_the_status_leaves_out_issuers_that_are_trusted_no_more(served: LocalIss
     assert [each.source for each in other.status()] == [str(people.keys), str(shop.keys)]
     guard.trust(people)
     assert [each.fetches for each in guard.status()] == [1, 1]
+
+
+def test_the_status_of_a_guard_that_has_fetched_nothing_says_so_of_every_source(served: LocalIssuer) -> None:
+    guard = Guard(served.google(CLIENT), served.firebase(PROJECT))
+    assert [each.usable for each in guard.status()] == [False, False]
+    guard.warm()
+    assert [each.usable for each in guard.status()] == [True, True]
 
 
 def test_an_outage_is_nobodys_fault_and_hopeless_tokens_cost_no_fetch(served: LocalIssuer) -> None:

@@ -79,6 +79,8 @@ class Answers:
 
     def __init__(self, size: int = 4096, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._size = max(size, MOST_CALLS)
+        self.on_call: Callable[..., object] | None = None
+        """Is told of each call: how many seconds it took, and with ``failed=`` whether it failed."""
         self._timer = timer
         self.clear()
         STORES.add(self)
@@ -111,6 +113,7 @@ class Answers:
             call = self._join(entry) if isinstance(decision, plan.Fetch) else None
         if late is not None:
             self._tell(source, late)
+            self._called(source.policy.fetch_seconds, failed=True)
         if isinstance(decision, plan.Use):
             return Found(decision.held, entry)
         if isinstance(decision, plan.RetryLater):
@@ -232,6 +235,7 @@ class Answers:
         if failures:
             logger.info("%s answers again, after %d failures.", source.name, failures)
         call.finish()
+        self._called(self._timer() - call.begun_at, failed=False)
 
     def fail(self, entry: Entry[Any], call: Call, error: BaseException) -> None:
         """Record a call that brought no answer."""
@@ -243,6 +247,11 @@ class Answers:
             failure = self._record(entry, cause, asked_for, is_source=is_of_source(error))
         self._tell(entry.source, failure)
         call.finish()
+        self._called(self._timer() - call.begun_at, failed=True)
+
+    def _called(self, seconds: float, *, failed: bool) -> None:
+        if self.on_call is not None:
+            self.on_call(seconds, failed=failed)
 
     def abandon(self, entry: Entry[Any], call: Call) -> None:
         """Forget a call whose event loop ended: nothing is known of the source."""

@@ -10,6 +10,7 @@
     sign_in         the form that Google's button posts
     gateways        the tokens that a gateway forwards
     token_cache     tokens verified before
+    observed        how long verifications take, for an observer
     trust           the issuers that are trusted, by where their tokens sit
     choosing        which of them a token is of
     asked           credentials whose issuer has to be asked

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from time import perf_counter
 from typing import Final, TypeAlias
 
 from callerid.asking import Answers
@@ -24,6 +25,7 @@ from callerid.authentication.emulator import check_signed, unsigned_caller
 from callerid.authentication.gateways import check_forwarded, forwarded_credential, gateway_of
 from callerid.authentication.identity import NOBODY, Identity, joined
 from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, is_unsigned, parse, parse_unsigned
+from callerid.authentication.observed import family_of, recalled
 from callerid.authentication.revocations import Fleet, Revocations
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
 from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint, usual
@@ -44,6 +46,7 @@ from callerid.issuers import (
 )
 from callerid.issuers.claims import shown
 from callerid.keys import Algorithm, AnySource, CachedKeySet, KeyStore, Wait
+from callerid.observing import SafeObserver
 
 __all__ = ["Authenticator", "Waited"]
 
@@ -97,6 +100,7 @@ class Authenticator:
         self.uses = Uses(fleet)
         """The tokens that were used, where each is accepted once."""
         self._has_warned = False
+        self.observe(None)
         self.trusted = Trusted()
         self.trust(*issuers)
 
@@ -125,6 +129,12 @@ class Authenticator:
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
+
+    def observe(self, observer: SafeObserver | None) -> None:
+        """Tell this observer of verifications. Where there is none, it costs the requests nothing."""
+        self._observer = observer
+        self._recall: Callable[[Fingerprint], Identity | None]
+        self._recall = self._seen if observer is None else partial(recalled, self._seen, observer)
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -255,7 +265,7 @@ class Authenticator:
             if not values:
                 continue
             digest = fingerprint(location.header, values[0]) if len(values) == 1 else None
-            found = None if digest is None else self._seen(digest)
+            found = None if digest is None else self._recall(digest)
             if found is None:
                 text = credential(location, values)
                 if text is None or (location.is_intermediary and self._cloud_run is None and is_stripped(text)):
@@ -340,7 +350,7 @@ class Authenticator:
         digest = missed
         if digest is None:
             digest = fingerprint(location.name, usual(text))
-            seen = self._seen(digest)
+            seen = self._recall(digest)
             if seen is not None:
                 return seen
         asked = self.trusted.asked.get(location)
@@ -352,6 +362,7 @@ class Authenticator:
             caller = unsigned_caller(token, issuer, self.clock(), self.leeway)
             use_id = use_id_of(issuer.name, token.claims, token.signed)
             return identity_of(caller, issuer, location, use_id)  # never cached
+        begun_at = 0.0 if self._observer is None else perf_counter()
         token = parse(text, self.longest_token)
         issuer = issuer_of(self.trusted, token, location)
         check_signed(token, issuer)
@@ -367,6 +378,8 @@ class Authenticator:
         caller = issuer.caller(token.claims)
         identity = identity_of(caller, issuer, location, use_id_of(issuer.name, token.claims, token.signed))
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
+        if self._observer is not None:
+            self._observer.verified(family_of(identity), perf_counter() - begun_at, from_memory=False)
         return identity
 
     def _seen(self, digest: Fingerprint) -> Identity | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from callerid.authentication import Waited
+from callerid.authentication import NOBODY, Waited
 from callerid.authorization.decision_log import log
 from callerid.authorization.engine import Check, Credentials, Decision, evaluate
 from callerid.authorization.report_only import WOULD_REFUSE
@@ -15,6 +15,7 @@ from callerid.authorization.requirement import Requirement
 from callerid.authorization.shadow import compare
 from callerid.errors import Refusal, Unavailable
 from callerid.keys import Wait
+from callerid.observing import ObservedDecision, SafeObserver
 
 __all__ = ["Request", "Shadow", "authorize", "conclude"]
 
@@ -69,6 +70,9 @@ def conclude(request: Request, decision: Decision) -> None:
         guard, checks, route = request.shadow
         compare(guard, route or request.route, decision, checks, request.credentials)
     _log(request, decision)
+    observer: SafeObserver | None = request.guard.observer
+    if observer is not None:
+        observer.decided(_observed(request, decision))
 
 
 def _others(request: Request, decision: Decision) -> Iterator[Refusal]:
@@ -97,6 +101,25 @@ def _decided(request: Request, waited: Waited) -> Decision | Wait:
         return Decision(refusal=trouble, check=at)
     decision.waived = ((trouble, at), *decision.waived)
     return decision
+
+
+def _observed(request: Request, decision: Decision) -> ObservedDecision:
+    """A decision as an observer is told of it."""
+    refusal, check = decision.refusal, decision.check
+    outcome = "allowed" if refusal is None else "refused"
+    if refusal is None and decision.waived:
+        (refusal, check), outcome = decision.waived[0], WOULD_REFUSE["outcome"]
+    identity = decision.identities.get(request.guard if check is None else check.guard, NOBODY)
+    return ObservedDecision(
+        outcome,
+        None if refusal is None else str(refusal.reason),
+        None if refusal is None else refusal.status,
+        (check.place if check is not None else "") or request.route,
+        identity.caller,
+        identity.via,
+        identity.app,
+        decision.instance,
+    )
 
 
 def _log(request: Request, decision: Decision) -> None:

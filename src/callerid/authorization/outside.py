@@ -30,7 +30,7 @@ class _TokenJudge:
 
     def __init__(self, guard: Any, read: Callable[[Waited], Identity | Wait]) -> None:
         self._guard, self._read = guard, read
-        self.use_up = guard.use_up
+        self.use_up, self.observer = guard.use_up, guard.observer
 
     def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
         return self._read(waited)

@@ -121,7 +121,8 @@ class Protection:
         guard, policy, shadow = self.rules.guard, target.policy, self.shadow
         checks = policy.checks(target.arguments)
         credentials = partial(_credentials, request)
-        is_plain = self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG)
+        is_told = guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        is_plain = self.rollout is None and shadow is None and not is_told
         asked = AuthorizationRequest(
             guard,
             _route(request, target),

@@ -81,7 +81,8 @@ class Protection:
         settled = self._settled.get((id(asked.url_rule), asked.method))
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
-        if settled.decision is None or self.shadow is not None or log.isEnabledFor(logging.DEBUG):
+        is_told = self.rules.guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        if settled.decision is None or self.shadow is not None or is_told:
             return self._judge(asked, settled, asked.view_args or _NOTHING, None)
         let_in(asked, settled.decision)
         return None
@@ -139,7 +140,8 @@ class Protection:
                 found[METHOD] = [settled.serving.method]  # what Flask serves by, which may be another than was sent
             return found
 
-        if self.rollout is None and shadow is None and not log.isEnabledFor(logging.DEBUG):
+        is_told = guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        if self.rollout is None and shadow is None and not is_told:
             decision = evaluate(checks, credentials, waited, uses_up=uses_up)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision

@@ -25,10 +25,10 @@ from callerid.keys.key import Key
 from callerid.keys.source import AnySource, KeyDocument, KeySource, policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Iterable, Mapping
 
     from callerid.keys.key import Algorithm
+    from callerid.observing import SafeObserver
 
 __all__ = ["CachedKeySet", "KeyStatus", "KeyStore"]
 
@@ -108,6 +108,8 @@ class KeyStore:
         self._lock = threading.Lock()
         self._threads, self._tasks = Count(), Count()
         self._entries: dict[tuple[AnySource, Algorithm], CachedKeySet] = {}
+        self.observer: SafeObserver | None = None
+        """Is told of fetches."""
         STORES.add(self)
 
     def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
@@ -136,11 +138,11 @@ class KeyStore:
             self._start(entry, in_flight)
         return None if in_flight.is_done else Wait(in_flight, entry.policy.fetch_seconds + plan.GRACE, entry)
 
-    def status(self, wanted: AbstractSet[tuple[AnySource, Algorithm]] | None = None) -> list[KeyStatus]:
-        """The status of every source that was asked for so far, or of the ``wanted`` ones alone."""
+    def status(self, wanted: Iterable[tuple[AnySource, Algorithm]] | None = None) -> list[KeyStatus]:
+        """The status of every source that was asked for so far, or of the ``wanted`` ones, asked for or not."""
         now = self._timer()
-        entries = list(self._entries.items())
-        return [_status(entry, now) for source, entry in entries if wanted is None or source in wanted]
+        entries = list(self._entries.values()) if wanted is None else [self.key_set(*each) for each in wanted]
+        return [_status(entry, now) for entry in entries]
 
     def key_set(self, source: AnySource, algorithm: Algorithm) -> CachedKeySet:
         """The key set of one source: always the same object, which is updated in place."""
@@ -236,6 +238,7 @@ class KeyStore:
                 raise FetchError(f"its document is {outdated:.0f} s older than the one held")
             entry.in_flight, in_flight.succeeded_at = None, now
         in_flight.finish()
+        self._observe(entry, in_flight, now, "")
         if state.failures:
             logger.info("The keys of %s are fetched again, after %d failures.", entry.source, state.failures)
         if outdated:
@@ -251,8 +254,13 @@ class KeyStore:
             entry.state = state = plan.failed(entry.policy, entry.state, now, cause, asked)
             entry.in_flight = None
         in_flight.finish()
+        self._observe(entry, in_flight, now, cause)
         seconds = state.retry_at - now
         logger.warning("The keys of %s cannot be fetched (%s); next try in %.0f s.", entry.source, cause, seconds)
+
+    def _observe(self, entry: CachedKeySet, in_flight: InFlight, now: float, error: str) -> None:
+        if self.observer is not None:
+            self.observer.fetched_keys(str(entry.source), now - in_flight.begun_at, error)
 
     def renew_after_fork(self) -> None:
         """Run in a forked child: keep the keys, make new locks, forget the fetch in flight, whose thread is gone."""

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any, Final, cast
 
 from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
-from callerid.asking.entry import cause_of
+from callerid.asking.entry import Found, cause_of
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unavailable
 from callerid.lookups.lookup import Lookup
+from callerid.observing import SafeObserver
 
 __all__ = ["Lookups", "missing"]
 
@@ -45,6 +46,7 @@ class _LookupState:
         )
         self.answers = Answers(lookup.size, timer=timer)
         self._timer = timer
+        self._observer: SafeObserver | None = None
         self._failing_since: float | None = None
         self._told_at = -_TELL_EVERY * 2.0
 
@@ -62,6 +64,8 @@ class _LookupState:
             return _EVERYTHING
         if isinstance(found, Wait):
             return found
+        if self._observer is not None:
+            self._tell_age(self._observer, found)
         since = self._failing_since
         if since is not None and found.entry.state.fetched_at > since:  # an older answer does not say that it is over
             self._failing_since = None
@@ -73,6 +77,16 @@ class _LookupState:
                 remedy=self.source.mend,
                 reason=Reason.LOOKUP_UNAVAILABLE,
             ) from None
+
+    def observe(self, observer: SafeObserver | None) -> None:
+        """Tell this observer of calls, and of how old the answers are that requests are judged by."""
+        self._observer = observer
+        self.answers.on_call = None if observer is None else partial(observer.looked_up, self.lookup.name)
+
+    def _tell_age(self, observer: SafeObserver, found: Found[Any]) -> None:
+        state = found.entry.state
+        age = self._timer() - state.fetched_at
+        observer.used_answer(self.lookup.name, age, is_stale=age >= state.lifetime)
 
     def _is_let_in(self, error: Unavailable, horizon: float) -> bool:
         now = self._timer()
@@ -102,6 +116,11 @@ class Lookups:
                     f"two look-ups are named {lookup.name!r}: a rule could mean either; give each a name of its own"
                 )
             self._asked[lookup.name] = _LookupState(lookup, timer)
+
+    def observe(self, observer: SafeObserver | None) -> None:
+        """Tell this observer of every look-up."""
+        for asked in self._asked.values():
+            asked.observe(observer)
 
     @property
     def members(self) -> Mapping[str, Lookup]:

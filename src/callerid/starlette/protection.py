@@ -114,7 +114,8 @@ class Protection:
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
         chain, place = context.chain, context.place
-        if chain.has_tables or chain.has_rollout_or_shadow or log.isEnabledFor(logging.DEBUG):
+        is_told = self.guard.observer is not None or log.isEnabledFor(logging.DEBUG)
+        if chain.has_tables or chain.has_rollout_or_shadow or is_told:
             return self._authorized(context, waited)
         policy = chain.policies.get(place is not None)
         if policy is None or not policy.is_checked:
