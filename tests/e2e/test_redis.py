@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
+
+from .redis_server import Server, until
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-
-
-class Server:
-    """A redis-server on a port of its own, which can be started again there; it stores nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
-        self.url = f"redis://:right@127.0.0.1:{self.port}/0"
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("redis-server")
-        assert program, "make e2e installs redis-server"
-        settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--requirepass", "right"]
-        self.process = subprocess.Popen(
-            [program, "--port", str(self.port), "--dir", str(self._folder), *settings], stdout=subprocess.DEVNULL
-        )
-        self.client: Any = Redis.from_url(self.url)
-        until(self.is_up, 10)
-
-    def is_up(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except RedisError:
-            return False
-
-    def kill(self) -> None:
-        self.client.close()
-        self.process.kill()
-        self.process.wait(10)
 
 
 class Member:
@@ -90,13 +53,6 @@ class Member:
     def end(self) -> None:
         if self.process.returncode is None:
             self.close()
-
-
-def until(happens: Callable[[], object], seconds: float) -> None:
-    ends_at = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < ends_at
-        threading.Event().wait(0.01)
 
 
 @pytest.fixture
@@ -165,15 +121,12 @@ def test_a_redis_that_is_killed_and_started_again_empty_is_told_what_was_revoked
 
 def test_a_redis_that_hangs_stops_nobody(server: Server, pair: tuple[Member, Member]) -> None:
     here, there = pair
-    server.process.send_signal(signal.SIGSTOP)
-    try:
+    with server.stopped():
         here("revoke 1")
         assert here("ask 1") == "revoked"
         assert there("ask 1") == "admitted"
         until(lambda: not there.is_listening(), 20)
         assert there("ask 2") == "admitted"
-    finally:
-        server.process.send_signal(signal.SIGCONT)
     until(felt(there, 1), 10)
     until(there.is_listening, 10)
 
