@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
@@ -19,8 +19,11 @@ class StandIn:
         self.calls: list[bytes] = []
         self.refuses: set[bytes] = set()
         self.is_mute: set[bytes] = set()
+        self.before: dict[bytes, Callable[[], None]] = {}
+        """What is called once, before it answers a command."""
         self.evals: list[bytes] = []
-        """What it answers to scripts, in turn."""
+        """What it answers to scripts about uses, in turn."""
+        self.generation: int | None = None
         self.subscribers: list[socket.socket] = []
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
@@ -43,25 +46,14 @@ class StandIn:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, ValueError), connection, connection.makefile("rb") as file:
-            queued: list[bytes] | None = None
             while True:
                 command = self._read(file)
                 name = command[0].upper()
                 self.calls.append(name)
-                if name in self.is_mute:
-                    continue
-                if name == b"MULTI":
-                    queued = []
-                    answer = b"+OK\r\n"
-                elif name == b"EXEC":
-                    answer = b"*%d\r\n%s" % (len(queued or ()), b"".join(queued or ()))
-                    queued = None
-                else:
-                    answer = b"-ERR no\r\n" if name in self.refuses else self._answer(connection, name, command[1:])
-                    if queued is not None:
-                        queued.append(answer)
-                        answer = b"+QUEUED\r\n"
-                connection.sendall(answer)
+                self.before.pop(name, lambda: None)()
+                if name not in self.is_mute:
+                    refused = name in self.refuses
+                    connection.sendall(b"-ERR no\r\n" if refused else self._answer(connection, name, command[1:]))
 
     @staticmethod
     def _read(file: BinaryIO) -> list[bytes]:
@@ -77,20 +69,36 @@ class StandIn:
             self.subscribers.append(connection)
             return resp([b"subscribe", arguments[0], 1])
         if name == b"EVAL":
-            return self.evals.pop(0)
+            return self._sent(arguments) if arguments[1] == b"1" else self.evals.pop(0)
         if name == b"PING":
             return resp([b"pong", b""])
-        if name == b"PUBLISH":
-            self.publish(arguments[1])
-        if name == b"ZADD":
-            pairs = zip(arguments[1::2], arguments[2::2], strict=True)
-            self.scores.update({member: float(score) for score, member in pairs})
+        if name == b"ZSCORE":
+            return b"$-1\r\n" if self.generation is None else resp(b"%d" % self.generation)
         if name == b"ZREVRANGEBYSCORE":
             least, start, count = float(arguments[2]), int(arguments[4]), int(arguments[5])
             members = sorted(self.scores, key=lambda each: -self.scores[each])
             found: list[Any] = [each for each in members if self.scores[each] >= least]
             return resp(found[start : start + count])
         return b"+OK\r\n" if name in (b"CLIENT", b"SELECT") else b":1\r\n"
+
+    def _sent(self, arguments: list[bytes]) -> bytes:
+        """What the script for denials does."""
+        if self.generation is None:
+            self.generation = int(arguments[4])
+        for member, score in zip(arguments[6::2], arguments[7::2], strict=True):
+            self.scores[member] = float(score)
+            self.publish(member)
+        return b":1\r\n"
+
+    def flush(self) -> None:
+        """Forget all, as FLUSHALL does."""
+        self.scores.clear()
+        self.generation = None
+
+    def connect_again(self) -> None:
+        """Confirm a subscription a second time, as where redis-py has connected anew by itself."""
+        for each in self.subscribers:
+            each.sendall(resp([b"subscribe", NAME, 1]))
 
     def publish(self, data: bytes) -> None:
         """Send a message to all who listen."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from callerid import ConfigurationError, Guard, Reason, Unauthenticated
 from callerid.authentication import Denial, revocations
 from callerid.authentication.revocations import Account
-from callerid.fleet import RedisFleet, redis_fleet
+from callerid.fleet import RedisFleet, redis_denials, redis_fleet
 from callerid.fleet.messages import read, written
 from callerid.testing import google_person
 from tests.fixtures import AT_HAND, token
@@ -111,9 +112,120 @@ def test_a_new_connection_is_made_where_one_breaks_and_nothing_is_missed(make: M
 def test_a_redis_that_begins_empty_is_told_again(make: Make, redis: StandIn) -> None:
     fleet = listening(make())
     fleet.tell(ADA, DENIAL, at_once=True)
-    redis.scores.clear()
+    redis.flush()
     redis.drop()
     until(lambda: redis.scores)
+
+
+def test_a_redis_that_is_flushed_is_told_again_by_those_who_heard_of_it(
+    make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_fleet, "PING_SECONDS", 0.02)
+    here, there = make(), listening(make())
+    here.tell(ADA, DENIAL, at_once=True)
+    until(lambda: there.find(ADA))
+    here.close()
+    [told] = redis.scores
+    for _ in range(3):
+        redis.flush()
+        until(lambda: redis.scores)
+    assert list(redis.scores) == [told]
+    assert redis.calls.count(b"SUBSCRIBE") <= 2
+    until(lambda: there.status == (True, 1, 0, None))
+
+
+def test_what_stands_in_redis_is_not_told_again(make: Make, redis: StandIn) -> None:
+    redis.scores = {written(ADA, DENIAL): DENIAL.until * 1000, b"x": 9e99}
+    redis.generation = 2**52
+    fleet = listening(make())
+    longer = Denial(NOW, NOW + 7200)
+    fleet.tell(ADA, longer, at_once=True)
+    redis.drop()
+    until(lambda: not fleet.status.connected)
+    listening(fleet)
+    until(lambda: fleet.status == (True, 1, 0, None))
+    assert redis.calls.count(b"EVAL") == 1
+    assert fleet.find(ADA) == read(written(ADA, longer), NOW)[1]  # type: ignore[index]  # it is one
+
+
+def test_a_write_that_hangs_or_fails_leaves_the_subscription_as_it_is(
+    make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_fleet, "PING_SECONDS", 0.02)
+    monkeypatch.setattr(redis_fleet, "RETRY_SECONDS", 0.1)
+    fleet = listening(make())
+    for trouble in (redis.is_mute, redis.refuses):
+        trouble.add(b"EVAL")
+        fleet.tell(ADA, DENIAL, at_once=False)
+        until(lambda: fleet.status.error)
+        for number in range(3):
+            other = f"{number:064x}"
+            redis.scores[written(other, DENIAL)] = DENIAL.until * 1000
+            redis.publish(written(other, DENIAL))
+            until(partial(fleet.find, other))
+        assert fleet.status.connected
+        assert fleet.status.unsent == 1
+        trouble.clear()
+        until(lambda: fleet.status[2:] == (0, None))
+    assert redis.calls.count(b"SUBSCRIBE") == 1
+
+
+def test_a_look_that_hangs_or_fails_leaves_the_subscription_as_it_is_and_is_made_again(
+    make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_fleet, "PING_SECONDS", 0.02)
+    monkeypatch.setattr(redis_fleet, "RETRY_SECONDS", 0.1)
+    fleet = listening(make())
+    fleet.tell(ADA, DENIAL, at_once=True)
+    for command, trouble in ((b"ZSCORE", redis.is_mute), (b"ZREVRANGEBYSCORE", redis.refuses)):
+        trouble.add(command)
+        redis.flush()
+        until(lambda: fleet.status.error)
+        redis.publish(written("0" * 64, DENIAL))
+        until(lambda: fleet.find("0" * 64))
+        trouble.clear()
+        until(lambda: redis.scores and fleet.status[2:] == (0, None))
+    assert redis.calls.count(b"SUBSCRIBE") == 1
+
+
+def test_a_thread_that_got_no_processor_for_long_gives_no_connection_up(
+    make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_fleet, "SILENT_SECONDS", 5.0)
+    timer = [0.0]
+    fleet = listening(make(timer=lambda: timer[0]))
+
+    def pinged(before: int) -> bool:
+        return redis.calls.count(b"PING") > before
+
+    for _ in range(5):
+        pings = redis.calls.count(b"PING")
+        timer[0] += 1000
+        until(partial(pinged, pings))
+    assert fleet.status.error is None
+    assert redis.calls.count(b"SUBSCRIBE") == 1
+
+
+def test_where_redis_py_has_connected_anew_by_itself_what_was_missed_is_read(make: Make, redis: StandIn) -> None:
+    fleet = listening(make())
+    redis.scores[written(ADA, DENIAL)] = DENIAL.until * 1000
+    redis.connect_again()
+    until(lambda: fleet.find(ADA))
+    until(lambda: fleet.status.connected)
+
+
+def test_more_than_a_page_is_told_again_in_pages(make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (redis_fleet, redis_denials):
+        monkeypatch.setattr(module, "PAGE", 2)
+    fleet = listening(make())
+    for number in range(5):
+        fleet.tell(f"{number:064x}", DENIAL, at_once=False)
+    until(lambda: fleet.status[2:] == (0, None))
+    sent = redis.calls.count(b"EVAL")
+    redis.flush()
+    redis.drop()
+    until(lambda: len(redis.scores) == 5)
+    assert redis.calls.count(b"EVAL") == sent + 3
 
 
 def test_a_connection_that_is_silent_is_given_up(make: Make, redis: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,12 +260,21 @@ def test_requests_go_on_while_redis_refuses_and_it_is_logged_once(
 
 def test_a_write_that_fails_is_made_later(make: Make, redis: StandIn) -> None:
     fleet = listening(make())
-    redis.is_mute.add(b"MULTI")
+    redis.is_mute.add(b"EVAL")
     fleet.tell(ADA, DENIAL, at_once=True)
     assert fleet.status.error == "TimeoutError"
     assert fleet.status.unsent == 1
     redis.is_mute.clear()
     until(lambda: redis.scores and fleet.status[2:] == (0, None))
+
+
+def test_what_is_revoked_for_longer_during_a_write_is_told_too(make: Make, redis: StandIn) -> None:
+    fleet = listening(make())
+    longer = Denial(NOW, NOW + 7200)
+    redis.before[b"EVAL"] = lambda: fleet.tell(ADA, longer, at_once=False)
+    fleet.tell(ADA, DENIAL, at_once=False)
+    until(lambda: written(ADA, longer) in redis.scores)
+    until(lambda: fleet.status == (True, 1, 0, None))
 
 
 def test_a_task_leaves_telling_to_the_thread_or_waits_for_it(make: Make, redis: StandIn) -> None:
@@ -212,6 +333,7 @@ def test_more_than_can_be_kept_is_not_taken(
 ) -> None:
     monkeypatch.setattr(redis_fleet, "MOST", 3)
     monkeypatch.setattr(redis_fleet, "PAGE", 2)
+    monkeypatch.setattr(redis_denials, "PAGE", 2)
     for each in range(6):
         redis.scores[written(f"{each:064x}", DENIAL)] = DENIAL.until * 1000
     fleet = listening(make())

@@ -86,6 +86,10 @@ class Denial(NamedTuple):
     at: float
     until: float
 
+    def joined(self, other: Denial) -> Denial:
+        """What both say together: never less than one of them."""
+        return Denial(max(self.at, other.at), max(self.until, other.until))
+
 
 class FleetStatus(NamedTuple):
     """For a probe: whether a fleet can be heard now, how many denials it told, how many of ours it was not told yet.
@@ -155,12 +159,17 @@ class Denials:
         """The denial of an account, which may be over."""
         return self._known.get(digest)
 
+    def covers(self, digest: str, denial: Denial) -> bool:
+        """Whether a denial says nothing that is not known."""
+        known = self._known.get(digest)
+        return known is not None and known.joined(denial) == known
+
     def put(self, digest: str, denial: Denial, now: float) -> bool:
         """Add a denial; false if there are too many."""
         with self._lock:
             before = self._known.get(digest)
             if before is not None:
-                denial = Denial(max(before.at, denial.at), max(before.until, denial.until))
+                denial = denial.joined(before)
             elif len(self._known) >= min(self._purge_at, self._most):
                 self._known = {each: known for each, known in self._known.items() if known.until > now}
                 self._purge_at = max(1024, 2 * len(self._known))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Final
 
@@ -17,7 +16,13 @@ _AHEAD: Final = 60.0
 
 def written(digest: str, denial: Denial) -> bytes:
     """A denial as it is sent; times are rounded up, so that it is never shorter."""
-    return f"callerid1 {digest} {math.ceil(denial.at * 1000)} {math.ceil(denial.until * 1000)}".encode()
+    return f"callerid1 {digest} {_milliseconds(denial.at)} {_milliseconds(denial.until)}".encode()
+
+
+def _milliseconds(seconds: float) -> int:
+    """The same for what was read: it is passed on as it was, however often."""
+    rounded = round(seconds * 1000)
+    return rounded if rounded / 1000 >= seconds else rounded + 1
 
 
 def read(data: object, now: float) -> tuple[str, Denial] | None:

@@ -1,12 +1,12 @@
 """One thread that listens to Redis, and writes with a short time limit.
 
 Each denial is published, and added to a sorted set (by when it ends), for who was away. Who connects subscribes first
-and then reads the set, so that nothing is missed between.
+and then reads the set, so that nothing is missed between. What fails beside that, a write or a look at the set, is
+tried again and leaves the subscription as it is: on a slow machine it would else be away most of the time.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 import os
@@ -15,13 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from itertools import islice
 from typing import Any, Final
 from weakref import WeakSet
 
 from callerid.asking import InFlight
-from callerid.authentication import CATCH_UP_SECONDS, LONGEST_DENIAL, Denial, Denials, FleetStatus, UseRecord
+from callerid.authentication import CATCH_UP_SECONDS, Denial, Denials, FleetStatus, UseRecord
 from callerid.errors import ConfigurationError
-from callerid.fleet.messages import read, written
+from callerid.fleet.clients import Client, connector
+from callerid.fleet.messages import read
+from callerid.fleet.redis_denials import PAGE, generation_of, pages_of, send
 from callerid.fleet.redis_uses import use
 
 __all__ = ["RedisFleet"]
@@ -36,13 +39,14 @@ TURN_SECONDS: Final = 0.2
 """So long the thread listens before it sees whether there is something to send."""
 PING_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0
-"""A connection that has answered no ping for so long is given up."""
+"""A connection that has not answered a ping for so long is given up."""
+RETRY_SECONDS: Final = 1.0
+"""So long after a write or a look that failed the thread only listens."""
 DELAYS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between attempts to connect; the last goes on."""
 TELL_EVERY: Final = 60.0
 MOST: Final = 100_000
 """So many denials are taken from others, and so many of ours are sent later."""
-PAGE: Final = 1000
 
 
 class RedisFleet:
@@ -74,7 +78,7 @@ class RedisFleet:
         self._clock, self._timer = clock, timer
         self._heard, self._own = Denials(MOST), Denials(MOST)
         self._told_at = -TELL_EVERY * 2
-        self._connect = _connector(url)
+        self._connect = connector(url)
         self._begin()
         _ALL.add(self)
 
@@ -87,9 +91,11 @@ class RedisFleet:
         self._unsent: dict[str, Denial] = {}
         self._is_connected = False
         self._error: str | None = None
-        self._writer = self._connect(WRITE_SECONDS)
-        self._user = self._connect(WRITE_SECONDS)
-        self._listener = self._connect(LISTEN_SECONDS)
+        self._generation: int | None = None
+        self._retry_at = -math.inf
+        self._writer = Client(self._connect, WRITE_SECONDS)
+        self._user = Client(self._connect, WRITE_SECONDS)
+        self._listener = Client(self._connect, LISTEN_SECONDS)
 
     begin_anew = _begin
 
@@ -121,17 +127,16 @@ class RedisFleet:
             self._start()
         if at_once and self._error is None:
             try:
-                self._send(self._writer, {digest: denial})
+                send(self._writer.get(), self._name, {digest: denial}, now)
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread tries again
                 self._fails(type(error).__name__)
             else:
                 return
-        with self._lock:
-            self._unsent[digest] = denial
+        self._send_later(digest, denial)
 
     def use(self, use_id: str, request: str, seconds: float) -> UseRecord:
         """Which request is the first to use a token, kept for so many seconds. Raises whatever redis-py does."""
-        return use(self._user, self._prefix, use_id, request, seconds)
+        return use(self._user.get(), self._prefix, use_id, request, seconds)
 
     def close(self) -> None:
         """End the thread and the connections, at the end of a process or a test: nothing is heard or told then."""
@@ -160,7 +165,7 @@ class RedisFleet:
         failures = 0
         while not stop.is_set():
             try:
-                with closing(self._listener.pubsub()) as pubsub:
+                with closing(self._listener.get().pubsub()) as pubsub:
                     self._catch_up(pubsub)
                     failures = 0
                     self._listen(pubsub, stop)
@@ -168,6 +173,7 @@ class RedisFleet:
                 self._fails(type(error).__name__)
             self._is_connected = False
             self._in_flight.finish()
+            self._listener.close()
             stop.wait(DELAYS[min(failures, len(DELAYS) - 1)] * random.uniform(0.5, 1))  # noqa: S311 - no secret
             failures += 1
 
@@ -177,61 +183,90 @@ class RedisFleet:
             raise TimeoutError
         if self._in_flight.is_done:
             self._in_flight = InFlight(self._timer())
-        now, start = self._clock(), 0
-        while start < MOST:
-            page = self._listener.zrevrangebyscore(self._name, "+inf", now * 1000, start=start, num=PAGE)
-            self._hear(page)
-            start += PAGE
-            if len(page) < PAGE:
-                break
-        # A Redis that was flushed, or begins empty, is told again.
-        with self._lock:
-            self._unsent = {**self._own.in_force(now), **self._unsent}
-        self._send_rest()
-        self._is_connected, self._error = True, None
+        self._read(generation_of(self._listener.get(), self._name))
+        self._is_connected, self._retry_at = True, -math.inf
+        self._works()
         self._in_flight.finish()
 
+    def _read(self, generation: int | None) -> None:
+        """Take what stands in Redis, and have it told what it does not know: it may have been flushed, or be new."""
+        now = self._clock()
+        there = Denials()
+        for page in pages_of(self._listener.get(), self._name, now, MOST):
+            for digest, denial in self._hear(page):
+                there.put(digest, denial, now)
+        known = [*self._heard.in_force(now).items(), *self._own.in_force(now).items()]
+        for digest, denial in known:
+            if not there.covers(digest, denial):
+                self._send_later(digest, denial)
+        self._generation = generation
+
+    def _send_later(self, digest: str, denial: Denial) -> None:
+        with self._lock:
+            self._unsent[digest] = denial.joined(self._unsent.get(digest, denial))
+
     def _listen(self, pubsub: Any, stop: threading.Event) -> None:
-        pinged_at = heard_at = self._timer()
+        pinged_at, unanswered_since = self._timer(), math.inf
         while not stop.is_set():
-            self._send_rest()
+            if self._unsent:
+                self._attempt(self._send_rest)
             message = pubsub.get_message(timeout=TURN_SECONDS)
             now = self._timer()
             if message is not None:
-                heard_at = now
-                self._hear([message["data"]] if message["type"] == "message" else [])
-            elif now >= heard_at + SILENT_SECONDS:
+                unanswered_since = math.inf
+                self._take(message)
+            elif now >= unanswered_since + SILENT_SECONDS:
                 raise TimeoutError
             if now >= pinged_at + PING_SECONDS:
-                pinged_at = now
+                pinged_at, unanswered_since = now, min(now, unanswered_since)
                 pubsub.ping()
+                self._attempt(self._look)
 
-    def _hear(self, messages: Iterable[object]) -> None:
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":  # redis-py has connected anew: something may have been missed
+            raise ConnectionResetError
+        if message["type"] == "message":
+            self._hear([message["data"]])
+
+    def _hear(self, messages: Iterable[object]) -> list[tuple[str, Denial]]:
         now = self._clock()
-        for each in messages:
-            found = read(each, now)
-            if found is not None and not self._heard.put(*found, now):
+        found = [each for each in (read(message, now) for message in messages) if each is not None]
+        for digest, denial in found:
+            if not self._heard.put(digest, denial, now):
                 self._warn("TooManyRevocations")
+        return found
+
+    def _look(self) -> None:
+        """See whether Redis still has what it was told; it may have been flushed before its generation was seen."""
+        generation = generation_of(self._listener.get(), self._name)
+        if generation != self._generation or (generation is None and (self._own or self._heard)):
+            self._read(generation)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Do what may fail while the subscription goes on."""
+        if self._timer() < self._retry_at:
+            return
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            self._retry_at = self._timer() + RETRY_SECONDS
+            self._fails(type(error).__name__)
+        else:
+            self._works()
+
+    def _works(self) -> None:
+        if not self._unsent:
+            self._error = None
 
     def _send_rest(self) -> None:
-        with self._lock:
-            unsent = dict(self._unsent)
-        if not unsent:
-            return
-        self._send(self._listener, unsent)
-        self._error = None
-        with self._lock:
-            self._unsent = {each: denial for each, denial in self._unsent.items() if unsent.get(each) != denial}
-
-    def _send(self, client: Any, denials: dict[str, Denial]) -> None:
-        messages = {written(digest, denial): denial.until * 1000 for digest, denial in denials.items()}
-        with client.pipeline(transaction=True) as pipeline:
-            pipeline.zremrangebyscore(self._name, "-inf", self._clock() * 1000)
-            pipeline.zadd(self._name, messages)
-            pipeline.expire(self._name, int(LONGEST_DENIAL))
-            for message in messages:
-                pipeline.publish(self._name, message)
-            pipeline.execute()
+        while self._unsent:
+            with self._lock:
+                page = dict(islice(self._unsent.items(), PAGE))
+            send(self._listener.get(), self._name, page, self._clock())
+            with self._lock:
+                for digest, denial in page.items():
+                    if self._unsent[digest] == denial:
+                        del self._unsent[digest]
 
     def _fails(self, error: str) -> None:
         self._error = error
@@ -254,30 +289,3 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _connector(url: str) -> Callable[[float], Any]:
-    """What makes clients with a time limit; they connect when they are first used. Its errors name no password."""
-    try:
-        redis: Any = importlib.import_module("redis")
-    except ImportError:
-        raise ConfigurationError("RedisFleet needs redis-py: pip install 'callerid[redis]'") from None
-    retry_never = importlib.import_module("redis.retry").Retry(importlib.import_module("redis.backoff").NoBackoff(), 0)
-
-    def connect(seconds: float) -> Any:
-        options: dict[str, Any] = {"socket_timeout": seconds, "protocol": 2}
-        if not url.startswith("unix:"):
-            options["socket_connect_timeout"] = seconds
-        return redis.Redis.from_url(url, retry=retry_never, **options)
-
-    try:
-        kwargs = connect(WRITE_SECONDS).connection_pool.connection_kwargs
-    except Exception:  # noqa: BLE001 - of several kinds
-        kwargs = {"decode_responses": True}
-    expected = {"socket_timeout": WRITE_SECONDS, "socket_connect_timeout": WRITE_SECONDS, "protocol": 2}
-    if kwargs.get("decode_responses") or any(kwargs.get(name, value) != value for name, value in expected.items()):
-        raise ConfigurationError(
-            "RedisFleet takes a URL such as redis://USER:PASSWORD@HOST:6379/0 (or rediss://, unix://), without options "
-            "for time limits, protocol or decoding"
-        )
-    return connect
