@@ -1,4 +1,4 @@
-"""What uvicorn serves in the tests: a receiver in a process of its own, told by the environment where keys are."""
+"""What uvicorn and gunicorn serve in the tests: a receiver, told by the environment where keys are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from callerid import Guard
 from callerid.risc import EventReceiver, SecurityEvent
-from callerid.risc.receiver import AsgiEvents
+from callerid.risc.receiver import AsgiEvents, WsgiEvents
 from tests.fixtures import AT_HAND, CLIENT
 
 
@@ -15,5 +15,13 @@ def on_event(event: SecurityEvent) -> None:
         raise OSError("the database is down")
 
 
+def receiver() -> EventReceiver:
+    return EventReceiver(Guard(*AT_HAND), CLIENT, on_event=on_event, keys=os.environ["SERVED_KEYS"])
+
+
 def application() -> AsgiEvents:
-    return EventReceiver(Guard(*AT_HAND), CLIENT, on_event=on_event, keys=os.environ["SERVED_KEYS"]).asgi
+    return receiver().asgi
+
+
+def wsgi_application() -> WsgiEvents:
+    return receiver().wsgi

@@ -17,7 +17,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from callerid import Caller, ConfigurationError, Guard, Lookup, Refusal, Role
+from callerid import AnyGoogleAccount, Caller, ConfigurationError, Guard, Lookup, Refusal, Role
+from callerid.authentication import Denial, FleetStatus, UseRecord
 from callerid.risc import EventReceiver, EventType, SecurityEvent
 from callerid.risc.receiver import _after_fork_in_child
 from callerid.testing import LocalIssuer, google_person
@@ -115,7 +116,7 @@ def test_an_event_says_what_google_said() -> None:
             | {"email": "ada@gmail.com"},
             "reason": "hijacking",
         },
-        f"{RISC}account-purged": {"new": True},
+        f"{RISC}identifier-recycled": {"new": True},
         f"{RISC}account-enabled": {"subject": {"subject_type": "email", "email": "bob@gmail.com"}},
         f"{RISC}verification": {"state": "try"},
     }
@@ -183,7 +184,7 @@ REFUSED: list[tuple[str, Callable[[], str], str]] = [
     ("odd jti", lambda: altered(jti=7), "invalid_request"),
     ("no events", lambda: altered(events={}), "invalid_request"),
     ("a list of events", lambda: altered(events=[f"{RISC}sessions-revoked"]), "invalid_request"),
-    ("another event", lambda: altered(events={f"{RISC}account-purged": {}}), "invalid_request"),
+    ("another event", lambda: altered(events={f"{RISC}identifier-recycled": {}}), "invalid_request"),
     ("the wrong family", lambda: altered(events={f"{RISC}token-revoked": {}}), "invalid_request"),
     (
         "a log-out",
@@ -444,7 +445,8 @@ def test_what_is_known_of_the_account_is_forgotten(post: Any, fails: bool) -> No
             assert guard.allows(guard.verify(token(who)), Role("editor") & Role("x", of="one"))
         assert asked == ["ada@example.com", *["bob@example.com"] * (kind is kinds[0])]
         asked.clear()
-        assert post(receiver(guard, on_event=on_event), issuer.security_event(kind))[0] == (503 if fails else 202)
+        late = issuer.security_event(kind, issued_at=int(issuer.clock()) - 60)  # it revokes none of these tokens
+        assert post(receiver(guard, on_event=on_event), late)[0] == (503 if fails else 202)
 
 
 def test_an_account_is_the_same_whoever_vouched_for_it() -> None:
@@ -454,12 +456,133 @@ def test_an_account_is_the_same_whoever_vouched_for_it() -> None:
     guard.allows(guard.verify(issuer.firebase_user(ACCOUNT)), Role("editor"))
     for each in (ada, replace(ada, issuer="https://cloud.google.com/iap")):
         guard.lookups.find("roles", each, "editor").block()  # type: ignore[union-attr]
-    by_wsgi(receiver(guard), issuer.security_event(account=ACCOUNT))
+    by_wsgi(receiver(guard), issuer.security_event("account-enabled", ACCOUNT))
     asked.clear()
     for each in (ada, replace(ada, issuer="https://cloud.google.com/iap")):
         guard.lookups.find("roles", each, "editor").block()  # type: ignore[union-attr]
     guard.allows(guard.verify(issuer.firebase_user(ACCOUNT)), Role("editor"))
     assert asked == ["ada@example.com"] * 2
+
+
+def refused(guard: Guard, sent: str) -> str:
+    with pytest.raises(Refusal) as raised:
+        guard.verify(sent, AnyGoogleAccount())
+    return f"{raised.value.status} {raised.value.reason}"
+
+
+class Now:
+    """Seconds since the epoch, held."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+REVOKING = ("sessions-revoked", "tokens-revoked", "account-disabled", "account-purged")
+CAUTION = "account-credential-change-required"
+
+
+@ways
+@pytest.mark.parametrize("kind", [*REVOKING, CAUTION])
+@pytest.mark.parametrize("fails", [False, True])
+def test_tokens_of_before_an_event_are_refused_and_later_ones_are_not(post: Any, kind: str, fails: bool) -> None:
+    """Even where the application fails at the event: it is refused until Google has delivered it, and after that."""
+
+    def on_event(_: SecurityEvent) -> None:
+        if fails:
+            raise OSError
+
+    clock = Now()
+    local = LocalIssuer(clock=clock)
+    guard = Guard(local.google(URL, CLIENT), clock=clock)
+    made = receiver(guard, keys=local.keys_of("google"), on_event=on_event)
+    before, others = local.workspace_person("ada@example.com"), local.workspace_person("bob@example.com")
+    assert guard.verify(before, AnyGoogleAccount())
+    assert post(made, local.security_event(kind, "ada@example.com"))[0] == (503 if fails else 202)
+    assert refused(guard, before) == "401 revoked"
+    assert guard.verify(others, AnyGoogleAccount())
+    clock.seconds += 1
+    assert guard.verify(local.workspace_person("ada@example.com"), AnyGoogleAccount())
+    assert post(made, local.security_event("account-enabled", "ada@example.com"))[0] == (503 if fails else 202)
+    assert refused(guard, before) == "401 revoked"
+
+
+@ways
+def test_an_event_that_comes_late_or_again_ends_no_session_that_began_after_it(post: Any) -> None:
+    clock = Now()
+    local = LocalIssuer(clock=clock)
+    guard = Guard(local.google(URL, CLIENT), clock=clock)
+    before, event = local.workspace_person("ada@example.com"), local.security_event()
+    clock.seconds += 600
+    after = local.workspace_person("ada@example.com")
+    for _ in range(2):  # as two processes would, of which each handles it once
+        assert post(receiver(guard, keys=local.keys_of("google")), event)[0] == 202
+    assert refused(guard, before) == "401 revoked"
+    assert guard.verify(after, AnyGoogleAccount())
+
+
+@ways
+def test_an_event_about_tokens_that_have_expired_revokes_nothing(post: Any) -> None:
+    clock = Now()
+    local = LocalIssuer(clock=clock)
+    guard = Guard(local.google(URL, CLIENT), clock=clock)
+    event = local.security_event()
+    clock.seconds += 3600 + 4 * 30
+    assert post(receiver(guard, keys=local.keys_of("google")), event)[0] == 202
+    assert guard.authenticator.revocations.is_idle
+
+
+@ways
+@pytest.mark.parametrize("kind", ["account-enabled", "verification", "token-revoked"])
+def test_other_events_revoke_nothing(post: Any, kind: str) -> None:
+    guard = Guard(*AT_HAND)
+    assert post(receiver(guard), issuer.security_event(kind))[0] == 202
+    assert guard.verify(token("staff"), AnyGoogleAccount())
+
+
+@ways
+def test_an_account_that_is_named_by_its_address_alone_is_not_revoked(post: Any) -> None:
+    """Addresses change hands: what is known by one is told to the application, and to nobody else."""
+    guard, told = Guard(*AT_HAND), list[SecurityEvent]()
+    named = about({"subject_type": "email", "email": "ada@example.com"})
+    assert post(receiver(guard, on_event=told.append), named)[0] == 202
+    assert [event.email for event in told] == ["ada@example.com"]
+    assert guard.verify(token("staff"), AnyGoogleAccount())
+
+
+class Shared:
+    """A fleet of the guards in this process."""
+
+    status = FleetStatus(connected=True, heard=0, unsent=0, error=None)
+
+    def __init__(self) -> None:
+        self.known: dict[str, Denial] = {}
+        self.at_once: list[bool] = []
+
+    def find(self, digest: str) -> Denial | None:
+        return self.known.get(digest)
+
+    def catching_up(self) -> None:
+        return None
+
+    def tell(self, digest: str, denial: Denial, *, at_once: bool) -> None:
+        self.known[digest] = denial
+        self.at_once.append(at_once)
+
+    def use(self, use_id: str, request: str, seconds: float) -> UseRecord:
+        raise NotImplementedError
+
+
+@ways
+def test_what_an_event_revokes_is_told_to_the_fleet_before_it_is_answered(post: Any) -> None:
+    fleet = Shared()
+    guard, other = Guard(*AT_HAND, fleet=fleet), Guard(*AT_HAND, fleet=fleet)
+    assert other.verify(token("staff"), AnyGoogleAccount())
+    assert post(receiver(guard), issuer.security_event())[0] == 202
+    assert fleet.at_once == [True]
+    assert [refused(each, token("staff")) for each in (guard, other)] == ["401 revoked"] * 2
 
 
 @pytest.mark.parametrize(

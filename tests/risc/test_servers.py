@@ -1,4 +1,4 @@
-"""The receiver under real servers: uvicorn in a process of its own, and waitress."""
+"""The receiver under real servers: uvicorn and gunicorn in processes of their own, and waitress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callerid.risc import EventReceiver
 from callerid.testing import LocalIssuer
 from tests.fixtures import AT_HAND, CLIENT
 from tests.risc.served import on_event
-from tests.servers import Address, status, uvicorn, waitress
+from tests.servers import Address, gunicorn, status, uvicorn, waitress
 
 pytestmark = pytest.mark.server
 
@@ -25,7 +25,7 @@ def issuer() -> Iterator[LocalIssuer]:
         yield served
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "waitress"])
+@pytest.fixture(scope="module", params=["uvicorn", "gunicorn", "waitress"])
 def address(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Address]:
     keys = issuer.jwks_url()
     if request.param == "waitress":
@@ -35,7 +35,12 @@ def address(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Add
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SERVED_KEYS", keys)
-        with uvicorn("tests.risc.served:application", "--factory") as found:
+        serving = (
+            gunicorn("tests.risc.served:wsgi_application()")
+            if request.param == "gunicorn"
+            else uvicorn("tests.risc.served:application", "--factory")
+        )
+        with serving as found:
             yield found
 
 

@@ -33,11 +33,13 @@ from callerid.authentication.jws import LONGEST_TOKEN
 from callerid.authentication.revocations import (
     CATCH_UP_SECONDS,
     LONGEST_DENIAL,
+    Account,
     Denial,
     Denials,
     Fleet,
     FleetStatus,
     UseRecord,
+    denial_by_google,
     denial_of,
 )
 from callerid.authentication.same_origin import METHOD
@@ -55,6 +57,7 @@ __all__ = [
     "NOBODY",
     "SUBPROTOCOL",
     "UNCHECKED",
+    "Account",
     "Attempt",
     "Authenticator",
     "Denial",
@@ -66,6 +69,7 @@ __all__ = [
     "SignInForm",
     "UseRecord",
     "Waited",
+    "denial_by_google",
     "denial_of",
     "request_of",
     "resolve",

@@ -34,6 +34,7 @@ __all__ = [
     "FleetStatus",
     "Revocations",
     "UseRecord",
+    "denial_by_google",
     "denial_of",
 ]
 
@@ -277,17 +278,28 @@ def denial_of(
     authenticator: Authenticator, who: Caller | str, issuer: str | None, tenant: str | None, revoke_for: float | None
 ) -> tuple[Account, Denial, float]:
     """Which account is meant, its denial, and the time. Raises `ConfigurationError` for what is not clear."""
-    now, leeway = authenticator.clock(), authenticator.leeway
+    now = authenticator.clock()
     account = _account_of(who, authenticator.issuers, issuer, tenant)
     if revoke_for is None:
-        usual = _HOUR if account.kind in (GOOGLE, FIREBASE) else _UNKNOWN
-        lifetimes = (each.lifetimes for each in authenticator.issuers if (each.kind, _scope(each)) == account[:2])
-        revoke_for = max([usual, *(each[1] for each in lifetimes if each is not None)]) + 3 * leeway
+        revoke_for = _longest_lifetime(authenticator, account)
     elif type(revoke_for) not in (int, float) or not 0 < revoke_for <= LONGEST_DENIAL:
         raise ConfigurationError(f"revoke_for= is more than 0 and at most {LONGEST_DENIAL:.0f} s, not {revoke_for!r}")
     # The issuer's clock may be ahead: the token in hand is refused, whatever it says.
     at = max(now, who.issued_at) if isinstance(who, Caller) else now
     return account, Denial(at, now + revoke_for), now
+
+
+def denial_by_google(authenticator: Authenticator, subject: str, at: float) -> tuple[Account, Denial, float]:
+    """A Google account, the denial of its tokens that were issued up to a time that Google named, and the time now."""
+    account = Account(GOOGLE, "", "", subject)
+    return account, Denial(at, at + _longest_lifetime(authenticator, account)), authenticator.clock()
+
+
+def _longest_lifetime(authenticator: Authenticator, account: Account) -> float:
+    """For how many seconds a token of this account can be believed, with what clocks may differ by."""
+    usual = _HOUR if account.kind in (GOOGLE, FIREBASE) else _UNKNOWN
+    lifetimes = (each.lifetimes for each in authenticator.issuers if (each.kind, _scope(each)) == account[:2])
+    return max([usual, *(each[1] for each in lifetimes if each is not None)]) + 3 * authenticator.leeway
 
 
 def _scope(issuer: Any) -> str:

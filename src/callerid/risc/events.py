@@ -16,7 +16,7 @@ from callerid.errors import Reason, Unauthenticated
 from callerid.issuers.claims import bad_claim, date_claim, object_claim, shown, text_claim
 from callerid.issuers.google import GOOGLE_ISSUER
 
-__all__ = ["ALGORITHM", "EventType", "SecurityEvent", "events_of"]
+__all__ = ["ALGORITHM", "REVOKING", "EventType", "SecurityEvent", "events_of"]
 
 ALGORITHM: Final = "RS256"
 
@@ -32,12 +32,30 @@ class EventType(StrEnum):
     SESSIONS_REVOKED = "sessions-revoked"
     ACCOUNT_DISABLED = "account-disabled"
     ACCOUNT_ENABLED = "account-enabled"
+    ACCOUNT_PURGED = "account-purged"
+    """Deleted for good. It is in OpenID's RISC Profile 1.0 section 2.2, and not among those that Google lists."""
     ACCOUNT_CREDENTIAL_CHANGE_REQUIRED = "account-credential-change-required"
     VERIFICATION = "verification"
     """Nothing happened: the application asked for this event, to try its receiver."""
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - an event, not a password
     TOKENS_REVOKED = "tokens-revoked"
 
+
+REVOKING: Final = frozenset(
+    {
+        EventType.SESSIONS_REVOKED,
+        EventType.TOKENS_REVOKED,
+        EventType.ACCOUNT_DISABLED,
+        EventType.ACCOUNT_PURGED,
+        EventType.ACCOUNT_CREDENTIAL_CHANGE_REQUIRED,
+    }
+)
+"""After these, sessions of the account are to be ended: tokens that were issued before are refused.
+
+Google's page asks for it at the first two, and where an account was disabled because of a hijacking. At the others it
+asks for caution, and whoever signs in again has a later token. A ``token-revoked`` is about one refresh token, and no
+account.
+"""
 
 _OAUTH: Final = (EventType.TOKEN_REVOKED, EventType.TOKENS_REVOKED)
 _KNOWN: Final = {f"{_TYPES}/{'oauth' if kind in _OAUTH else 'risc'}/event-type/{kind}": kind for kind in EventType}

@@ -25,7 +25,7 @@ from callerid.answers import Answer
 from callerid.asgi.answering import deliver, response_of
 from callerid.asgi.exchange import Exchange, Receive, Scope, Send, values_of
 from callerid.asking.entry import cause_of
-from callerid.authentication import Attempt, Waited, resolve, resolve_async
+from callerid.authentication import Account, Attempt, Denial, Waited, denial_by_google, resolve, resolve_async
 from callerid.authentication.jws import parse
 from callerid.callers import GOOGLE
 from callerid.errors import BadRequest, ConfigurationError, Reason, Refusal, Unauthenticated, Unavailable
@@ -33,7 +33,7 @@ from callerid.guard import GuardCore, log
 from callerid.issuers.claims import shown
 from callerid.issuers.issuer import audience_set
 from callerid.keys import AnySource, Wait, key_source
-from callerid.risc.events import ALGORITHM, SecurityEvent, events_of
+from callerid.risc.events import ALGORITHM, REVOKING, SecurityEvent, events_of
 from callerid.wsgi import respond
 
 __all__ = ["GOOGLE_EVENT_KEYS", "EventReceiver", "OnEvent"]
@@ -57,11 +57,16 @@ OnEvent: TypeAlias = Callable[[SecurityEvent], Awaitable[Any] | Any]
 class EventReceiver:
     """Receives Google's security events for OAuth clients of yours, as an application: ``asgi`` or ``wsgi``.
 
-    A token is accepted if Google signed it, for one of ``client_ids``; see `events_of` for what else is checked. Each
-    event is given to ``on_event``, which runs in a thread, or may be async. Then what the look-ups of ``guard`` know of
-    its account is forgotten, so that they are asked anew for the next request. Where ``on_event`` raises, the answer is
-    503 and Google delivers the event again; after 202 it is not handled a second time for a week, by its ``jti``. All
-    of this is so in each process for itself.
+    A token is accepted if Google signed it, for one of ``client_ids``; see `events_of` for what else is checked.
+
+    1. After an event of `REVOKING` the account's tokens that were issued up to then are refused by ``guard``, and told
+       to its fleet, as by ``guard.revoke``. Nothing lifts that: after ``account-enabled`` whoever signs in again has a
+       later token.
+    2. The event is given to ``on_event``, which runs in a thread, or may be async.
+    3. What the look-ups of ``guard`` know of the account is forgotten: they are asked anew for the next request.
+
+    Where ``on_event`` raises, the answer is 503 and Google delivers the event again; after 202 it is not handled a
+    second time for a week, by its ``jti``. All but the fleet is so in each process for itself.
 
     The endpoint has to be open to everybody, and proves by the token's signature who sent it. ``keys`` are Google's
     unless others are given, ``timer`` gives monotonic seconds. Raises `ConfigurationError`.
@@ -97,6 +102,8 @@ class EventReceiver:
         """The answer to a POST, for whatever has neither interface. Waits in this thread."""
         try:
             with self._once(resolve(self._verifying(media_type, body))) as events:
+                for denied in self._denied(events):
+                    self.guard.authenticator.revocations.deny(*denied)
                 for event in events:
                     doing = self._on_event(event)
                     if inspect.isawaitable(doing):
@@ -109,6 +116,8 @@ class EventReceiver:
         """As `receive`, without blocking the event loop."""
         try:
             with self._once(await resolve_async(self._verifying(media_type, body))) as events:
+                for denied in self._denied(events):
+                    await self.guard.authenticator.revocations.adeny(*denied)
                 for event in events:
                     [doing] = await anyio.to_thread.run_sync(self._begin, event)
                     if inspect.isawaitable(doing):
@@ -116,6 +125,14 @@ class EventReceiver:
         except Refusal as refusal:
             return _refused(refusal)
         return _answer(202)
+
+    def _denied(self, events: Iterable[SecurityEvent]) -> Iterable[tuple[Account, Denial, float]]:
+        """What these events revoke: tokens of up to when Google issued them, so a late one ends no newer session."""
+        for event in events:
+            if event.type in REVOKING and event.subject is not None:
+                denied = denial_by_google(self.guard.authenticator, event.subject, event.issued_at)
+                if denied[1].until > denied[2]:  # else those tokens have expired
+                    yield denied
 
     def _begin(self, event: SecurityEvent) -> list[Any]:
         """What ``on_event`` returns, in a list: from a thread, trio takes no coroutine."""
