@@ -1,12 +1,16 @@
 """Rules from IAM policies: who may call a Cloud Run service says the same here as there.
 
-Source: Google Cloud IAM, "Policy" and "Principal identifiers"; ``gcloud run services get-iam-policy --format=json``.
+Sources: Google Cloud IAM, "Policy" and "Principal identifiers"; ``gcloud run services get-iam-policy``; RFC 8259
+section 4 and YAML 1.2 section 3.2.1.1 (keys are unique).
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from callerid.errors import ConfigurationError, one_line
@@ -27,11 +31,14 @@ _WHY = {
 }
 
 
-def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "roles/run.invoker") -> Rule:
+def rules_from_iam_policy(
+    policy: str | bytes | os.PathLike[str] | Mapping[str, Any], role: str = "roles/run.invoker"
+) -> Rule:
     """The rule that a policy's bindings for one role are: any of the members may.
 
-    ``policy`` is what ``gcloud run services get-iam-policy SERVICE --format=json`` prints, or the same as a mapping. It
-    is judged whole or not at all: a condition, and a member whom this library cannot judge (``deleted:``,
+    ``policy`` is what ``gcloud run services get-iam-policy SERVICE`` prints (YAML, for which there is the extra
+    ``yaml``, or with ``--format=json`` JSON), or the `pathlib.Path` of a file with it, or the same as a mapping. It is
+    judged whole or not at all: a condition, and a member whom this library cannot judge (``deleted:``,
     ``principalSet:``, ...), is an error that names it, and so is a role that the policy does not grant to anybody: a
     misspelt role would otherwise be nobody, silently. Roles inherited from the project are not in a service's policy.
     For ``group:`` the guard needs a look-up, such as `callerid.groups`.
@@ -53,21 +60,16 @@ def rules_from_iam_policy(policy: str | bytes | Mapping[str, Any], role: str = "
     return any_of(tuple(map(_rule, dict.fromkeys(granted))))
 
 
-def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("an object has a member twice")
-    return members
-
-
 def _bindings(policy: Any) -> list[Any]:
+    if isinstance(policy, os.PathLike):
+        policy = _content(cast("os.PathLike[str]", policy))
     if isinstance(policy, str | bytes):
         try:
-            policy = json.loads(policy, object_pairs_hook=_members_once)
+            policy = _parsed(policy if isinstance(policy, str) else policy.decode())
         except (ValueError, RecursionError) as error:
-            raise _error(f"it is not JSON ({one_line(str(error))})") from None
+            raise _error(f"it is neither JSON nor YAML ({one_line(str(error))})") from None
     if not isinstance(policy, Mapping):
-        raise _error("it is not a JSON object")
+        raise _error("it is not an object")
     given = cast("Mapping[str, Any]", policy)
     version = given.get("version", 1)
     if type(version) is not int or not 0 <= version <= _NEWEST:
@@ -76,6 +78,56 @@ def _bindings(policy: Any) -> list[Any]:
     if not _is_array(bindings):
         raise _error("bindings is not an array")
     return bindings  # type: ignore[no-any-return]
+
+
+def _parsed(text: str) -> Any:
+    """What a text stands for: JSON where it begins with a bracket, else YAML. Raises `ValueError`."""
+    if text.lstrip().startswith(("{", "[")):
+        return json.loads(text, object_pairs_hook=_members_once)
+    try:
+        yaml: Any = importlib.import_module("yaml")
+    except ImportError:
+        raise ConfigurationError(
+            "an IAM policy in YAML needs PyYAML: pip install 'callerid[yaml]', or print it with --format=json"
+        ) from None
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):  # one may be far from what it stands for, or grow without bounds
+                raise yaml.MarkedYAMLError(problem="an alias: write it out", problem_mark=event.start_mark)
+        _check_keys(yaml, yaml.compose(text, yaml.SafeLoader))
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has a member twice")
+    return members
+
+
+def _check_keys(yaml: Any, node: Any) -> None:
+    """Raise for a mapping that has a key twice, of which PyYAML would take the last, or that takes over another."""
+    within = [node]
+    while within:
+        each = within.pop()
+        if isinstance(each, yaml.SequenceNode):
+            within += each.value
+        elif isinstance(each, yaml.MappingNode):
+            keys = [(key.tag, str(key.value)) for key, _ in each.value]
+            if ("tag:yaml.org,2002:merge", "<<") in keys:
+                raise yaml.MarkedYAMLError(problem="a merge: write it out", problem_mark=each.start_mark)
+            if len(set(keys)) != len(keys):
+                raise yaml.MarkedYAMLError(problem="a key stands twice in a mapping", problem_mark=each.start_mark)
+            within += [value for _, value in each.value]
+
+
+def _content(path: os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _error(f"{os.fspath(path)} cannot be read ({error.strerror})") from None
 
 
 def _members(binding: Mapping[str, Any], where: str) -> list[str]:

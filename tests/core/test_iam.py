@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,15 +47,91 @@ PRINTED = """\
 """
 
 
+UNASKED = """\
+bindings:
+- members:
+  - user:owner@example.com
+  role: roles/run.admin
+- members:
+  - domain:example.com
+  - serviceAccount:queue@shop-prod.iam.gserviceaccount.com
+  - user:Eve@gmail.com
+  role: roles/run.invoker
+etag: BwXhqDVsBAE=
+version: 1
+"""
+
+
 def policy(*members: Any, **binding: Any) -> dict[str, Any]:
     return {"bindings": [{"role": INVOKER, "members": list(members), **binding}]}
 
 
+INVOKERS = Domain("example.com") | ServiceAccount("queue@shop-prod.iam.gserviceaccount.com") | User("eve@gmail.com")
+
+
 @pytest.mark.parametrize("form", [str, str.encode, json.loads])
 def test_what_gcloud_prints(form: Any) -> None:
-    assert rules_from_iam_policy(form(PRINTED)) == (
-        Domain("example.com") | ServiceAccount("queue@shop-prod.iam.gserviceaccount.com") | User("eve@gmail.com")
+    assert rules_from_iam_policy(form(PRINTED)) == INVOKERS
+
+
+@pytest.mark.parametrize("form", [str, str.encode])
+def test_what_gcloud_prints_where_no_format_is_asked_for(form: Any) -> None:
+    assert rules_from_iam_policy(form(UNASKED)) == INVOKERS
+    assert rules_from_iam_policy(form(f"---\n{UNASKED}...\n")) == INVOKERS
+
+
+@pytest.mark.parametrize("text", [PRINTED, UNASKED])
+def test_a_file_is_read_whatever_it_is_called(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "policy.txt"
+    path.write_text(text, encoding="utf-8")
+    assert rules_from_iam_policy(path) == INVOKERS
+    with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read \(No such file or directory\)"):
+        rules_from_iam_policy(tmp_path / "none.yaml")
+
+
+def test_a_condition_and_a_foreign_member_are_named_in_yaml_as_in_json() -> None:
+    conditioned = UNASKED.replace(
+        "  role: roles/run.inv", "  condition:\n    title: until Friday\n  role: roles/run.inv"
     )
+    with pytest.raises(ConfigurationError, match=r"bindings\[1\] holds under the condition 'until Friday'"):
+        rules_from_iam_policy(conditioned)
+    with pytest.raises(ConfigurationError, match="'projectOwner:shop-prod' cannot be judged"):
+        rules_from_iam_policy(UNASKED.replace("domain:example.com", "projectOwner:shop-prod"))
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in pairwise("abcdefghijklmnopqrs"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bindings: []\nbindings:\n- role: x\n", "a key stands twice in a mapping"),
+        ("bindings:\n- role: a\n  members: [allUsers]\n  'role': b\n", "line 2, column 3"),
+        ("x: &x [allUsers]\nbindings: *x\n", "an alias: write it out"),
+        (LAUGHS, "an alias: write it out"),
+        ("bindings:\n- <<: {role: roles/run.invoker}\n  role: b\n", "a merge: write it out"),
+        ("bindings: !!python/object/apply:os.system [exit]\n", "could not determine a constructor"),
+        ("bindings: !!python/name:os.system\n", "could not determine a constructor"),
+        ("bindings: []\n---\nbindings: []\n", "expected a single document"),
+        ("? [a]\n: b\n", "found unhashable key"),
+        ("bindings: [\n", "expected the node content"),
+        ("bindings: \x00\n", "special characters are not allowed"),
+        ("- " * 5_000, "recursion"),
+    ],
+)
+def test_yaml_says_what_a_reader_sees_or_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        rules_from_iam_policy(text)
+    assert str(raised.value).startswith("this IAM policy cannot be read as a rule: it is neither JSON nor YAML (")
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_without_pyyaml_the_error_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert rules_from_iam_policy(PRINTED) == INVOKERS
+    with pytest.raises(ConfigurationError, match=r"pip install 'callerid\[yaml\]', or print it with --format=json"):
+        rules_from_iam_policy(UNASKED)
 
 
 def test_another_role() -> None:
@@ -118,13 +197,16 @@ def test_a_misspelt_role_is_an_error() -> None:
     [
         (
             '{"bindings": [], "bindings": [{"role": "roles/run.invoker"}]}',
-            "it is not JSON (an object has a member twice)",
+            "it is neither JSON nor YAML (an object has a member twice)",
         ),
-        ("bindings:\n- members", "it is not JSON"),
-        ("[" * 100_000, "it is not JSON"),
-        (b"\xff", "it is not JSON"),
-        ("[]", "it is not a JSON object"),
-        (None, "it is not a JSON object"),
+        ("bindings:\n- members", "bindings[0] is not an object"),
+        ("{bindings: []}", "it is neither JSON nor YAML"),
+        ("[" * 100_000, "it is neither JSON nor YAML"),
+        (b"\xff", "it is neither JSON nor YAML"),
+        ("[]", "it is not an object"),
+        ("", "it is not an object"),
+        ("policy.json", "it is not an object"),
+        (None, "it is not an object"),
         ({"version": 4}, "its version is 4"),
         ({"version": True}, "its version is True"),
         ({"version": "1"}, "its version is '1'"),
