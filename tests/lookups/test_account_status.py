@@ -13,7 +13,7 @@ from callerid import ConfigurationError, FirebaseUser, Forbidden, Guard, NotRevo
 from callerid.authentication import resolve
 from callerid.keys import KeyResponse, KeySource
 from callerid.testing import LocalIssuer
-from tests.asking.made import Clock
+from tests.asking.made import Clock, eventually
 from tests.fixtures import AT_HAND, token
 
 ISSUER = LocalIssuer()
@@ -61,6 +61,32 @@ def test_identity_toolkit_is_asked_once_for_a_user_by_the_servers_own_token() ->
     assert asked == {"localId": ["u1"]}
     assert headers["Authorization"] == "Bearer ya29.of-the-server"
     assert more == []
+
+
+def test_each_user_is_asked_about_once_in_each_max_age_however_many_requests_come() -> None:
+    toolkit, timer = Toolkit(), Clock()
+    guard = guard_of(toolkit, timer=timer, max_age=60)
+    tokens = [ISSUER.firebase_user(f"u{number}", project=PROJECT, issued_at=ISSUED_AT) for number in range(5)]
+    calls: list[int] = []
+    for _ in range(3):
+        for second in range(60):
+            toolkit.user = {"localId": f"u{second % 5}", "validSince": "0"}
+            guard.verify(tokens[second % 5], NotRevoked())
+            timer.advance(1)
+        calls.append(len(toolkit.asked))
+    assert calls == [5, 10, 15]
+
+
+def test_a_user_is_asked_about_again_behind_a_request_where_that_is_asked_for() -> None:
+    toolkit, timer = Toolkit(), Clock()
+    guard = guard_of(toolkit, timer=timer, max_age=60, refresh_ahead=True)
+    assert verified(guard)
+    timer.advance(53)
+    assert verified(guard)
+    assert len(toolkit.asked) == 1
+    timer.advance(2)
+    assert verified(guard)
+    eventually(lambda: len(toolkit.asked) == 2)
 
 
 @pytest.mark.parametrize(

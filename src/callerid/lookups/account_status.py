@@ -112,13 +112,16 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
     endpoint: str = IDENTITY_TOOLKIT,
     send: Send = post,
     timeout: float = 2,
+    refresh_ahead: bool = False,
     **settings: Any,
 ) -> Lookup:
     """A look-up for `NotRevoked`: whether a user of a Firebase project is neither disabled, nor deleted, nor revoked.
 
-    It asks Identity Toolkit, at most once for each user and ``max_age``. A token is revoked if it was issued before the
-    account's ``validSince`` (one of the same second counts); with ``strict=True``, and behind Identity-Aware Proxy, if
-    its user signed in before. It says nothing of callers of other issuers and projects, whom `NotRevoked` refuses then.
+    It asks Identity Toolkit, in each process at most once for each user and ``max_age``: a request waits for that call,
+    unless ``refresh_ahead=True`` has it made behind one, somewhat sooner. A token is revoked if it was issued before
+    the account's ``validSince`` (one of the same second counts); with ``strict=True``, and behind Identity-Aware Proxy,
+    if its user signed in before. It says nothing of callers of other issuers and projects, whom `NotRevoked` refuses
+    then.
 
     ``token`` returns the OAuth access token to ask with, in a thread; without one, application-default credentials do,
     of an account with the permission ``firebaseauth.users.get``. ``emulator`` is the Auth emulator's address, as for
@@ -132,4 +135,4 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
         endpoint, token = f"http://{emulator}/identitytoolkit.googleapis.com/v1", lambda: "owner"
     KeySource(endpoint)  # raises for what is no address that may be asked
     asked = _IdentityToolkit(project, endpoint, strict, token or GoogleAccess(scope=_SCOPE).token, send, timeout)
-    return Lookup(name, asked.load, facts=asked.facts, timeout=timeout, **settings)
+    return Lookup(name, asked.load, facts=asked.facts, timeout=timeout, refresh_ahead=refresh_ahead, **settings)

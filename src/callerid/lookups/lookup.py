@@ -32,7 +32,8 @@ class Lookup:
     ``facts(value, caller)`` says for each request what it means for this caller: for what depends on the token, too.
 
     All times are in seconds. An answer is fresh for ``max_age``, and asked for again behind requests in the last tenth
-    of that. While the source fails, the last answer is used for ``stale`` more seconds; then requests are refused with
+    of that; with ``refresh_ahead=False`` not before its end, so at most once in each ``max_age``, for which a request
+    waits. While the source fails, the last answer is used for ``stale`` more seconds; then requests are refused with
     503. A call ends within ``timeout``. ``size`` is how many callers are remembered.
 
     ``on_error="allow"`` admits whomever the look-up cannot be asked about, for ``horizon`` seconds after the first
@@ -49,6 +50,7 @@ class Lookup:
     timeout: float = 2
     size: int = 10_000
     one_by_one: bool = False
+    refresh_ahead: bool = True
     facts: Callable[[Any, Caller], Iterable[str]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,8 @@ class Lookup:
     @property
     def policy(self) -> AskPolicy:
         """How it is asked."""
-        return AskPolicy(fetch_seconds=self.timeout, stale_seconds=self.stale)
+        ahead = AskPolicy.refresh_fraction if self.refresh_ahead else 0.0
+        return AskPolicy(fetch_seconds=self.timeout, stale_seconds=self.stale, refresh_fraction=ahead)
 
     def answer(self, returned: Any, fact: str) -> SourceAnswer[Any]:
         """What was returned, as facts or as a value for ``facts``. Raises for anything else than it should be."""
