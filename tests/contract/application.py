@@ -24,16 +24,19 @@ from callerid import (
     Fact,
     FirebaseUser,
     GoogleChat,
+    Group,
     Identity,
     IssuedBy,
     Issuer,
     KeyDocument,
     KeySource,
     Nobody,
+    NotRevoked,
     PathParam,
     Public,
     Reason,
     Refusal,
+    Role,
     Rule,
     Scope,
     SecondFactor,
@@ -63,6 +66,7 @@ from callerid.issuers import CHAT_ACCOUNT, Consumer
 from callerid.keys import GoogleAccess, KeyResponse
 from callerid.testing import LocalIssuer
 from callerid.testing.compact import header_and_claims
+from tests.contract.looked_up import FAILING, GROUP, LOOKUPS, revoke
 
 URL = "https://orders.example.com"
 CLIENT = "1234-abc.apps.googleusercontent.com"
@@ -167,6 +171,12 @@ PLACES = (
     Place("user in app", "/user-in-app", FirebaseUser() & App(APP)),
     Place("app or staff", "/app-or-staff", App(APP) | STAFF),
     Place("either", "/either", STAFF | FirebaseUser()),
+    Place("role", "/role", Role("editor")),
+    Place("own team", "/teams/{team}", Role(PathParam("team"), of="teams")),
+    Place("in group", "/in-group", Group(GROUP)),
+    Place("in order", "/in-order", NotRevoked()),
+    Place("role or customer", "/role-or-customer", Role("editor") | FirebaseUser()),
+    *(Place(name, f"/{name}", Role("editor", of=name) | FirebaseUser()) for name in FAILING),
     Place("nobody", "/nobody", Nobody()),
     Place("upload", "/upload", STAFF, "POST"),
     Place("slash", "/slash/", STAFF),
@@ -214,6 +224,7 @@ SETTINGS: Mapping[str, Setting] = {
     "forwarded": Setting(),
     "limited": Setting(),
     "forwarded beside": Setting(),
+    "revoked": Setting(),
 }
 
 
@@ -332,10 +343,11 @@ G = TypeVar("G", bound=GuardCore)
 
 
 def guard_of(kind: type[G], setting: str) -> G:
-    """The adapter's own kind of guard. In the dark, Google's keys cannot be had."""
-    options = SETTINGS[setting].options
+    """The adapter's own kind of guard. In the dark, Google's keys cannot be had, and some look-ups fail."""
+    options = {**SETTINGS[setting].options, "lookups": LOOKUPS}
     if setting != "dark":
-        return kind(*_issuers(setting), **options)
+        guard = kind(*_issuers(setting), **options)
+        return revoke(guard, ROBOT, PROJECT) if setting == "revoked" else guard
     # No time passes between attempts, so that Retry-After is always the same.
     return kind(
         google(URL, CLIENT, gcloud=True, keys=_NOBODY_LISTENS), *_issuers("usual")[1:], timer=lambda: 0.0, **options

@@ -56,8 +56,8 @@ def test_every_reason_is_given() -> None:
     reasons = {
         each.reason for row in ROWS for each in (row.expected, *row.differs.values()) if isinstance(each, Refused)
     }
-    # No front door stands before this application, nobody signs in by a form, and nothing is looked up or revoked.
-    elsewhere = {"front_door_open", "malformed_form", "wrong_csrf_token", "lookup_unavailable", "revoked"}
+    # No front door stands before this application, nobody signs in by a form, and no token is good for one use.
+    elsewhere = {"front_door_open", "malformed_form", "wrong_csrf_token"}
     elsewhere |= {"already_used", "single_use_unavailable"}
     assert reasons == {str(reason) for reason in Reason} - elsewhere
 
