@@ -299,8 +299,8 @@ class GuardCore:
         claim must be, exactly: a token without one, and an empty one, are refused (OpenID Connect Core section
         3.1.3.7). So is every token where it is ``None``, as a cookie is that did not come.
 
-        Raises `ConfigurationError` for a rule that could hold without a caller, such as `Public`, and for a path
-        parameter that is not given.
+        Raises `ConfigurationError` for a rule that could hold without a caller, such as `Public`, for a path parameter
+        that is not given, and for a look-up that this guard does not have.
         """
         return resolve(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
 

@@ -16,6 +16,7 @@ from callerid import (
     Domain,
     FirebaseUser,
     Forbidden,
+    Group,
     Guard,
     IssuedBy,
     Kind,
@@ -300,3 +301,9 @@ def test_what_a_request_decides_a_caller_in_hand_decides(guard: Guard) -> None:
                 assert not guard.allows(caller, rule)
             else:
                 assert guard.allows(caller, rule)
+
+
+@pytest.mark.parametrize("token", [ADA, U1, "no token"])
+def test_a_look_up_that_the_guard_does_not_have_is_told_before_the_token_is_read(guard: Guard, token: str) -> None:
+    with pytest.raises(ConfigurationError, match="needs the look-up 'groups', and the guard has none"):
+        guard.verify(token, Group("eng@example.com"))

@@ -10,6 +10,7 @@ from callerid.authentication import NOBODY, Attempt, ExpectedNonce, Identity, Si
 from callerid.authorization.authorize import Request, authorize
 from callerid.authorization.engine import Check, Judge, evaluate
 from callerid.authorization.requirement import Requirement, requirement_of
+from callerid.authorization.startup import check_lookups
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import ConfigurationError, Reason, Refusal, Unauthenticated, Unavailable
 from callerid.issuers import AUTHORIZATION, GCLOUD_CLIENT, GoogleIssuer
@@ -49,8 +50,8 @@ class TokenRequest:
     """A token that came outside headers, and what is required of its caller.
 
     ``read`` returns what the token proves, ``path`` are values for `PathParam`, ``where`` is the place for the
-    log. Raises `ConfigurationError` for a requirement that could hold without a caller, and for a path parameter that
-    is not given.
+    log. Raises `ConfigurationError` for a requirement that could hold without a caller, for a path parameter that is
+    not given, and for a look-up that the guard does not have.
     """
 
     guard: Any
@@ -61,6 +62,7 @@ class TokenRequest:
 
     def __post_init__(self) -> None:
         check_names_caller(self.requirement, self.path)
+        check_lookups(self.guard, self.requirement, self.where)
 
     def authorize(self, waited: Waited = ()) -> Caller | Wait:
         """The caller, if they satisfy the requirement; the decision is logged. Raises `Refusal`."""

@@ -51,6 +51,12 @@ COMMANDS: Final = (
         "the front door of the Cloud Run service stands open",
     ),
     CommandEntry("show", "show", "Show what a token says, unverified.", "it is no JWT that can be decoded"),
+    CommandEntry(
+        "verify",
+        "verify",
+        "Verify a token, and ask a rule about its caller.",
+        "the token is refused, or the rule does not let its caller in",
+    ),
     CommandEntry("completion", "completion", "Print what makes a shell complete commands and options."),
 )
 """Every command: name, module, help in one line, and what exit code 1 means."""

@@ -29,6 +29,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from callerid.cli.output import Output
+from callerid.cli.trouble import CommandError
 
 __all__ = [
     "COMPLETE",
@@ -43,6 +44,7 @@ __all__ = [
     "cli_command",
     "json_option",
     "json_text",
+    "text_of",
 ]
 
 PROGRAM: Final = "callerid"
@@ -132,10 +134,6 @@ class LazyGroup(click.Group):
         self.entries = {entry.name: entry for entry in entries}
         self.codes = dict(codes)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in the order of the table."""
-        return list(self.entries)
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command with this name, imported now; ``None`` where there is none."""
         entry = self.entries.get(cmd_name)
@@ -191,6 +189,16 @@ def application_arguments(function: Callable[..., int]) -> Callable[..., int]:
 def json_text(document: object) -> str:
     """A document as one text, with a line break at the end; nothing in it can control a terminal."""
     return json.dumps(document, indent=2) + "\n"
+
+
+def text_of(file: Path) -> str:
+    """What a file holds. Raises `CommandError`."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"cannot read {file}: it is not UTF-8 (byte {error.start})") from None
 
 
 def _write_codes(formatter: click.HelpFormatter, meanings: Mapping[int, str | Sequence[str]]) -> None:

@@ -20,7 +20,7 @@ from callerid.audit.lock_rules import SOURCE_REMEDY
 from callerid.audit.reading import is_wsgi
 from callerid.cli import comparing
 from callerid.cli.comparing import Comparison, NewAccess, counted
-from callerid.cli.frame import MISSING, application_arguments, cli_command, json_option
+from callerid.cli.frame import MISSING, application_arguments, cli_command, json_option, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
@@ -173,16 +173,6 @@ def _mapped(app: Any, name: str, *, started: bool = False) -> AccessMap:
     except ConfigurationError as error:
         hint = f"; if this is a factory, write {name}()" if inspect.isfunction(app) else ""
         raise CommandError(f"{name}: {error}{hint}") from None
-
-
-def text_of(file: Path) -> str:
-    """What a file holds. Raises `CommandError`."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise CommandError(f"cannot read {file}: it is not UTF-8 (byte {error.start})") from None
 
 
 def _shown(found: AccessMap, form: str, style: Style) -> list[str]:
