@@ -68,7 +68,7 @@ class Page:
         for title in self.files:
             self.load(title)
         if any(is_test(Path(title)) for title in self.files):
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_callerid"]
             subprocess.run(command, check=True, timeout=90)
 
 

@@ -37,7 +37,7 @@ from typing import Any, Final, cast
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules import App
 
-__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Suite", "SuitePersona", "read_suite"]
+__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Suite", "SuitePersona", "persona_of", "read_suite"]
 
 EVERYTHING_ELSE = "everything else"
 
@@ -127,7 +127,7 @@ def _suite(given: dict[str, Any]) -> Suite:
     tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
     called = {name: _calls(name, table) for name, table in tables.items()}
     every = dict.fromkeys(call for calls in called.values() for call in calls)
-    described = {name: _persona(name, table) for name, table in tables.items()}
+    described = {name: persona_of(name, table) for name, table in tables.items()}
     refused = [name for name, table in tables.items() if table.get("may_not") == EVERYTHING_ELSE]
     cases = [
         case
@@ -146,7 +146,8 @@ def _table(name: str, table: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", table)
 
 
-def _persona(name: str, table: Mapping[str, Any]) -> SuitePersona:
+def persona_of(name: str, table: Mapping[str, Any]) -> SuitePersona:
+    """The persona that a table describes. Raises `ConfigurationError` for what cannot be said of one."""
     said = {key: value for key, value in table.items() if key not in _OF_EVERY_KIND}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:

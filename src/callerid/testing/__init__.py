@@ -4,19 +4,25 @@ Importing this needs no test framework and starts nothing. Keys are made at run 
 """
 
 from callerid.testing.acting import as_caller
+from callerid.testing.builder import persona
 from callerid.testing.callers import firebase_user, google_person, oidc_caller, own_caller, service_account
 from callerid.testing.claims import COMPUTE_ENGINE
+from callerid.testing.clients import CallerClients
 from callerid.testing.hostile import HOSTILE_VARIANTS
 from callerid.testing.issuer import LocalIssuer
+from callerid.testing.locks import assert_access
 
 __all__ = [
     "COMPUTE_ENGINE",
     "HOSTILE_VARIANTS",
+    "CallerClients",
     "LocalIssuer",
     "as_caller",
+    "assert_access",
     "firebase_user",
     "google_person",
     "oidc_caller",
     "own_caller",
+    "persona",
     "service_account",
 ]
