@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bench import access, ambient, growth, processes, serving, verifying
+from bench import access, ambient, growth, lookups, processes, serving, verifying
 from bench.measure import Row
 
 ROOM = 0.1
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "growth": growth.rows,
     "access": access.rows,
     "processes": processes.rows,
+    "lookups": lookups.rows,
     "serving": serving.rows,
 }
 VERSIONS = (

@@ -49,6 +49,21 @@ def starlette_callerid(*, memory: int = 4096, public: bool = False) -> Starlette
     return app
 
 
+def _roles(caller: Any) -> set[str]:
+    return {"editor", "viewer"}
+
+
+def starlette_callerid_looked_up() -> Starlette:
+    from callerid import Domain, KeyDocument, Lookup, Role, google
+    from callerid.starlette import Guard
+
+    keys = KeyDocument(SETUP["google_jwks"])
+    guard = Guard(google(SETUP["audience"], keys=keys), lookups=[Lookup("roles", _roles, max_age=3600)])
+    app = Starlette(routes=[Route("/", _hello)])
+    guard.protect(app, default=Domain("example.com") & Role("editor"))
+    return app
+
+
 def starlette_callerid_unremembered() -> Starlette:
     return starlette_callerid(memory=0)
 
@@ -189,6 +204,24 @@ def fastapi_callerid() -> FastAPI:
 
     @app.get("/")
     async def hello(caller: Annotated[Caller, guard.allow(Domain("example.com"))]) -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def fastapi_callerid_looked_up() -> FastAPI:
+    from callerid import Caller, Domain, KeyDocument, Lookup, Nobody, Role, google
+    from callerid.fastapi import Guard
+
+    keys = KeyDocument(SETUP["google_jwks"])
+    guard = Guard(google(SETUP["audience"], keys=keys), lookups=[Lookup("roles", _roles, max_age=3600)])
+    app = FastAPI()
+    guard.protect(app, default=Nobody())
+
+    @app.get("/")
+    async def hello(
+        caller: Annotated[Caller, guard.allow(Domain("example.com") & Role("editor"))],
+    ) -> dict[str, str]:
         return {"hello": "world"}
 
     return app

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from bench.measure import Row
 from bench.verifying import AUDIENCE, token_of_900_bytes
 from callerid.testing import LocalIssuer
 
-__all__ = ["rows"]
+__all__ = ["Load", "measured", "rows"]
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
@@ -52,7 +52,7 @@ end
 
 
 @dataclass(frozen=True)
-class _Load:
+class Load:
     """Which applications are compared, on which paths and with which tokens; the first is the baseline."""
 
     section: str
@@ -60,6 +60,8 @@ class _Load:
     tokens: str
     paths: str = "/"
     reach: float | None = None
+    cost_reach: float | None = None
+    """What processor time per request should reach, beside the baseline; ``None``: it is not told."""
     plain: bool = False
     """Whether uvicorn runs as it comes, on asyncio and h11; else on uvloop and httptools."""
     pause: int = 0
@@ -83,6 +85,11 @@ MOST_COST = 1.25
 
 def rows() -> Iterator[Row]:
     """All rows about applications under load."""
+    yield from measured(_loads())
+
+
+def measured(loads: Iterable[Load]) -> Iterator[Row]:
+    """The rows of these comparisons."""
     with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder:
         files = _token_files(issuer, Path(folder))
         setup = {
@@ -91,12 +98,12 @@ def rows() -> Iterator[Row]:
             "google_pem": issuer.pem_document("google"),
             "firebase_keys": issuer.pem_url("firebase"),
         }
-        for load in _loads():
+        for load in loads:
             yield from _measured(load, setup, files, Path(folder))
 
 
-def _loads() -> Iterator[_Load]:
-    yield _Load(
+def _loads() -> Iterator[Load]:
+    yield Load(
         "requests/s, Starlette hello under uvicorn, seen tokens (no auth = 1.0)",
         {
             "no auth": "starlette_bare",
@@ -107,25 +114,25 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, Starlette hello under uvicorn as it comes (asyncio, h11), seen tokens (no auth = 1.0)",
         {"no auth": "starlette_bare", "callerid": "starlette_callerid"},
         "steady",
         plain=True,
     )
-    yield _Load(
+    yield Load(
         "p99 latency, 16 connections that ask every 20 ms, Starlette hello under uvicorn (no auth = 1.0)",
         {"no auth": "starlette_bare", "callerid": "starlette_callerid"},
         "steady",
         pause=20,
     )
-    yield _Load(
+    yield Load(
         "requests/s, Starlette hello, 10,000 tokens in rotation, memory off (no auth = 1.0)",
         {"no auth": "starlette_bare", "callerid": "starlette_callerid_unremembered"},
         "rotated",
         reach=0.45,
     )
-    yield _Load(
+    yield Load(
         "requests/s, FastAPI hello under uvicorn, seen tokens (no auth = 1.0)",
         {
             "no auth": "fastapi_bare",
@@ -135,24 +142,24 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, FastAPI hello under uvicorn as it comes (asyncio, h11), seen tokens (no auth = 1.0)",
         {"no auth": "fastapi_bare", "callerid": "fastapi_callerid"},
         "steady",
         plain=True,
     )
-    yield _Load(
+    yield Load(
         "p99 latency, 16 connections that ask every 20 ms, FastAPI hello under uvicorn (no auth = 1.0)",
         {"no auth": "fastapi_bare", "callerid": "fastapi_callerid"},
         "steady",
         pause=20,
     )
-    yield _Load(
+    yield Load(
         "requests/s, FastAPI hello, Firebase users (no auth = 1.0)",
         {"no auth": "fastapi_bare", "firebase-admin dependency": "fastapi_firebase_admin"},
         "firebase",
     )
-    yield _Load(
+    yield Load(
         "requests/s, public route, Starlette (no auth = 1.0)",
         {
             "no auth": "starlette_bare",
@@ -161,7 +168,7 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, public route, FastAPI (no auth = 1.0)",
         {
             "no auth": "fastapi_bare",
@@ -170,7 +177,7 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, Flask hello under gunicorn, seen tokens (no auth = 1.0)",
         {
             "no auth": "flask_bare",
@@ -180,7 +187,7 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, public route, Flask under gunicorn (no auth = 1.0)",
         {
             "no auth": "flask_bare",
@@ -189,13 +196,13 @@ def _loads() -> Iterator[_Load]:
         },
         "steady",
     )
-    yield _Load(
+    yield Load(
         "requests/s, FastAPI that awaits 5 ms and works 1 ms, under uvicorn, seen tokens (no auth = 1.0)",
         {"no auth": "working_bare", "callerid": "working_callerid"},
         "steady",
         reach=0.97,
     )
-    yield _Load(
+    yield Load(
         "p99 latency, 16 connections that ask every 50 ms, FastAPI that awaits 5 ms and works 1 ms (no auth = 1.0)",
         {"no auth": "working_bare", "callerid": "working_callerid"},
         "steady",
@@ -203,7 +210,7 @@ def _loads() -> Iterator[_Load]:
     )
     for count, reach in ((30, 0.88), (300, 0.98)):
         last = count // 3 - 1
-        yield _Load(
+        yield Load(
             f"requests/s, FastAPI of {count} routes: parameters, included routers, mounts (same app without = 1.0)",
             {"no auth": f"routes_{count}_bare", "callerid": f"routes_{count}_callerid"},
             "steady",
@@ -212,7 +219,7 @@ def _loads() -> Iterator[_Load]:
         )
 
 
-def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Iterator[Row]:
+def _measured(load: Load, setup: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Iterator[Row]:
     script = folder / "rotate.lua"
     script.write_text(_ROTATE)
     with _serving(load, setup) as servers:
@@ -223,7 +230,7 @@ def _measured(load: _Load, setup: Mapping[str, str], files: Mapping[str, Path], 
     yield from _rows(load, rounds[1:])  # the first round only warms up
 
 
-def _rows(load: _Load, rounds: Sequence[Mapping[str, _Asked]]) -> Iterator[Row]:
+def _rows(load: Load, rounds: Sequence[Mapping[str, _Asked]]) -> Iterator[Row]:
     baseline, *contenders = load.apps
     floor = next((name for name in contenders if name.startswith(_FLOOR)), None)
     for name in contenders:
@@ -234,6 +241,10 @@ def _rows(load: _Load, rounds: Sequence[Mapping[str, _Asked]]) -> Iterator[Row]:
             continue
         rate = median(each[name].rate / each[baseline].rate for each in rounds)
         yield Row(load.section, name, rate, "≥" if ours else "", load.reach if ours else None)
+        if ours and load.cost_reach is not None:
+            cost = median(each[name].cost / each[baseline].cost for each in rounds)
+            section = load.section.replace("requests/s", "processor time per request")
+            yield Row(section, name, cost, "≤", load.cost_reach)
         if ours and floor is not None:
             cost = median(each[name].cost / each[floor].cost for each in rounds)
             section = load.section.replace("requests/s", "processor time per request").replace(
@@ -247,7 +258,7 @@ def _rows(load: _Load, rounds: Sequence[Mapping[str, _Asked]]) -> Iterator[Row]:
 
 
 @contextmanager
-def _serving(load: _Load, setup: Mapping[str, str]) -> Iterator[dict[str, tuple[int, int]]]:
+def _serving(load: Load, setup: Mapping[str, str]) -> Iterator[dict[str, tuple[int, int]]]:
     """The port and the process id of each application's server."""
     environment = {**os.environ, "BENCH_SETUP": json.dumps(setup), "BENCH_PLAIN": "yes" if load.plain else ""}
     running: list[subprocess.Popen[bytes]] = []
@@ -274,7 +285,7 @@ def _server(app: str, port: int) -> list[str]:
     return [*gunicorn, "--bind", f"127.0.0.1:{port}", f"bench.apps:{app}()"]
 
 
-def _asked(port: int, pid: int, load: _Load, tokens: Path, script: Path) -> _Asked:
+def _asked(port: int, pid: int, load: Load, tokens: Path, script: Path) -> _Asked:
     command = [*_on_core(1), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script)]
     environment = {
         **os.environ,

@@ -68,6 +68,8 @@ class Found(NamedTuple, Generic[T]):
 class Entry(Generic[T]):
     """What is known of one source's answer about one key."""
 
+    __slots__ = ("_timer", "_until", "answer", "call", "key", "source", "state")
+
     def __init__(self, source: Source, key: Hashable, timer: Callable[[], float]) -> None:
         self.source, self.key = source, key
         self.call: Call | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from callerid.asking import AskError, AskPolicy, SourceAnswer
@@ -103,7 +104,13 @@ def _texts(returned: Any) -> frozenset[str]:
     said = frozenset(each for each in facts if type(each) is str)
     if not all(type(each) is str for each in facts):
         raise AskError(f"it returned a {type(cast('object', returned)).__name__}, not a set of texts")
-    return said
+    return _shared(said)
+
+
+@lru_cache(1024)
+def _shared(facts: frozenset[str]) -> frozenset[str]:
+    """An equal set that is held already, if there is one: many callers have the same roles."""
+    return facts
 
 
 def _positive(where: str, name: str, value: Any) -> None:
