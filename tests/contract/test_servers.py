@@ -276,7 +276,9 @@ def _uploads(server: Running) -> Iterator[str]:
             yield "" if (got.status, got.ran, got.body_was_read) == (401, [], False) else f"{adapter.name}: {got}"
 
 
-# One test for each server, so that each is started once, however many processes share the tests.
+# One test for each server, so that each is started once, however many processes share the tests: over a thousand
+# requests each, so more time than other tests have.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SERVERS)
 def test_behind_a_server_the_answers_are_the_same_and_no_bytes_open_a_door(name: str) -> None:
     # Hypercorn and httptools come with the extra `dev` only, and not for the lowest versions.
