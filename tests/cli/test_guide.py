@@ -23,7 +23,7 @@ def test_every_command_has_a_section_with_an_example() -> None:
 @pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_every_example_is_accepted(name: str, line: str) -> None:
     (entry,) = (each for each in COMMANDS if each.name == name)
-    program, *arguments = shlex.split(line.partition(" < ")[0])
+    program, *arguments = shlex.split(re.split(" [<>] ", line)[0])
     assert program == name
     with entry.load().make_context(name, arguments) as context:
         assert context.info_name == name

@@ -37,7 +37,16 @@ from typing import Any, Final, cast
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules import App
 
-__all__ = ["EVERYTHING_ELSE", "KINDS", "Case", "Suite", "SuitePersona", "persona_of", "read_suite"]
+__all__ = [
+    "EVERYTHING_ELSE",
+    "KINDS",
+    "Case",
+    "Suite",
+    "SuitePersona",
+    "check_options",
+    "persona_of",
+    "read_suite",
+]
 
 EVERYTHING_ELSE = "everything else"
 
@@ -156,12 +165,7 @@ def persona_of(name: str, table: Mapping[str, Any]) -> SuitePersona:
         )
     kind = kinds[0] if kinds else ""
     options = {key: value for key, value in said.items() if key != kind}
-    known = KINDS.get(kind, {})
-    for key, value in options.items():
-        if key not in known:
-            raise ConfigurationError(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}")
-        if type(value) is not known[key]:
-            raise ConfigurationError(f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}")
+    check_options(name, kind, options)
     who, via, app = said.get(kind, ""), table.get("via"), table.get("app")
     for what, value in ((kind, who), ("via", via), ("app", app)):
         if not isinstance(value, str | None):
@@ -172,6 +176,16 @@ def persona_of(name: str, table: Mapping[str, Any]) -> SuitePersona:
 
 
 _OF_EVERY_KIND: Final = ("may", "may_not", "via", "app", "roles", "looked_up")
+
+
+def check_options(name: str, kind: str, options: Mapping[str, Any]) -> None:
+    """Check what is said of somebody of this kind; ``name`` says whose it is. Raises `ConfigurationError`."""
+    known = KINDS.get(kind, {})
+    for key, value in options.items():
+        if key not in known:
+            raise ConfigurationError(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}")
+        if type(value) is not known[key]:
+            raise ConfigurationError(f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}")
 
 
 def _looked_up(name: str, table: Mapping[str, Any]) -> dict[str, frozenset[str]]:

@@ -99,6 +99,9 @@ def _instructions(google: LocalIssuer, wanted: Wanted) -> list[str]:
         f"  GCE_METADATA_HOST={host} GCE_METADATA_IP={host}",
         "and so does curl:",
         f"  curl -H 'Metadata-Flavor: Google' '{google.url}/{account}/identity?{query}'",
+        "",
+        "Tokens of anybody, such as",
+        f"  callerid token person ada@gmail.com --issuer {google.url}",
     ]
 
 

@@ -16,6 +16,7 @@ from google.auth import jwt
 
 from callerid.testing.access_tokens import ACCESS_TOKENS, CLOUD_PLATFORM, TOKEN_INFO_PATH
 from callerid.testing.app_check import APP_CHECK_TOKENS, CONSUMING
+from callerid.testing.by_kind import MINT_PATH, mint_answer
 from callerid.testing.defaults import FIREBASE_ACCOUNT
 from callerid.testing.iam_endpoints import IAM_PREFIX, iam_answer
 
@@ -102,6 +103,8 @@ def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
             return _app_check(issuer, request)
         if request.path.startswith(IAM_PREFIX):
             return _iam(issuer, request)
+        if request.path == MINT_PATH:
+            return _minted(issuer, request)
         return _token(issuer, request) if request.path == "/token" else _not_found(request)
     if request.path == "/":
         return Response(200, b"computeMetadata/\n", headers=_FLAVOR)
@@ -143,6 +146,11 @@ def _token_info(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
 
 def _iam(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     status, body = iam_answer(issuer, request.path, request.headers.get("authorization", ""), request.body)
+    return Response(status, json.dumps(body).encode(), _JSON, {"Cache-Control": "no-store"})
+
+
+def _minted(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+    status, body = mint_answer(issuer, request.headers, request.body)
     return Response(status, json.dumps(body).encode(), _JSON, {"Cache-Control": "no-store"})
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from callerid.audit.suite import SuitePersona
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers import CustomCredentialIssuer, GoogleAccessTokenIssuer, Issuer, SpeaksFor
+from callerid.testing.by_kind import minted
 from callerid.testing.claims import OIDC_ISSUER, is_client_id
 from callerid.testing.defaults import FIREBASE_PROJECT, OIDC_AUDIENCE, PERSON_AUDIENCE
 from callerid.testing.presenting import presented
@@ -62,9 +63,6 @@ class SuiteMint:
     def _token(self, persona: SuitePersona) -> str:
         options = dict(persona.options)
         if persona.kind == "firebase_user":
-            ago = options.pop("signed_in_ago", None)
-            if ago is not None:
-                options["signed_in_at"] = int(self._issuer.clock()) - ago
             options["project"] = options.get("project") or self._project()
         elif persona.kind == "self_signed":
             options.setdefault("audience", self._audience_of(persona.who))
@@ -75,8 +73,7 @@ class SuiteMint:
             options.setdefault("audience", self._client())
         elif persona.kind in ("person", "workspace_person", "service_account"):
             options.setdefault("audience", self._audience(is_service=persona.kind == "service_account"))
-        mint: Any = getattr(self._issuer, persona.kind)
-        return mint(persona.who, **options)  # type: ignore[no-any-return]
+        return minted(self._issuer, persona.kind, persona.who, options)
 
     def _project(self) -> str:
         projects = self._audiences(Kind.FIREBASE)
