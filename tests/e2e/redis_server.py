@@ -16,28 +16,30 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-__all__ = ["Server", "until"]
+__all__ = ["Server", "free_port", "until"]
 
 
 class Server:
-    """A redis-server on a port of its own, which can be started again there; it stores nothing."""
+    """A redis-server on a port of its own, which can be started again there; it stores nothing.
 
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+    ``settings`` are further ones, and ``file`` is one of a Sentinel's.
+    """
+
+    def __init__(self, folder: Path, *settings: str, file: Path | None = None) -> None:
+        self.port = free_port()
         self.url = f"redis://:right@127.0.0.1:{self.port}/0"
-        self._folder = folder
+        self._folder, self._settings = folder, settings
+        self._file = [] if file is None else [str(file), "--sentinel"]
         self.start()
 
     def start(self) -> None:
         program = shutil.which("redis-server")
         assert program, "make e2e installs redis-server"
-        settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--requirepass", "right"]
-        self.process = subprocess.Popen(
-            [program, "--port", str(self.port), "--dir", str(self._folder), *settings], stdout=subprocess.DEVNULL
-        )
+        settings = ["--port", str(self.port), "--dir", str(self._folder), "--bind", "127.0.0.1", "--save", ""]
+        settings += ["--appendonly", "no", "--requirepass", "right", *self._settings]
+        self.process = subprocess.Popen([program, *self._file, *settings], stdout=subprocess.DEVNULL)
         self.client: Any = Redis.from_url(self.url)
-        until(self.is_up, 10)
+        until(self.is_up, 30)
 
     def is_up(self) -> bool:
         try:
@@ -72,6 +74,13 @@ class Server:
             self.kill_connections(admin)
             yield
             admin.config_set("requirepass", "right")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 def until(happens: Callable[[], object], seconds: float) -> None:

@@ -401,6 +401,16 @@ def test_what_a_fork_leaves_behind_is_made_anew(make: Make, redis: StandIn) -> N
         ("redis://:secret@localhost?socket_timeout=5", {}, "takes a URL"),
         ("redis://:secret@localhost?protocol=3", {}, "takes a URL"),
         ("redis://:secret@localhost?decode_responses=true", {}, "takes a URL"),
+        ("redis+other://:secret@localhost", {}, "takes a URL"),
+        ("redis+cluster://:secret@localhost/1", {}, "takes a URL"),
+        ("redis+cluster://:secret@localhost,,other", {}, "takes a URL"),
+        ("redis+cluster://:secret@", {}, "takes a URL"),
+        ("redis+cluster://:secret@localhost:port", {}, "takes a URL"),
+        ("redis+cluster://:secret@localhost?protocol=3", {}, "takes a URL"),
+        ("redis+sentinel://:secret@localhost", {}, "takes a URL"),
+        ("redis+sentinel://:secret@localhost//0", {}, "takes a URL"),
+        ("redis+sentinel://:secret@localhost/shop/zero", {}, "takes a URL"),
+        ("redis+sentinel://:secret@localhost/shop?socket_timeout=5", {}, "takes a URL"),
         (7, {}, "takes a URL"),
         ("redis://localhost", {"prefix": ""}, "prefix="),
         ("redis://localhost", {"prefix": 7}, "prefix="),
@@ -421,6 +431,48 @@ def test_a_fleet_may_be_reached_by_tls_and_by_a_socket_of_unix(make: Make) -> No
     assert fleet.status[0] is False
     assert fleet.status.error == "ConnectionError"
     assert "secret" not in repr(fleet)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("redis+cluster://user:secret@127.0.0.1:1,127.0.0.1:1", "RedisClusterException"),
+        ("rediss+cluster://:secret@127.0.0.1:1/0", "RedisClusterException"),
+        ("redis+sentinel://user:secret@127.0.0.1:1,[::1]:1/shop/3", "MasterNotFoundError"),
+        ("rediss+sentinel://:secret@127.0.0.1:1/shop?sentinel_password=secret", "MasterNotFoundError"),
+    ],
+)
+def test_a_cluster_or_sentinel_that_cannot_be_reached_is_as_if_there_were_none(
+    make: Make, caplog: pytest.LogCaptureFixture, url: str, error: str
+) -> None:
+    fleet = make(url)
+    fleet.tell(ADA, DENIAL, at_once=True)
+    assert fleet.status == (False, 0, 1, error)
+    assert "secret" not in caplog.text + repr(fleet)
+
+
+def test_sentinel_is_asked_with_its_own_password_for_the_server_of_the_service(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    class Sentinel:
+        def __init__(self, hosts: Any, sentinel_kwargs: dict[str, Any]) -> None:
+            asked.append((hosts, {name: sentinel_kwargs.get(name) for name in ("username", "password", "ssl")}))
+
+        def master_for(self, service: str, **options: Any) -> Any:
+            asked.append((service, {name: options.get(name) for name in ("username", "password", "db", "ssl")}))
+            raise OSError
+
+    monkeypatch.setattr("redis.sentinel.Sentinel", Sentinel)
+    sentinel = "sentinel_username=watch&sentinel_password=se%2Fen"
+    make(f"rediss+sentinel://user:pass%2Fword@a.example,b.example:7/my%20shop/3?{sentinel}").tell(
+        ADA, DENIAL, at_once=True
+    )
+    assert asked[:2] == [
+        ([("a.example", 26379), ("b.example", 7)], {"username": "watch", "password": "se/en", "ssl": True}),
+        ("my shop", {"username": "user", "password": "pass/word", "db": 3, "ssl": True}),
+    ]
 
 
 def test_without_redis_py_the_error_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

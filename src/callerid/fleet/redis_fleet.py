@@ -53,7 +53,8 @@ class RedisFleet:
     """Shares revocations and uses of tokens between processes: ``Guard(..., fleet=RedisFleet(url))``.
 
     It takes Redis or Valkey, 6 or newer. ``url`` is as redis-py takes it: ``redis://``, ``rediss://`` (TLS) or
-    ``unix://``, with user and password.
+    ``unix://``, with user and password. A cluster is ``redis+cluster://HOST:PORT,HOST:PORT``, and a server that
+    Sentinel names is ``redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB``; both with ``rediss`` for TLS.
     Processes with the same ``prefix`` share one fleet. In Redis stand digests of accounts and times, and nothing else.
 
     While Redis cannot be reached, or is slow, guards go on as if there were no fleet: what they know already counts,
