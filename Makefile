@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
 FIREBASE_TOOLS = 15.34.2
-SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE
+SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE docs/errors.md
 
 .PHONY: help check demo test e2e test-lowest test-versions lint types bench bench-check clean
 

@@ -37,16 +37,23 @@ class Challenge:
     def __post_init__(self) -> None:
         for name, value in (("realm", self.realm), *self.parameters.items()):
             if not _is_name(name) or not _is_quotable(value):
-                raise ConfigurationError(f"{name}={value!r} cannot stand in a challenge: give printable ASCII text")
+                raise ConfigurationError(
+                    f"{name}={value!r} cannot stand in a challenge: give printable ASCII text",
+                    code="challenge-parameter",
+                )
         # Names are compared without regard to case (RFC 9110 section 11.2).
         names = [name.lower() for name in self.parameters]
         if _FILLED.intersection(names):
             raise ConfigurationError(
                 f"{', '.join(sorted(_FILLED))} are filled by the refusal: leave them out of challenge= (realm= has a "
-                "place of its own)"
+                "place of its own)",
+                code="challenge-parameter",
             )
         if len(set(names)) < len(names):
-            raise ConfigurationError("challenge= has a parameter twice, spelled differently: leave one of them out")
+            raise ConfigurationError(
+                "challenge= has a parameter twice, spelled differently: leave one of them out",
+                code="challenge-parameter",
+            )
 
     def header(self, refusal: Refusal) -> str | None:
         """The header's value for a refusal, or ``None`` where there is nothing to prove (RFC 6750 section 3)."""

@@ -36,6 +36,7 @@ __all__ = [
     "Unavailable",
     "UnguardedEndpointError",
     "one_line",
+    "pointed",
 ]
 
 
@@ -93,7 +94,27 @@ class CalleridError(Exception):
 
 
 class ConfigurationError(CalleridError, ValueError):
-    """A mistake in how the guard, a rule or an issuer is written; the message ends with the remedy."""
+    """A mistake in how the guard, a rule or an issuer is written.
+
+    ``message`` ends with the remedy, ``code`` is the stable name of the kind of mistake. `str` has both: it says where
+    more is found, in ``docs/errors.md`` under the code, which ``callerid explain CODE`` prints.
+    """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+    def __str__(self) -> str:
+        return pointed(self.message, self.code)
+
+
+def pointed(message: str, code: str) -> str:
+    """The message, and where more is said of this code or reason; one that already says such a thing stays as it is."""
+    return message if not code or _MORE in message else f"{message} ({_MORE}{code})"
+
+
+_MORE: Final = "more: callerid explain "
 
 
 class UnguardedEndpointError(CalleridError, RuntimeError):

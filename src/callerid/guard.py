@@ -163,11 +163,13 @@ class GuardCore:
     def _configured(cls, settings: GuardSettings, options: Mapping[str, Any]) -> Self:
         twice = sorted(settings.options.keys() & options.keys())
         if twice:
-            raise ConfigurationError(f"{twice[0]} is set in code, and by {settings.configured_by}: leave one out")
+            raise ConfigurationError(
+                f"{twice[0]} is set in code, and by {settings.configured_by}: leave one out", code="settings"
+            )
         try:
             made = cls(*settings.issuers, **settings.options, **options)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{settings.configured_by}: {error}") from None
+            raise ConfigurationError(f"{settings.configured_by}: {error.message}", code=error.code) from None
         made.configured_by = settings.configured_by
         return made
 
@@ -206,7 +208,7 @@ class GuardCore:
         Guards made `like` this one later tell it, too. Raises `ConfigurationError`.
         """
         if not isinstance(observer, Observer | None):
-            raise ConfigurationError(f"observer= takes an Observer, not {observer!r}")
+            raise ConfigurationError(f"observer= takes an Observer, not {observer!r}", code="observer")
         self.observer = None if observer is None else SafeObserver(observer)
         self.authenticator.observe(self.observer)
         self.authenticator.keys.observer = self.observer
@@ -398,7 +400,8 @@ class GuardCore:
         requirement = self._asked_of(rule, audience, path)
         if requirement.lookups and is_in_task():
             raise ConfigurationError(
-                f"{rule!r} needs a look-up, for which a task must not wait so: await guard.aallows"
+                f"{rule!r} needs a look-up, for which a task must not wait so: await guard.aallows",
+                code="lookup-in-a-task",
             )
         return resolve(partial(allows, self, caller, requirement, path))
 
@@ -418,7 +421,8 @@ class GuardCore:
         if requirement.single_use:
             raise ConfigurationError(
                 f"{rule!r} asks for a token, and here is a caller: put SingleUse() on the route, or give "
-                "guard.verify(token, rule) the token; leave it out here"
+                "guard.verify(token, rule) the token; leave it out here",
+                code="rule-outside-a-request",
             )
         check_path(requirement, path)
         check_lookups(self, requirement, "the rule")
@@ -571,7 +575,8 @@ class Guard(GuardCore):
         raise ConfigurationError(
             "callerid.Guard goes with CallerMiddleware (callerid.asgi, callerid.wsgi), which guards any app by path; "
             "to tie rules to routes, import Guard from callerid.fastapi, callerid.starlette, callerid.flask or "
-            "callerid.django"
+            "callerid.django",
+            code="wrong-framework",
         )
 
     init_app = protect

@@ -88,7 +88,8 @@ def _parsed(text: str) -> Any:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:
         raise ConfigurationError(
-            "an IAM policy in YAML needs PyYAML: pip install 'callerid[yaml]', or print it with --format=json"
+            "an IAM policy in YAML needs PyYAML: pip install 'callerid[yaml]', or print it with --format=json",
+            code="iam-policy",
         ) from None
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
@@ -150,8 +151,8 @@ def _rule(name: str) -> Rule:
     try:
         return member(name)
     except ConfigurationError as error:
-        raise _error(f"the member {name!r} cannot be judged: {why or error}") from None
+        raise _error(f"the member {name!r} cannot be judged: {why or error.message}") from None
 
 
 def _error(what: str) -> ConfigurationError:
-    return ConfigurationError(f"this IAM policy cannot be read as a rule: {one_line(what)}")
+    return ConfigurationError(f"this IAM policy cannot be read as a rule: {one_line(what)}", code="iam-policy")

@@ -108,10 +108,11 @@ class CloudLoggingFormatter(logging.Formatter):
         super().__init__()
         if project is not None and not is_project(project):
             raise ConfigurationError(
-                f"project= is the id of a Google Cloud project, such as 'shop-prod', not {project!r}"
+                f"project= is the id of a Google Cloud project, such as 'shop-prod', not {project!r}",
+                code="log-formatter",
             )
         if type(largest) is not int or not 2_000 <= largest <= LARGEST:
-            raise ConfigurationError(f"largest= is 2000 to {LARGEST} bytes, not {largest!r}")
+            raise ConfigurationError(f"largest= is 2000 to {LARGEST} bytes, not {largest!r}", code="log-formatter")
         self._project, self._largest = project, largest
 
     def format(self, record: logging.LogRecord) -> str:

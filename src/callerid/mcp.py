@@ -257,12 +257,13 @@ def _split(url: object, name: str) -> tuple[str, str]:
     if found is None or {".", ".."}.intersection(found[2].split("/")):
         raise ConfigurationError(
             f"{name}= is a URL such as 'https://tools.example.com/mcp': https (http on loopback), host in lower case, "
-            f"no query, no fragment; not {url!r}"
+            f"no query, no fragment; not {url!r}",
+            code="mcp-resource",
         )
     return found[1], found[2]
 
 
 def _texts(given: Any, name: str) -> tuple[str, ...]:
     if isinstance(given, str) or not all(isinstance(each, str) and each for each in given):
-        raise ConfigurationError(f"{name}= takes several texts: write {name}=({given!r},)")
+        raise ConfigurationError(f"{name}= takes several texts: write {name}=({given!r},)", code="mcp-resource")
     return tuple(given)

@@ -22,7 +22,9 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.metrics import CallbackOptions, Histogram, MeterProvider, Observation
 except ImportError:
-    raise ConfigurationError("callerid.otel needs the API of OpenTelemetry: pip install 'callerid[otel]'") from None
+    raise ConfigurationError(
+        "callerid.otel needs the API of OpenTelemetry: pip install 'callerid[otel]'", code="observer"
+    ) from None
 
 __all__ = ["MOST_ROUTES", "OTHER", "OpenTelemetryObserver"]
 
@@ -56,7 +58,7 @@ class OpenTelemetryObserver(Observer):
         self, name: str = "default", *, personal: bool = False, meter_provider: MeterProvider | None = None
     ) -> None:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise ConfigurationError(f"an observer has a name, such as 'orders', not {name!r}")
+            raise ConfigurationError(f"an observer has a name, such as 'orders', not {name!r}", code="observer")
         self.name = name
         """The attribute ``guard`` of its metrics."""
         self.guards: WeakSet[Any] = WeakSet()

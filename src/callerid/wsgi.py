@@ -82,7 +82,9 @@ class CallerMiddleware:
         root_path: str | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal is a function of the environ and the refusal")
+            raise ConfigurationError(
+                "on_refusal is a function of the environ and the refusal", code="on-refusal-not-a-function"
+            )
         self.app = app
         self.gate = Gate(
             guard,

@@ -155,7 +155,7 @@ def test_an_entry_that_no_route_answers() -> None:
     app.get("/healthz")(lambda: "ok")
     (problem,) = access_map(app).problems
     assert problem.startswith("routes['/healthy']: no route of this application has this path template: ")
-    assert problem.endswith("the nearest are '/healthz'")
+    assert problem.endswith("the nearest are '/healthz' (more: callerid explain path-table-key-unknown)")
 
 
 def test_an_impossible_view_is_named() -> None:

@@ -25,7 +25,7 @@ def trouble_of(environ: dict[str, str], **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
         Guard.from_env(environ=environ, **options)
     assert caught.value.__cause__ is None
-    return str(caught.value)
+    return caught.value.message
 
 
 def test_variables_name_issuers() -> None:

@@ -72,7 +72,9 @@ class McpSessions:
         secret = self.secret
         if secret is not None and not (isinstance(secret, str | bytes) and len(secret) >= _SHORTEST_SECRET):
             raise ConfigurationError(
-                f"secret= of McpSessions has at least {_SHORTEST_SECRET} bytes, such as secrets.token_urlsafe(32) gives"
+                f"secret= of McpSessions has at least {_SHORTEST_SECRET} bytes, such as "
+                "secrets.token_urlsafe(32) gives",
+                code="mcp-sessions",
             )
         given = secret.encode() if isinstance(secret, str) else secret
         object.__setattr__(self, "_key", given or secrets.token_bytes(_SHORTEST_SECRET))

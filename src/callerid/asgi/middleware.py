@@ -80,11 +80,15 @@ class CallerMiddleware:
         mcp_sessions: McpSessions | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal is a function of the scope and the refusal")
+            raise ConfigurationError(
+                "on_refusal is a function of the scope and the refusal", code="on-refusal-not-a-function"
+            )
         if not isinstance(websockets, WebSockets):
-            raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+            raise ConfigurationError(
+                f"websockets= takes WebSockets(...), not {websockets!r}", code="websocket-settings"
+            )
         if not isinstance(mcp_sessions, McpSessions | None):
-            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}")
+            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}", code="mcp-sessions")
         self.app = app
         self.gate = Gate(
             guard,

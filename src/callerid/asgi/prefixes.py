@@ -140,7 +140,8 @@ def _check_mounted(router: Any, above: str, around: tuple[Any, ...]) -> None:
             if own not in ("", "" if is_included else place):
                 raise ConfigurationError(
                     f"a FastAPI application with root_path={own!r} is mounted at {place!r} and reads paths as if it "
-                    "were not, so that no path table can tell what it serves: take root_path= out, a mount sets it"
+                    "were not, so that no path table can tell what it serves: take root_path= out, a mount sets it",
+                    code="root-path",
                 )
             # An application may be mounted in itself.
             if is_a(each, "starlette.routing", "Router") and each not in around:

@@ -56,13 +56,19 @@ class WebSockets:
         # RFC 6455 section 11.3.4: a token of RFC 9110 section 5.6.2.
         if self.protocol is not None and not (isinstance(self.protocol, str) and _TOKEN.fullmatch(self.protocol)):
             raise ConfigurationError(
-                f"protocol= is a subprotocol's name, such as 'callerid.bearer', not {self.protocol!r}"
+                f"protocol= is a subprotocol's name, such as 'callerid.bearer', not {self.protocol!r}",
+                code="websocket-settings",
             )
         code = self.expiry_code
         if type(code) is not int or not (code in (1000, 1008) or 3000 <= code <= 4999):
-            raise ConfigurationError(f"expiry_code= is 1000, 1008 or 3000 to 4999 (RFC 6455 section 7.4), not {code!r}")
+            raise ConfigurationError(
+                f"expiry_code= is 1000, 1008 or 3000 to 4999 (RFC 6455 section 7.4), not {code!r}",
+                code="websocket-settings",
+            )
         if type(self.outlive_tokens) is not bool:
-            raise ConfigurationError(f"outlive_tokens= is True or False, not {self.outlive_tokens!r}")
+            raise ConfigurationError(
+                f"outlive_tokens= is True or False, not {self.outlive_tokens!r}", code="websocket-settings"
+            )
 
     def values_of(self, scope: Scope, guard: GuardCore) -> Mapping[str, list[str]]:
         """All that was sent in the headers which the guard reads, a token among the subprotocols as if it had been."""

@@ -43,9 +43,14 @@ class AskPolicy:
         require_seconds(self, "fetch_seconds", "shortest_backoff", positive=True)
         require_seconds(self, "stale_wait", "stale_seconds", "refresh_fraction", "longest_backoff", "brief_wait")
         if self.refresh_fraction >= 1:
-            raise ConfigurationError(f"refresh_fraction is {self.refresh_fraction}: give a part of one, such as 0.1.")
+            raise ConfigurationError(
+                f"refresh_fraction is {self.refresh_fraction}: give a part of one, such as 0.1.",
+                code="number-out-of-range",
+            )
         if self.longest_backoff < self.shortest_backoff:
-            raise ConfigurationError("longest_backoff is below shortest_backoff: raise it, or lower the other.")
+            raise ConfigurationError(
+                "longest_backoff is below shortest_backoff: raise it, or lower the other.", code="number-out-of-range"
+            )
         require_counts(self, "waiting_threads", "waiting_tasks")
 
 
@@ -56,7 +61,7 @@ def require_seconds(policy: AskPolicy, *names: str, positive: bool = False) -> N
         is_number = type(value) in (int, float) and math.isfinite(value)
         if not is_number or value < 0 or (positive and value == 0):
             bound = "above 0" if positive else "of at least 0"
-            raise ConfigurationError(f"{name} is {value!r}: give a finite number {bound}.")
+            raise ConfigurationError(f"{name} is {value!r}: give a finite number {bound}.", code="number-out-of-range")
 
 
 def require_counts(policy: AskPolicy, *names: str) -> None:
@@ -64,4 +69,4 @@ def require_counts(policy: AskPolicy, *names: str) -> None:
     for name in names:
         value: Any = getattr(policy, name)
         if type(value) is not int or value < 1:
-            raise ConfigurationError(f"{name} is {value!r}: give a whole number above 0.")
+            raise ConfigurationError(f"{name} is {value!r}: give a whole number above 0.", code="number-out-of-range")

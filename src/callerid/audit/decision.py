@@ -39,7 +39,8 @@ def instance_of(text: str) -> str:
     name = text.strip().lower().removeprefix(_PREFIX)
     if not _UUID.fullmatch(name):
         raise ConfigurationError(
-            f"{text!r} is not a decision's id: that is the instance in a refusal's body, urn:uuid:..."
+            f"{text!r} is not a decision's id: that is the instance in a refusal's body, urn:uuid:...",
+            code="decision-id",
         )
     return _PREFIX + name
 

@@ -65,7 +65,7 @@ class _Life:
         self._running = asyncio.create_task(self._run())
         await self._settled.wait()
         if not self._is_up:
-            raise ConfigurationError(f"the start-up in its lifespan failed: {self._failure}")
+            raise ConfigurationError(f"the start-up in its lifespan failed: {self._failure}", code="lifespan-failed")
 
     async def end(self) -> None:
         """Run the shutdown."""
@@ -73,7 +73,7 @@ class _Life:
         self._ending.set()
         await self._running
         if self._failure:
-            raise ConfigurationError(f"the shutdown in its lifespan failed: {self._failure}")
+            raise ConfigurationError(f"the shutdown in its lifespan failed: {self._failure}", code="lifespan-failed")
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}

@@ -141,21 +141,26 @@ def read_lock(text: str, name: str) -> Lock:
     ]
     word, _, version = (numbered[0][1] if numbered else "").partition(" ")
     if word != _FIRST:
-        raise ConfigurationError(f"{name}: this is not an access lock: the first line of one begins with {_FIRST!r}")
+        raise ConfigurationError(
+            f"{name}: this is not an access lock: the first line of one begins with {_FIRST!r}", code="access-lock"
+        )
     if version != str(LOCK_VERSION):
         raise ConfigurationError(
             f"{name}: the lock has format version {one_line(version)!r}, and this callerid reads {LOCK_VERSION}: "
-            "write it again with callerid routes --lock, from the code that it was written for"
+            "write it again with callerid routes --lock, from the code that it was written for",
+            code="access-lock",
         )
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for number, line in numbered[1:]:
         if not line.startswith(" "):
             if line in found:
-                raise ConfigurationError(f"{name}, line {number}: {line!r} is there twice")
+                raise ConfigurationError(f"{name}, line {number}: {line!r} is there twice", code="access-lock")
             current = found[line] = []
         elif current is None:
-            raise ConfigurationError(f"{name}, line {number}: an indented line belongs to a route or an issuer")
+            raise ConfigurationError(
+                f"{name}, line {number}: an indented line belongs to a route or an issuer", code="access-lock"
+            )
         else:
             current.append(line.strip())
     return Lock({each: Block(each, tuple(lines)) for each, lines in found.items()})

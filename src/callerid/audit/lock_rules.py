@@ -40,10 +40,16 @@ def rule_of(text: str, where: str) -> Rule:
     try:
         made = _made(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, CalleridError, RecursionError) as error:
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule ({one_line(str(error))})") from None
+        raise ConfigurationError(
+            f"{where}: {one_line(text)!r} is not a rule ({one_line(_said(error))})", code="access-lock"
+        ) from None
     if not isinstance(made, Rule):
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule")
+        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule", code="access-lock")
     return made
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, ConfigurationError) else str(error)
 
 
 def _made(node: ast.expr) -> Any:
@@ -55,7 +61,7 @@ def _made(node: ast.expr) -> Any:
         return Foreign(*(str(_made(argument)) for argument in node.args))
     kind: Any = Separate if name == Separate.__name__ else getattr(callerid.rules, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
-        raise ConfigurationError(f"{name or 'this'} is not one of callerid's rules")
+        raise ConfigurationError(f"{name or 'this'} is not one of callerid's rules", code="access-lock")
     given = [_made(argument) for argument in node.args]
     named = {str(each.arg): _made(each.value) for each in node.keywords}
     if kind is Where:

@@ -96,7 +96,7 @@ def _asking(said: str, audiences: frozenset[str] | None, where: str) -> tuple[st
     except (ValueError, RecursionError):
         named = None
     if not _is_list(named) or not all(isinstance(each, str) for each in named):
-        raise ConfigurationError(f"{where}: {own[:200]!r} is not a list of audiences")
+        raise ConfigurationError(f"{where}: {own[:200]!r} is not a list of audiences", code="access-lock")
     return guard, frozenset(named) or None
 
 
@@ -123,8 +123,8 @@ def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
             words.add(word)
             parts.append(rule_of(rest, f"{name}: {block.name}"))
         elif word not in _OTHER_WORDS:
-            raise ConfigurationError(f"{name}: {block.name}: {line!r} is not a line of a lock")
+            raise ConfigurationError(f"{name}: {block.name}: {line!r} is not a line of a lock", code="access-lock")
     if not parts or words >= {"and", "or"}:
-        raise ConfigurationError(f"{name}: {block.name}: it has no rule, or both 'and' and 'or'")
+        raise ConfigurationError(f"{name}: {block.name}: it has no rule, or both 'and' and 'or'", code="access-lock")
     rule = any_of(tuple(parts)) if "or" in words else all_of(tuple(parts))
     return rule, frozenset(audiences) or None

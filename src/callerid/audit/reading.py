@@ -38,7 +38,8 @@ def _access_map(app: Any) -> AccessMap:
     if framed is None and not outside:
         raise ConfigurationError(
             f"an object of class {type(app).__qualname__} cannot be mapped: applications of FastAPI, Starlette, "
-            "Flask and Django can, and any other behind callerid's CallerMiddleware"
+            "Flask and Django can, and any other behind callerid's CallerMiddleware",
+            code="application-not-mapped",
         )
     unenforced = tuple(_unenforced(gates, alone=framed is None or not framed.rows))
     if framed is None:

@@ -81,9 +81,11 @@ class Authenticator:
         fleet: Fleet | None = None,
     ) -> None:
         if type(leeway) not in (int, float) or not 0 <= leeway <= 60:
-            raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}")
+            raise ConfigurationError(f"leeway is 0 to 60 seconds, not {leeway!r}", code="token-limits")
         if type(longest_token) is not int or not 1 <= longest_token <= MOST_BYTES:
-            raise ConfigurationError(f"longest_token= is 1 to {MOST_BYTES} bytes, not {longest_token!r}")
+            raise ConfigurationError(
+                f"longest_token= is 1 to {MOST_BYTES} bytes, not {longest_token!r}", code="token-limits"
+            )
         self.leeway = leeway
         self.longest_token = longest_token
         self.clock = clock
@@ -172,7 +174,8 @@ class Authenticator:
         """Raise `ConfigurationError` where no issuer is trusted, and as `check_emulated`."""
         if not self.trusted.members:
             raise ConfigurationError(
-                "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first"
+                "this guard trusts no issuer: write Guard(google('https://…')), or call guard.trust(...) first",
+                code="guard-without-issuers",
             )
         self.check_emulated()
 

@@ -86,7 +86,9 @@ ExpectedNonce: TypeAlias = str | Literal[Nonce.UNCHECKED] | None
 def check_nonce(claims: Mapping[str, Any], nonce: str | None) -> None:
     """Check the ``nonce`` of a token, in constant time. Raises `Unauthenticated`, for ``None`` in any case."""
     if not isinstance(nonce, str | None):
-        raise ConfigurationError(f"nonce= is the text that the token must have, not a {type(nonce).__name__}")
+        raise ConfigurationError(
+            f"nonce= is the text that the token must have, not a {type(nonce).__name__}", code="nonce"
+        )
     came, expected = claims.get("nonce"), (nonce or "").encode("utf-8", "surrogatepass")
     if type(came) is not str or not expected or not compare_digest(came.encode(), expected):
         raise bad_claim("nonce", "the one that was asked for", "none" if came is None else "another")

@@ -255,22 +255,27 @@ def _account_of(who: Caller | str, issuers: Iterable[Issuer], issuer: str | None
     """The account that is meant. Raises `ConfigurationError` where it is not clear whose subject it is."""
     if isinstance(who, Caller):
         if issuer is not None or tenant is not None:
-            raise ConfigurationError("issuer= and tenant= say whose a subject is: a caller says that itself")
+            raise ConfigurationError(
+                "issuer= and tenant= say whose a subject is: a caller says that itself", code="revocation"
+            )
         return Account.of(who)
     if type(who) is not str or not who.strip():
-        raise ConfigurationError(f"expected a Caller, or the subject of one, got {who!r}")
+        raise ConfigurationError(f"expected a Caller, or the subject of one, got {who!r}", code="revocation")
     named = [each for each in issuers if each.kind is not APP and issuer in (None, each.name)]
     scopes = {(each.kind, _scope(each)) for each in named}
     if len(scopes) != 1:
         raise ConfigurationError(
             f"issuer= says whose account {who!r} is: the name of an issuer that this guard trusts, as caller.issuer "
-            "has it. It may be left out where all are Google's, or of one Firebase project"
+            "has it. It may be left out where all are Google's, or of one Firebase project",
+            code="revocation",
         )
     [(kind, scope)] = scopes
     if kind is GOOGLE and ("@" in who or ":" in who) and all(who != each.name for each in named):
-        raise ConfigurationError(f"Google accounts are revoked by their id, caller.subject, and not by {who!r}")
+        raise ConfigurationError(
+            f"Google accounts are revoked by their id, caller.subject, and not by {who!r}", code="revocation"
+        )
     if tenant is not None and kind is not FIREBASE:
-        raise ConfigurationError("tenant= is for Firebase users, and this issuer's callers are none")
+        raise ConfigurationError("tenant= is for Firebase users, and this issuer's callers are none", code="revocation")
     return Account(kind, scope, tenant or "", who)
 
 
@@ -283,7 +288,9 @@ def denial_of(
     if revoke_for is None:
         revoke_for = _longest_lifetime(authenticator, account)
     elif type(revoke_for) not in (int, float) or not 0 < revoke_for <= LONGEST_DENIAL:
-        raise ConfigurationError(f"revoke_for= is more than 0 and at most {LONGEST_DENIAL:.0f} s, not {revoke_for!r}")
+        raise ConfigurationError(
+            f"revoke_for= is more than 0 and at most {LONGEST_DENIAL:.0f} s, not {revoke_for!r}", code="revocation"
+        )
     # The issuer's clock may be ahead: the token in hand is refused, whatever it says.
     at = max(now, who.issued_at) if isinstance(who, Caller) else now
     return account, Denial(at, now + revoke_for), now

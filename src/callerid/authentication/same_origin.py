@@ -32,17 +32,22 @@ def origins(given: Iterable[str]) -> frozenset[str]:
     Browsers write them in lower case and without the scheme's own port, so that no other form can ever be met.
     """
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ConfigurationError(f"trusted_origins= takes several: write trusted_origins=({given!r},)")
+        raise ConfigurationError(
+            f"trusted_origins= takes several: write trusted_origins=({given!r},)", code="trusted-origins"
+        )
     found: list[str] = []
     for origin in given:
         if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
             raise ConfigurationError(
                 f"{origin!r} is no origin: write scheme and host in lower case, and the port if it is not the scheme's "
-                "own, such as 'https://orders.example.com'"
+                "own, such as 'https://orders.example.com'",
+                code="trusted-origins",
             )
         scheme, _, port = (*origin.partition("://")[::2], origin.rpartition(":")[2])
         if (scheme, port) in (("https", "443"), ("http", "80")):
-            raise ConfigurationError(f"{origin!r} is never sent: browsers leave out the port {port} of {scheme}")
+            raise ConfigurationError(
+                f"{origin!r} is never sent: browsers leave out the port {port} of {scheme}", code="trusted-origins"
+            )
         found.append(origin)
     return frozenset(found)
 

@@ -82,7 +82,9 @@ class TokenCache:
 
     def __init__(self, size: int = DEFAULT_SIZE) -> None:
         if type(size) is not int or size < 0:
-            raise ConfigurationError(f"memory= is how many verified tokens are remembered, 0 for none, not {size!r}")
+            raise ConfigurationError(
+                f"memory= is how many verified tokens are remembered, 0 for none, not {size!r}", code="token-limits"
+            )
         self.size = size
         self._most_protected = size - max(1, size // _PROBATION_SHARE)
         self.clear()

@@ -147,7 +147,8 @@ class Trusted:
             if issuer not in members:
                 raise ConfigurationError(
                     f"this guard does not trust {issuer.name} with these keys and audiences: "
-                    f"it trusts {', '.join(sorted({each.name for each in self.members})) or 'nobody'}"
+                    f"it trusts {', '.join(sorted({each.name for each in self.members})) or 'nobody'}",
+                    code="issuer-not-trusted",
                 )
             del members[issuer]
             for location in issuer.locations:
@@ -167,7 +168,8 @@ def _check_emulated(issuers: Iterable[Issuer]) -> None:
     if real and len(real) < len(firebase):
         raise ConfigurationError(
             f"this guard would believe the Firebase Auth emulator, whose unsigned tokens anybody can write, beside "
-            f"{real[0]}: leave emulator= out, or the other issuer; a guard of its own for each is what both need"
+            f"{real[0]}: leave emulator= out, or the other issuer; a guard of its own for each is what both need",
+            code="emulator",
         )
 
 
@@ -179,7 +181,8 @@ def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     if isinstance(issuer, GatewayIssuer):
         if any(isinstance(rival, GatewayIssuer) and rival.gateway == issuer.gateway for rival in rivals):
             raise ConfigurationError(
-                f"two gateways are {issuer.gateway}: write one with all audiences and all issuers that it forwards"
+                f"two gateways are {issuer.gateway}: write one with all audiences and all issuers that it forwards",
+                code="issuers-overlap",
             )
         return rivals
     # A token that may have several audiences may have one of each issuer's.
@@ -187,7 +190,8 @@ def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     if any(several or not rival.audiences.isdisjoint(issuer.audiences) for rival in rivals):
         raise ConfigurationError(
             f"two issuers claim the tokens of {issuer.name}{'' if several else ' for the same audience'}: write one "
-            "with all audiences"
+            "with all audiences",
+            code="issuers-overlap",
         )
     return rivals
 
@@ -213,7 +217,8 @@ def _check_asked(trusted: Trusted) -> None:
         if names[issuer.name] > 1:
             raise ConfigurationError(
                 f"two issuers are called {issuer.name!r}, so that no rule could say whom it means: "
-                "write one with all audiences, or give each a name of its own"
+                "write one with all audiences, or give each a name of its own",
+                code="issuers-overlap",
             )
 
 
@@ -228,5 +233,7 @@ def checked_issuers(given: tuple[object, ...]) -> list[Issuer]:
     """The issuers that a guard was given. Raises `ConfigurationError` for anything else."""
     for issuer in given:
         if not isinstance(issuer, Issuer):
-            raise ConfigurationError(f"a guard takes issuers, such as google('https://…'), not {issuer!r}")
+            raise ConfigurationError(
+                f"a guard takes issuers, such as google('https://…'), not {issuer!r}", code="not-an-issuer"
+            )
     return [part for issuer in cast("tuple[Issuer, ...]", given) for part in parts_of(issuer)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from callerid.authentication import Identity
 from callerid.authorization.remedies import nearest, remedies
 from callerid.authorization.requirement import Requirement
-from callerid.errors import Refusal, Unavailable, one_line
+from callerid.errors import Refusal, Unavailable, one_line, pointed
 
 __all__ = ["log", "record"]
 
@@ -88,4 +88,5 @@ def _sentence(fields: dict[str, str | None]) -> str:
         return f"{head}: {fields['caller'] or 'no caller'} by {fields['rule']} [{fields['instance']}]"
     detail = f": {fields['detail']}" if fields["detail"] else ""
     remedy = f"; remedy: {fields['remedy']}" if fields["remedy"] else ""
-    return f"{head}: {fields['status']} {fields['reason']}{detail}{remedy} [{fields['instance']}]"
+    more = pointed("", fields["reason"] or "")
+    return f"{head}: {fields['status']} {fields['reason']}{detail}{remedy}{more} [{fields['instance']}]"

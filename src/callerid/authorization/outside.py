@@ -86,7 +86,8 @@ def signing_in(guard: Any, form: SignInForm, rule: Rule | str | None, nonce: Exp
     if not clients:
         raise ConfigurationError(
             "Google's button signs people in for an OAuth client id, and this guard knows of none: write "
-            f"google(..., '1234-abc{_CLIENT}')"
+            f"google(..., '1234-abc{_CLIENT}')",
+            code="sign-in-without-client-id",
         )
 
     def read(waited: Waited) -> Identity | Wait:
@@ -166,7 +167,8 @@ def check_names_caller(requirement: Requirement, path: Mapping[str, Any]) -> Non
     if requirement.optional:
         raise ConfigurationError(
             f"{requirement.rule!r} could hold without a caller, and verify(token, rule) returns one: name a rule about "
-            "the caller, or none, and ask guard.allows(caller, rule) afterwards"
+            "the caller, or none, and ask guard.allows(caller, rule) afterwards",
+            code="rule-outside-a-request",
         )
 
 
@@ -176,5 +178,6 @@ def check_path(requirement: Requirement, path: Mapping[str, Any]) -> None:
     if missing:
         raise ConfigurationError(
             f"{requirement.rule!r} compares with the path parameter {missing[0]!r}, and there is no request: give its "
-            f"value, as in path={{{missing[0]!r}: ...}}"
+            f"value, as in path={{{missing[0]!r}: ...}}",
+            code="rule-outside-a-request",
         )

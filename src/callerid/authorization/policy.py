@@ -86,7 +86,8 @@ def policy_of(guards: Iterable[Any], written: Iterable[Written], where: str, *, 
     for guard, requirement, _ in written:
         if guard not in asked:
             raise ConfigurationError(
-                f"{where}: {requirement.rule!r} is asked by a guard that does not protect this place"
+                f"{where}: {requirement.rule!r} is asked by a guard that does not protect this place",
+                code="rule-of-another-guard",
             )
         asked[guard].append(requirement)
     if not endpoint:
@@ -102,6 +103,6 @@ def _whole(guard: Any, requirements: list[Requirement], where: str) -> Requireme
     try:
         whole = combined(requirements)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+        raise ConfigurationError(f"{where}: {error.message}", code=error.code) from None
     guard.check_possible(whole, where)
     return whole

@@ -56,14 +56,17 @@ def rollout_of(enforce: object, until: object, now: float, name: str) -> Rollout
     `ConfigurationError` for what is no day, and for one setting without the other: report-only mode must have an end.
     """
     if type(enforce) is not bool:
-        raise ConfigurationError(f"enforce= is True or False, not {enforce!r}")
+        raise ConfigurationError(f"enforce= is True or False, not {enforce!r}", code="report-only")
     if enforce:
         if until is not None:
-            raise ConfigurationError("until= is the last day of enforce=False: write both, or leave until= out")
+            raise ConfigurationError(
+                "until= is the last day of enforce=False: write both, or leave until= out", code="report-only"
+            )
         return None
     if until is None:
         raise ConfigurationError(
-            "enforce=False lets everybody in, so it has an end: write until='YYYY-MM-DD', the last day of it (UTC)"
+            "enforce=False lets everybody in, so it has an end: write until='YYYY-MM-DD', the last day of it (UTC)",
+            code="report-only",
         )
     rollout = Rollout(_day(until))
     if rollout.is_report_only(now):
@@ -93,7 +96,9 @@ def _day(until: object) -> date:
             return date.fromisoformat(until)
         except ValueError:
             pass  # such as 30 February
-    raise ConfigurationError(f"until= is a day, such as '2027-01-31' or a datetime.date, not {until!r}")
+    raise ConfigurationError(
+        f"until= is a day, such as '2027-01-31' or a datetime.date, not {until!r}", code="report-only"
+    )
 
 
 @dataclass(frozen=True, slots=True)

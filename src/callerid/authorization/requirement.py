@@ -81,7 +81,9 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
     if audiences is not None and not audiences:
         sets = " and ".join(str(sorted(each)) for each in named)
         raise ConfigurationError(
-            f"no audience is in all of {sets}, so no token can be accepted here: name an audience that all of them have"
+            f"no audience is in all of {sets}, so no token can be accepted here: name an audience that all of them "
+            "have",
+            code="audience-of-a-rule",
         )
     return Requirement(all_of(tuple(part.rule for part in parts)), audiences)
 
@@ -89,17 +91,20 @@ def combined(requirements: Iterable[Requirement]) -> Requirement:
 def requirement_of(rules: tuple[Rule | str, ...], audience: str | Iterable[str] | None) -> Requirement:
     """The requirement given to ``allow(...)``, with the checks that need no guard. Raises `ConfigurationError`."""
     if not rules:
-        raise ConfigurationError("allow() needs a rule: Public() for everybody, Nobody() for nobody")
+        raise ConfigurationError("allow() needs a rule: Public() for everybody, Nobody() for nobody", code="not-a-rule")
     if len(rules) > 1 and any(isinstance(rule, Rule) for rule in rules):
         raise ConfigurationError(
-            "allow(...) takes one rule, or IAM member strings of which any suffices: join rules with & (all) or | (any)"
+            "allow(...) takes one rule, or IAM member strings of which any suffices: join rules with & (all) or | "
+            "(any)",
+            code="not-a-rule",
         )
     rule = any_of(tuple(rule if isinstance(rule, Rule) else member(rule) for rule in rules))
     audiences = named_audiences(audience)
     if audiences is not None and not any(map(_may_be_google, leaves(rule))):
         raise ConfigurationError(
             f"audience= names audiences of Google ID tokens, and {rule!r} admits no Google account: "
-            "leave audience= out (the audience of a Firebase token is its project)"
+            "leave audience= out (the audience of a Firebase token is its project)",
+            code="audience-of-a-rule",
         )
     return Requirement(rule, audiences)
 
@@ -140,5 +145,6 @@ def _not_said_whose(leaf: Rule, found: Mapping[str, Issuer], where: str) -> Conf
     return ConfigurationError(
         f"{where}: {leaf!r} does not say whose user it means: this guard trusts {what} "
         f"({', '.join(found)}), and a uid or a claim means something within one of them only. Write, for each "
-        f"that is meant, {remedy}"
+        f"that is meant, {remedy}",
+        code="rule-names-no-issuer",
     )

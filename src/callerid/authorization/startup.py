@@ -28,7 +28,8 @@ def check_requirement(guard: Any, requirement: Requirement, where: str) -> None:
     if requirement.audiences is not None and all(each.ignores_named_audience for each in guard.issuers):
         raise ConfigurationError(
             f"{where}: audience= names audiences of Google ID tokens, and this guard reads none of them: leave "
-            "audience= out (the other issuers' audiences are those that they were given)"
+            "audience= out (the other issuers' audiences are those that they were given)",
+            code="audience-of-a-rule",
         )
 
 
@@ -37,7 +38,7 @@ def check_lookups(guard: Any, requirement: Requirement, where: str) -> None:
     known = guard.lookups.members
     for leaf in look_up_rules(requirement.rule):
         if leaf.of not in known:
-            raise ConfigurationError(f"{where}: {leaf!r}: {missing(leaf.of, known)}")
+            raise ConfigurationError(f"{where}: {leaf!r}: {missing(leaf.of, known)}", code="lookup-missing")
 
 
 def check_requirements(parts: Iterable[tuple[Any, Requirement]], where: str) -> None:

@@ -45,6 +45,7 @@ COMMANDS: Final = (
         "a problem, or a call that is not decided as the file says",
     ),
     CommandEntry("why", "why", "Explain a refusal.", "the decision is not in the log"),
+    CommandEntry("explain", "explain", "Say more about an error's code, or a refusal's reason."),
     CommandEntry(
         "doctor",
         "doctor",

@@ -23,7 +23,7 @@ from callerid.cli.comparing import Comparison, NewAccess, counted
 from callerid.cli.frame import MISSING, application_arguments, cli_command, json_option, text_of
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, pointed
 
 __all__ = ["RoutesCommand", "command", "reading", "routes", "text_of"]
 
@@ -172,7 +172,7 @@ def _mapped(app: Any, name: str, *, started: bool = False) -> AccessMap:
         return access_map(app, started=started)
     except ConfigurationError as error:
         hint = f"; if this is a factory, write {name}()" if inspect.isfunction(app) else ""
-        raise CommandError(f"{name}: {error}{hint}") from None
+        raise CommandError(pointed(f"{name}: {error.message}{hint}", error.code)) from None
 
 
 def _shown(found: AccessMap, form: str, style: Style) -> list[str]:

@@ -41,7 +41,8 @@ def settings_from_toml(path: str | os.PathLike[str], environ: Mapping[str, str])
         url = environ.get(read.fleet, "")
         if not url.strip():
             raise ConfigurationError(
-                f"{file}: {FLEET_URL_FROM} names the environment variable {read.fleet!r}, which is not set or empty"
+                f"{file}: {FLEET_URL_FROM} names the environment variable {read.fleet!r}, which is not set or empty",
+                code="settings",
             )
     return _made(read, f"file {file}", url, f"{file}: {FLEET_URL_FROM}")
 
@@ -53,7 +54,8 @@ def _made(read: ReadSettings, configured_by: str, url: str | None, where: str) -
         options["fleet"] = _fleet(url, {} if prefix is None else {"prefix": prefix}, where)
     elif prefix is not None:
         raise ConfigurationError(
-            f"{configured_by}: {FLEET_PREFIX} is set, and no fleet's URL: set it, or leave both out"
+            f"{configured_by}: {FLEET_PREFIX} is set, and no fleet's URL: set it, or leave both out",
+            code="settings",
         )
     return GuardSettings(tuple(map(_issuer, read.issuers)), options, configured_by)
 
@@ -64,7 +66,7 @@ def _fleet(url: str, options: Mapping[str, Any], where: str) -> Any:
     try:
         return RedisFleet(url, **options)
     except ConfigurationError as error:  # it repeats nothing of the URL
-        raise ConfigurationError(f"{where}: {error}") from None
+        raise ConfigurationError(f"{where}: {error.message}", code=error.code) from None
 
 
 def _issuer(read: ReadIssuer) -> Issuer:
@@ -74,9 +76,11 @@ def _issuer(read: ReadIssuer) -> Issuer:
     others = values.pop(section.others) if section.others else ()
     file = values.pop(KEY_FILE, None)
     if file is not None and "keys" in values:
-        raise ConfigurationError(f"{read.where}: keys come from an address or from a file: leave one out")
+        raise ConfigurationError(
+            f"{read.where}: keys come from an address or from a file: leave one out", code="settings"
+        )
     try:
         keys = {} if file is None else {"keys": KeyFile(file)}
         return section.make(*first, *others, *inner, **values, **keys)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{read.where}: {error}") from None
+        raise ConfigurationError(f"{read.where}: {error.message}", code=error.code) from None

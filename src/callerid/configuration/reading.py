@@ -56,7 +56,8 @@ def checked(given: Mapping[str, Any], dialect: Dialect, fleet_key: str) -> ReadS
     issuers = [each for name in SECTIONS if name in given for each in _issuers(name, SECTIONS, given, dialect, ())]
     if not issuers:
         raise ConfigurationError(
-            f"{dialect.source}: no issuer is named: give at least one, such as {dialect.name(('google', 'audiences'))}"
+            f"{dialect.source}: no issuer is named: give at least one, such as {dialect.name(('google', 'audiences'))}",
+            code="settings",
         )
     fleet = values.pop(fleet_key, None)
     return ReadSettings(values, tuple(issuers), fleet)
@@ -69,7 +70,9 @@ def _issuers(
     value, at = given[name], (*above, name)
     tables = cast("list[object]", value) if isinstance(value, list) else [value]
     if not tables or not all(isinstance(each, dict) for each in tables):
-        raise ConfigurationError(f"{dialect.name(at)}: expected a table of settings, or a list of such tables")
+        raise ConfigurationError(
+            f"{dialect.name(at)}: expected a table of settings, or a list of such tables", code="settings"
+        )
     several = len(tables) > 1
     found = enumerate(cast("list[dict[str, Any]]", tables), 1)
     return [_issuer(sections[name], each, dialect, (*at, number) if several else at) for number, each in found]
@@ -80,7 +83,9 @@ def _issuer(section: Section, table: Mapping[str, Any], dialect: Dialect, at: Pa
     values = _values(own, section.settings, dialect, at, section.inner)
     for each in section.settings:
         if each.required and each.name not in values:
-            raise ConfigurationError(f"{dialect.name((*at, each.name))} is missing: {dialect.name(at)} needs it")
+            raise ConfigurationError(
+                f"{dialect.name((*at, each.name))} is missing: {dialect.name(at)} needs it", code="settings"
+            )
     inner = [
         each for name in section.inner if name in table for each in _issuers(name, section.inner, table, dialect, at)
     ]
@@ -96,11 +101,11 @@ def _values(
     for name, value in given.items():
         where = dialect.name((*at, name))
         if name not in settings:
-            raise ConfigurationError(_unknown(where, name, (*settings, *sections)))
+            raise ConfigurationError(_unknown(where, name, (*settings, *sections)), code="settings")
         try:
             found[name] = dialect.read(settings[name], value)
         except ValueError as error:
-            raise ConfigurationError(f"{where}: {error}") from None
+            raise ConfigurationError(f"{where}: {error}", code="settings") from None
     return found
 
 

@@ -36,13 +36,14 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> ReadSettings:
     """The settings of all variables whose names begin with ``prefix``. Raises `ConfigurationError`."""
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
         raise ConfigurationError(
-            f"prefix= is capital letters that end with an underscore, such as CALLERID_: {prefix!r}"
+            f"prefix= is capital letters that end with an underscore, such as CALLERID_: {prefix!r}",
+            code="settings",
         )
     known, given = variables(), dict[str, Any]()
     for name in sorted(each for each in environ if each.startswith(prefix)):
         place = known.get(name.removeprefix(prefix))
         if place is None:
-            raise ConfigurationError(_unknown_variable(name, prefix, known))
+            raise ConfigurationError(_unknown_variable(name, prefix, known), code="settings")
         table = given
         for part in place[:-1]:
             table = table.setdefault(part, {})
@@ -75,10 +76,14 @@ def read_toml(path: str | os.PathLike[str]) -> ReadSettings:
             data = opened.read(_LARGEST + 1)
         given = tomllib.loads(data.decode() if len(data) <= _LARGEST else "\0")
     except OSError as error:
-        raise ConfigurationError(f"{file.name} cannot be read: {error.strerror or type(error).__name__}") from None
+        raise ConfigurationError(
+            f"{file.name} cannot be read: {error.strerror or type(error).__name__}", code="settings"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         where = re.search(r"at line \d+, column \d+|at end of document", str(error))
-        raise ConfigurationError(f"{file.name} is no TOML{f' ({where[0]})' if where else ''}") from None
+        raise ConfigurationError(
+            f"{file.name} is no TOML{f' ({where[0]})' if where else ''}", code="settings"
+        ) from None
     dialect = Dialect(
         f"file {file.name}",
         lambda place: f"{file.name}: {_written(place)}",

@@ -15,7 +15,7 @@ from callerid.django.current import ATTRIBUTE, ViewAdmission, held, is_async, un
 from callerid.django.guard import Guard
 from callerid.django.protection import Protection
 from callerid.django.startup_checks import check
-from callerid.errors import ConfigurationError, Refusal
+from callerid.errors import ConfigurationError, Refusal, pointed
 from callerid.marks import DECIDED
 
 __all__ = ["MIDDLEWARE", "CallerMiddleware", "configured", "protection_of", "settings_problems"]
@@ -39,16 +39,21 @@ def configured() -> Guard:
     if not isinstance(name, str):
         raise ConfigurationError(
             f"the setting {SETTING} names the guard, as 'project.access.guard', where project/access.py says "
-            f"guard = Guard(...) and guard.protect(default=...); it is {name!r}"
+            f"guard = Guard(...) and guard.protect(default=...); it is {name!r}",
+            code="django-settings",
         )
     try:
         guard: object = _import(name)
     except ImportError as error:
-        raise ConfigurationError(f"{SETTING} = {name!r} cannot be imported: {error}") from error
+        raise ConfigurationError(f"{SETTING} = {name!r} cannot be imported: {error}", code="django-settings") from error
     if not isinstance(guard, Guard):
-        raise ConfigurationError(f"{SETTING} = {name!r} is not a callerid.django.Guard, but {guard!r}")
+        raise ConfigurationError(
+            f"{SETTING} = {name!r} is not a callerid.django.Guard, but {guard!r}", code="django-settings"
+        )
     if guard.protection is None:
-        raise ConfigurationError(f"{SETTING} = {name!r}: call guard.protect(default=...) where the guard is made")
+        raise ConfigurationError(
+            f"{SETTING} = {name!r}: call guard.protect(default=...) where the guard is made", code="django-settings"
+        )
     return guard
 
 
@@ -109,10 +114,12 @@ def _handler_of(get_response: Any) -> Any:
     """Django's handler, whose own method is what the last middleware is given (`BaseHandler.load_middleware`)."""
     handler = getattr(getattr(get_response, "__wrapped__", None), "__self__", None)
     if not isinstance(handler, _base.BaseHandler):
-        raise ConfigurationError(_PLACE)
+        raise ConfigurationError(_PLACE, code="django-middleware-place")
     for name in _NEEDED:
         if not callable(getattr(handler, name, None)):
-            raise ConfigurationError(f"this release of Django has no BaseHandler.{name}: callerid cannot guard it")
+            raise ConfigurationError(
+                f"this release of Django has no BaseHandler.{name}: callerid cannot guard it", code="django-release"
+            )
     return handler
 
 
@@ -192,8 +199,9 @@ def settings_problems() -> list[str]:
     """What is wrong with the settings that concern the guard."""
     ours = [isinstance(each, type) and issubclass(each, CallerMiddleware) for each in map(_import, settings.MIDDLEWARE)]
     if not any(ours):
-        return [f"MIDDLEWARE has no {MIDDLEWARE!r}, so that no rule is enforced: put it last"]
-    problems = [] if ours[-1] else [_PLACE]
+        missing = f"MIDDLEWARE has no {MIDDLEWARE!r}, so that no rule is enforced: put it last"
+        return [pointed(missing, "django-middleware-place")]
+    problems = [] if ours[-1] else [pointed(_PLACE, "django-middleware-place")]
     try:
         configured()
     except (ConfigurationError, ImproperlyConfigured) as error:

@@ -73,9 +73,13 @@ class Guard(GuardCore):
         """
         self.check_ready()
         if self.protection is not None:
-            raise ConfigurationError("this guard protects already: call protect once, with all its rules")
+            raise ConfigurationError(
+                "this guard protects already: call protect once, with all its rules", code="protected-twice"
+            )
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal is a function of the request and the refusal")
+            raise ConfigurationError(
+                "on_refusal is a function of the request and the refusal", code="on-refusal-not-a-function"
+            )
         table = self._table(routes, "routes")
         rules = ProjectRules(
             self,
@@ -106,15 +110,20 @@ class Guard(GuardCore):
 
     def _asked(self, asked: Asked, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name} takes the rule itself, without guard.allow(...)")
+            raise ConfigurationError(f"{name} takes the rule itself, without guard.allow(...)", code="not-a-rule")
         return required(self, asked, name)
 
     def _table(self, routes: Mapping[str, Asked | Allow], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'healthz/': Public()}}, not {routes!r}")
+            raise ConfigurationError(
+                f"{name}= maps paths to rules, such as {{'healthz/': Public()}}, not {routes!r}",
+                code="path-table",
+            )
         asked = {_key(key): rule.mark.requirement if isinstance(rule, Allow) else rule for key, rule in routes.items()}
         if len(asked) < len(routes):
-            raise ConfigurationError(f"{name}= has a path twice, once with a slash in front: write one of them")
+            raise ConfigurationError(
+                f"{name}= has a path twice, once with a slash in front: write one of them", code="path-table-same-place"
+            )
         return BoundTable(asked, self, name)
 
 

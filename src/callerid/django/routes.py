@@ -147,14 +147,15 @@ class ViewAtRoutes:
                 raise ConfigurationError(
                     f"{self.template}: guard.allow({mark.requirement.rule!r}) marks a function that this route does "
                     "not serve: give what guard.allow(...) returns to path(...); for a route without this rule write a "
-                    "function of its own"
+                    "function of its own",
+                    code="mark-not-served",
                 )
 
     def check_parameter(self, name: str) -> None:
         """Raise `ConfigurationError` unless the path has a parameter of this name that is compared as written."""
         troubles = [each.trouble_with(name) for each in self.routes] or [_NO_PARAMETER]
         for trouble in filter(None, troubles):
-            raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}")
+            raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}", code="path-parameter")
 
 
 class UrlconfReader:

@@ -11,7 +11,7 @@ from callerid.django.policies import entry_at
 from callerid.django.protection import Protection
 from callerid.django.routes import UrlconfReader, UrlRoute, ViewAtRoutes, place_of
 from callerid.django.views import ViewFacts, methods_of, serving_of
-from callerid.errors import CalleridError, ConfigurationError
+from callerid.errors import CalleridError, ConfigurationError, pointed
 from callerid.marks import marks_on
 from callerid.paths import METHODS, BoundTable
 
@@ -45,7 +45,7 @@ def check(protection: Protection, routing: UrlconfReader) -> None:
     found = tuple(survey(protection, routing))
     problems = tuple(problems_of(protection, routing, found))
     if problems:
-        raise ConfigurationError("\n".join(problems))
+        raise ConfigurationError("\n".join(problems), code="startup-checks")
     judged = ((str(each), each.policy.whole.rule) for each in found if each.policy is not None)
     protection.rules.guard.announce(judged, protection.rules.default.rule)
 
@@ -93,10 +93,11 @@ def handler_problems(routing: UrlconfReader) -> Iterator[str]:
     module: Any = routing.resolver.urlconf_module
     for name in ("handler400", "handler403", "handler404", "handler500"):
         for mark in marks_on(getattr(module, name, None)):
-            yield (
+            why = (
                 f"{name} is marked with guard.allow({mark.requirement.rule!r}): Django calls it for errors, and no "
                 "guard decides about that. Take the mark off; for unknown paths write default="
             )
+            yield pointed(why, "mark-not-served")
 
 
 def _tables(protection: Protection) -> list[BoundTable]:

@@ -71,7 +71,8 @@ class Guard(StarletteGuard):
         """
         if not isinstance(app, FastAPI):
             raise ConfigurationError(
-                f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too"
+                f"protect takes a FastAPI application, not {app!r}: callerid.starlette has a Guard, too",
+                code="wrong-framework",
             )
         mark = None if docs is None else Mark(self, self._asked(docs, "docs"))
         reader = FastAPIReader(app, mark)
@@ -92,7 +93,7 @@ class Guard(StarletteGuard):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)")
+            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)", code="not-a-rule")
         return super()._asked(asked, name)
 
     def _unmarked(self, rule: Any) -> Any:

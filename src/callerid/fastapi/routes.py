@@ -168,7 +168,8 @@ class FastAPIReader(RouteReader):
     def _marks_behind(self, depends: Any) -> tuple[Mark, ...]:
         if not isinstance(depends, params.Depends):
             raise ConfigurationError(
-                f"dependencies=[...] takes guard.allow(rule), called, or Depends(...), not {depends!r}"
+                f"dependencies=[...] takes guard.allow(rule), called, or Depends(...), not {depends!r}",
+                code="not-a-rule",
             )
         if isinstance(depends.dependency, CallerDependency):
             return (depends.dependency.mark,)
@@ -250,7 +251,7 @@ class FastAPIReader(RouteReader):
         super().check(place, policy, where)
         _check_names(place, policy, where)
         if place.unseen and all(requirement.optional for _, requirement in policy.parts):
-            raise ConfigurationError(f"{where}: {place.unseen}")
+            raise ConfigurationError(f"{where}: {place.unseen}", code="rule-not-seen")
         requirements = dict(policy.parts)
         for receiver in place.receivers:
             requirement = requirements[receiver.mark.guard]
@@ -258,12 +259,14 @@ class FastAPIReader(RouteReader):
                 raise ConfigurationError(
                     f"{where}: the parameter {receiver.name!r} asks for a caller, and the rule is Public(), "
                     "where no credential is read: write Public() | rule for an optional identity, or move "
-                    "allow(Public()) to the decorator"
+                    "allow(Public()) to the decorator",
+                    code="caller-parameter",
                 )
             if requirement.optional and not receiver.takes_none:
                 raise ConfigurationError(
                     f"{where}: {requirement.rule} may let a request in without a caller: "
-                    f"write the type of {receiver.name!r} as Annotated[Caller | None, ...]"
+                    f"write the type of {receiver.name!r} as Annotated[Caller | None, ...]",
+                    code="caller-parameter",
                 )
 
     def table(self, router: Router) -> Iterator[tuple[tuple[RoutePlace, ...], BaseRoute]]:
@@ -292,7 +295,8 @@ def _check_names(place: RoutePlace, policy: Policy, where: str) -> None:
         raise ConfigurationError(
             f"{where}: PathParam({name!r}) is judged by the path of a mount, and the endpoint reads {name!r} from the "
             f"{place.elsewhere[name]}, where a caller may write another: declare it as Annotated[str, Path()], or give "
-            "it another name"
+            "it another name",
+            code="path-parameter",
         )
 
 

@@ -219,7 +219,8 @@ def _the_caller() -> Caller | None:
     if decision.public:
         raise ConfigurationError(
             f"{decision.route} is Public(): no credential is read there, so there is no caller. For a caller who may "
-            "be nobody write guard.allow(Public() | rule); current_caller() is None here"
+            "be nobody write guard.allow(Public() | rule); current_caller() is None here",
+            code="caller-of-a-public-route",
         )
     return decision.caller
 

@@ -67,7 +67,8 @@ def _mark_blueprint(blueprint: Blueprint, mark: Mark) -> Blueprint:
     except AssertionError:
         raise ConfigurationError(
             f"the blueprint {blueprint.name!r} is registered already: call guard.allow(rule)(blueprint) before "
-            "register_blueprint"
+            "register_blueprint",
+            code="mark-not-served",
         ) from None
     functions = blueprint.before_request_funcs[None]
     functions.insert(0, functions.pop())

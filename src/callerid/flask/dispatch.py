@@ -22,7 +22,9 @@ def install(protection: Protection) -> None:
     """Wrap ``preprocess_request``, where the guard decides. Raises `ConfigurationError` for a second guard."""
     app = protection.app
     if EXTENSION in app.extensions:
-        raise ConfigurationError("this application is protected already: call protect once, with all its rules")
+        raise ConfigurationError(
+            "this application is protected already: call protect once, with all its rules", code="protected-twice"
+        )
     app.extensions[EXTENSION] = protection
     preprocess = app.preprocess_request
     is_checked, seated = False, _seat(app)

@@ -73,9 +73,11 @@ class Guard(GuardCore):
         """
         self.check_ready()
         if not isinstance(app, Flask):
-            raise ConfigurationError(f"protect takes a Flask application, not {app!r}")
+            raise ConfigurationError(f"protect takes a Flask application, not {app!r}", code="wrong-framework")
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal is a function of the request and the refusal")
+            raise ConfigurationError(
+                "on_refusal is a function of the request and the refusal", code="on-refusal-not-a-function"
+            )
         table = self._table(routes, "routes")
         rules = Rules(
             self,
@@ -111,11 +113,14 @@ class Guard(GuardCore):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name} takes the rule itself, without guard.allow(...)")
+            raise ConfigurationError(f"{name} takes the rule itself, without guard.allow(...)", code="not-a-rule")
         return required(self, asked, name)
 
     def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(
+                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                code="path-table",
+            )
         asked = {path: rule.mark.requirement if isinstance(rule, Allow) else rule for path, rule in routes.items()}
         return BoundTable(asked, self, name)

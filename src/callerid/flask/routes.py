@@ -40,14 +40,15 @@ class ViewPlace:
             raise ConfigurationError(
                 f"{self.template}: guard.allow({mark.requirement.rule!r}) stands above this route's decorator, so that "
                 "the route serves the function without it. Put guard.allow(...) below every route decorator of the "
-                "function; for a route without this rule write a function of its own"
+                "function; for a route without this rule write a function of its own",
+                code="mark-not-served",
             )
 
     def check_parameter(self, name: str) -> None:
         """Raise `ConfigurationError` unless the path has a parameter of this name that is compared as written."""
         trouble = _NO_PARAMETER if self.rule is None else _trouble_with(name, self.rule)
         if trouble:
-            raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}")
+            raise ConfigurationError(f"{self.template}: PathParam({name!r}) {trouble}", code="path-parameter")
 
 
 class Reader:

@@ -53,7 +53,7 @@ def check(protection: Protection) -> None:
     problems = [each.problem for each in found if each.problem]
     problems += unbound(protection)
     if problems:
-        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
+        raise ConfigurationError("\n".join(dict.fromkeys(problems)), code="startup-checks")
     for each in found:
         if _answers_preflights_by_itself(each):
             log.warning(

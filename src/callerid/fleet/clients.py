@@ -52,7 +52,9 @@ def connector(url: str) -> Connect:
     try:
         importlib.import_module("redis")
     except ImportError:
-        raise ConfigurationError("RedisFleet needs redis-py: pip install 'callerid[redis]'") from None
+        raise ConfigurationError(
+            "RedisFleet needs redis-py: pip install 'callerid[redis]'", code="redis-fleet"
+        ) from None
     try:
         kind = urlsplit(url).scheme.partition("+")[2]
         return _KINDS[kind](url)
@@ -60,7 +62,8 @@ def connector(url: str) -> Connect:
         raise ConfigurationError(
             "RedisFleet takes a URL such as redis://USER:PASSWORD@HOST:6379/0 (or rediss://, unix://), "
             "redis+cluster://USER:PASSWORD@HOST:6379,HOST:6379 or redis+sentinel://USER:PASSWORD@HOST:26379/SERVICE/0 "
-            "(or rediss+...), without options for time limits, protocol or decoding"
+            "(or rediss+...), without options for time limits, protocol or decoding",
+            code="redis-fleet",
         ) from None
 
 

@@ -74,7 +74,7 @@ class RedisFleet:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(prefix, str) or not (prefix.isascii() and prefix.isprintable() and prefix.strip()):
-            raise ConfigurationError(f"prefix= is printable ASCII text, not {prefix!r}")
+            raise ConfigurationError(f"prefix= is printable ASCII text, not {prefix!r}", code="redis-fleet")
         self._prefix, self._name = prefix, f"{prefix}:revoked"
         self._clock, self._timer = clock, timer
         self._heard, self._own = Denials(MOST), Denials(MOST)

@@ -80,7 +80,9 @@ def app_check(
     own = number_of(project_number, "app_check(...)", "a Firebase project")
     name = f"{_PREFIX}{own}"
     if type(consume) is not bool or (credentials is not None and not consume):
-        raise ConfigurationError("consume is True or False, and credentials= are those by which tokens are consumed")
+        raise ConfigurationError(
+            "consume is True or False, and credentials= are those by which tokens are consumed", code="app-check"
+        )
     return AppCheckIssuer(
         name=name,
         accepted_iss=frozenset({name}),

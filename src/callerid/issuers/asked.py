@@ -91,11 +91,13 @@ def check_apart(location: CredentialLocation, asked: tuple[AskedIssuer, ...], *,
         if beside_tokens and (not one.prefix or one.prefix.startswith("e")):
             raise ConfigurationError(
                 f"signed tokens are read from {location.name}, too, so that two issuers could claim one credential: "
-                f"say what those of {one.name!r} begin with, such as matches='sk_', and no signed token does"
+                f"say what those of {one.name!r} begin with, such as matches='sk_', and no signed token does",
+                code="issuers-overlap",
             )
         for other in asked:
             if other is not one and other.prefix.startswith(one.prefix):
                 raise ConfigurationError(
                     f"{one.name!r} and {other.name!r} could claim one credential in {location.name}: say what the "
-                    "credentials of each begin with, by matches=, so that neither begins as the other"
+                    "credentials of each begin with, by matches=, so that neither begins as the other",
+                    code="issuers-overlap",
                 )

@@ -97,7 +97,9 @@ def cloud_run(
     if not insist and not os.environ.get("K_SERVICE"):
         raise ConfigurationError(
             "cloud_run(...) believes tokens whose signature Cloud Run removed, and this is not Cloud Run (K_SERVICE is "
-            "not set): use google(...) here, or write insist=True if a front door that checks tokens stands before this"
+            "not set): use google(...) here, or write insist=True if a front door that checks tokens "
+            "stands before this",
+            code="cloud-run",
         )
     return CloudRunIssuer(
         name=GOOGLE_ISSUER,
@@ -113,5 +115,5 @@ def _paths(probes: Any) -> frozenset[str]:
     paths: tuple[Any, ...] = (probes,) if isinstance(probes, str) else tuple(probes)
     for path in paths:
         if not isinstance(path, str) or not path.startswith("/"):
-            raise ConfigurationError(f"probes=(...) are paths, such as '/healthz', not {path!r}")
+            raise ConfigurationError(f"probes=(...) are paths, such as '/healthz', not {path!r}", code="cloud-run")
     return frozenset(paths)

@@ -175,13 +175,19 @@ def custom_credential(  # noqa: PLR0913 - plain settings
     Raises `ConfigurationError`, also where the guard has another issuer that could claim one of the credentials.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigurationError(f"custom_credential takes a name such as 'api-keys', not {name!r}")
+        raise ConfigurationError(
+            f"custom_credential takes a name such as 'api-keys', not {name!r}", code="custom-credential"
+        )
     _check_function(verify, name)
     if not isinstance(matches, str) or not _PREFIX.fullmatch(matches):
-        raise ConfigurationError(f"matches= is what each credential begins with, such as 'sk_', not {matches!r}")
+        raise ConfigurationError(
+            f"matches= is what each credential begins with, such as 'sk_', not {matches!r}", code="custom-credential"
+        )
     for setting, value, most in (("max_age", max_age, MOST_AGE), ("timeout", timeout, LONGEST_TIMEOUT)):
         if type(value) not in (int, float) or not 0 < value <= most:
-            raise ConfigurationError(f"{setting}= is above 0 and at most {most} seconds, not {value!r}")
+            raise ConfigurationError(
+                f"{setting}= is above 0 and at most {most} seconds, not {value!r}", code="custom-credential"
+            )
     return CustomCredentialIssuer(
         name=name,
         accepted_iss=frozenset(),
@@ -198,7 +204,8 @@ def custom_credential(  # noqa: PLR0913 - plain settings
 def _location(header: object, cookie: object, scheme: object) -> CredentialLocation:
     if [header, cookie, scheme].count(None) != 2:
         raise ConfigurationError(
-            "custom_credential takes exactly one of header=, cookie= and scheme=: where the credential is sent"
+            "custom_credential takes exactly one of header=, cookie= and scheme=: where the credential is sent",
+            code="custom-credential",
         )
     if cookie is not None:
         return cookie_location(cookie)
@@ -206,15 +213,21 @@ def _location(header: object, cookie: object, scheme: object) -> CredentialLocat
     word = "header" if scheme is None else "scheme"
     if not isinstance(given, str) or not _TOKEN.fullmatch(given):
         example = "'X-Api-Key'" if scheme is None else "'ApiKey'"
-        raise ConfigurationError(f"{word}= is the name of a {word}, such as {example}, not {given!r}{asking(given)}")
+        raise ConfigurationError(
+            f"{word}= is the name of a {word}, such as {example}, not {given!r}{asking(given)}",
+            code="custom-credential",
+        )
     if scheme is None:
         if given.lower() in _READ_OTHERWISE:
-            raise ConfigurationError(f"header={given!r} means something else: for Authorization, name a scheme=")
+            raise ConfigurationError(
+                f"header={given!r} means something else: for Authorization, name a scheme=", code="custom-credential"
+            )
         return CredentialLocation(given.lower(), is_bare=True)
     if given.lower() in _BROWSERS:
         raise ConfigurationError(
             f"browsers send {given} by themselves, whichever site's page asks: choose a scheme of your own, such as "
-            "scheme='ApiKey', or a cookie"
+            "scheme='ApiKey', or a cookie",
+            code="custom-credential",
         )
     return AUTHORIZATION if given.lower() == "bearer" else CredentialLocation("authorization", scheme=given)
 
@@ -222,12 +235,15 @@ def _location(header: object, cookie: object, scheme: object) -> CredentialLocat
 def _check_function(verify: object, name: str) -> None:
     function = _unwrapped(verify)
     if not callable(verify) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"verify= of custom_credential({name!r}) is a function of the credential's text")
+        raise ConfigurationError(
+            f"verify= of custom_credential({name!r}) is a function of the credential's text", code="custom-credential"
+        )
     try:
         inspect.signature(verify).bind("")
     except TypeError:
         raise ConfigurationError(
-            f"verify= of custom_credential({name!r}) is called with one argument, the credential's text"
+            f"verify= of custom_credential({name!r}) is called with one argument, the credential's text",
+            code="custom-credential",
         ) from None
     except ValueError:
         pass  # a function of another language, which does not say

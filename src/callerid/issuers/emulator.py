@@ -35,7 +35,8 @@ def check_emulator(address: object) -> None:
     if found is None or not is_loopback(found[1].strip("[]")) or int(found[2]) > 65_535:
         raise ConfigurationError(
             "emulator= is the Firebase Auth emulator on this machine, such as '127.0.0.1:9099', '[::1]:9099' or "
-            f"'localhost:9099', not {address!r}{asking(address)}"
+            f"'localhost:9099', not {address!r}{asking(address)}",
+            code="emulator",
         )
     check_not_deployed()
 
@@ -46,5 +47,6 @@ def check_not_deployed() -> None:
         if name in os.environ:
             raise ConfigurationError(
                 f"emulator= believes unsigned tokens, which anybody can write, and this is {platform} ({name} is set): "
-                "leave emulator= out here"
+                "leave emulator= out here",
+                code="emulator",
             )

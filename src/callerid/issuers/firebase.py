@@ -121,7 +121,9 @@ def tenant_set(tenants: object) -> frozenset[str]:
     given: tuple[object, ...] = tuple(cast("Iterable[object]", tenants)) if isinstance(tenants, Iterable) else ()
     named = [each for each in given if isinstance(each, str) and each.isprintable() and each.strip() == each != ""]
     if isinstance(tenants, str) or not isinstance(tenants, Iterable) or len(named) != len(given):
-        raise ConfigurationError(f"tenants= takes the ids of tenants, such as ('acme-x1',), not {tenants!r}")
+        raise ConfigurationError(
+            f"tenants= takes the ids of tenants, such as ('acme-x1',), not {tenants!r}", code="firebase-project"
+        )
     return frozenset(named)
 
 
@@ -129,7 +131,8 @@ def project_id(project: object, factory: str) -> str:
     """The project's id as a Firebase issuer takes it. Raises `ConfigurationError`."""
     if not is_project(project):
         raise ConfigurationError(
-            f"{factory} takes a project's id, such as 'shop-prod', not {project!r}{asking(project)}"
+            f"{factory} takes a project's id, such as 'shop-prod', not {project!r}{asking(project)}",
+            code="firebase-project",
         )
     return project
 
@@ -143,7 +146,8 @@ def firebase_keys(keys: str | AnySource | None, usual: str, emulator: str | None
         return key_source(usual if keys is None else keys)
     if keys is not None:
         raise ConfigurationError(
-            "keys= is for signed tokens, and the emulator signs none: leave keys= or emulator= out"
+            "keys= is for signed tokens, and the emulator signs none: leave keys= or emulator= out",
+            code="emulator",
         )
     return NO_KEYS
 

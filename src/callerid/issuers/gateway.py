@@ -93,14 +93,17 @@ def gateway(
     account = _account(service_account)
     if not inner:
         raise ConfigurationError(
-            "gateway(...) takes the issuers of the tokens that it forwards, such as gateway(ACCOUNT, firebase(PROJECT))"
+            "gateway(...) takes the issuers of the tokens that it forwards, such as "
+            "gateway(ACCOUNT, firebase(PROJECT))",
+            code="gateway",
         )
     for each in inner:
         is_issuer = isinstance(each, Issuer) and AUTHORIZATION in each.locations
         if not is_issuer or each.believes_stripped or is_emulated(each):
             raise ConfigurationError(
                 f"gateway(...) takes issuers of signed tokens in Authorization, such as firebase(...) or google(...), "
-                f"not {each!r}"
+                f"not {each!r}",
+                code="gateway",
             )
     several = isinstance(audience, Iterable) and not isinstance(audience, str)
     named = tuple(audience) if several else (audience,)
@@ -128,6 +131,7 @@ def _account(service_account: object) -> str:
     if not (SERVICE_ADDRESS.fullmatch(account) or account.isdecimal()):
         raise ConfigurationError(
             f"gateway(...) takes the service account that the gateway calls as, by address or unique id, such as "
-            f"'gateway@shop-prod.iam.gserviceaccount.com', not {service_account!r}{asking(service_account)}"
+            f"'gateway@shop-prod.iam.gserviceaccount.com', not {service_account!r}{asking(service_account)}",
+            code="gateway",
         )
     return account

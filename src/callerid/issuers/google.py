@@ -111,7 +111,7 @@ def google(*audiences: str, gcloud: bool = False, keys: str | AnySource = GOOGLE
 def google_audiences(audiences: tuple[object, ...], why: str, gcloud: object) -> frozenset[str]:
     """The audiences as a set, with gcloud's if it is accepted. Raises `ConfigurationError`; see `audience_set`."""
     if type(gcloud) is not bool:
-        raise ConfigurationError(f"gcloud is True or False, not {gcloud!r}")
+        raise ConfigurationError(f"gcloud is True or False, not {gcloud!r}", code="google-audience")
     named = audience_set(audiences, why)
     return named | {GCLOUD_CLIENT} if gcloud else named
 

@@ -161,13 +161,20 @@ def google_access_token(*client_ids: str, keys: str | KeySource = TOKEN_INFO) ->
         if not client.endswith(".apps.googleusercontent.com"):
             raise ConfigurationError(
                 f"{client!r} is no OAuth client id: those end in .apps.googleusercontent.com"
-                f"{_ACCOUNT if client.isdecimal() else ''}"
+                f"{_ACCOUNT if client.isdecimal() else ''}",
+                code="google-access-token",
             )
         if client in _EVERYBODYS:
-            raise ConfigurationError(f"{client!r} is gcloud's own client id, for which every developer has tokens")
+            raise ConfigurationError(
+                f"{client!r} is gcloud's own client id, for which every developer has tokens",
+                code="google-access-token",
+            )
     source = KeySource(keys, **_PATIENCE) if isinstance(keys, str) else keys
     if not isinstance(source, KeySource):
-        raise ConfigurationError(f"keys= is the address of Google's tokeninfo endpoint, not a {type(source).__name__}")
+        raise ConfigurationError(
+            f"keys= is the address of Google's tokeninfo endpoint, not a {type(source).__name__}",
+            code="google-access-token",
+        )
     return GoogleAccessTokenIssuer(
         name=ACCESS_TOKENS,
         accepted_iss=frozenset(),

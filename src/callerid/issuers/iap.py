@@ -137,13 +137,16 @@ def iap(
         if not _AUDIENCE.fullmatch(audience):
             raise ConfigurationError(
                 f"{audience!r} is no audience of IAP: write /projects/NUMBER/apps/PROJECT_ID, "
-                "/projects/NUMBER/global/backendServices/ID or /projects/NUMBER/locations/REGION/services/NAME"
+                "/projects/NUMBER/global/backendServices/ID or /projects/NUMBER/locations/REGION/services/NAME",
+                code="iap",
             )
     source, accepted_iss = key_source(keys), frozenset({IAP_ISSUER})
     named = tenant_set(tenants)
     if external is None:
         if named:
-            raise ConfigurationError("iap(..., tenants=...) are tenants of the project in external=: name that, too")
+            raise ConfigurationError(
+                "iap(..., tenants=...) are tenants of the project in external=: name that, too", code="iap"
+            )
         return IapIssuer(IAP_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,))
     project = project_id(external, "iap(..., external=...)")
     return IapExternalIssuer(IAP_ISSUER, accepted_iss, accepted, source, "ES256", (IAP_ASSERTION,), named, project)

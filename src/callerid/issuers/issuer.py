@@ -97,7 +97,9 @@ APP_CHECK: Final = CredentialLocation("x-firebase-appcheck", is_bare=True, is_ap
 def cookie_location(name: object) -> CredentialLocation:
     """The location of a token in a cookie. Raises `ConfigurationError` for what is no name (RFC 6265 section 4.1.1)."""
     if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
-        raise ConfigurationError(f"cookie= is the name of a cookie, such as 'session', not {name!r}{asking(name)}")
+        raise ConfigurationError(
+            f"cookie= is the name of a cookie, such as 'session', not {name!r}{asking(name)}", code="cookie-name"
+        )
     return CredentialLocation("cookie", is_bare=True, cookie=name, is_ambient=True)
 
 
@@ -231,21 +233,26 @@ def audience_set(
 ) -> frozenset[str]:
     """The audiences as a set; none, a blank one or something that is not a string is a `ConfigurationError`."""
     if not audiences:
-        raise ConfigurationError(f"{why}: name at least one, such as {example!r}")
+        raise ConfigurationError(f"{why}: name at least one, such as {example!r}", code="audience")
     return frozenset(_audience(audience, why) for audience in audiences)
 
 
 def _audience(audience: object, why: str) -> str:
     if not isinstance(audience, str) or not audience.strip() or audience != audience.strip():
-        raise ConfigurationError(f"{why}: {audience!r} is not an audience: write each as a string{asking(audience)}")
+        raise ConfigurationError(
+            f"{why}: {audience!r} is not an audience: write each as a string{asking(audience)}", code="audience"
+        )
     if audience == GCLOUD_CLIENT:
         raise ConfigurationError(
             f"{why}: {audience!r} is gcloud's own client id, for which everybody's gcloud mints tokens: "
-            "google(..., gcloud=True) accepts those of people, where no rule names audiences"
+            "google(..., gcloud=True) accepts those of people, where no rule names audiences",
+            code="audience",
         )
     if not set("*{}").isdisjoint(audience):
         raise ConfigurationError(
-            f"{why}, and audiences are literal: {audience!r} is not a pattern: write out each audience that tokens have"
+            f"{why}, and audiences are literal: {audience!r} is not a pattern: write out each audience "
+            "that tokens have",
+            code="audience",
         )
     return audience
 
@@ -255,7 +262,8 @@ def project_number(number: object, factory: str, whose: str) -> str:
     text = str(number) if type(number) is int else number
     if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or text.startswith("0"):
         raise ConfigurationError(
-            f"{factory} takes the number of {whose}, such as 123456789012, not {number!r}{asking(number)}"
+            f"{factory} takes the number of {whose}, such as 123456789012, not {number!r}{asking(number)}",
+            code="project-number",
         )
     return text
 

@@ -86,14 +86,19 @@ def oidc(
     """
     if not isinstance(issuer, str) or not issuer:
         raise ConfigurationError(
-            f"oidc(...) takes the issuer's URL first, such as 'https://id.example.com', not {issuer!r}{asking(issuer)}"
+            f"oidc(...) takes the issuer's URL first, such as 'https://id.example.com', not {issuer!r}{asking(issuer)}",
+            code="oidc-issuer",
         )
     found = _discovered(issuer)
     own = _OWN_FUNCTION.get((urlsplit(issuer).hostname or "").rstrip("."))
     if own is not None:
-        raise ConfigurationError(f"tokens of {issuer} are read by {own}, which knows who their callers are")
+        raise ConfigurationError(
+            f"tokens of {issuer} are read by {own}, which knows who their callers are", code="oidc-issuer"
+        )
     if algorithm not in ("RS256", "ES256"):
-        raise ConfigurationError(f"algorithm is 'RS256' or 'ES256', as the issuer signs, not {algorithm!r}")
+        raise ConfigurationError(
+            f"algorithm is 'RS256' or 'ES256', as the issuer signs, not {algorithm!r}", code="oidc-issuer"
+        )
     return OidcIssuer(
         name=issuer,
         accepted_iss=frozenset({issuer}),
@@ -106,11 +111,15 @@ def oidc(
 def _discovered(issuer: str) -> DiscoveredKeys:
     """Where the issuer's keys are found. Raises `ConfigurationError` for what is no issuer's URL."""
     if "gserviceaccount.com" in issuer and "@" in issuer:
-        raise ConfigurationError(f"tokens of {issuer} are read by service_account(...), or google_chat(...)")
+        raise ConfigurationError(
+            f"tokens of {issuer} are read by service_account(...), or google_chat(...)", code="oidc-issuer"
+        )
     try:
         return DiscoveredKeys(issuer)
     except ConfigurationError as error:
         written = ascii(issuer.partition("?")[0].rpartition("@")[2][:200])
         raise ConfigurationError(
-            f"oidc(...) takes an issuer's https URL, without user name, query and fragment, not {written}: {error}"
+            f"oidc(...) takes an issuer's https URL, without user name, query and fragment, not {written}: "
+            f"{error.message}",
+            code="oidc-issuer",
         ) from None

@@ -92,17 +92,20 @@ def service_account(
     if not isinstance(email, str) or SERVICE_ADDRESS.fullmatch(email) is None:
         raise ConfigurationError(
             f"service_account(...) takes the address of a service account in lower case, such as "
-            f"'robot@shop-prod.iam.gserviceaccount.com', not {email!r}{asking(email)}"
+            f"'robot@shop-prod.iam.gserviceaccount.com', not {email!r}{asking(email)}",
+            code="service-account-issuer",
         )
     if type(longest_lifetime) is not int or not 1 <= longest_lifetime <= MOST_LIFETIME:
         raise ConfigurationError(
-            f"longest_lifetime is 1 to {MOST_LIFETIME} seconds (twelve hours), not {longest_lifetime!r}"
+            f"longest_lifetime is 1 to {MOST_LIFETIME} seconds (twelve hours), not {longest_lifetime!r}",
+            code="service-account-issuer",
         )
     named = audience_set(audiences, "service_account(...) accepts tokens signed for your own audiences only")
     for audience in sorted(named):
         if _is_googles(audience):
             raise ConfigurationError(
-                f"{audience!r} is an audience of Google's own: name your service's, such as 'https://orders.example.com'"
+                f"{audience!r} is an audience of Google's own: name your service's, such as 'https://orders.example.com'",
+                code="service-account-issuer",
             )
     return ServiceAccountIssuer(
         name=email,

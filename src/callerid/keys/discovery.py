@@ -28,7 +28,9 @@ class DiscoveredKeys(KeySource):
     def __post_init__(self) -> None:
         KeySource(self.issuer)  # it raises for what is no URL to ask
         if "?" in self.issuer:
-            raise ConfigurationError("An OpenID Connect issuer has no query: remove everything from ? on.")
+            raise ConfigurationError(
+                "An OpenID Connect issuer has no query: remove everything from ? on.", code="oidc-issuer"
+            )
         # Section 4.1: a slash at the end is removed before the path is appended.
         object.__setattr__(self, "url", f"{self.issuer.removesuffix('/')}{WELL_KNOWN}")
         super().__post_init__()

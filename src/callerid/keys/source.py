@@ -41,7 +41,9 @@ class KeyPolicy(AskPolicy):
         require_seconds(self, "shortest_lifetime", "unknown_kid_cooldown", positive=True)
         require_seconds(self, "longest_lifetime")
         if self.longest_lifetime < self.shortest_lifetime:
-            raise ConfigurationError("longest_lifetime is below shortest_lifetime: raise it, or lower the other.")
+            raise ConfigurationError(
+                "longest_lifetime is below shortest_lifetime: raise it, or lower the other.", code="number-out-of-range"
+            )
         require_counts(self, "largest_document")
 
 
@@ -73,37 +75,46 @@ def _shown(url: str) -> str:
 def _check_url(url: object) -> None:
     if not isinstance(url, str) or not url:
         found = repr(url) if url in (None, "") else f"a {type(url).__name__}"
-        raise ConfigurationError(f"The address of a key source is {found}: give a URL as text.")
+        raise ConfigurationError(f"The address of a key source is {found}: give a URL as text.", code="key-source")
     if not SCHEME.match(url):
         raise ConfigurationError(
-            f"The URL of a key source names no host: write https://HOST/PATH, or KeyFile({_shown(url)!r}) for a file."
+            f"The URL of a key source names no host: write https://HOST/PATH, or KeyFile({_shown(url)!r}) for a file.",
+            code="key-source",
         )
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
         raise ConfigurationError(
-            "The URL of a key source has a blank, a backslash or a character beyond ASCII: percent-encode it."
+            "The URL of a key source has a blank, a backslash or a character beyond ASCII: percent-encode it.",
+            code="key-source",
         )
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:  # its text may show a part of a password
         raise ConfigurationError(
-            "The URL of a key source cannot be read: write https://HOST/PATH or https://HOST:PORT/PATH."
+            "The URL of a key source cannot be read: write https://HOST/PATH or https://HOST:PORT/PATH.",
+            code="key-source",
         ) from None
     if "@" in parts.netloc:
-        raise ConfigurationError("The URL of a key source holds a user name: remove it, keys are public.")
+        raise ConfigurationError(
+            "The URL of a key source holds a user name: remove it, keys are public.", code="key-source"
+        )
     if "#" in url:
         raise ConfigurationError(
-            f"The URL of a key source has a fragment ({_shown(url)}): remove everything from # on."
+            f"The URL of a key source has a fragment ({_shown(url)}): remove everything from # on.",
+            code="key-source",
         )
     if not parts.hostname:
-        raise ConfigurationError(f"The URL of a key source names no host: write https://HOST/PATH ({_shown(url)}).")
+        raise ConfigurationError(
+            f"The URL of a key source names no host: write https://HOST/PATH ({_shown(url)}).", code="key-source"
+        )
     _check_scheme(parts)
 
 
 def _check_scheme(parts: SplitResult) -> None:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ConfigurationError(
-            f"Keys cannot be fetched from {parts.scheme}://{parts.netloc}: use https (http is for loopback only)."
+            f"Keys cannot be fetched from {parts.scheme}://{parts.netloc}: use https (http is for loopback only).",
+            code="key-source",
         )
 
 
@@ -132,7 +143,7 @@ class KeyFile(KeyPolicy):
         super().__post_init__()
         path: Any = self.path
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-            raise ConfigurationError(f"The path of a key file is {path!r}: give the path of a file.")
+            raise ConfigurationError(f"The path of a key file is {path!r}: give the path of a file.", code="key-source")
 
     def __str__(self) -> str:
         return os.fspath(self.path)
@@ -151,10 +162,13 @@ class KeyDocument:
         try:
             entries(self.text.encode())
         except (AttributeError, UnicodeEncodeError):
-            raise ConfigurationError("A key document is not text: give the JSON of a JWK set or a PEM map.") from None
+            raise ConfigurationError(
+                "A key document is not text: give the JSON of a JWK set or a PEM map.", code="key-source"
+            ) from None
         except DocumentError as error:
             raise ConfigurationError(
-                f"A key document is refused ({error}): give the JSON of a JWK set or a PEM map, public keys only."
+                f"A key document is refused ({error}): give the JSON of a JWK set or a PEM map, public keys only.",
+                code="key-source",
             ) from None
 
     def __str__(self) -> str:

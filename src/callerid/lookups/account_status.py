@@ -129,7 +129,9 @@ def account_status(  # noqa: PLR0913 - plain settings, each with a default
     `ConfigurationError`.
     """
     if not is_project(project):
-        raise ConfigurationError(f"account_status names a Firebase project by its id, not {project!r}")
+        raise ConfigurationError(
+            f"account_status names a Firebase project by its id, not {project!r}", code="firebase-project"
+        )
     if emulator is not None:
         check_emulator(emulator)
         endpoint, token = f"http://{emulator}/identitytoolkit.googleapis.com/v1", lambda: "owner"

@@ -56,25 +56,37 @@ class Lookup:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
-            raise ConfigurationError(f"a look-up has a name, such as 'roles', not {self.name!r}")
+            raise ConfigurationError(
+                f"a look-up has a name, such as 'roles', not {self.name!r}", code="lookup-settings"
+            )
         where = f"Lookup({self.name!r})"
         if not callable(self.load):
-            raise ConfigurationError(f"{where} takes a function of the caller, not {self.load!r}")
+            raise ConfigurationError(
+                f"{where} takes a function of the caller, not {self.load!r}", code="lookup-settings"
+            )
         if self.on_error not in ("refuse", "allow"):
-            raise ConfigurationError(f"{where}: on_error= is 'refuse' or 'allow', not {self.on_error!r}")
+            raise ConfigurationError(
+                f"{where}: on_error= is 'refuse' or 'allow', not {self.on_error!r}", code="lookup-settings"
+            )
         if (self.on_error == "allow") is (self.horizon is None):
             raise ConfigurationError(
                 f"{where}: on_error='allow' names a horizon, as in horizon=3600: for so many seconds after the first "
-                "failure those whom the look-up cannot be asked about are let in. Nothing else has one"
+                "failure those whom the look-up cannot be asked about are let in. Nothing else has one",
+                code="lookup-settings",
             )
         for name in ("max_age", "timeout"):
             _positive(where, name, getattr(self, name))
         if self.horizon is not None:
             _positive(where, "horizon", self.horizon)
         if self.one_by_one and self.facts is not None:
-            raise ConfigurationError(f"{where}: facts= goes with a function of the caller alone, not with one_by_one=")
+            raise ConfigurationError(
+                f"{where}: facts= goes with a function of the caller alone, not with one_by_one=",
+                code="lookup-settings",
+            )
         if type(self.size) is not int or self.size < 1:
-            raise ConfigurationError(f"{where}: size= is how many callers are remembered, not {self.size!r}")
+            raise ConfigurationError(
+                f"{where}: size= is how many callers are remembered, not {self.size!r}", code="lookup-settings"
+            )
         _ = self.policy  # which checks the rest
 
     @property
@@ -115,4 +127,6 @@ def _shared(facts: frozenset[str]) -> frozenset[str]:
 
 def _positive(where: str, name: str, value: Any) -> None:
     if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
-        raise ConfigurationError(f"{where}: {name}= is a number of seconds above 0, not {value!r}")
+        raise ConfigurationError(
+            f"{where}: {name}= is a number of seconds above 0, not {value!r}", code="lookup-settings"
+        )

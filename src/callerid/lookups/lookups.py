@@ -110,10 +110,13 @@ class Lookups:
         self._asked: dict[str, _LookupState] = {}
         for lookup in lookups:
             if not isinstance(lookup, Lookup):
-                raise ConfigurationError(f"lookups= takes look-ups, such as Lookup('roles', load), not {lookup!r}")
+                raise ConfigurationError(
+                    f"lookups= takes look-ups, such as Lookup('roles', load), not {lookup!r}", code="lookup-settings"
+                )
             if lookup.name in self._asked:
                 raise ConfigurationError(
-                    f"two look-ups are named {lookup.name!r}: a rule could mean either; give each a name of its own"
+                    f"two look-ups are named {lookup.name!r}: a rule could mean either; give each a name of its own",
+                    code="lookup-settings",
                 )
             self._asked[lookup.name] = _LookupState(lookup, timer)
 
@@ -141,7 +144,7 @@ class Lookups:
     def _of(self, of: str) -> _LookupState:
         asked = self._asked.get(of)
         if asked is None:
-            raise ConfigurationError(missing(of, self._asked))
+            raise ConfigurationError(missing(of, self._asked), code="lookup-missing")
         return asked
 
     def forget(self, caller: Caller) -> None:

@@ -16,7 +16,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, pointed
 from callerid.guard import GuardCore, Requirement
 from callerid.paths.lookup import PathLookup
 from callerid.paths.pattern import ANY_METHOD, Pattern, method_and_path
@@ -84,7 +84,7 @@ class _Key(NamedTuple):
         is_prefix = path.endswith(_PREFIX)
         template = normalized(path.removesuffix(_PREFIX) if is_prefix else path)
         if "*" in template:
-            raise ConfigurationError(f"{text!r}: * stands last only, as in '/static/*'")
+            raise ConfigurationError(f"{text!r}: * stands last only, as in '/static/*'", code="path-pattern")
         return cls(str(text), method, template, is_prefix)
 
 
@@ -102,7 +102,10 @@ class BoundTable:
 
     def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore, name: str = "routes") -> None:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(
+                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                code="path-table",
+            )
         self.name = name
         self._keys: dict[tuple[str, str, bool], _Key] = {}
         requirements: dict[str, Requirement] = {}
@@ -113,7 +116,8 @@ class BoundTable:
             rival = self._keys.setdefault((key.method, key.template, key.is_prefix), key)
             if rival is not key:
                 raise ConfigurationError(
-                    f"{rival.text!r} and {text!r} are the same place for the same method: write one of them"
+                    f"{rival.text!r} and {text!r} are the same place for the same method: write one of them",
+                    code="path-table-same-place",
                 )
         self.requirements: Mapping[str, Requirement] = MappingProxyType(requirements)
         """The requirement of every key, as written."""
@@ -161,11 +165,12 @@ class BoundTable:
             try:
                 is_bound = any(_names(key, place) for place in every)
             except ConfigurationError as error:
-                yield f"{self.name}[{key.text!r}]: {error}"
+                yield pointed(f"{self.name}[{key.text!r}]: {error.message}", error.code)
                 continue
             if not is_bound:
                 remedy = _remedy(key, every)
-                yield f"{self.name}[{key.text!r}]: no route of this application has this path template: {remedy}"
+                why = f"{self.name}[{key.text!r}]: no route of this application has this path template: {remedy}"
+                yield pointed(why, "path-table-key-unknown")
 
 
 def _names(key: _Key, place: NamedPlace) -> bool:

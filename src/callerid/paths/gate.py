@@ -69,7 +69,9 @@ class Gate:
         name: str = "",
     ) -> None:
         if not isinstance(guard, GuardCore):
-            raise ConfigurationError(f"guard= is a guard, such as Guard(google('https://…')), not {guard!r}")
+            raise ConfigurationError(
+                f"guard= is a guard, such as Guard(google('https://…')), not {guard!r}", code="not-a-guard"
+            )
         guard.check_ready()
         self.guard, self.name = guard, name
         self.default = required(guard, default, "default=")
@@ -96,7 +98,7 @@ class Gate:
         try:
             both = combined((floor, requirement))
         except ConfigurationError as error:
-            raise ConfigurationError(f"{where} and floor=: {error}") from None
+            raise ConfigurationError(f"{where} and floor=: {error.message}", code=error.code) from None
         self.guard.check_possible(both, f"{where} and floor=")
         return both
 

@@ -48,7 +48,8 @@ class PathLookup:
             if table.requirements[rival] != table.requirements[text]:
                 raise ConfigurationError(
                     f"{table.name}: {rival!r} and {text!r} are the same place where letter case or Unicode form is "
-                    "ignored, and ask different things: give both the same rule, or keep one of them"
+                    "ignored, and ask different things: give both the same rule, or keep one of them",
+                    code="path-table-same-place",
                 )
         self._folded = PathTable.below([(text, pattern, _NOTHING) for pattern, text in patterns.items()])
         self._is_folded = all(

@@ -52,24 +52,30 @@ class Pattern:
     def _check(self) -> None:
         for segment in self.segments[:-1]:
             if segment == REST:
-                raise ConfigurationError(f"{self.text!r}: * stands last only; for one segment write a {{name}}")
+                raise ConfigurationError(
+                    f"{self.text!r}: * stands last only; for one segment write a {{name}}", code="path-pattern"
+                )
         for segment in self.segments:
             if segment != REST and not _is_parameter(segment):
                 self._check_literal(segment)
         names = [name for _, name in self.names]
         if len(set(names)) < len(names):
-            raise ConfigurationError(f"{self.text!r} has a parameter twice: give each a name of its own")
+            raise ConfigurationError(
+                f"{self.text!r} has a parameter twice: give each a name of its own", code="path-pattern"
+            )
 
     def _check_literal(self, segment: str) -> None:
         if set(segment) & set("{}<>*") or segment.startswith(":"):
             raise ConfigurationError(
                 f"{self.text!r}: {segment!r} is not a whole segment: write /a, or /{{name}} (no converter), "
-                "or /* at the end"
+                "or /* at the end",
+                code="path-pattern",
             )
         if ambiguous(f"/{segment}") or not segment:
             raise ConfigurationError(
                 f"{self.text!r}: no request is let through to such a path: write it decoded, without query, fragment, "
-                "dot segments, doubled slashes, backslashes or semicolons"
+                "dot segments, doubled slashes, backslashes or semicolons",
+                code="path-pattern",
             )
 
 
@@ -79,14 +85,19 @@ def method_and_path(text: object) -> tuple[str, str]:
     Raises `ConfigurationError` for an invalid key.
     """
     if not isinstance(text, str) or not text.strip():
-        raise ConfigurationError(f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}")
+        raise ConfigurationError(
+            f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}", code="path-pattern"
+        )
     word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
     if word and word not in METHODS:
         raise ConfigurationError(
-            f"{text!r}: {word!r} is not an HTTP method: write one of {', '.join(METHODS)} and one space, or a path"
+            f"{text!r}: {word!r} is not an HTTP method: write one of {', '.join(METHODS)} and one space, or a path",
+            code="path-pattern",
         )
     if not path.startswith("/") or path != path.rstrip() or text.startswith(" "):
-        raise ConfigurationError(f"{text!r}: a path begins with a slash, and has no spaces around it")
+        raise ConfigurationError(
+            f"{text!r}: a path begins with a slash, and has no spaces around it", code="path-pattern"
+        )
     return METHODS.get(word, ANY_METHOD), path
 
 

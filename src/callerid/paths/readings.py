@@ -92,6 +92,7 @@ def checked_root(root_path: object) -> str:
     if not isinstance(root_path, str) or prefix_of(root_path) != root_path or ambiguous(root_path):
         raise ConfigurationError(
             "root_path= is the prefix that the application cuts off paths, such as '/api', without a slash at its end, "
-            f"not {root_path!r}"
+            f"not {root_path!r}",
+            code="root-path",
         )
     return root_path

@@ -40,7 +40,10 @@ class PathTable:
 
     def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore, name: str = "routes") -> None:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(
+                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                code="path-table",
+            )
         self.name = name
         entries: list[tuple[Pattern, Requirement]] = []
         for text, asked in routes.items():
@@ -82,13 +85,15 @@ def required(guard: GuardCore, asked: object, where: str, parameters: Iterable[s
     if not isinstance(asked, Rule | str | Requirement):
         raise ConfigurationError(
             f"{where} takes a rule, an IAM member string, or callerid.Guard's allow(rule, audience=...), "
-            f"not {described(asked)}"
+            f"not {described(asked)}",
+            code="not-a-rule",
         )
     requirement = asked if isinstance(asked, Requirement) else guard.requirement(asked)
     for name in sorted(path_parameters(requirement.rule).difference(parameters)):
         raise ConfigurationError(
             f"{where}: PathParam({name!r}) needs exactly one path parameter of that name, and the path "
-            f"has no {{{name}}}"
+            f"has no {{{name}}}",
+            code="path-parameter",
         )
     guard.check_possible(requirement, where)
     return requirement
@@ -121,7 +126,8 @@ class _SegmentNode:
         rival = ends.setdefault(pattern.method, _Leaf(pattern.text, requirement, pattern.names))
         if rival.pattern != pattern.text:
             raise ConfigurationError(
-                f"{rival.pattern!r} and {pattern.text!r} are the same place for the same method: write one of them"
+                f"{rival.pattern!r} and {pattern.text!r} are the same place for the same method: write one of them",
+                code="path-table-same-place",
             )
 
     def _onwards(self, segment: str) -> _SegmentNode:

@@ -81,9 +81,11 @@ class EventReceiver:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(guard, GuardCore):
-            raise ConfigurationError(f"EventReceiver takes a guard, then client ids, not {guard!r}")
+            raise ConfigurationError(
+                f"EventReceiver takes a guard, then client ids, not {guard!r}", code="security-events"
+            )
         if on_event is not None and not callable(on_event):
-            raise ConfigurationError("on_event is a function of a SecurityEvent, sync or async")
+            raise ConfigurationError("on_event is a function of a SecurityEvent, sync or async", code="security-events")
         self.guard = guard
         self.client_ids = audience_set(
             client_ids,
@@ -193,7 +195,9 @@ class AsgiEvents:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Raises `ConfigurationError` for a lifespan: there is nothing to start."""
         if scope["type"] not in ("http", "websocket"):
-            raise ConfigurationError(f"the receiver of security events serves no {scope['type']!r}: it has none")
+            raise ConfigurationError(
+                f"the receiver of security events serves no {scope['type']!r}: it has none", code="security-events"
+            )
         answer: Answer | None = _ONLY_POST
         if scope["type"] == "http" and scope["method"] == "POST":
             body = await _body(receive)

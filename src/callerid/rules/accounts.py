@@ -41,7 +41,9 @@ class PathParam:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise ConfigurationError(f"PathParam names a path parameter such as 'user_id', not {self.name!r}")
+            raise ConfigurationError(
+                f"PathParam names a path parameter such as 'user_id', not {self.name!r}", code="path-parameter"
+            )
 
     def names(self, identifier: str | None, facts: Facts) -> bool:
         """Whether the path names this id."""
@@ -67,7 +69,9 @@ def account_name(account: Any, rule: str) -> str | PathParam:
         return f"{local.lower()}@{domain_name(host, rule)}"
     if not at and text.isascii() and text.isdigit() and len(text) <= 255:
         return text
-    raise ConfigurationError(f"{rule} names one account by e-mail address or by unique id (digits), not {account!r}")
+    raise ConfigurationError(
+        f"{rule} names one account by e-mail address or by unique id (digits), not {account!r}", code="rule-argument"
+    )
 
 
 def is_email(account: str | PathParam) -> TypeGuard[str]:

@@ -94,9 +94,11 @@ class Where(Rule):
     def __post_init__(self) -> None:
         printable(self.description, "Where needs a description")
         if not callable(self.holds):
-            raise ConfigurationError("Where takes a function of the caller")
+            raise ConfigurationError("Where takes a function of the caller", code="where-function")
         if is_deferred(self.holds):
-            raise ConfigurationError("Where takes a plain function, neither async nor a generator: a rule does no I/O")
+            raise ConfigurationError(
+                "Where takes a plain function, neither async nor a generator: a rule does no I/O", code="where-function"
+            )
         self._set(reads_path=takes_two(self.holds))
 
     def admits(self, facts: Facts) -> bool:
@@ -126,12 +128,18 @@ class Via(Rule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, Rule):
-            raise ConfigurationError(f"Via takes a rule, such as ServiceAccount(...), not {described(self.rule)}")
+            raise ConfigurationError(
+                f"Via takes a rule, such as ServiceAccount(...), not {described(self.rule)}", code="via-rule"
+            )
         for leaf in leaves(self.rule):
             if type(leaf) in (Via, Public, App, AnyApp) or isinstance(leaf, LookUpRule | SingleUse):
-                raise ConfigurationError(f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot")
+                raise ConfigurationError(
+                    f"Via(...) speaks of the one service that carried the call: {leaf!r} cannot", code="via-rule"
+                )
             if leaf.kinds is not None and Kind.GOOGLE not in leaf.kinds:
-                raise ConfigurationError(f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user")
+                raise ConfigurationError(
+                    f"Via({leaf!r}) admits nobody: a call is carried by a service, not by a user", code="via-rule"
+                )
 
     @property
     def needs_caller(self) -> bool:

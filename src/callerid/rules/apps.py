@@ -45,10 +45,13 @@ class App(AppRule):
             if not isinstance(each, str) or not _APP.fullmatch(each):
                 raise ConfigurationError(
                     f"App takes the ids of apps, such as '1:1234567890:web:abc123' (Firebase's project settings), "
-                    f"not {each!r}"
+                    f"not {each!r}",
+                    code="rule-argument",
                 )
         if not ids:
-            raise ConfigurationError("App takes at least one app's id; AnyApp() admits every app of the project")
+            raise ConfigurationError(
+                "App takes at least one app's id; AnyApp() admits every app of the project", code="rule-argument"
+            )
         self._set(ids=tuple(sorted(set(ids))))
 
     @property

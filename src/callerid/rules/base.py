@@ -95,7 +95,8 @@ class Rule:
         if type(admits) is not FunctionType or admits.__code__.co_flags & _DEFERRED or admits is Rule.admits:
             raise ConfigurationError(
                 f"{cls.__name__}.admits must be a plain method that answers True or False at once, neither async nor a "
-                "generator: write def admits(self, facts), and look up before the request what needs I/O"
+                "generator: write def admits(self, facts), and look up before the request what needs I/O",
+                code="rule-class",
             )
         return super().__new__(cls)
 
@@ -198,7 +199,8 @@ def check_hashable(rule: Rule) -> None:
     except TypeError as error:
         raise ConfigurationError(
             f"a {type(rule).__name__} cannot be hashed: make the class a dataclass(frozen=True), and give it values "
-            "that can be hashed, such as a tuple instead of a list"
+            "that can be hashed, such as a tuple instead of a list",
+            code="rule-class",
         ) from error
 
 
@@ -217,10 +219,10 @@ class Joined(Rule):
     def _take(self, rules: tuple[Rule, ...]) -> None:
         for rule in rules:
             if not isinstance(rule, Rule):
-                raise ConfigurationError(f"{type(self).__name__} joins rules, not {described(rule)}")
+                raise ConfigurationError(f"{type(self).__name__} joins rules, not {described(rule)}", code="not-a-rule")
             check_hashable(rule)
         if not rules:
-            raise ConfigurationError(f"{type(self).__name__} needs at least one rule")
+            raise ConfigurationError(f"{type(self).__name__} needs at least one rule", code="not-a-rule")
         if is_joined(self):
             flat = (part for rule in rules for part in (rule.rules if type(rule) is type(self) else (rule,)))
             rules = tuple(dict.fromkeys(flat))

@@ -26,5 +26,7 @@ def GoogleChat(project_number: int | str | None = None) -> Rule:  # noqa: N802 -
         return chat
     number = str(project_number) if type(project_number) is int else project_number
     if not isinstance(number, str) or not (number.isascii() and number.isdecimal()) or number.startswith("0"):
-        raise ConfigurationError(f"GoogleChat takes a project's number, such as 123456789012, not {project_number!r}")
+        raise ConfigurationError(
+            f"GoogleChat takes a project's number, such as 123456789012, not {project_number!r}", code="rule-argument"
+        )
     return chat | ServiceAccount(f"service-{number}@gcp-sa-gsuiteaddons.iam.gserviceaccount.com")

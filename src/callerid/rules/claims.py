@@ -41,13 +41,16 @@ class ValueRule(Rule):
 
     def _check_wanted(self) -> None:
         if (self.value is None) is (self.contains is None):
-            raise ConfigurationError(f"{type(self).__name__} takes a value, or contains=..., and not both")
+            raise ConfigurationError(
+                f"{type(self).__name__} takes a value, or contains=..., and not both", code="rule-argument"
+            )
         wanted: Any = self.wanted
         if type(wanted) is PathParam:
             return
         if type(wanted) not in (str, int, float, bool) or wanted in ("", math.inf, -math.inf) or wanted != wanted:  # noqa: PLR0124 - NaN
             raise ConfigurationError(
-                f"{self._thing} is compared with text, a number, True, False or a PathParam, not {wanted!r}"
+                f"{self._thing} is compared with text, a number, True, False or a PathParam, not {wanted!r}",
+                code="rule-argument",
             )
 
     def _check_name(self, reserved: Mapping[str, str] | None = None) -> None:
@@ -58,7 +61,7 @@ class ValueRule(Rule):
             printable(name, f"{kind} names {self._thing}, or several names as a way through objects")
         why = (reserved or {}).get(names[0])
         if why is not None:
-            raise ConfigurationError(f"{names[0]!r} {why}")
+            raise ConfigurationError(f"{names[0]!r} {why}", code="rule-argument")
         if len(names) == 1:
             self._set(name=names[0])
 

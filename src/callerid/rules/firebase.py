@@ -72,12 +72,13 @@ class FirebaseUser(FirebaseRule):
         if self.uid is not None and type(self.uid) is not PathParam:
             uid = printable(self.uid, "FirebaseUser names a uid")
             if len(uid) > 128:
-                raise ConfigurationError("a Firebase uid has at most 128 characters")
+                raise ConfigurationError("a Firebase uid has at most 128 characters", code="rule-argument")
         if type(self.anonymous) is not bool:
-            raise ConfigurationError("anonymous is True or False")
+            raise ConfigurationError("anonymous is True or False", code="rule-argument")
         if self.project is not None and not is_project(self.project):
             raise ConfigurationError(
-                f"project= is the id of a Firebase project, such as 'shop-prod', not {self.project!r}"
+                f"project= is the id of a Firebase project, such as 'shop-prod', not {self.project!r}",
+                code="rule-argument",
             )
 
     @property
@@ -178,7 +179,8 @@ class SignedInWithin(FirebaseRule):
     def __post_init__(self) -> None:
         if type(self.seconds) is not int or self.seconds < 1:
             raise ConfigurationError(
-                f"SignedInWithin takes a whole number of seconds, at least 1, not {self.seconds!r}"
+                f"SignedInWithin takes a whole number of seconds, at least 1, not {self.seconds!r}",
+                code="rule-argument",
             )
 
     def _holds(self, user: FirebaseFacts, facts: Facts) -> bool:

@@ -71,9 +71,11 @@ class User(Rule):
     def __post_init__(self) -> None:
         self._set(account=account_name(self.account, "User"))
         if is_service_account(self.account):
-            raise ConfigurationError(f"{self.account!r} is a service account: write ServiceAccount({self.account!r})")
+            raise ConfigurationError(
+                f"{self.account!r} is a service account: write ServiceAccount({self.account!r})", code="rule-argument"
+            )
         if self.hosted is not True and not (self.hosted is False and is_email(self.account)):
-            raise ConfigurationError("hosted=False goes with an e-mail address only")
+            raise ConfigurationError("hosted=False goes with an e-mail address only", code="rule-argument")
 
     @property
     def wants(self) -> str | None:
@@ -117,7 +119,8 @@ class ServiceAccount(Rule):
         if is_email(self.account) and not is_service_account(self.account):
             raise ConfigurationError(
                 f"{self.account!r} is not a service account's address (they end in .gserviceaccount.com): "
-                f"write User({self.account!r}) for a person"
+                f"write User({self.account!r}) for a person",
+                code="rule-argument",
             )
 
     @property
@@ -154,7 +157,9 @@ class Domain(Rule):
     def __post_init__(self) -> None:
         self._set(domain=domain_name(self.domain, "Domain"))
         if self.domain in CONSUMER_DOMAINS:
-            raise ConfigurationError(f"Domain({self.domain!r}) admits nobody: Gmail accounts belong to no domain")
+            raise ConfigurationError(
+                f"Domain({self.domain!r}) admits nobody: Gmail accounts belong to no domain", code="rule-argument"
+            )
 
     @property
     def wants(self) -> str | None:
@@ -191,7 +196,8 @@ class AuthorizedParty(Rule):
         if self.client_id.isdecimal():
             raise ConfigurationError(
                 f"AuthorizedParty names an OAuth client id, such as '1234-abc.apps.googleusercontent.com': write "
-                f"ServiceAccount({self.client_id!r}) for an account's id"
+                f"ServiceAccount({self.client_id!r}) for an account's id",
+                code="rule-argument",
             )
 
     def admits(self, facts: Facts) -> bool:
@@ -222,12 +228,15 @@ class Scope(Rule):
     def __init__(self, *scopes: str) -> None:
         if not scopes:
             raise ConfigurationError(
-                "Scope names at least one, such as 'https://www.googleapis.com/auth/drive.readonly'"
+                "Scope names at least one, such as 'https://www.googleapis.com/auth/drive.readonly'",
+                code="rule-argument",
             )
         for scope in scopes:
             if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
                 raise ConfigurationError(
-                    f"Scope names scopes as Google writes them, such as 'openid', not {scope!r}: each a text of its own"
+                    f"Scope names scopes as Google writes them, such as 'openid', not {scope!r}: each a text "
+                    "of its own",
+                    code="rule-argument",
                 )
         self._set(scopes=tuple(sorted(set(scopes))))
 

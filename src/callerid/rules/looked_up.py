@@ -97,7 +97,9 @@ class Group(LookUpRule):
     def __post_init__(self) -> None:
         name = account_name(self.email, "Group")
         if not is_email(name):
-            raise ConfigurationError(f"Group names a group by its e-mail address, not by {self.email!r}")
+            raise ConfigurationError(
+                f"Group names a group by its e-mail address, not by {self.email!r}", code="rule-argument"
+            )
         self._set(email=name)
         _check_name(self.of, "Group")
 

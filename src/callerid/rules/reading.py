@@ -50,7 +50,7 @@ def member(text: str) -> Rule:
     Source: IAM, "Principal identifiers".
     """
     if not isinstance(text, str):
-        raise ConfigurationError(f"this takes an IAM member string or a rule, not {described(text)}")
+        raise ConfigurationError(f"this takes an IAM member string or a rule, not {described(text)}", code="iam-member")
     if text == "allUsers":
         return Public()
     if text == "allAuthenticatedUsers":
@@ -59,7 +59,8 @@ def member(text: str) -> Rule:
     if not colon or kind not in _MEMBERS:
         raise ConfigurationError(
             f"{text!r} is not an IAM member that this library can judge: write user:EMAIL, "
-            "serviceAccount:EMAIL, group:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, or a rule"
+            "serviceAccount:EMAIL, group:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, or a rule",
+            code="iam-member",
         )
     return _MEMBERS[kind](name)
 
@@ -83,7 +84,7 @@ def all_of(rules: tuple[Rule, ...]) -> Rule:
     Raises `ConfigurationError` for no rules: nobody is let in because a rule was forgotten.
     """
     if not rules:
-        raise ConfigurationError("no rules would let everybody in: give at least one, or Public()")
+        raise ConfigurationError("no rules would let everybody in: give at least one, or Public()", code="iam-member")
     telling = tuple(rule for rule in rules if not is_public(rule)) or (Public(),)
     return telling[0] if len(telling) == 1 else AllOf(*telling)
 

@@ -34,7 +34,7 @@ class Subject(Rule):
 
     def __post_init__(self) -> None:
         if type(self.subject) is not PathParam and len(printable(self.subject, "Subject names one")) > LONGEST_SUBJECT:
-            raise ConfigurationError(f"a subject has at most {LONGEST_SUBJECT} characters")
+            raise ConfigurationError(f"a subject has at most {LONGEST_SUBJECT} characters", code="rule-argument")
         if self.of is not None:
             printable(self.of, "of= is the name of an issuer, such as 'https://id.example.com'")
 

@@ -17,7 +17,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+
 def printable(text: Any, what: str) -> str:
     """The text, if it can be read and has no blank at its ends. Raises `ConfigurationError`."""
     if not isinstance(text, str) or not text.strip() or text != text.strip() or not text.isprintable():
-        raise ConfigurationError(f"{what}, not {text!r}")
+        raise ConfigurationError(f"{what}, not {text!r}", code="rule-argument")
     return text
 
 
@@ -25,7 +25,9 @@ def domain_name(text: Any, rule: str) -> str:
     """The domain in lower case. Raises `ConfigurationError` for what is none."""
     lowered = text.lower() if isinstance(text, str) and text.isascii() else ""
     if not _DOMAIN.fullmatch(lowered):
-        raise ConfigurationError(f"{rule} names a domain such as 'example.com' (in its ASCII form), not {text!r}")
+        raise ConfigurationError(
+            f"{rule} names a domain such as 'example.com' (in its ASCII form), not {text!r}", code="rule-argument"
+        )
     return lowered
 
 
@@ -80,7 +82,8 @@ def takes_two(function: Any) -> bool:
         return True
     raise ConfigurationError(
         f"Where takes a function of the caller, or of the caller and the path, each without a default, not one of "
-        f"{signature}"
+        f"{signature}",
+        code="where-function",
     )
 
 

@@ -253,10 +253,13 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
             raise ConfigurationError(
                 f"the routes of {router!r} cannot be bound to rules, since it does not dispatch as Starlette's and "
                 "FastAPI's own routers do: put what its app does by itself into middleware, or guard the application "
-                "by path with CallerMiddleware"
+                "by path with CallerMiddleware",
+                code="router-not-bound",
             )
         if dispatch.protection not in (None, protection):
-            raise ConfigurationError("this application is protected already: call protect once, with all its rules")
+            raise ConfigurationError(
+                "this application is protected already: call protect once, with all its rules", code="protected-twice"
+            )
         dispatch.protection = protection
         dispatch.start = start
 

@@ -84,7 +84,8 @@ class Guard(GuardCore):
         if is_fastapis(app):
             raise ConfigurationError(
                 "this is a FastAPI application, whose rules in parameters and included routers this guard would not "
-                "see: protect it with the Guard of callerid.fastapi"
+                "see: protect it with the Guard of callerid.fastapi",
+                code="wrong-framework",
             )
         self._protect(
             app,
@@ -127,13 +128,17 @@ class Guard(GuardCore):
     ) -> Protection:
         self.check_ready()
         if not isinstance(app, Starlette):
-            raise ConfigurationError(f"protect takes a Starlette application, not {app!r}")
+            raise ConfigurationError(f"protect takes a Starlette application, not {app!r}", code="wrong-framework")
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal is a function of the connection and the refusal")
+            raise ConfigurationError(
+                "on_refusal is a function of the connection and the refusal", code="on-refusal-not-a-function"
+            )
         if not isinstance(websockets, WebSockets):
-            raise ConfigurationError(f"websockets= takes WebSockets(...), not {websockets!r}")
+            raise ConfigurationError(
+                f"websockets= takes WebSockets(...), not {websockets!r}", code="websocket-settings"
+            )
         if not isinstance(mcp_sessions, McpSessions | None):
-            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}")
+            raise ConfigurationError(f"mcp_sessions= takes McpSessions(...), not {mcp_sessions!r}", code="mcp-sessions")
         table = self._table(routes, "routes")
         protection = Protection(
             self,
@@ -153,10 +158,11 @@ class Guard(GuardCore):
 
     def _asked(self, asked: Rule | str | Requirement, name: str) -> Requirement:
         if isinstance(asked, Allow):
-            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)")
+            raise ConfigurationError(f"{name}= takes the rule itself, without guard.allow(...)", code="not-a-rule")
         if not isinstance(asked, Rule | str | Requirement):
             raise ConfigurationError(
-                f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {described(asked)}"
+                f"{name}= takes a rule, such as Nobody() or Domain('example.com'), not {described(asked)}",
+                code="not-a-rule",
             )
         requirement = asked if isinstance(asked, Requirement) else self.requirement(asked)
         self.check_possible(requirement, f"{name}=")
@@ -164,7 +170,10 @@ class Guard(GuardCore):
 
     def _table(self, routes: Mapping[str, Any], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
-            raise ConfigurationError(f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}")
+            raise ConfigurationError(
+                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                code="path-table",
+            )
         return BoundTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)
 
     def _unmarked(self, rule: Any) -> Any:

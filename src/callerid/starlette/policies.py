@@ -61,10 +61,12 @@ def _check_parameters(policy: Policy, parameters: tuple[tuple[str, str], ...], w
             found = "has no such parameter" if not kinds else "has it more than once"
             raise ConfigurationError(
                 f"{where}: PathParam({name!r}) needs exactly one path parameter of that name, and the path {found}: "
-                "give the parameter one name of its own in the path"
+                "give the parameter one name of its own in the path",
+                code="path-parameter",
             )
         if kinds[0] not in ("StringConvertor", "IntegerConvertor"):
             raise ConfigurationError(
                 f"{where}: PathParam({name!r}) compares text or whole numbers, and the path converts it by {kinds[0]}: "
-                f"write {{{name}}} or {{{name}:int}}"
+                f"write {{{name}}} or {{{name}:int}}",
+                code="path-parameter",
             )

@@ -182,7 +182,7 @@ class RouteReader:
     def around(self, router: Router) -> tuple[RoutePlace, ...]:
         """The rules of a router as a whole. Raises `ConfigurationError` for rules that only FastAPI reads."""
         if type(router) is not Router and any(rules_for_fastapi(router)):
-            raise ConfigurationError(NOT_READ)
+            raise ConfigurationError(NOT_READ, code="mark-not-served")
         return ()
 
     def check(self, place: RoutePlace, policy: Policy, where: str) -> None:
@@ -191,10 +191,10 @@ class RouteReader:
         ``where`` is its whole template, for messages.
         """
         if place.problem:
-            raise ConfigurationError(f"{where}: {place.problem}")
+            raise ConfigurationError(f"{where}: {place.problem}", code="rule-not-seen")
         for each in place.serving:
             for mark in marks_lost(each)[0]:
-                raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
+                raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}", code="mark-not-served")
 
     def check_lost_marks(self, place: RoutePlace, where: str, guards: Collection[GuardCore]) -> None:
         """Raise `ConfigurationError` for a mark of one of these guards on the endpoint that no route serves.
@@ -204,7 +204,9 @@ class RouteReader:
         for each in place.serving:
             for mark in marks_lost(each)[1]:
                 if mark.guard in guards:
-                    raise ConfigurationError(f"{where}: {NOT_SERVED.format(mark.requirement.rule)}")
+                    raise ConfigurationError(
+                        f"{where}: {NOT_SERVED.format(mark.requirement.rule)}", code="mark-not-served"
+                    )
 
     def place(self, route: Any, method: str) -> RoutePlace:
         """The place of a route for this method, read once."""

@@ -11,7 +11,7 @@ from starlette.routing import Router
 
 from callerid.audit.algebra import separate
 from callerid.authorization import Policy
-from callerid.errors import CalleridError, ConfigurationError
+from callerid.errors import CalleridError, ConfigurationError, pointed
 from callerid.guard import Requirement, log
 from callerid.marks import Mark
 from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry
@@ -120,7 +120,11 @@ def _survey(
                 at: dict[str, Any] = {"place": place, "mount": mount, "refuses": method in refused}
                 problem = "" if behind is None else _unbound(reader, behind)
                 for each in _found(here, mounts, route, (place, method), sources):
-                    found = replace(each, policy=None, problem=f"{each.template}: {problem}") if problem else each
+                    found = (
+                        replace(each, policy=None, problem=pointed(f"{each.template}: {problem}", "router-not-bound"))
+                        if problem
+                        else each
+                    )
                     yield replace(found, condition=condition, **at)
                 continue
             onwards = mounts
@@ -308,7 +312,7 @@ def check(router: Router, protection: Protection) -> None:
     problems = [each.problem for each in found if each.problem]
     problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     if problems:
-        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
+        raise ConfigurationError("\n".join(dict.fromkeys(problems)), code="startup-checks")
     judged = ((f"{each.method or 'WS'} {each.template}", each.policy) for each in found if each.policy is not None)
     places = ((place, separate(requirement.rule for _, requirement in policy.parts)) for place, policy in judged)
     protection.guard.announce(places, protection.default.rule)

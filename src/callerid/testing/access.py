@@ -208,7 +208,7 @@ def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehears
     """
     found = access_map(app)
     if found.problems:
-        raise ConfigurationError("; ".join(found.problems))
+        raise ConfigurationError("; ".join(found.problems), code="access-tests")
     signing = LocalIssuer(clock=found.guards[0].clock) if issuer is None else issuer
     rehearsal = Rehearsal(app, found, signing)
     with standing_in(signing, *found.guards), _listening(found.guards, rehearsal):

@@ -40,7 +40,7 @@ class SuiteMint:
             if persona.app is not None:
                 headers |= self._issuer.app_check_header(self._issuer.app_check_token(persona.app))
         except ValueError as error:
-            raise ConfigurationError(f"{persona.name}: {error}") from None
+            raise ConfigurationError(f"{persona.name}: {error}", code="access-tests") from None
         return headers
 
     def _presented(self, persona: SuitePersona) -> dict[str, str]:

@@ -42,7 +42,7 @@ def check_possible(rule: Rule, issuers: tuple[Issuer, ...], where: str) -> None:
             ", each part of it judged by itself: FirebaseUser, EmailDomain and SignInAttribute refuse every tenant's "
             "users unless a Tenant stands in the same rule, so join the two with & in one place"
         )
-    raise ConfigurationError(f"{where}: this rule can admit nobody: {why}")
+    raise ConfigurationError(f"{where}: this rule can admit nobody: {why}", code="rule-admits-nobody")
 
 
 def _admits_by_one_of_the_first(rule: Rule, issuers: tuple[Issuer, ...], kinds: set[type[Rule]]) -> bool:
