@@ -100,6 +100,10 @@ def test_each_command_is_one_module_whose_help_begins_as_the_table_says(entry: C
     assert entry.help.endswith(".")
 
 
+def test_no_module_hides_one_of_python_from_the_servers_that_are_started_in_this_folder() -> None:
+    assert not {path.stem for path in Path(module.__file__).parent.glob("*.py")} & sys.stdlib_module_names
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["dance"]])
 def test_no_command_is_imported_that_is_not_called(arguments: list[str]) -> None:
     code = "import sys; from callerid.cli import main; main(sys.argv[1:]); print(*sorted(sys.modules), file=sys.stderr)"

@@ -31,7 +31,7 @@ COMMANDS: Final = (
         "demo", "demo", "Call a guarded orders service as every kind of caller.", "an answer was not as expected"
     ),
     CommandEntry("issuer", "issuer", "Run a local issuer to develop against."),
-    CommandEntry("token", "token", "Mint a token of anybody, for local work."),
+    CommandEntry("token", "mint_token", "Mint a token of anybody, for local work."),
     CommandEntry(
         "routes",
         "routes",
