@@ -23,7 +23,7 @@ from tests.servers import gunicorn, uvicorn
 from .fleet_load import WORKERS, Answer, Services, percentile, wrong_admissions
 from .redis_server import Server, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.timeout(300)]
 
 REVOCATIONS = int(os.environ.get("FLEET_REVOCATIONS", "40"))
 LOYAL = ("ada", "ben")
