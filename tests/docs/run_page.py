@@ -5,7 +5,8 @@
 - Other blocks with a title are files, too.
 - `console` blocks have commands after `$ `, and below each what it prints; `...` there stands for anything.
 - `sh` blocks are scripts for bash.
-- Files named `test_*.py` are run by pytest when the page ends, `conftest.py` beside them is pytest's.
+- Files named `test_*.py` are run by pytest when the page ends, `conftest.py` beside them is pytest's. So many must pass
+  as the page says: "Run `pytest`: 4 passed".
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tests.docs.pages import Block, blocks_of
+from tests.docs.pages import Block, blocks_of, text_of
 
+_PATIENCE = 560  # seconds; tests/docs/test_blocks.py waits a little longer for the page
 _PROGRAMS = """set -euo pipefail
 python() { "$PYTHON" "$@"; }
 callerid() { "$PYTHON" -m callerid "$@"; }
@@ -30,11 +32,11 @@ pytest() { "$PYTHON" -m pytest -p no:cacheprovider "$@"; }
 class Page:
     """What a page has made so far: its namespace, its files."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, text: str = "") -> None:
+        self.text = text
         self.module = ModuleType("page_" + re.sub(r"\W", "_", name.removesuffix(".md")))
         sys.modules[self.module.__name__] = self.module
         self.files: dict[str, Block] = {}
-        self.tests = False
 
     def run(self, block: Block) -> None:
         if block.title:
@@ -68,9 +70,15 @@ class Page:
         for title in self.files:
             self.load(title)
         if any(is_test(Path(title)) for title in self.files):
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_callerid"]
-            unhurried = {**os.environ, "CI": "true"}  # Hypothesis has no deadline there
-            subprocess.run(command, check=True, timeout=90, env=unhurried)
+            self.run_tests()
+
+    def run_tests(self) -> None:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_callerid"]
+        unhurried = {**os.environ, "CI": "true"}  # Hypothesis has no deadline there
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=_PATIENCE, env=unhurried)
+        assert done.returncode == 0, done.stdout
+        told = re.search(r"Run `pytest`: (\d+ passed)", self.text)
+        assert told is None or f"{told[1]} in" in done.stdout, done.stdout
 
 
 def is_test(path: Path) -> bool:
@@ -90,7 +98,7 @@ def run_script(block: Block, script: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=100,
+        timeout=_PATIENCE,
     )
     assert done.returncode == 0, f"{block}: {script}\nexit code {done.returncode}\n{done.stdout}"
     return done.stdout
@@ -116,7 +124,7 @@ def split_command(part: str) -> tuple[str, str]:
 
 def main(name: str) -> None:
     sys.path.insert(0, str(Path.cwd()))
-    page = Page(name)
+    page = Page(name, text_of(name))
     for block in blocks_of(name):
         if block.not_run is None:
             page.run(block)

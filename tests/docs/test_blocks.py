@@ -67,7 +67,7 @@ def test_code_stands_in_fences(page: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.language in RUN for block in blocks_of(page))])
 def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
     done = subprocess.run(
@@ -78,6 +78,6 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path)
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=580,
     )
     assert done.returncode == 0, done.stdout + done.stderr

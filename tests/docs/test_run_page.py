@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,9 +45,20 @@ def test_a_file_that_nobody_imports_is_imported_when_the_page_ends(page: Page) -
         page.finish()
 
 
+@pytest.mark.slow
 def test_a_failing_test_fails_the_page(page: Page) -> None:
     run(page, '```python title="test_it.py"\ndef test_it():\n    assert False\n```\n')
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(AssertionError, match="1 failed"):
+        page.finish()
+
+
+@pytest.mark.slow
+def test_the_number_of_tests_that_a_page_tells_is_checked(page: Page) -> None:
+    run(page, '```python title="test_it.py"\ndef test_it():\n    pass\n```\n')
+    page.text = "Run `pytest`: 1 passed."
+    page.finish()
+    page.text = "Run `pytest`: 2 passed."
+    with pytest.raises(AssertionError, match="1 passed"):
         page.finish()
 
 
