@@ -16,6 +16,7 @@ Its parts, each importing only those before it::
     answers                                     what a refused client is told
     applications                                what stands inside an application that is wrapped
     rules ← lookups                             facts that no token carries: roles, groups, account status
+    keys, lookups, fleet ← status               how all of that fares, for probes
     rules, authentication ← authorization       requirements → one decision, logged
     guard                                       what users hold
     marks                                       what allow() leaves on an endpoint

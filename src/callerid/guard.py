@@ -50,10 +50,11 @@ from callerid.authorization import (
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
 from callerid.issuers import Issuer
-from callerid.keys import KeyStatus, Wait
+from callerid.keys import Wait
 from callerid.lookups import Lookup, Lookups
 from callerid.observing import Observer, SafeObserver
 from callerid.rules import Rule
+from callerid.status import GuardStatus
 
 if TYPE_CHECKING:
     from callerid.configuration import GuardSettings
@@ -271,12 +272,14 @@ class GuardCore:
         for wait in self.authenticator.warm():
             await wait.pause()
 
-    def status(self) -> list[KeyStatus]:
+    def status(self) -> GuardStatus:
         """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last.
 
-        Every source of theirs is there, those that nobody asked for yet, too: they are not ``usable``.
+        Every source of theirs is there, those that nobody asked for yet, too: they are not ``usable``. Its ``lookups``
+        are the state of each look-up by its name, ``fleet`` is that of the fleet. It does no I/O.
         """
-        return self.authenticator.keys.status(self.authenticator.key_sets)
+        keys = self.authenticator.keys.status(self.authenticator.key_sets)
+        return GuardStatus(keys, self.lookups.status(), self.fleet_status())
 
     # --- one token ---
 

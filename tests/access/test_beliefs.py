@@ -32,6 +32,7 @@ from callerid import (
     wsgi,
 )
 from callerid.access import access_map, assumed, locked
+from callerid.fleet import RedisFleet
 from tests.access.changing import GRACE, URL, answer, found, live, route, starlette
 from tests.access.made import STAFF
 
@@ -120,6 +121,17 @@ def test_other_settings_cannot_be_told(settings: dict[str, Any], said: str) -> N
     assert found(trusting(google(URL)), trusting(google(URL), **settings)) == [
         f"GET /a: cannot tell: settings of the guard changed: {said}"
     ]
+
+
+def test_a_fleet_is_in_the_lock_and_who_leaves_it_out_may_let_in_whom_others_have_revoked() -> None:
+    one, shared = trusting(google(URL)), trusting(google(URL), fleet=RedisFleet("redis://:secret@127.0.0.1:1/0"))
+    assert found(one, shared) == []
+    assert found(shared, shared) == []
+    assert found(shared, one) == ["GET /a: cannot tell: settings of the guard changed: fleet"]
+    lock = locked(access_map(shared))
+    assert "\nguard\n  leeway 30\n  fleet RedisFleet\n" in lock
+    assert "secret" not in lock
+    assert "fleet" not in locked(access_map(one))
 
 
 def test_open_to_everybody_is_open_by_whatever_settings() -> None:

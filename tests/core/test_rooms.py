@@ -36,6 +36,7 @@ STAIRCASE = {
     "answers": ("errors",),
     "applications": (),
     "lookups": ("errors", "callers", "rules", "observing", "asking", "keys", "issuers"),
+    "status": ("asking", "keys", "authentication"),
     "authorization": (
         "errors",
         "callers",
@@ -62,6 +63,7 @@ STAIRCASE = {
         "audit.algebra",
         "answers",
         "authorization",
+        "status",
     ),
     "marks": ("errors", "rules", "guard"),
     "paths": (

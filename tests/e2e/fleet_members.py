@@ -36,7 +36,7 @@ class Member:
 
     @property
     def status(self) -> list[Any]:
-        return list(json.loads(self("status")))
+        return list(json.loads(self("status")))[:4]
 
     def is_listening(self) -> bool:
         return self.status[0] is True

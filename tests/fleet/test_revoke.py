@@ -14,7 +14,7 @@ from callerid import AnyGoogleAccount, Caller, ConfigurationError, Guard, Identi
 from callerid import custom_credential as own
 from callerid.authentication import Denial, Denials
 from callerid.keys import Wait
-from callerid.testing import LocalIssuer, firebase_user, google_person, oidc_caller
+from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person, oidc_caller
 from callerid.wsgi import CallerMiddleware
 from tests.fixtures import AT_HAND, CLIENT, ROBOT, URL, token
 
@@ -70,6 +70,34 @@ def test_a_revoked_service_carries_no_call() -> None:
     }
     assert refused(lambda: guard.identify(carried)) == "401 revoked"
     assert not guard.allows(replace(guard.verify(token("staff")), via=robot), AnyGoogleAccount())
+
+
+def test_acting_callers_are_revoked_as_others_are() -> None:
+    guard = Guard(*AT_HAND)
+    app = CallerMiddleware(served, guard=guard, default=AnyGoogleAccount(), routes={"/open": Public()})
+    staff, robot = guard.verify(token("staff")), guard.verify(token("robot"))
+    with as_caller(guard, staff), as_caller(guard, staff) as acting:
+        assert status_of(app) == "200"
+        guard.revoke(acting)
+        assert [status_of(app), status_of(app, "/open")] == ["401", "200"]
+    carried = replace(guard.verify(token("outsider")), via=robot)
+    with as_caller(guard, carried):
+        assert status_of(app) == "200"
+        guard.revoke(robot)
+        assert status_of(app) == "401"
+    with as_caller(guard, replace(staff, issued_at=staff.issued_at + DAY)):
+        assert status_of(app) == "200"
+
+
+def served(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b""]
+
+
+def status_of(app: Any, path: str = "/") -> str:
+    said: list[str] = []
+    list(app({"REQUEST_METHOD": "GET", "PATH_INFO": path}, lambda status, headers: said.append(status)))
+    return said[0].partition(" ")[0]
 
 
 def test_tokens_issued_after_the_revocation_are_believed(clock: Time, local: LocalIssuer) -> None:

@@ -12,7 +12,7 @@ Each module imports only those before it. It knows neither keys nor credentials.
 """
 
 from callerid.asking.answers import Answers
-from callerid.asking.entry import AskError, Entry, Found, Source, SourceAnswer
+from callerid.asking.entry import AskError, Entry, Found, Source, SourceAnswer, SourceStatus
 from callerid.asking.in_flight import InFlight, Wait
 from callerid.asking.policy import AskPolicy
 from callerid.asking.running import is_in_task
@@ -29,6 +29,7 @@ __all__ = [
     "InFlight",
     "Source",
     "SourceAnswer",
+    "SourceStatus",
     "Wait",
     "is_in_task",
 ]

@@ -20,7 +20,17 @@ from cachetools import LRUCache
 
 from callerid.asking import plan
 from callerid.asking.crowd import Count, Crowd
-from callerid.asking.entry import AskError, Call, Entry, Found, Source, SourceAnswer, cause_of, is_of_source
+from callerid.asking.entry import (
+    AskError,
+    Call,
+    Entry,
+    Found,
+    Source,
+    SourceAnswer,
+    SourceStatus,
+    cause_of,
+    is_of_source,
+)
 from callerid.asking.in_flight import Wait
 from callerid.asking.plan import State
 from callerid.asking.policy import AskPolicy
@@ -50,6 +60,8 @@ class _Asked:
         self.threads = Threads(MOST_CALLS)
         self.tasks = Tasks(MOST_CALLS, policy.fetch_seconds)
         self.health = State()
+        self.latency: float | None = None
+        self.failures, self.last_error = 0, ""
         self._seconds = policy.fetch_seconds
         self._calls: list[Call] = []
 
@@ -124,6 +136,17 @@ class Answers:
             begin(is_in_task())
             return Found(decision.held, entry)
         return Wait(call, decision.seconds, entry, Crowd(*self._waiting, source, source.policy), begin)
+
+    def status(self, source: Source) -> SourceStatus:
+        """How a source fares, and how many of its answers there are."""
+        now = self._timer()
+        with self._lock:
+            entries = [each for store in (self._known, self._others) for each in store.values()]
+            states = [each.state for each in entries if each.source is source]
+            asked = self._asked(source)
+        usable = [state for state in states if state.is_usable(source.policy, now)]
+        stale = sum(not state.is_fresh(now) for state in usable)
+        return SourceStatus(len(usable), stale, asked.latency, asked.failures, asked.last_error)
 
     def forget(self, concerns: Callable[[Any], bool]) -> None:
         """Forget the answers about these keys. Calls under way are made anew, for those who wait for them."""
@@ -232,10 +255,12 @@ class Answers:
             for_it[source, key] = entry
             asked = self._asked(source)
             failures, asked.health = asked.health.failures, State()
+            asked.latency = seconds = self._timer() - call.begun_at
+            asked.failures, asked.last_error = 0, ""
         if failures:
             logger.info("%s answers again, after %d failures.", source.name, failures)
         call.finish()
-        self._called(self._timer() - call.begun_at, failed=False)
+        self._called(seconds, failed=False)
 
     def fail(self, entry: Entry[Any], call: Call, error: BaseException) -> None:
         """Record a call that brought no answer."""
@@ -270,8 +295,9 @@ class Answers:
         cause = cause or f"not done within {source.policy.fetch_seconds:g} s"
         entry.call = None
         entry.hold(plan.failed(source.policy, entry.state, now, cause, retry_after), entry.answer)
+        asked = self._asked(source)
+        asked.failures, asked.last_error = asked.failures + 1, cause
         if is_source:
-            asked = self._asked(source)
             health = plan.failed(source.policy, asked.health, now, cause, retry_after)
             is_left_alone = health.failures >= FAILURES_IN_A_ROW or retry_after
             asked.health = health if is_left_alone else replace(health, retry_at=asked.health.retry_at)

@@ -13,7 +13,7 @@ from callerid.asking.policy import AskPolicy
 from callerid.asking.running import Overdue
 from callerid.errors import Reason, one_line
 
-__all__ = ["AskError", "Call", "Entry", "Found", "Source", "SourceAnswer", "cause_of", "is_of_source"]
+__all__ = ["AskError", "Call", "Entry", "Found", "Source", "SourceAnswer", "SourceStatus", "cause_of", "is_of_source"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,22 @@ class Found(NamedTuple, Generic[T]):
 
     answer: SourceAnswer[T]
     entry: Entry[T]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source fares, and what is known of it, for a probe. Times are in seconds."""
+
+    entries: int
+    """Answers that may be used, about whatever they are."""
+    stale: int
+    """Those of them that are past their lifetime, and used because the source fails or was not asked again yet."""
+    latency: float | None
+    """How long the last call took that brought an answer; None where none has."""
+    failures: int
+    """Calls that failed since the last one that succeeded, about whatever they were."""
+    last_error: str
+    """Why the last call failed; empty when it succeeded."""
 
 
 class Entry(Generic[T]):

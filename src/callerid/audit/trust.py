@@ -45,7 +45,9 @@ def settings_of(guard: GuardCore) -> tuple[str, ...]:
     clock: Any = guard.clock
     own = () if clock is time.time else (f"clock {getattr(clock, '__qualname__', type(clock).__qualname__)}",)
     origins = (f"trusted-origin {origin}" for origin in sorted(guard.authenticator.origins))
-    return (f"leeway {guard.leeway}", *own, *origins, *map(_look_up, guard.lookups.members.values()))
+    fleet = guard.authenticator.revocations.fleet
+    shared = () if fleet is None else (f"fleet {type(fleet).__name__}",)
+    return (f"leeway {guard.leeway}", *own, *shared, *origins, *map(_look_up, guard.lookups.members.values()))
 
 
 def _look_up(lookup: Lookup) -> str:

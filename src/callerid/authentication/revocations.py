@@ -95,13 +95,17 @@ class Denial(NamedTuple):
 class FleetStatus(NamedTuple):
     """For a probe: whether a fleet can be heard now, how many denials it told, how many of ours it was not told yet.
 
-    ``error`` is the kind of the last failure, while it lasts.
+    ``error`` is the kind of the last failure, while it lasts. ``since`` is from when on it can be heard, or cannot, in
+    seconds since the epoch. ``generation`` changes where the server lost what it was told, and is the same for all
+    processes that hear the same one; ``None`` where nothing was told.
     """
 
     connected: bool
     heard: int
     unsent: int
     error: str | None
+    since: float = 0.0
+    generation: int | None = None
 
 
 class UseRecord(NamedTuple):
@@ -233,10 +237,14 @@ class Revocations:
             in_flight = self.fleet.catching_up()
             if in_flight is not None and all(wait.in_flight is not in_flight for wait in waited):
                 return Wait(in_flight, CATCH_UP_SECONDS)
-        for caller in known:
+        self.refuse(known, now)
+        return None
+
+    def refuse(self, callers: Iterable[Caller], now: float) -> None:
+        """Raise `Unauthenticated` where one of these is revoked, by what is known here. Does no I/O."""
+        for caller in callers:
             if self.is_revoked(caller, now):
                 raise Unauthenticated(Reason.REVOKED, f"the account of {caller} was revoked after its token was issued")
-        return None
 
     def is_revoked(self, caller: Caller, now: float) -> bool:
         """Whether a caller's account is revoked, by what is known here. Does no I/O."""

@@ -90,7 +90,7 @@ class RedisFleet:
         self._thread: threading.Thread | None = None
         self._in_flight = InFlight(-math.inf)
         self._unsent: dict[str, Denial] = {}
-        self._is_connected = False
+        self._is_connected, self._since = False, self._clock()
         self._error: str | None = None
         self._generation: int | None = None
         self._retry_at = -math.inf
@@ -103,7 +103,8 @@ class RedisFleet:
     @property
     def status(self) -> FleetStatus:
         """Whether Redis can be heard, how many denials it told, how many were not sent yet, and the last failure."""
-        return FleetStatus(self._is_connected, len(self._heard), len(self._unsent), self._error)
+        heard, unsent = len(self._heard), len(self._unsent)
+        return FleetStatus(self._is_connected, heard, unsent, self._error, self._since, self._generation)
 
     def find(self, digest: str) -> Denial | None:
         """What others have told about an account."""
@@ -172,7 +173,8 @@ class RedisFleet:
                     self._listen(pubsub, stop)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt begins anew
                 self._fails(type(error).__name__)
-            self._is_connected = False
+            if self._is_connected:
+                self._is_connected, self._since = False, self._clock()
             self._in_flight.finish()
             self._listener.close()
             stop.wait(DELAYS[min(failures, len(DELAYS) - 1)] * random.uniform(0.5, 1))  # noqa: S311 - no secret
@@ -185,7 +187,7 @@ class RedisFleet:
         if self._in_flight.is_done:
             self._in_flight = InFlight(self._timer())
         self._read(generation_of(self._listener.get(), self._name))
-        self._is_connected, self._retry_at = True, -math.inf
+        self._is_connected, self._since, self._retry_at = True, self._clock(), -math.inf
         self._works()
         self._in_flight.finish()
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
-from callerid.asking.entry import Found, cause_of
+from callerid.asking.entry import Found, SourceStatus, cause_of
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unavailable
 from callerid.lookups.lookup import Lookup
@@ -129,6 +129,10 @@ class Lookups:
     def members(self) -> Mapping[str, Lookup]:
         """The look-ups, by name."""
         return {name: asked.lookup for name, asked in self._asked.items()}
+
+    def status(self) -> dict[str, SourceStatus]:
+        """How each fares, by its name."""
+        return {name: asked.answers.status(asked.source) for name, asked in self._asked.items()}
 
     def find(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
         """The facts that a look-up knows of a caller, or a `Wait`; where it is asked one by one, whether this is one.

@@ -59,7 +59,9 @@ def as_caller(
     holds for threads and tasks without a block of their own, too. Blocks nest, the innermost counts, and they may end
     in any order and in another context than they began in. It decorates functions, too, ``async`` ones among them.
 
-    Each request counts as made with a token of its own, so a `callerid.SingleUse` admits it, and no fleet is asked.
+    Each request counts as made with a token of its own, so a `callerid.SingleUse` admits it, and no fleet is asked. Its
+    token was issued when the caller was made, so one whose account was revoked since is refused with 401; make another
+    one to sign in again.
 
     ``roles`` is what the look-up "roles" says of them, ``looked_up`` what each look-up of a name says; others are asked
     as ever.
@@ -212,6 +214,8 @@ class _Hook:
             if caller is None and block.caller is not None:
                 caller = block.caller
                 guard.authenticator.check_ambient(caller, sent)
+                known = [each for each in (caller, caller.via) if each is not None]
+                guard.authenticator.revocations.refuse(known, guard.clock())
                 via, app = via or caller.via, app or caller.app
                 accepted = guard.authenticator.trusted.audiences_of(caller.issuer)
             if caller is not None:

@@ -127,16 +127,19 @@ def _changed_settings(old: Side, new: Side) -> list[str]:
     changed |= {name for name, value in new.settings if UNREADABLE in str(value)}
     if "leeway" in changed and _has_no_longer_leeway(old, new):
         changed.remove("leeway")
-    if not _origins(new) - _origins(old):
+    if not _values(new, _ORIGIN) - _values(old, _ORIGIN):
         changed.discard(_ORIGIN)
+    if not _values(old, _FLEET):
+        changed.discard(_FLEET)  # a fleet refuses, and admits nobody
     return sorted(changed)
 
 
 _ORIGIN = "trusted-origin"
+_FLEET = "fleet"
 
 
-def _origins(side: Side) -> set[Hashable]:
-    return {value for name, value in side.settings if name == _ORIGIN}
+def _values(side: Side, setting: str) -> set[Hashable]:
+    return {value for name, value in side.settings if name == setting}
 
 
 def _has_no_longer_leeway(old: Side, new: Side) -> bool:
