@@ -3,10 +3,11 @@
 PYTHON ?= python3
 PIP_INSTALL = pip install --quiet --disable-pip-version-check
 VERSIONS = 0.121.0 0.136.0 0.137.0
+DIST_PYTHONS = python3.11 python3.12 python3.13 python3.14
 FIREBASE_TOOLS = 15.34.2
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE docs/errors.md
 
-.PHONY: help check demo test e2e test-lowest test-versions lint types bench bench-check clean
+.PHONY: help check demo test e2e test-lowest test-versions lint types bench bench-check dist clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
@@ -18,6 +19,7 @@ help:
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
 	@echo 'make bench          what it costs, peers beside it: bench/RESULTS.md (make bench-check: only whether it holds)'
+	@echo 'make dist           the wheel and the sdist, checked, and the wheel installed for every Python that is there'
 	@echo 'make clean          remove all that was made'
 
 demo: .venv/installed
@@ -57,6 +59,17 @@ bench: .venv-bench/installed wrk
 bench-check: .venv-bench/installed wrk
 	.venv-bench/bin/python -m bench --check
 
+# What is uploaded; tests/packaging looks into it, in `make test`.
+dist: .venv-dist/ready
+	rm -rf dist
+	.venv-dist/bin/python -m hatchling build -d dist
+	@for python in $(DIST_PYTHONS); do \
+	    $$python -c '' 2>/dev/null || { echo "$$python is not here"; continue; }; \
+	    $$python -m venv --clear .venv-dist/$$python && \
+	    .venv-dist/$$python/bin/$(PIP_INSTALL) -c constraints.txt "$$(echo dist/*.whl)[fastapi]" && \
+	    .venv-dist/$$python/bin/python tests/packaging/installed.py || exit 1; \
+	done
+
 .PHONY: wrk chromium postgresql redis-server
 wrk chromium redis-server:
 	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
@@ -93,6 +106,11 @@ node_modules/.firebase-tools-$(FIREBASE_TOOLS):
 	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt --no-build-isolation '.[e2e]'
 	@touch $@
 
+.venv-dist/ready: constraints.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
+	@touch $@
+
 .venv-lowest/ready: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/$(PIP_INSTALL) -c constraints-lowest.txt hatchling
@@ -114,5 +132,5 @@ node_modules/.firebase-tools-$(FIREBASE_TOOLS):
 .SECONDARY:
 
 clean:
-	rm -rf .venv .venv-* node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* dist node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
