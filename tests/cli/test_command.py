@@ -29,6 +29,8 @@ from callerid.cli.staying import until_interrupted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi_app"
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -231,7 +233,12 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("arguments", "up"), [(["demo", "--serve"], "# scheduler: 204"), (["issuer"], "Ctrl-C ends it.")]
+    ("arguments", "up"),
+    [
+        (["demo", "--serve"], "http://127.0.0.1:"),
+        (["issuer"], "Ctrl-C ends it."),
+        (["play", "app:app", "--app-dir", str(EXAMPLE)], "http://127.0.0.1:"),
+    ],
 )
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("interruptible")

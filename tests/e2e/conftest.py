@@ -54,14 +54,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def browse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browse]:
     """``browse({"shop.example": PORT})`` gives a browser that finds those hosts, by https, on ports of this machine.
 
+    ``"shop.example:80"`` is found by http.
+
     It sends cookies with what another site's page embeds, as most browsers do unless their user forbids it.
     """
     with sync_playwright() as playwright:
 
         @contextmanager
         def browsing(hosts: dict[str, int]) -> Iterator[Any]:
-            mapped = ", ".join(f"MAP {host}:443 127.0.0.1:{port}" for host, port in hosts.items())
-            arguments = [*QUIET, f"--host-resolver-rules={mapped}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+            named = {host if ":" in host else f"{host}:443": port for host, port in hosts.items()}
+            rules = [*(f"MAP {host} 127.0.0.1:{port}" for host, port in named.items()), "MAP * ~NOTFOUND"]
+            arguments = [*QUIET, f"--host-resolver-rules={', '.join([*rules, 'EXCLUDE 127.0.0.1'])}"]
             path = shutil.which("chromium")
             assert path, "make e2e installs chromium"
             profile = tmp_path_factory.mktemp("profile")

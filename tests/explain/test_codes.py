@@ -29,6 +29,7 @@ NOT_SHOWN = {
     "django-middleware-place",  # Django is configured once in a process
     "django-release",
     "django-settings",
+    "access-page",  # of the command line
     "access-tests",  # a file of another format
     "issuer-not-trusted",
     "lifespan-failed",

@@ -15,7 +15,7 @@ from callerid.audit.front import chain_of, is_starlette
 from callerid.audit.loading import told
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["has_lifespan", "started"]
+__all__ = ["Lifespan", "has_lifespan", "started"]
 
 
 def has_lifespan(app: Any) -> bool:
@@ -42,7 +42,7 @@ def started(app: Any) -> Generator[None]:
 
     Raises `ConfigurationError`, in one line that says why, if either fails.
     """
-    life = _Life(app)
+    life = Lifespan(app)
     with asyncio.Runner() as runner:
         runner.run(life.begin())
         try:
@@ -51,11 +51,13 @@ def started(app: Any) -> Generator[None]:
             runner.run(life.end())
 
 
-class _Life:
-    """One run of the lifespan protocol."""
+class Lifespan:
+    """One run of the lifespan protocol, on the event loop that runs; each method raises `ConfigurationError`."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self.state: dict[str, Any] = {}
+        """What the start-up leaves for requests (ASGI lifespan state)."""
         self._running: asyncio.Task[None] | None = None
         self._is_told, self._is_up, self._failure = False, False, ""
         self._settled, self._ending = asyncio.Event(), asyncio.Event()
@@ -76,7 +78,7 @@ class _Life:
             raise ConfigurationError(f"the shutdown in its lifespan failed: {self._failure}", code="lifespan-failed")
 
     async def _run(self) -> None:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
         except Exception as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line

@@ -44,6 +44,7 @@ COMMANDS: Final = (
         "Run the access tests of an application.",
         "a problem, or a call that is not decided as the file says",
     ),
+    CommandEntry("play", "play", "Try out in a browser who may call what."),
     CommandEntry("why", "why", "Explain a refusal.", "the decision is not in the log"),
     CommandEntry("explain", "explain", "Say more about an error's code, or a refusal's reason."),
     CommandEntry(
@@ -92,7 +93,7 @@ def program() -> LazyGroup:
             0: "done, and nothing is wrong",
             1: [f"{entry.name}: {entry.one}" for entry in COMMANDS if entry.one],
             2: f"{MISSING}: the reason is on standard error",
-            INTERRUPTED: "interrupted (issuer and demo --serve, once they are up, end with 0)",
+            INTERRUPTED: "interrupted (issuer, play and demo --serve, once they are up, end with 0)",
             OUTPUT_CLOSED: "the reader of the output closed it, as 'head' does",
         },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TextIO
@@ -15,7 +15,8 @@ import urllib3
 
 from callerid.audit.forms import wrapped
 from callerid.cli.frame import MISSING, cli_command
-from callerid.cli.places import example_application
+from callerid.cli.places import example_application, example_suite
+from callerid.cli.play import need_page, page_served
 from callerid.cli.scenes import CALLERS, INVALID, Outcome, credential, expected, routes_of
 from callerid.cli.stages import SERVERS, call, need_server, serve
 from callerid.cli.staying import until_interrupted
@@ -36,7 +37,7 @@ _SERVERS = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.it
 )
 @click.option("--app", type=click.Choice(tuple(SERVERS)), default="fastapi", help="Which one (default: fastapi).")
 @click.option("--server", metavar="NAME", help=f"What runs it with --serve ({_SERVERS}).")
-@click.option("--serve", is_flag=True, help="Serve both afterwards, and print curl lines to try.")
+@click.option("--serve", is_flag=True, help="Serve both afterwards, with curl lines to try and the access page.")
 def command(out: TextIO, app: str, server: str | None, *, serve: bool) -> int:
     """Call a guarded orders service as every kind of caller, and show who got in.
 
@@ -61,6 +62,7 @@ def demo(
     server = server or SERVERS[app][0]
     if stay is not None:
         need_server(server)
+        need_page()
     with LocalIssuer() as issuer, urllib3.PoolManager() as client:
         keys = {
             "GOOGLE_KEYS_URL": issuer.jwks_url("google"),
@@ -72,10 +74,15 @@ def demo(
         wrong = seen.differing()
         _print(out, _report(seen, wrong, issuer.url, Style.of(out)))
         if stay is not None:
-            with serve(app, server, keys) as address, suppress(KeyboardInterrupt):
-                _print(out, _to_try(app, address, issuer, fetch))
+            with serve(app, server, keys) as address, _page(app, keys) as page, suppress(KeyboardInterrupt):
+                _print(out, [*_to_try(app, address, issuer, fetch), "", "Who may call what, in a browser:", page])
                 stay()
     return 1 if wrong else 0
+
+
+def _page(app: str, keys: Mapping[str, str]) -> AbstractContextManager[str]:
+    """The access page of the service."""
+    return page_served(example_application(keys, app), f"examples/{app}_app/app.py", suite=example_suite(app))
 
 
 @dataclass

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import callerid
+from callerid.access import Suite, read_suite
 from callerid.cli.trouble import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["example_application", "need"]
+__all__ = ["example_application", "example_suite", "need"]
 
 _NEEDED = {"fastapi": ("fastapi", "multipart|python_multipart"), "flask": ("flask",)}
 
@@ -26,18 +27,28 @@ def example_application(environment: Mapping[str, str], framework: str = "fastap
     it needs, is missing.
     """
     need(*_NEEDED[framework])
+    return _loaded(_example(framework) / "app.py", environment).app
+
+
+def example_suite(framework: str) -> Suite:
+    """The personas and access tests of that application. Raises `CommandError` where it is missing."""
+    file = _example(framework) / "access.toml"
+    return read_suite(file.read_text(encoding="utf-8"), str(file))
+
+
+def _example(framework: str) -> Path:
     package = Path(callerid.__file__).parent
     for folder in (package / "_examples", package.parents[1] / "examples"):
-        if (file := folder / f"{framework}_app" / "app.py").is_file():
-            return _loaded(file, environment).app
+        if (found := folder / f"{framework}_app").joinpath("app.py").is_file():
+            return found
     raise CommandError("the example application is not part of this installation: install callerid from its wheel")
 
 
-def need(*modules: str) -> None:
+def need(*modules: str, what: str = "the demo") -> None:
     """Raise `CommandError` for a module that is not installed; ``|`` stands between two names of one."""
     for module in modules:
         if not any(importlib.util.find_spec(name) for name in module.split("|")):
-            raise CommandError(f"the demo needs {module.rpartition('|')[2]}: pip install 'callerid[cli]'")
+            raise CommandError(f"{what} needs {module.rpartition('|')[2]}: pip install 'callerid[cli]'")
 
 
 def _loaded(file: Path, environment: Mapping[str, str]) -> Any:

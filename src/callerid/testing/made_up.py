@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice, product
 
-__all__ = ["paths_for"]
+__all__ = ["paths_for", "values_for"]
 
 MOST_PATHS = 100
 
@@ -30,9 +30,13 @@ def paths_for(template: str, *, below: bool = False) -> Iterator[str]:
 
 
 def _values_of(parameter: re.Match[str]) -> list[str]:
-    kind = parameter["kind"] or parameter["converter"] or ""
-    words = re.findall(r"\w+", parameter["arguments"] or "")
-    return [*(value for word in words for value in _values_by(word)), *_VALUES.get(kind, _ANY)]
+    return values_for(parameter["kind"] or parameter["converter"] or "", parameter["arguments"] or "")
+
+
+def values_for(converter: str, arguments: str = "") -> list[str]:
+    """Values that a path parameter may have, by its converter (empty: none) and the arguments of that; never empty."""
+    words = re.findall(r"\w+", arguments)
+    return [*(value for word in words for value in _values_by(word)), *_VALUES.get(converter, _ANY)]
 
 
 def _values_by(word: str) -> tuple[str, ...]:
