@@ -61,6 +61,10 @@ class Server:
         finally:
             self.process.send_signal(signal.SIGCONT)
 
+    def pause(self, seconds: float) -> None:
+        """Let whoever asks wait for so long."""
+        self.client.execute_command("CLIENT", "PAUSE", str(int(seconds * 1000)), "ALL")
+
     def kill_connections(self, client: Any = None) -> None:
         """Close all connections but this client's."""
         for kind in ("pubsub", "normal"):

@@ -153,6 +153,7 @@ FAULTS: dict[str, Callable[[Server], AbstractContextManager[None]]] = {
     "SIGSTOP, then SIGCONT": Server.stopped,
     "FLUSHALL, again and again": lambda redis: again_and_again(redis.client.flushall),
     "CLIENT KILL, again and again": lambda redis: again_and_again(redis.kill_connections),
+    "slow, again and again": lambda redis: again_and_again(lambda: redis.pause(0.3)),
     "another password": Server.another_password,
 }
 
@@ -210,5 +211,5 @@ def test_a_process_that_begins_admits_nobody_who_was_revoked_before(services: Se
     assert all(any(each.worker == one and each.is_refused for each in found) for one in new)
     assert wrong_admissions(services.answers, felt) == []
     assert {each.status for each in found} == {200, 401}
-    say(f"2 workers killed and replaced: {len(found)} answers, none wrong")
+    say(f"2 workers killed and replaced: {len(found)} answers, none wrong.")
     services.losses.clear()  # what the killed ones did not answer

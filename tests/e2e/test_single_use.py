@@ -120,6 +120,12 @@ def flushed(server: Server) -> Iterator[None]:
 
 
 @contextmanager
+def slow(server: Server) -> Iterator[None]:
+    server.pause(1)
+    yield
+
+
+@contextmanager
 def disconnected(server: Server) -> Iterator[None]:
     server.kill_connections()
     yield
@@ -131,6 +137,7 @@ FAULTS: dict[str, tuple[Callable[[Server], AbstractContextManager[None]], bool]]
     "another password": (Server.another_password, True),
     "flushed": (flushed, False),
     "connections killed": (disconnected, False),
+    "slow": (slow, False),
 }
 """What happens, and whether Redis cannot be asked while it does."""
 
