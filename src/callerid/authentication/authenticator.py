@@ -363,8 +363,7 @@ class Authenticator:
             token = parse_unsigned(text, self.longest_token)
             issuer = issuer_of(self.trusted, token, location)
             caller = unsigned_caller(token, issuer, self.clock(), self.leeway)
-            use_id = use_id_of(issuer.name, token.claims, token.signed)
-            return identity_of(caller, issuer, location, use_id)  # never cached
+            return identity_of(caller, issuer, location, use_id_of(token.claims, token.signed))  # never cached
         begun_at = 0.0 if self._observer is None else perf_counter()
         token = parse(text, self.longest_token)
         issuer = issuer_of(self.trusted, token, location)
@@ -379,7 +378,7 @@ class Authenticator:
         if not key.verify(token.signed, token.signature):
             raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
         caller = issuer.caller(token.claims)
-        identity = identity_of(caller, issuer, location, use_id_of(issuer.name, token.claims, token.signed))
+        identity = identity_of(caller, issuer, location, use_id_of(token.claims, token.signed))
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
         if self._observer is not None:
             self._observer.verified(family_of(identity), perf_counter() - begun_at, from_memory=False)

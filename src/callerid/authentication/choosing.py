@@ -36,7 +36,7 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
     return next(named, candidates[0])
 
 
-def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation, use_id: bytes | None = None) -> Identity:
+def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation, use_id: str | bytes | None = None) -> Identity:
     """For whom or what a verified credential in this location speaks. Raises `Unauthenticated`."""
     if isinstance(issuer, AppCheckIssuer):
         return Identity(app=caller.subject, consumer=issuer.consumer)

@@ -85,7 +85,7 @@ class CloudRun:
             return Identity(via=caller)
         gateway = gateway_of(self._authenticator.trusted.gateways, caller)
         if gateway is None:
-            return Identity(caller, use_id=use_id_of(issuer.name, token.claims, token.signed))
+            return Identity(caller, use_id=use_id_of(token.claims, token.signed))
         check_audience(caller.audience, self._own)
         return Identity(via=caller, forwards=gateway.forwarded)
 

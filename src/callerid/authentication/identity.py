@@ -31,7 +31,7 @@ class Identity(NamedTuple):
     forwards: CredentialLocation | None = None
     accepted: frozenset[str] | None = None
     consumer: Consumer | None = None
-    use_id: bytes | None = None
+    use_id: str | bytes | None = None
     first_use: bool = False
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from cachetools import TLRUCache
@@ -26,7 +26,7 @@ from callerid.callers import Caller
 from callerid.errors import Reason, Unauthenticated, Unavailable
 from callerid.keys import Wait
 
-__all__ = ["USE_SECONDS", "Uses", "request_of", "use_id_of"]
+__all__ = ["USE_SECONDS", "UseId", "Uses", "request_of", "use_id_of"]
 
 USE_SECONDS: Final = 0.1
 """A request waits so long for the answer of a fleet, in all."""
@@ -44,10 +44,19 @@ _MOST_THREADS: Final = 16
 _FULL: Final = "too many tokens were used that have not ended yet"
 
 
-def use_id_of(issuer: str, claims: Mapping[str, Any], signed: bytes) -> bytes:
-    """By what the uses of a verified token are counted, as a digest. A ``jti`` that is no text counts as none."""
+UseId: TypeAlias = str | bytes
+"""What tells a token from others of its issuer: its ``jti``, or the SHA-256 of what is signed."""
+
+
+def use_id_of(claims: Mapping[str, Any], signed: bytes) -> UseId:
+    """By what the uses of a verified token are counted, for each issuer. A ``jti`` that is no text counts as none."""
     jti = claims.get("jti")
-    known = ["jti", jti] if type(jti) is str and jti else ["signed", sha256(signed).hexdigest()]
+    return jti if type(jti) is str and jti else sha256(signed).digest()
+
+
+def _counted_under(issuer: str, use_id: UseId) -> bytes:
+    """The digest under which the uses of an issuer's token are counted. Few tokens are, so it is made only then."""
+    known = ("jti", use_id) if isinstance(use_id, str) else ("signed", use_id.hex())
     return sha256(json.dumps([issuer, *known]).encode()).digest()
 
 
@@ -140,7 +149,7 @@ class Uses:
         self._threads = Threads(_MOST_THREADS)
 
     def use_up(  # noqa: PLR0913 - a token, who uses it, and when
-        self, use_id: bytes, caller: Caller, request: str, waited: Iterable[Wait], *, now: float, leeway: float
+        self, use_id: UseId, caller: Caller, request: str, waited: Iterable[Wait], *, now: float, leeway: float
     ) -> Wait | None:
         """Use a token up for a request. Returns a `Wait` until the fleet has answered.
 
@@ -149,14 +158,15 @@ class Uses:
         lives = caller.expires_at - now
         if lives > LONGEST_USE:
             raise Unauthenticated(Reason.BAD_CLAIMS, "expected a token that ends within 90 days, to be used once")
+        counted = _counted_under(caller.issuer, use_id)
         if self._fleet is None:
-            self._use_here(use_id, _Used(request, caller.expires_at + _MARGIN), now)
+            self._use_here(counted, _Used(request, caller.expires_at + _MARGIN), now)
             return None
         own = (wait.keys for wait in waited if isinstance(wait.keys, _FleetUse))
-        use = next((each for each in own if each.uses is self and each.use_id == use_id), None)
+        use = next((each for each in own if each.uses is self and each.use_id == counted), None)
         if use is None:
-            use = _FleetUse(self, use_id, request)
-            ask = partial(self._fleet.use, use_id.hex(), request, max(lives, 0.0) + _MARGIN)
+            use = _FleetUse(self, counted, request)
+            ask = partial(self._fleet.use, counted.hex(), request, max(lives, 0.0) + _MARGIN)
             return Wait(use.in_flight, USE_SECONDS, use, begin=partial(self._begin, use, ask))
         _check(use, caller, now, leeway)
         return None
