@@ -10,7 +10,7 @@ from callerid.authentication.identity import Identity
 from callerid.authentication.jws import Token
 from callerid.authentication.look_alikes import by_issuer
 from callerid.authentication.trust import Trusted
-from callerid.callers import Caller
+from callerid.callers import APP, Caller
 from callerid.errors import Reason, Unauthenticated
 from callerid.issuers import AUTHORIZATION, AppCheckIssuer, CredentialLocation, GatewayIssuer, Issuer
 
@@ -36,9 +36,11 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
     return next(named, candidates[0])
 
 
-def identity_of(caller: Caller, issuer: Issuer, location: CredentialLocation, use_id: str | bytes | None = None) -> Identity:
+def identity_of(
+    caller: Caller, issuer: Issuer, location: CredentialLocation, use_id: str | bytes | None = None
+) -> Identity:
     """For whom or what a verified credential in this location speaks. Raises `Unauthenticated`."""
-    if isinstance(issuer, AppCheckIssuer):
+    if issuer.kind is APP and isinstance(issuer, AppCheckIssuer):  # isinstance() is slow of issuers, which are an ABC
         return Identity(app=caller.subject, consumer=issuer.consumer)
     if isinstance(issuer, GatewayIssuer):
         return Identity(via=caller, forwards=issuer.forwarded)

@@ -79,17 +79,16 @@ class Decision:
     ``supposes_first_use``: it is for a token that was not used before, which was not found out.
     """
 
-    __slots__ = ("callers", "check", "identities", "instance", "refusal", "supposes_first_use", "waived")
+    # Shared defaults, which are replaced and never changed: a decision is made for every request.
+    callers: dict[Any, Caller | None] = _NONE
+    instance = ""
+    """The id by which a refusal is found in the log."""
+    waived: tuple[tuple[Refusal, Check], ...] = ()
+    supposes_first_use = False
 
     def __init__(self, refusal: Refusal | None = None, check: Check | None = None) -> None:
-        # Shared empty values, which are replaced and never changed: one decision is made for every request.
-        self.callers: dict[Any, Caller | None] = _NONE
-        self.identities: dict[Any, Identity] = _NONE
         self.refusal, self.check = refusal, check
-        self.instance = ""
-        """The id by which a refusal is found in the log."""
-        self.waived: tuple[tuple[Refusal, Check], ...] = ()
-        self.supposes_first_use = False
+        self.identities: dict[Any, Identity] = {}
 
     @property
     def caller(self) -> Caller | None:
@@ -132,14 +131,11 @@ def evaluate(  # noqa: PLR0913 - a request, and how it is judged
     for check in checks:
         guard, requirement, parameters, _ = check
         caller: Caller | None = None
-        identity: Identity | Wait | None
         try:
             if not requirement.public:
-                identity = decision.identities.get(guard)
-                if identity is None:
-                    identity = _identity(guard, decision, credentials, waited, known)
-                    if isinstance(identity, Wait):
-                        return identity
+                identity = decision.identities.get(guard) or _identity(guard, decision, credentials, waited, known)
+                if isinstance(identity, Wait):
+                    return identity
                 judged = (
                     _judged_with_use(check, identity, waited, due)
                     if requirement.single_use
@@ -161,13 +157,6 @@ def evaluate(  # noqa: PLR0913 - a request, and how it is judged
         decision.supposes_first_use = not uses_up
         if uses_up and (ended := _used_up(decision, due.values(), waited, waives)) is not None:
             return ended
-    return _admitting(decision, checks, callers, waives)
-
-
-def _admitting(
-    decision: Decision, checks: Sequence[Check], callers: list[Caller | None], waives: Callable[[Any], bool] | None
-) -> Decision:
-    """The decision with the callers that the checks admitted."""
     decision.callers = {checks[0].guard: callers[0]} if len(callers) == 1 else _by_guard(checks, callers)
     return _settled(decision, waives) if decision.waived and waives is not None else decision
 
@@ -184,7 +173,7 @@ def _identity(
         raise before
     found = guard.identify(credentials(guard), waited) if before is None else before
     if not isinstance(found, Wait):
-        decision.identities = {**decision.identities, guard: found}
+        decision.identities[guard] = found
     return found
 
 

@@ -36,7 +36,7 @@ class Policy:
     guard: at an endpoint all that one guard asks is one requirement.
     """
 
-    __slots__ = ("_fixed", "is_checked", "marks", "names", "parts", "public", "reads_path", "whole", "written")
+    __slots__ = ("fixed", "is_checked", "marks", "names", "parts", "public", "reads_path", "whole", "written")
 
     def __init__(self, written: tuple[Written, ...], parts: tuple[tuple[Any, Requirement], ...]) -> None:
         self.written, self.parts = written, parts
@@ -51,13 +51,14 @@ class Policy:
         """The path parameters that the rules compare with. The adapter checks that the path has them."""
         self.reads_path = any(map(reads_path, rules))
         """Whether code among the rules may look at any of them."""
-        self._fixed = None if any(map(needs_path, rules)) else self._checks({})
+        self.fixed = None if any(map(needs_path, rules)) else self._checks({})
+        """The checks for all requests, where no rule looks at their path parameters."""
         self.public = _public(self.checks({})) if self.whole.public else None
         """The decision for all requests, where no credential is read; else ``None``."""
 
     def checks(self, parameters: Mapping[str, Any]) -> tuple[Check, ...]:
         """The checks for a request with these path parameters: the same each time where no rule looks at them."""
-        return self._fixed or self._checks(parameters)
+        return self.fixed or self._checks(parameters)
 
     def _checks(self, parameters: Mapping[str, Any]) -> tuple[Check, ...]:
         return tuple(Check(guard, requirement, parameters) for guard, requirement in self.parts)

@@ -17,11 +17,11 @@ LATEST_DATE = 253_402_300_799
 def text_claim(claims: Mapping[str, Any], name: str, *, required: bool = False) -> str | None:
     """A claim that is text; ``None`` where it is absent and not ``required``. Raises `Unauthenticated`."""
     value = claims.get(name)
-    if value is None and name not in claims and not required:
-        return None
-    if type(value) is not str or (required and not value):
+    if type(value) is str and (value or not required):
+        return value
+    if required or name in claims:
         raise bad_claim(name, "text", "none" if name not in claims else f"a {type(value).__name__}")
-    return value
+    return None
 
 
 def object_claim(claims: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -65,6 +65,9 @@ class CredentialLocation:
     scheme: str = "Bearer"
     behind: str = ""
 
+    def __hash__(self) -> int:
+        return hash(self.header)  # that of all fields takes long, and look-ups by location are made for every token
+
     @property
     def name(self) -> str:
         """What tells it from others: ``HEADER``, ``cookie NAME``, ``HEADER SCHEME`` or ``HEADER behind ACCOUNT``."""

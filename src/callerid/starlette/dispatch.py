@@ -61,12 +61,13 @@ class GuardedDispatch:
         waiting = self._decide(context, exchange)
         if waiting is not None and not await waiting:
             return
-        own.setdefault("router", self.router)
+        if "router" not in own:
+            own["router"] = self.router
         for outer in context.outer_scopes:
             publish(own, context.step, outer)
         handlers = scope.get("starlette.exception_handlers")  # those of the innermost application
-        if handlers is not None:
-            handlers[0].setdefault(Refusal, context.protection.answer_raised)
+        if handlers is not None and Refusal not in handlers[0]:
+            handlers[0][Refusal] = context.protection.answer_raised
         token = DECIDED.set(context)
         try:
             await self._dispatch(context, exchange)
@@ -103,7 +104,7 @@ class GuardedDispatch:
         if not is_served(scope):
             context.outer_scopes = (scope,) if above is None or not above.pending else (scope, *above.outer_scopes)
         if protection is not None:
-            context.chain = protection.chains.get(context.chain) or context.chain.under(protection)
+            context.enter(protection)
         return context
 
     def _decide(self, context: RouteContext, exchange: Exchange) -> Awaitable[bool] | None:
@@ -111,25 +112,24 @@ class GuardedDispatch:
 
         The awaitable gives ``False`` for a request that was refused and answered.
         """
-        router = self.router
-        scope, _, _ = exchange
-        protection = context.chain.protection
+        router, protection = self.router, context.chain.protection
         reader = protection.reader
         around = reader.around(router)
         if around:
             context.note(around)
         try:
-            step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
+            step = reader.resolve(router.routes, exchange.scope) or reader.last_resort(router, exchange.scope)
         except Exception as error:  # noqa: BLE001 - raised again
             return self._unresolved(error, context, exchange)
         if step is None:
             return self._nowhere(tuple(router.routes), context, exchange)
-        context.note(step.places)
+        places = step.places
+        context.note(places)
         context.step = step
         if step.behind is not None and install(step.behind) is not None:
             context.leads_to = step.behind
             return None
-        return protection.decide(context, step.places[-1] if step.endpoint else None, step.path, exchange)
+        return protection.decide(context, places[-1] if step.endpoint else None, step.path, exchange)
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], context: RouteContext, exchange: Exchange) -> bool:
         """Decide where no route matches: by the default, or for a slash redirect by the policy of its target."""
@@ -213,10 +213,10 @@ async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> 
 
 def _nearest(scope: Scope) -> RouteContext | None:
     """The context of the scope; or the context variable's, where middleware has made a new scope."""
-    for found in (scope.get(KEY), DECIDED.get()):
-        if found is not None and isinstance(found, RouteContext):
-            return found
-    return None
+    found = scope.get(KEY)
+    if type(found) is not RouteContext:
+        found = DECIDED.get()
+    return found if type(found) is RouteContext else None
 
 
 def install(router: Router) -> GuardedDispatch | None:

@@ -113,17 +113,16 @@ class Protection:
         return True
 
     def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
-        chain, place = context.chain, context.place
-        is_told = self.guard.observer is not None or log.isEnabledFor(logging.DEBUG)
-        if chain.has_tables or chain.has_rollout_or_shadow or is_told:
+        chain = context.chain
+        if not chain.is_plain or self.guard.observer is not None or log.isEnabledFor(logging.DEBUG):
             return self._authorized(context, waited)
-        policy = chain.policies.get(place is not None)
+        policy = chain.policies.get(context.place is not None)
         if policy is None or not policy.is_checked:
             policy = _policy(context)
         context.judged_by = policy
         if policy.public is not None:
             return policy.public
-        checks = _checks(context, policy)
+        checks = policy.fixed or _checks(context, policy)
         decision = evaluate(checks, context.credentials, waited, uses_up=context.uses_up)
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(self._request(context, checks, None), decision)
@@ -154,7 +153,7 @@ class Protection:
         )
 
     def _let_in(self, decision: Decision, context: RouteContext) -> None:
-        scope, _, _ = context.exchange
+        scope = context.exchange.scope
         context.settle(decision.callers, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}

@@ -69,6 +69,7 @@ class RouteChain:
         "areas",
         "has_rollout_or_shadow",
         "has_tables",
+        "is_plain",
         "matches",
         "parameters",
         "place",
@@ -96,6 +97,8 @@ class RouteChain:
         self.has_tables = any(protection.has_tables for protection, _ in areas)
         self.has_rollout_or_shadow = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
         """Whether a protection is report-only or has a shadow policy."""
+        self.is_plain = not (self.has_tables or self.has_rollout_or_shadow)
+        """Whether nothing but floors, marks and a default can hold at its end."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this chain, by the methods and whether shadow tables were used."""
         self.policies: dict[Any, Policy] = {}

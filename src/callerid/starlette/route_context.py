@@ -45,61 +45,38 @@ class RouteContext:
     the decisions of outer routers. Only the task that serves the request uses it.
     """
 
-    __slots__ = (
-        "_callers",
-        "_decided",
-        "_judged",
-        "_method",
-        "above",
-        "answer",
-        "chain",
-        "ends",
-        "exchange",
-        "judged_by",
-        "judged_path",
-        "lapses",
-        "leads_to",
-        "outer_scopes",
-        "path",
-        "pending",
-        "place",
-        "step",
-        "uses_up",
-    )
-
+    # Shared defaults, all immutable: a context is made for every request, and most of them stay as they are.
     exchange: Exchange
     """The scope, receive and send that the application is called with, once the request is admitted."""
     judged_by: Policy
+    leads_to: Router | None = None
+    pending = True
+    ends: Ends = ()
+    """When the tokens of this request expire, by each guard's clock: a WebSocket is closed then."""
+    lapses: Ends = ()
+    """When refusals that were only logged begin to be enforced, by each guard's clock: a WebSocket is closed then."""
+    outer_scopes: tuple[Scope, ...] = ()
+    """The scopes of outer middleware, which reads them after the request; that of the router's own app comes first."""
+    step: Step | None = None
+    """The route that matched, if one did."""
+    place: RoutePlace | None = None
+    """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
+    path = _NOTHING
+    """The path parameters that the endpoint would get."""
+    answer: Any = None
+    """The router's own response (not found, redirect) where no route matches, as it was judged."""
+    uses_up = True
+    """Whether a token is used up, where it opens one request: not by a redirect, since its target does."""
+    judged_path: tuple[str | None, str, str] | None = None
+    """The method, path and root path by which an entry below an opaque mount was looked up."""
+    _callers: Mapping[GuardCore, Caller | None] = _NOTHING
+    _decided: frozenset[Mark] = frozenset()
+    _judged = _NOTHING
+    _method: str | None = None
 
     def __init__(self, chain: RouteChain = _BEGINNING, above: RouteContext | None = None) -> None:
         self.chain = chain
         self.above = above
-        self.leads_to: Router | None = None
-        self.pending = True
-        self.ends: Ends = ()
-        """When the tokens of this request expire, by each guard's clock: a WebSocket is closed then."""
-        self.lapses: Ends = ()
-        """When refusals that were only logged begin to be enforced, by each guard's clock: a WebSocket is closed
-        then."""
-        self.outer_scopes: tuple[Scope, ...] = ()
-        """The scopes of outer middleware, which reads them after the request; that of the router's own app comes
-        first."""
-        self.step: Step | None = None
-        """The route that matched, if one did."""
-        self.place: RoutePlace | None = None
-        """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
-        self.path = _NOTHING
-        """The path parameters that the endpoint would get."""
-        self.answer: Any = None
-        """The router's own response (not found, redirect) where no route matches, as it was judged."""
-        self.uses_up = True
-        """Whether a token is used up, where it opens one request: not by a redirect, since its target does."""
-        self.judged_path: tuple[str | None, str, str] | None = None
-        """The method, path and root path by which an entry below an opaque mount was looked up."""
-        self._callers: Mapping[GuardCore, Caller | None] = _NOTHING
-        self._decided: frozenset[Mark] = frozenset()
-        self._judged = _NOTHING
-        self._method: str | None = None
 
     def onwards(self) -> RouteContext:
         """The context in the next router: the same rules hold there, too, and nothing is decided yet."""
@@ -132,7 +109,7 @@ class RouteContext:
 
     def enter(self, protection: Protection) -> None:
         """Add a protection inside those that hold already."""
-        self.chain = self.chain.under(protection)
+        self.chain = protection.chains.get(self.chain) or self.chain.under(protection)
 
     def match_tables(self, scope: Scope, *, endpoint: bool, shadow: bool = False) -> TableMatch:
         """The entries of the path tables that hold here; with ``shadow``, those of the shadow tables.
@@ -293,7 +270,7 @@ class RouteContext:
         """The method and the path parameters by which the request was judged; ``None`` before the decision."""
         return None if self.pending else (self._method, self._judged)
 
-    def settle(self, callers: dict[GuardCore, Caller | None], method: str | None) -> None:
+    def settle(self, callers: Mapping[GuardCore, Caller | None], method: str | None) -> None:
         """Record the decision, and the method it was made for (``None`` for a WebSocket)."""
         self._method = method
         if self.above is None:

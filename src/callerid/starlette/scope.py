@@ -74,11 +74,6 @@ class RequestState(MutableMapping[str, Any]):
         return dict(self.shared) if self.caller is _UNSET else {**self.shared, _CALLER: self.caller}
 
 
-def _shared(scope: Scope) -> MutableMapping[str, Any]:
-    state = scope.get("state")
-    return {} if state is None else state
-
-
 class StateMiddleware:
     """Outermost middleware of a protected application: gives each request a state of its own for the caller.
 
@@ -96,8 +91,9 @@ class StateMiddleware:
             self._protect(self._router)
             self._protected = self._router.middleware_stack
         if scope["type"] != "lifespan":
-            state = RequestState(_shared(scope))
-            if is_served(scope):
+            before = scope.get("state")
+            state = RequestState({} if before is None else before)
+            if type(before) is RequestState and before.is_served:
                 # An endpoint calls the application again: its own scope must not change.
                 scope = {**scope, "state": state}
             else:
@@ -117,7 +113,8 @@ class _Credentials(AuthCredentials):
 
 def introduce(caller: Caller | None, scope: Scope) -> None:
     """Set the caller (or ``None``) in the scope of the request that is about to be served."""
-    scope["state"] = RequestState(_shared(scope), True, caller)
+    before = scope.get("state")
+    scope["state"] = RequestState({} if before is None else before, True, caller)
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
