@@ -34,8 +34,9 @@ from callerid.rules import (
     compared_with_path,
     leaves,
 )
-from callerid.rules.base import grouped, is_ours, the_caller
+from callerid.rules.base import grouped
 from callerid.rules.claims import ValueRule
+from callerid.rules.judging import is_ours, the_caller
 
 __all__ = ["Judged", "account_rule", "nearest", "remedies", "what_came"]
 

@@ -15,6 +15,7 @@ Each module imports only those before it::
     text            how names are read and compared
     facts           all that a rule may look at
     accounts        an account written out, or the one that the path names
+    judging         how every rule is asked
     base            what every rule is; AllOf, AnyOf, explanations
     google          rules about Google identities
     chat            Google Chat and add-ons, as rules about Google identities
@@ -31,7 +32,7 @@ Each module imports only those before it::
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
 from callerid.rules.apps import AnyApp, App, needs_app, some_app
-from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, admitted, described, is_joined, leaves, needs_no_caller
+from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, described, is_joined, leaves
 from callerid.rules.chat import GoogleChat
 from callerid.rules.claims import Claim, CustomClaim, Fact, SignInAttribute
 from callerid.rules.facts import NOT_ASKED, Facts, LookedUp
@@ -44,6 +45,7 @@ from callerid.rules.firebase import (
     Tenant,
 )
 from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, Scope, ServiceAccount, User
+from callerid.rules.judging import admitted, needs_no_caller
 from callerid.rules.looked_up import ACTIVE, Group, NotRevoked, Role, look_up_rules
 from callerid.rules.reading import (
     STEPS,

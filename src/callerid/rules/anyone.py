@@ -10,8 +10,9 @@ from typing import Any
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.apps import AnyApp, App
-from callerid.rules.base import Explanation, Rule, admitted, described, grouped, leaves, the_caller
+from callerid.rules.base import Explanation, Rule, described, grouped, leaves
 from callerid.rules.facts import Facts
+from callerid.rules.judging import admitted, the_caller
 from callerid.rules.looked_up import LookUpRule
 from callerid.rules.single_use import SingleUse
 from callerid.rules.text import is_deferred, printable, takes_two

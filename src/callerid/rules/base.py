@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
-from types import FunctionType, UnionType
+from types import UnionType
 from typing import Any, ClassVar, Never, NoReturn, Self, TypeGuard, cast
 
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules.facts import Facts
+from callerid.rules.judging import (
+    admitted,
+    by_want,
+    check_hashable,
+    check_plain,
+    made_here,
+    needs_no_caller,
+    the_caller,
+    wanted,
+)
 
 __all__ = [
     "AllOf",
@@ -18,15 +27,10 @@ __all__ = [
     "Explanation",
     "Joined",
     "Rule",
-    "admitted",
-    "check_hashable",
     "described",
     "grouped",
     "is_joined",
-    "is_ours",
     "leaves",
-    "needs_no_caller",
-    "the_caller",
 ]
 
 
@@ -50,14 +54,6 @@ def _lines(explanation: Explanation, indent: str) -> Iterator[str]:
     yield one_line(f"{indent}{'+' if explanation.holds else '-'} {words}{note}")
     for part in explanation.parts:
         yield from _lines(part, indent + "  ")
-
-
-_DEFERRED = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
-"""Code whose call gives a coroutine or a generator, and no answer."""
-
-
-def _is_ours(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 class Rule:
@@ -86,18 +82,12 @@ class Rule:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         words = next(kind for kind in cls.__mro__ if "__str__" in vars(kind))
-        if _is_ours(words) and not (_is_ours(cls) or hasattr(cls, "joint")):
+        if made_here(words) and not (made_here(cls) or hasattr(cls, "joint")):
             # What it says by itself is what the class of this library admits, and not what this one does.
             setattr(cls, "__str__", _words_of_its_own)  # noqa: B010 - a method is not assigned to
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
-        admits = next(vars(kind)["admits"] for kind in cls.__mro__ if "admits" in vars(kind))
-        if type(admits) is not FunctionType or admits.__code__.co_flags & _DEFERRED or admits is Rule.admits:
-            raise ConfigurationError(
-                f"{cls.__name__}.admits must be a plain method that answers True or False at once, neither async nor a "
-                "generator: write def admits(self, facts), and look up before the request what needs I/O",
-                code="rule-class",
-            )
+        check_plain(cls, Rule.admits)
         return super().__new__(cls)
 
     @property
@@ -192,18 +182,6 @@ class Rule:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def check_hashable(rule: Rule) -> None:
-    """Raise `ConfigurationError` for a rule that cannot be hashed: rules are kept in sets."""
-    try:
-        hash(rule)
-    except TypeError as error:
-        raise ConfigurationError(
-            f"a {type(rule).__name__} cannot be hashed: make the class a dataclass(frozen=True), and give it values "
-            "that can be hashed, such as a tuple instead of a list",
-            code="rule-class",
-        ) from error
-
-
 class Joined(Rule):
     """Several rules as one. In `AllOf` and `AnyOf` members of the same class are flattened, and each is kept once.
 
@@ -274,7 +252,7 @@ class AllOf(Joined):
 
     @property
     def wants(self) -> str | None:
-        return next(filter(None, map(_want, self.rules)), None)
+        return next(filter(None, map(wanted, self.rules)), None)
 
     @property
     def names_tenant(self) -> bool:
@@ -307,7 +285,7 @@ class AnyOf(Joined):
 
     def __init__(self, *rules: Rule) -> None:
         self._take(rules)
-        self._set(_wanting=_by_want(self.rules) if len(self.rules) > FEW else {})
+        self._set(_wanting=by_want(self.rules))
 
     @property
     def needs_caller(self) -> bool:
@@ -326,50 +304,6 @@ class AnyOf(Joined):
             return any(admitted(rule, facts) for rule in self.rules)
         # Lists of accounts grow long: only those that want what this caller has, or nothing in particular, are asked.
         return any(admitted(rule, facts) for want in (None, *facts.has) for rule in self._wanting.get(want, ()))
-
-
-FEW = 16
-"""So many alternatives are asked one by one."""
-
-
-def _by_want(rules: tuple[Rule, ...]) -> dict[str | None, tuple[Rule, ...]]:
-    found: dict[str | None, list[Rule]] = {}
-    for rule in rules:
-        found.setdefault(_want(rule), []).append(rule)
-    return {want: tuple(wanting) for want, wanting in found.items()}
-
-
-def _want(rule: Rule) -> str | None:
-    """What a rule wants; nothing in particular where a subclass may admit others than its base does."""
-    return rule.wants if is_ours(rule) else None
-
-
-def is_ours(rule: Rule) -> bool:
-    """Whether the rule's class is one of this library's, and no subclass of one: then more is known than its answer."""
-    return type(rule).__module__.startswith(("callerid.rules.", "callerid.audit.algebra."))
-
-
-def admitted(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule lets a request in: the way in which every rule is asked.
-
-    Exactly ``True`` from `Rule.admits` is a yes; another value (a coroutine, say) and an exception are a no. So is a
-    yes to a caller of another family than the rule's, and a yes to nobody by a rule that needs a caller.
-    """
-    try:
-        if rule.admits(facts) is not True:
-            return False
-        if (caller := facts.caller) is None:
-            return needs_no_caller(rule)
-        if (family := rule.family) is not None:
-            return family is caller.kind
-        return (families := rule.families) is None or caller.kind in families
-    except Exception:  # noqa: BLE001 - whatever goes wrong in a rule, it is a no
-        return False
-
-
-def needs_no_caller(rule: Rule) -> bool:
-    """Whether the rule can hold without a caller, so that a handler may be given ``None``."""
-    return rule.needs_caller is False and rule.family is None and rule.families is None
 
 
 def is_joined(rule: Rule) -> TypeGuard[AllOf | AnyOf]:
@@ -394,14 +328,9 @@ def described(value: object) -> str:
     return repr(value)
 
 
-def the_caller(facts: Facts) -> str:
-    """Who is calling, for an explanation."""
-    return f"the caller is {'nobody' if facts.caller is None else facts.caller}"
-
-
 def _words_of_its_own(rule: Rule) -> str:
     """The words of a rule of one's own that is derived from one of this library's and has none: with its class."""
-    ours: Any = next(kind for kind in type(rule).__mro__ if _is_ours(kind))
+    ours: Any = next(kind for kind in type(rule).__mro__ if made_here(kind))
     return f"{type(rule).__name__}({ours.__str__(rule)})"
 
 

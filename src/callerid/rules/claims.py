@@ -11,9 +11,10 @@ from typing import Any, ClassVar, TypeAlias, cast
 from callerid.callers import FIREBASE_CLAIMS, Claims, FirebaseFacts, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam, named_by_path
-from callerid.rules.base import Rule, the_caller
+from callerid.rules.base import Rule
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import FirebaseRule
+from callerid.rules.judging import the_caller
 from callerid.rules.text import printable, same_value
 
 __all__ = ["Claim", "CustomClaim", "Fact", "SignInAttribute", "Value", "ValueRule"]

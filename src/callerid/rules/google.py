@@ -19,8 +19,9 @@ from callerid.rules.accounts import (
     names,
     wanted_of,
 )
-from callerid.rules.base import Rule, the_caller
+from callerid.rules.base import Rule
 from callerid.rules.facts import Facts
+from callerid.rules.judging import the_caller
 from callerid.rules.text import domain_name, domain_of, lower, printable, same_email
 
 __all__ = ["AnyGoogleAccount", "AuthorizedParty", "Domain", "Scope", "ServiceAccount", "User"]

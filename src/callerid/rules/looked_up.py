@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam, account_name, is_email, named_by_path
-from callerid.rules.base import Rule, leaves, the_caller
+from callerid.rules.base import Rule, leaves
 from callerid.rules.facts import Facts
+from callerid.rules.judging import the_caller
 from callerid.rules.text import printable
 
 __all__ = ["ACTIVE", "Group", "LookUpRule", "NotRevoked", "Role", "look_up_rules"]

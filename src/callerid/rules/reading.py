@@ -10,21 +10,11 @@ from callerid.callers import Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam
 from callerid.rules.anyone import Nobody, Public, Via, Where
-from callerid.rules.base import (
-    AllOf,
-    AnyOf,
-    Joined,
-    Rule,
-    admitted,
-    described,
-    is_joined,
-    is_ours,
-    leaves,
-    needs_no_caller,
-)
+from callerid.rules.base import AllOf, AnyOf, Joined, Rule, described, is_joined, leaves
 from callerid.rules.facts import Facts
 from callerid.rules.firebase import SecondFactor, SignedInWithin
 from callerid.rules.google import AnyGoogleAccount, Domain, ServiceAccount, User
+from callerid.rules.judging import admitted, is_ours, needs_no_caller
 from callerid.rules.looked_up import Group
 
 __all__ = [

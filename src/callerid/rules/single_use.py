@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from callerid.rules.base import Rule, leaves, the_caller
+from callerid.rules.base import Rule, leaves
 from callerid.rules.facts import Facts
+from callerid.rules.judging import the_caller
 
 __all__ = ["FIRST", "USES", "SingleUse", "needs_use"]
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 from callerid.callers import CUSTOM, OIDC, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules.accounts import PathParam, named_by_path, names
-from callerid.rules.base import Rule, the_caller
+from callerid.rules.base import Rule
 from callerid.rules.facts import Facts
+from callerid.rules.judging import the_caller
 from callerid.rules.text import printable
 
 __all__ = ["Subject"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from callerid.rules import Facts, Rule, admitted, all_of, is_public, needs_no_caller
-from callerid.rules.base import Joined, grouped, is_ours
+from callerid.rules.base import Joined, grouped
+from callerid.rules.judging import is_ours
 
 __all__ = ["Separate", "separate"]
 

@@ -15,7 +15,7 @@ from callerid.audit.algebra.statements import Conjunction
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.rules import AllOf, AnyOf, Nobody, Rule
-from callerid.rules.base import check_hashable
+from callerid.rules.judging import check_hashable
 
 __all__ = ["admits_nobody", "check_possible", "is_weaker", "redundant_alternatives"]
 
