@@ -5,47 +5,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from callerid.answers import Answer, Challenge, answer
-from callerid.asking import is_in_task
 from callerid.authentication import (
     DEFAULT_SIZE,
     LONGEST_TOKEN,
-    UNCHECKED,
-    Attempt,
     Authenticator,
-    ExpectedNonce,
     Fleet,
-    FleetStatus,
     Identity,
-    SignInForm,
-    Waited,
-    denial_of,
-    resolve,
-    resolve_async,
 )
 from callerid.authorization import (
-    TOKEN,
+    JudgesTokens,
     Requirement,
     ShadowCounts,
     Tally,
-    TokenRequest,
-    allows,
     announce,
-    check_lookups,
-    check_path,
     check_requirement,
     check_requirements,
     combined,
-    judge,
     log,
-    named_audiences,
     record,
-    requirement_of,
-    signing_in,
 )
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal
@@ -62,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Guard", "GuardCore", "Identity", "Requirement", "combined", "log"]
 
 
-class GuardCore:
+class GuardCore(JudgesTokens):
     """Issuers, keys and a clock: turns the credentials of a request into a `Caller`, or refuses.
 
     ``leeway`` (0 to 60 seconds, default 30) is what two clocks may differ by. ``realm``, ``resource_metadata`` (RFC
@@ -217,61 +198,6 @@ class GuardCore:
         if self.observer is not None:
             self.observer.attached(self)
 
-    # --- issuers and their keys ---
-
-    @property
-    def issuers(self) -> tuple[Issuer, ...]:
-        """The issuers this guard trusts."""
-        return self.authenticator.issuers
-
-    @property
-    def leeway(self) -> float:
-        """What two clocks may differ by, in seconds."""
-        return self.authenticator.leeway
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """Gives seconds since the epoch."""
-        return self.authenticator.clock
-
-    @property
-    def headers(self) -> Mapping[bytes, str]:
-        """The headers this guard reads, in lower case, as bytes and as text; see `Authenticator.headers`."""
-        return self.authenticator.headers
-
-    @property
-    def slots(self) -> frozenset[str]:
-        """The headers in which this guard reads credentials, in lower case."""
-        return frozenset(location.header for location in self.authenticator.trusted.locations)
-
-    def trust(self, *issuers: Issuer) -> Self:
-        """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
-        self.authenticator.trust(*issuers)
-        return self
-
-    def distrust(self, *issuers: Issuer) -> Self:
-        """Trust these issuers no more: from now on their tokens are refused, those verified before among them.
-
-        A guard without any issuer left reads no credential, so it lets in nobody but whom a rule lets in without one.
-        Guards made `like` this one go on as they are. Raises `ConfigurationError` for an issuer that is not trusted.
-        """
-        self.authenticator.distrust(*issuers)
-        return self
-
-    def check_ready(self) -> None:
-        """Raise `ConfigurationError` for a guard without issuers."""
-        self.authenticator.check_ready()
-
-    def warm(self) -> None:
-        """Fetch all keys now, at start-up; what cannot be fetched is logged and tried again by the requests."""
-        for wait in self.authenticator.warm():
-            wait.block()
-
-    async def awarm(self) -> None:
-        """As `warm`, without blocking the event loop."""
-        for wait in self.authenticator.warm():
-            await wait.pause()
-
     def status(self) -> GuardStatus:
         """For a readiness probe: which keys of its issuers are at hand, how old, and what went wrong last.
 
@@ -281,161 +207,7 @@ class GuardCore:
         keys = self.authenticator.keys.status(self.authenticator.key_sets)
         return GuardStatus(keys, self.lookups.status(), self.fleet_status())
 
-    # --- one token ---
-
-    def verify(  # noqa: PLR0913 - what a route would have: a rule, an audience, a path and a name
-        self,
-        token: str,
-        rule: Rule | str | None = None,
-        nonce: ExpectedNonce = UNCHECKED,
-        *,
-        audience: str | Iterable[str] | None = None,
-        path: Mapping[str, Any] = MappingProxyType({}),
-        where: str = TOKEN,
-    ) -> Caller:
-        """The caller that a token names, as if sent in ``Authorization``. Raises `Refusal`.
-
-        For a token that came outside headers: in the first message of a WebSocket, in Socket.IO's ``auth``, in
-        GraphQL's ``connection_init``. With a ``rule`` (or an IAM member string) the caller must satisfy it, and the
-        decision is logged as one about a request is, under the name ``where``; ``path`` are values for its `PathParam`.
-        Without one the caller is known, and whether they may do anything is a rule's to say.
-
-        ``audience`` replaces the issuer's audiences, for Google ID tokens. ``nonce`` is what the token's ``nonce``
-        claim must be, exactly: a token without one, and an empty one, are refused (OpenID Connect Core section
-        3.1.3.7). So is every token where it is ``None``, as a cookie is that did not come.
-
-        Raises `ConfigurationError` for a rule that could hold without a caller, such as `Public`, for a path parameter
-        that is not given, and for a look-up that this guard does not have.
-        """
-        return resolve(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
-
-    async def averify(  # noqa: PLR0913 - as above
-        self,
-        token: str,
-        rule: Rule | str | None = None,
-        nonce: ExpectedNonce = UNCHECKED,
-        *,
-        audience: str | Iterable[str] | None = None,
-        path: Mapping[str, Any] = MappingProxyType({}),
-        where: str = TOKEN,
-    ) -> Caller:
-        """As `verify`, without blocking the event loop."""
-        return await resolve_async(self._verifying(token, rule, nonce, audience=audience, path=path, where=where))
-
-    def verify_sign_in(
-        self, form: SignInForm, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
-    ) -> Caller:
-        """The person whom Google's button signed in, by the form that it posted to ``login_uri``. Raises `Refusal`.
-
-        The guards of FastAPI, Starlette and Flask take a request instead: ``sign_in_with_google(request)``.
-
-        The form must have come from a page of this application's own: its ``g_csrf_token`` must be that of the
-        browser's cookie, or else an attacker's page could sign the user in to the attacker's account (403,
-        ``wrong_csrf_token``). Its ``credential`` must be an ID token of this guard's `google`, minted for a person and
-        for one of the guard's OAuth client ids. Without a ``rule`` any Google account may sign in. ``nonce`` is as for
-        `verify`: with one of your own for each page that shows the button, nobody else's token can be posted.
-
-        The form is no credential of a request: what comes next is up to the application, which remembers who signed in
-        (by a session cookie of its own, or Firebase's).
-
-        Raises `ConfigurationError` where the guard has no OAuth client id, and for rules as `verify`.
-        """
-        self.check_ready()
-        return resolve(signing_in(self, form, rule, nonce))
-
-    async def averify_sign_in(
-        self, form: SignInForm, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED
-    ) -> Caller:
-        """As `verify_sign_in`, without blocking the event loop."""
-        self.check_ready()
-        return await resolve_async(signing_in(self, form, rule, nonce))
-
-    def _verifying(  # noqa: PLR0913 - as above
-        self,
-        token: str,
-        rule: Rule | str | None,
-        nonce: ExpectedNonce,
-        *,
-        audience: str | Iterable[str] | None,
-        path: Mapping[str, Any],
-        where: str,
-    ) -> Attempt[Caller]:
-        self.check_ready()
-        read = partial(self._read, token, nonce)
-        if rule is not None:
-            return TokenRequest(self, read, self.requirement(rule, audience=audience), path, where).authorize
-        audiences = named_audiences(audience)
-
-        def attempt(waited: Waited) -> Caller | Wait:
-            found = read(waited)
-            if isinstance(found, Wait):
-                return found
-            caller = cast("Caller", found.caller)
-            self.authenticator.check_audience(caller, audiences)
-            return caller
-
-        return attempt
-
-    def _read(self, token: str, nonce: ExpectedNonce, waited: Waited) -> Identity | Wait:
-        found = self.authenticator.read(token, waited=waited)
-        if not isinstance(found, Wait):
-            self.authenticator.check_nonce(token, nonce)
-        return found
-
-    def allows(
-        self,
-        caller: Caller | None,
-        rule: Rule | str,
-        path: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        audience: str | Iterable[str] | None = None,
-    ) -> bool:
-        """Whether a caller in hand satisfies a rule (or an IAM member string) now, judged as a request's caller is.
-
-        For what a handler shows or leaves out. ``path`` are values for the rule's `PathParam`, ``audience`` is as for
-        ``allow``. It logs nothing, and does no I/O but for a rule that needs a look-up: then it may wait for it, and in
-        a task of an event loop it is `aallows` that has to be asked. ``False``, too, once the caller's token has
-        expired or its issuer is trusted no more; for nobody (``None``) as where no credential was sent.
-
-        Raises `ConfigurationError` for a path parameter that is not given, and for a rule with `SingleUse`, which is
-        about a token; `Unavailable` where a look-up that the answer depends on cannot be asked.
-        """
-        requirement = self._asked_of(rule, audience, path)
-        if requirement.lookups and is_in_task():
-            raise ConfigurationError(
-                f"{rule!r} needs a look-up, for which a task must not wait so: await guard.aallows",
-                code="lookup-in-a-task",
-            )
-        return resolve(partial(allows, self, caller, requirement, path))
-
-    async def aallows(
-        self,
-        caller: Caller | None,
-        rule: Rule | str,
-        path: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        audience: str | Iterable[str] | None = None,
-    ) -> bool:
-        """As `allows`, without blocking the event loop."""
-        return await resolve_async(partial(allows, self, caller, self._asked_of(rule, audience, path), path))
-
-    def _asked_of(self, rule: Rule | str, audience: str | Iterable[str] | None, path: Mapping[str, Any]) -> Requirement:
-        requirement = self.requirement(rule, audience=audience)
-        if requirement.single_use:
-            raise ConfigurationError(
-                f"{rule!r} asks for a token, and here is a caller: put SingleUse() on the route, or give "
-                "guard.verify(token, rule) the token; leave it out here",
-                code="rule-outside-a-request",
-            )
-        check_path(requirement, path)
-        check_lookups(self, requirement, "the rule")
-        return requirement
-
     # --- rules, where they are written ---
-
-    def requirement(self, *rules: Rule | str, audience: str | Iterable[str] | None = None) -> Requirement:
-        """What ``allow(...)`` was given, checked as far as it can be alone. Raises `ConfigurationError`."""
-        return requirement_of(rules, audience)
 
     def check_possible(self, requirement: Requirement, where: str) -> None:
         """Raise `ConfigurationError` for a requirement that nobody can meet whom this guard can verify.
@@ -461,84 +233,13 @@ class GuardCore:
 
     # --- one request ---
 
-    def identify(self, sent: Mapping[str, list[str]], waited: Waited = ()) -> Identity | Wait:
-        """Verify every credential in the headers this guard reads; ``sent`` maps header names to the values sent.
-
-        Where a credential is ambient, ``:method`` is the request's method.
-
-        Returns a `callerid.keys.Wait` where a key has to be fetched first: wait for it, then ask again with it in
-        ``waited`` (`callerid.authentication.resolve` does both).
-
-        Raises `Refusal`: `BadRequest` for what is not one credential, `Unauthenticated` for one that cannot be
-        believed, `Unavailable` where its key cannot be had.
-        """
-        return self.authenticator.identify(sent, waited)
-
-    def judge(
-        self, requirement: Requirement, identity: Identity, path: Mapping[str, Any], waited: Waited = ()
-    ) -> Caller | Wait | None:
-        """Whether these callers may: the caller as the handler shall see it. Raises `Refusal`.
-
-        Returns a `callerid.keys.Wait`, as `identify` does, where a look-up has to be waited for.
-        """
-        return judge(self, requirement, identity, path, waited)
-
     def look_up(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
         """What the look-up of this name knows of a caller; see `callerid.lookups.Lookups.find`."""
         return self.lookups.find(of, caller, fact, waited)
 
-    def use_up(self, identity: Identity, request: str, waited: Waited = ()) -> Wait | None:
-        """Use the caller's token up, where a rule asks for a `SingleUse`; see `Authenticator.use_up`."""
-        return self.authenticator.use_up(identity, request, waited)
-
     async def forget(self, caller: Caller) -> None:
         """Forget what look-ups have answered about a caller: whatever changed holds from the next request on."""
         self.lookups.forget(caller)
-
-    # --- revocation ---
-
-    def revoke(
-        self,
-        who: Caller | str,
-        *,
-        issuer: str | None = None,
-        tenant: str | None = None,
-        revoke_for: float | None = None,
-    ) -> None:
-        """Refuse an account from now on, whatever rule stands there: 401, ``revoked``.
-
-        Tokens that are issued later are believed. Where a credential does not say when its holder signed in (`iap`,
-        `google_access_token`, `custom_credential`) all are refused. ``revoke_for`` is for how many seconds, at most 90
-        days: without it the longest lifetime of such tokens, which is an hour for those of Google and Firebase, and 14
-        days with `firebase_session` or where nobody says.
-
-        ``who`` is a caller, or a ``subject``: then ``issuer`` says whose, by its name, unless all issuers of this guard
-        have the same accounts, and ``tenant`` is that of a user of Identity Platform.
-
-        With a ``fleet=`` the other processes are told, within the time limit of that; where this fails, later. In a
-        task of an event loop that is left to the fleet's thread, and `arevoke` waits for it.
-
-        It counts in this process, for guards made `like` this one, too. Raises `ConfigurationError`.
-        """
-        denied = denial_of(self.authenticator, who, issuer, tenant, revoke_for)
-        self.authenticator.revocations.deny(*denied)
-
-    async def arevoke(
-        self,
-        who: Caller | str,
-        *,
-        issuer: str | None = None,
-        tenant: str | None = None,
-        revoke_for: float | None = None,
-    ) -> None:
-        """As `revoke`, without blocking the event loop."""
-        denied = denial_of(self.authenticator, who, issuer, tenant, revoke_for)
-        await self.authenticator.revocations.adeny(*denied)
-
-    def fleet_status(self) -> FleetStatus | None:
-        """For a probe: whether the fleet can be heard, and what it was not told yet; ``None`` without a fleet."""
-        fleet = self.authenticator.revocations.fleet
-        return None if fleet is None else fleet.status
 
     def answer(self, refusal: Refusal, instance: str) -> Answer:
         """What the client is told."""

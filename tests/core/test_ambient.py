@@ -107,7 +107,7 @@ def test_a_session_has_the_facts_of_its_id_token() -> None:
 def test_a_session_seen_before_costs_no_signature_check(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = guard_of(*EVERY)
     first = by_cookie(SESSION, guard)
-    monkeypatch.setattr("callerid.authentication.authenticator.parse", None)
+    monkeypatch.setattr("callerid.authentication.verification.parse", None)
     assert by_cookie(SESSION, guard) is first
     with pytest.raises(TypeError):
         guard.verify(SESSION)  # in another location it is another credential

@@ -19,15 +19,18 @@
     revocations     accounts that are refused from a moment on
     uses            tokens that open one request each
     cloud_run       tokens whose signature Cloud Run's front door removed
+    verification    one token verified
     authenticator   all of it together: who is calling
+    holding         what every guard does by its authenticator
     waiting         what waits for keys, in threads and in tasks
 
 Each module imports only those before it.
 """
 
-from callerid.authentication.authenticator import Authenticator, Waited
+from callerid.authentication.authenticator import Authenticator
 from callerid.authentication.claims import UNCHECKED, ExpectedNonce
 from callerid.authentication.cloud_run import SUBPROTOCOL
+from callerid.authentication.holding import HoldsAuthenticator
 from callerid.authentication.identity import NOBODY, Identity
 from callerid.authentication.jws import LONGEST_TOKEN
 from callerid.authentication.revocations import (
@@ -40,12 +43,12 @@ from callerid.authentication.revocations import (
     FleetStatus,
     UseRecord,
     denial_by_google,
-    denial_of,
 )
 from callerid.authentication.same_origin import METHOD
 from callerid.authentication.sign_in import SignInForm
 from callerid.authentication.token_cache import DEFAULT_SIZE
 from callerid.authentication.uses import request_of
+from callerid.authentication.verification import Waited
 from callerid.authentication.waiting import Attempt, resolve, resolve_async
 
 __all__ = [
@@ -65,12 +68,12 @@ __all__ = [
     "ExpectedNonce",
     "Fleet",
     "FleetStatus",
+    "HoldsAuthenticator",
     "Identity",
     "SignInForm",
     "UseRecord",
     "Waited",
     "denial_by_google",
-    "denial_of",
     "request_of",
     "resolve",
     "resolve_async",

@@ -10,43 +10,34 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from time import perf_counter
-from typing import Final, TypeAlias
+from typing import Final
 
 from callerid.asking import Answers
-from callerid.authentication.asked import asked_identity, asked_issuer
 from callerid.authentication.bare import bare_credential
 from callerid.authentication.bearer import credential, other_than_bearer
-from callerid.authentication.choosing import identity_of, issuer_of, unknown_issuer
-from callerid.authentication.claims import UNCHECKED, ExpectedNonce, check_audience, check_claims, check_nonce
 from callerid.authentication.cloud_run import PATH, CloudRun
 from callerid.authentication.consuming import UsedTokens, consume
-from callerid.authentication.emulator import check_signed, unsigned_caller
-from callerid.authentication.gateways import check_forwarded, forwarded_credential, gateway_of
+from callerid.authentication.gateways import check_forwarded, forwarded_credential
 from callerid.authentication.identity import NOBODY, Identity, joined
-from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, is_unsigned, parse, parse_unsigned
-from callerid.authentication.observed import family_of, recalled
+from callerid.authentication.jws import LONGEST_TOKEN, is_stripped
 from callerid.authentication.revocations import Fleet, Revocations
 from callerid.authentication.same_origin import METHOD, check_same_origin, origins
-from callerid.authentication.token_cache import DEFAULT_SIZE, CachedToken, Fingerprint, TokenCache, fingerprint, usual
+from callerid.authentication.token_cache import DEFAULT_SIZE, TokenCache, fingerprint
 from callerid.authentication.trust import CHANGING, Trusted, checked_issuers
-from callerid.authentication.uses import Uses, use_id_of
-from callerid.callers import GOOGLE, Caller
+from callerid.authentication.uses import Uses
+from callerid.authentication.verification import VerifiesTokens, Waited
+from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import (
     AUTHORIZATION,
     AskedIssuer,
     CloudRunIssuer,
-    CredentialLocation,
     Issuer,
-    SpeaksFor,
     check_not_deployed,
     emulator_warning,
     is_emulated,
 )
-from callerid.issuers.claims import shown
-from callerid.keys import Algorithm, AnySource, CachedKeySet, KeyStore, Wait
-from callerid.observing import SafeObserver
+from callerid.keys import Algorithm, AnySource, KeyStore, Wait
 
 __all__ = ["Authenticator", "Waited"]
 
@@ -56,11 +47,8 @@ log = logging.getLogger("callerid")
 MOST_BYTES: Final = 16_384
 """The highest value of ``longest_token``: the time to read a token grows with its length."""
 
-Waited: TypeAlias = tuple[Wait, ...]
-"""The waits that are over, for one request."""
 
-
-class Authenticator:
+class Authenticator(VerifiesTokens):
     """Verifies who is calling, by issuers, keys, a token cache and a clock. Authorization is not done here.
 
     ``leeway`` is what two clocks may differ by, in seconds (0 to 60). ``clock`` gives seconds since the epoch,
@@ -92,7 +80,6 @@ class Authenticator:
         self.keys = KeyStore(timer=timer)
         self.cache = TokenCache(memory)
         self.answers = Answers(timer=timer)
-        """What was answered about credentials that carry no signature."""
         self.claims = UsedTokens()
         """The limited-use tokens that were used."""
         self.origins = origins(trusted_origins)
@@ -131,17 +118,6 @@ class Authenticator:
         if longest_token == self.longest_token:
             made.cache = self.cache
         return made
-
-    def observe(self, observer: SafeObserver | None) -> None:
-        """Tell this observer of verifications. Where there is none, it costs the requests nothing."""
-        self._observer = observer
-        self._recall: Callable[[Fingerprint], Identity | None]
-        self._recall = self._seen if observer is None else partial(recalled, self._seen, observer)
-
-    @property
-    def issuers(self) -> tuple[Issuer, ...]:
-        """The issuers that are trusted."""
-        return tuple(self.trusted.members)
 
     def trust(self, *issuers: Issuer) -> None:
         """Trust these issuers, too. Raises `ConfigurationError` where two would claim the same token."""
@@ -253,7 +229,7 @@ class Authenticator:
         for location in self.trusted.apps:
             text = bare_credential(location, sent.get(location.header, ()))
             if text is not None and not isinstance(found, Wait):
-                app = self._verified(text, location, waited)
+                app = self.verified(text, location, waited)
                 if not isinstance(app, Wait) and app.consumer is not None:
                     app = consume(self, app.consumer, text, waited) or app
                 found = app if isinstance(app, Wait) else joined(found, app)
@@ -280,7 +256,7 @@ class Authenticator:
                 if self._cloud_run is not None and is_stripped(text):
                     read: Identity | Wait = self._cloud_run.read(text, location, sent)
                 else:
-                    read = self._verified(text, location, waited, digest)
+                    read = self.verified(text, location, waited, digest)
                 if isinstance(read, Wait):
                     wait = read
                     continue
@@ -297,7 +273,7 @@ class Authenticator:
         text, why_not = forwarded_credential(found, sent)
         if text is None or found.forwards is None:
             return found._replace(ignored="; ".join(filter(None, (found.ignored, why_not))))
-        read = self._verified(text, found.forwards, waited)
+        read = self.verified(text, found.forwards, waited)
         if isinstance(read, Wait):
             return read
         check_forwarded(found, read.caller)
@@ -308,7 +284,7 @@ class Authenticator:
         for location in self.trusted.bare:
             text = bare_credential(location, sent.get(location.header, ()))
             if text is not None:
-                found = self._verified(text, location, waited)
+                found = self.verified(text, location, waited)
                 if location.is_ambient and not isinstance(found, Wait):
                     check_same_origin(sent, self.origins)
                 return found
@@ -336,92 +312,3 @@ class Authenticator:
         if found.caller is None:
             raise Unauthenticated(Reason.BAD_CLAIMS, f"expected a caller's token, got that of the gateway {found.via}")
         return found
-
-    def verified(self, text: str, location: CredentialLocation, waited: Waited = ()) -> Identity | Wait:
-        """The identity that one token proves in this location; a `Wait` and refusals as for `identify`."""
-        return self._verified(text, location, waited)
-
-    def check_nonce(self, text: str, nonce: ExpectedNonce) -> None:
-        """Check the ``nonce`` of a verified token, if one is expected, in constant time. Raises `Unauthenticated`."""
-        if nonce is not UNCHECKED:
-            check_nonce(parse(text, self.longest_token).claims, nonce)
-
-    def _verified(
-        self, text: str, location: CredentialLocation, waited: Waited, missed: Fingerprint | None = None
-    ) -> Identity | Wait:
-        """Verify one token. ``missed`` is its fingerprint if the cache was asked for it already, without success."""
-        digest = missed
-        if digest is None:
-            digest = fingerprint(location.name, usual(text))
-            seen = self._recall(digest)
-            if seen is not None:
-                return seen
-        asked = self.trusted.asked.get(location)
-        if asked is not None and (found := asked_issuer(asked, text)) is not None:
-            return asked_identity(self, found, text, location, digest, waited=waited)
-        if self.trusted.emulated and is_unsigned(text):
-            token = parse_unsigned(text, self.longest_token)
-            issuer = issuer_of(self.trusted, token, location)
-            caller = unsigned_caller(token, issuer, self.clock(), self.leeway)
-            return identity_of(caller, issuer, location, use_id_of(token.claims, token.signed))  # never cached
-        begun_at = 0.0 if self._observer is None else perf_counter()
-        token = parse(text, self.longest_token)
-        issuer = issuer_of(self.trusted, token, location)
-        if self.trusted.emulated:
-            check_signed(token, issuer)
-        begins_at = check_claims(token, issuer, self.clock(), self.leeway)
-        keys = self.keys.key_set(issuer.keys, issuer.algorithm)
-        key = keys.at_hand(token.kid) or self.keys.find(
-            issuer.keys, issuer.algorithm, token.kid, waited=_for(keys, waited)
-        )
-        if isinstance(key, Wait):
-            return key
-        if not key.verify(token.signed, token.signature):
-            raise Unauthenticated(Reason.BAD_SIGNATURE, f"not signed by the issuer's key {shown(token.kid)}")
-        caller = issuer.caller(token.claims)
-        identity = identity_of(caller, issuer, location, use_id_of(token.claims, token.signed))
-        self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
-        if self._observer is not None:
-            self._observer.verified(family_of(identity), perf_counter() - begun_at, from_memory=False)
-        return identity
-
-    def _seen(self, digest: Fingerprint) -> Identity | None:
-        """The identity of a cached token that is still valid: its time, its key and its issuer are checked."""
-        cached = self.cache.recent.get(digest) or self.cache.get(digest)
-        if cached is None or not cached.keys.serves(cached.key):
-            return None
-        # The cache may be shared with a guard of another leeway and of fewer issuers.
-        now, leeway = self.clock(), self.leeway
-        in_time = cached.begins_at <= now + leeway and now < cached.expires_at + leeway
-        if not in_time or id(cached.issuer) not in self.trusted.ids:
-            return None
-        identity = cached.identity
-        if self.trusted.gateways and digest[0] == AUTHORIZATION.name and identity.caller is not None:
-            # A guard that knows of no such gateway, or knew of none then, took its account for a caller.
-            return identity if gateway_of(self.trusted.gateways, identity.caller) is None else None
-        return identity
-
-    def is_carrier(self, via: Caller) -> bool:
-        """Whether a service that was verified before may still carry calls, by its issuer and audience."""
-        known = (issuer for issuer in self.issuers if SpeaksFor.CARRIER in issuer.roles and issuer.name == via.issuer)
-        return any(via.audience in issuer.audiences for issuer in known)
-
-    def check_audience(
-        self, caller: Caller, audiences: frozenset[str] | None, accepted: frozenset[str] | None = None
-    ) -> None:
-        """Check the audience of a Google ID token: one of these, or else the issuer's. Raises `Unauthenticated`.
-
-        ``accepted`` are the issuer's, where they are known; else the guard's, of that name.
-        """
-        own = self.trusted.accepted.get(caller.issuer) if accepted is None else accepted
-        if own is None:
-            raise unknown_issuer(self.trusted.accepted, caller.issuer)
-        if caller.kind is GOOGLE:
-            accepted = own if audiences is None or caller.issuer in self.trusted.unnamed else audiences
-            if caller.audience not in accepted:
-                check_audience(caller.audience, accepted)
-
-
-def _for(keys: CachedKeySet, waited: Waited) -> Wait | None:
-    """The wait that is over for these keys, if there was one."""
-    return next((wait for wait in waited if wait.keys is keys), None)

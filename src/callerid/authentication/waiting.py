@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from callerid.authentication.authenticator import Waited
+from callerid.authentication.verification import Waited
 from callerid.keys import Wait
 
 __all__ = ["Attempt", "resolve", "resolve_async"]

@@ -10,6 +10,7 @@
     shadow          a shadow policy: judged and counted, never enforced
     authorize       from a request to a decision that was logged: what every adapter calls
     outside         the same for a token that came outside headers, a sign-in, and a caller verified before
+    tokens          what every guard does about those
 
 Each module imports only those before it.
 """
@@ -19,12 +20,8 @@ from callerid.authorization.decision_log import log, record
 from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
 from callerid.authorization.outside import (
     TOKEN,
-    TokenRequest,
-    allows,
     check_names_caller,
-    check_path,
     instance_of,
-    signing_in,
 )
 from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
 from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
@@ -32,10 +29,9 @@ from callerid.authorization.requirement import (
     Requirement,
     check_whose,
     combined,
-    named_audiences,
-    requirement_of,
 )
-from callerid.authorization.startup import announce, check_lookups, check_requirement, check_requirements
+from callerid.authorization.startup import announce, check_requirement, check_requirements
+from callerid.authorization.tokens import JudgesTokens
 
 __all__ = [
     "DEFAULT",
@@ -46,6 +42,7 @@ __all__ = [
     "Credentials",
     "Decision",
     "Judge",
+    "JudgesTokens",
     "Policy",
     "Request",
     "Requirement",
@@ -53,14 +50,10 @@ __all__ = [
     "Shadow",
     "ShadowCounts",
     "Tally",
-    "TokenRequest",
     "Written",
-    "allows",
     "announce",
     "authorize",
-    "check_lookups",
     "check_names_caller",
-    "check_path",
     "check_requirement",
     "check_requirements",
     "check_whose",
@@ -71,10 +64,7 @@ __all__ = [
     "judge",
     "log",
     "named",
-    "named_audiences",
     "policy_of",
     "record",
-    "requirement_of",
     "rollout_of",
-    "signing_in",
 ]

@@ -318,9 +318,8 @@ def check(router: Router, protection: Protection) -> None:
     protection.guard.announce(places, protection.default.rule)
     for place, rule in _idle(found):
         log.warning("Public() opens nothing at %s: %s has to hold there, too", place, rule)
-    unready = tuple(_unready(found))
-    if unready:
-        log.warning("not enforced, so these may get None for a Caller: write Caller | None: %s", ", ".join(unready))
+    if unready := ", ".join(_unready(found)):
+        log.warning("not enforced, so these may get None for a Caller: write Caller | None: %s", unready)
 
 
 _OWN: Final = frozenset({"decorator", "parameter", "dependency"})
