@@ -19,6 +19,8 @@ __all__ = [
     "FIREBASE",
     "FIREBASE_CLAIMS",
     "GOOGLE",
+    "NO_CLAIMS",
+    "NO_PROFILE",
     "OIDC",
     "Caller",
     "Claims",
@@ -100,6 +102,10 @@ class Claims(Mapping[str, Any]):
         return f"Claims({self._members!r})"
 
 
+NO_CLAIMS: Final = Claims()
+"""One for all who have none: a remembered caller of most kinds holds several."""
+
+
 def _freeze(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Claims(cast("Mapping[str, Any]", value))
@@ -135,8 +141,8 @@ class FirebaseFacts:
     second_factor: str | None = None
     signed_in_at: float | None = None
     phone: str | None = None
-    claims: Claims = field(default_factory=Claims)
-    sign_in_attributes: Claims = field(default_factory=Claims)
+    claims: Claims = NO_CLAIMS
+    sign_in_attributes: Claims = NO_CLAIMS
 
     @property
     def anonymous(self) -> bool:
@@ -151,14 +157,14 @@ class OidcFacts:
     They are that provider's word alone: an address in them is no `Caller.email`, a ``hd`` no `Caller.domain`.
     """
 
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True)
 class CustomFacts:
     """What the application itself says of whoever has a credential of its own: ``facts``, by name."""
 
-    facts: Claims = field(default_factory=Claims)
+    facts: Claims = NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,10 @@ class Profile:
     name: str | None = None
     picture: str | None = None
     locale: str | None = None
+
+
+NO_PROFILE: Final = Profile()
+"""One for all whose tokens say nothing for display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +224,7 @@ class Caller:
     authorized_party: str | None = None
     scopes: frozenset[str] = frozenset()
     has_unverified_email: bool = field(default=False, repr=False, compare=False)
-    profile: Profile = field(default=Profile(), repr=False, compare=False)
+    profile: Profile = field(default=NO_PROFILE, repr=False, compare=False)
 
     @property
     def name(self) -> str:

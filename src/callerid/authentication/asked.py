@@ -14,7 +14,7 @@ from callerid.issuers import AskedIssuer, CredentialLocation, Denied, check_cred
 from callerid.keys import Wait
 
 if TYPE_CHECKING:
-    from callerid.authentication.authenticator import Authenticator
+    from callerid.authentication.verification import VerifiesTokens
 
 __all__ = ["asked_identity", "asked_issuer"]
 
@@ -29,7 +29,7 @@ def asked_issuer(issuers: Iterable[AskedIssuer], text: str) -> AskedIssuer | Non
 
 
 def asked_identity(  # noqa: PLR0913 - a credential, where it sits, and what is known of it
-    authenticator: Authenticator,
+    authenticator: VerifiesTokens,
     issuer: AskedIssuer,
     text: str,
     location: CredentialLocation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from callerid.callers import Profile
+from callerid.callers import NO_PROFILE, Profile
 from callerid.errors import Reason, Unauthenticated
 
 __all__ = ["bad_claim", "date_claim", "object_claim", "profile", "shown", "text_claim", "verified_email"]
@@ -55,7 +55,8 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
 
 def profile(claims: Mapping[str, Any], *names: str) -> Profile:
     """What these claims say for display. A value that is no text is left out: nothing depends on it."""
-    return Profile(**{name: value for name in names if type(value := claims.get(name)) is str and value})
+    shown = {name: value for name in names if type(value := claims.get(name)) is str and value}
+    return Profile(**shown) if shown else NO_PROFILE
 
 
 def bad_claim(name: str, expected: str, actual: str) -> Unauthenticated:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self, TypeGuard, cast
 
-from callerid.callers import FIREBASE, FIREBASE_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
+from callerid.callers import FIREBASE, FIREBASE_CLAIMS, NO_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers.claims import bad_claim, date_claim, object_claim, profile, shown, text_claim, verified_email
 from callerid.issuers.emulator import NO_KEYS, check_emulator
@@ -99,8 +99,8 @@ def firebase_caller(issuer: Issuer, token: Mapping[str, Any], claims: Mapping[st
             second_factor=text_claim(about, "sign_in_second_factor") or None,
             signed_in_at=None if signed_in_at is None else float(signed_in_at),
             phone=text_claim(claims, "phone_number") or None,
-            claims=Claims({name: value for name, value in claims.items() if name not in FIREBASE_CLAIMS}),
-            sign_in_attributes=Claims(object_claim(about, "sign_in_attributes")),
+            claims=Claims({name: value for name, value in claims.items() if name not in FIREBASE_CLAIMS}) or NO_CLAIMS,
+            sign_in_attributes=Claims(object_claim(about, "sign_in_attributes")) or NO_CLAIMS,
         ),
     )
 
