@@ -84,14 +84,13 @@ class Protection:
         self, context: RouteContext, place: RoutePlace | None, path: Mapping[str, Any], exchange: Exchange
     ) -> Awaitable[bool] | None:
         """As `admit`, but ``None`` for a request that is admitted at once, else an awaitable."""
-        context.place, context.path, context.exchange = place, path, exchange
-        decision = self._decision(context)
+        context.place, context.path = place, path
+        decision = self._decision(context, exchange.scope)
         if isinstance(decision, Wait):
-            return self._decide_later(context)
+            return self._decide_later(context, exchange)
         if decision.refusal is not None:
-            return self._turn_away(decision.refusal, decision, context)
-        self._let_in(decision, context)
-        context.release_exchange()
+            return self._turn_away(decision.refusal, decision, context, exchange)
+        self._let_in(decision, context, exchange.scope)
         return None
 
     async def admit(
@@ -101,21 +100,20 @@ class Protection:
 
         ``place`` is the endpoint's, or ``None`` where no endpoint is meant; ``path`` the path parameters it would get.
         """
-        context.place, context.path, context.exchange = place, path, exchange
-        return await self._decide_later(context)
+        context.place, context.path = place, path
+        return await self._decide_later(context, exchange)
 
-    async def _decide_later(self, context: RouteContext) -> bool:
-        decision = await resolve_async(partial(self._decision, context))
+    async def _decide_later(self, context: RouteContext, exchange: Exchange) -> bool:
+        decision = await resolve_async(partial(self._decision, context, exchange.scope))
         if decision.refusal is not None:
-            return await self._turn_away(decision.refusal, decision, context)
-        self._let_in(decision, context)
-        context.release_exchange()
+            return await self._turn_away(decision.refusal, decision, context, exchange)
+        self._let_in(decision, context, exchange.scope)
         return True
 
-    def _decision(self, context: RouteContext, waited: Waited = ()) -> Decision | Wait:
+    def _decision(self, context: RouteContext, scope: Scope, waited: Waited = ()) -> Decision | Wait:
         chain = context.chain
         if not chain.is_plain or self.guard.observer is not None or log.isEnabledFor(logging.DEBUG):
-            return self._authorized(context, waited)
+            return self._authorized(context, scope, waited)
         policy = chain.policies.get(context.place is not None)
         if policy is None or not policy.is_checked:
             policy = _policy(context)
@@ -123,37 +121,38 @@ class Protection:
         if policy.public is not None:
             return policy.public
         checks = policy.fixed or _checks(context, policy)
-        decision = evaluate(checks, context.credentials, waited, uses_up=context.uses_up)
+        decision = evaluate(checks, partial(context.credentials, scope), waited, uses_up=context.uses_up)
         if not isinstance(decision, Wait) and decision.refusal is not None:
-            conclude(self._request(context, checks, None), decision)
+            conclude(self._request(context, scope, checks, None), decision)
         return decision
 
-    def _authorized(self, context: RouteContext, waited: Waited) -> Decision | Wait:
+    def _authorized(self, context: RouteContext, scope: Scope, waited: Waited) -> Decision | Wait:
         """The decision with path tables, a rollout or a shadow policy, or where every decision is logged."""
         match, trouble = NO_ENTRIES, None
         if context.chain.has_tables:
             try:
-                match = context.match_tables(context.exchange.scope, endpoint=context.place is not None)
+                match = context.match_tables(scope, endpoint=context.place is not None)
             except BadRequest as error:
                 trouble = error
         policy = context.judged_by = _policy(context, match)
-        return authorize(self._request(context, _checks(context, policy, match), trouble), waited)
+        return authorize(self._request(context, scope, _checks(context, policy, match), trouble), waited)
 
-    def _request(self, context: RouteContext, checks: tuple[Check, ...], trouble: Refusal | None) -> Request:
+    def _request(
+        self, context: RouteContext, scope: Scope, checks: tuple[Check, ...], trouble: Refusal | None
+    ) -> Request:
         return Request(
             self.guard,
-            context.route(context.exchange.scope),
+            context.route(scope),
             checks,
-            context.credentials,
+            partial(context.credentials, scope),
             self.default,
             trouble,
             context.is_report_only if context.chain.has_rollout_or_shadow else None,
-            Shadow(context.shadowing, partial(_shadow_checks, context)) if context.has_shadow else None,
+            Shadow(context.shadowing, partial(_shadow_checks, context, scope)) if context.has_shadow else None,
             context.uses_up,
         )
 
-    def _let_in(self, decision: Decision, context: RouteContext) -> None:
-        scope = context.exchange.scope
+    def _let_in(self, decision: Decision, context: RouteContext, scope: Scope) -> None:
         context.settle(decision.callers, scope.get("method"))
         if scope["type"] == "websocket":
             refusing = {check.guard for _, check in decision.waived}
@@ -167,11 +166,11 @@ class Protection:
             context.ends = tuple((guard, context.end_of(guard, at)) for guard, at in expiries if at is not None)
         introduce(decision.caller, scope)
 
-    async def _turn_away(self, refusal: Refusal, decision: Decision, context: RouteContext) -> Literal[False]:
+    async def _turn_away(
+        self, refusal: Refusal, decision: Decision, context: RouteContext, exchange: Exchange
+    ) -> Literal[False]:
         guard = self.guard if decision.check is None else decision.check.guard
         context.answered()
-        exchange = context.exchange
-        context.release_exchange()
         await self._refuse(refusal, guard.answer(refusal, decision.instance), exchange)
         return False
 
@@ -224,9 +223,9 @@ def _checks(context: RouteContext, policy: Policy, match: TableMatch = NO_ENTRIE
     return policy.checks({**parameters, **match.parameters} if match.entries else parameters)
 
 
-def _shadow_checks(context: RouteContext) -> tuple[Check, ...]:
+def _shadow_checks(context: RouteContext, scope: Scope) -> tuple[Check, ...]:
     """The checks of the shadow policy. Raises `BadRequest`."""
-    match = context.match_tables(context.exchange.scope, endpoint=context.place is not None, shadow=True)
+    match = context.match_tables(scope, endpoint=context.place is not None, shadow=True)
     return _checks(context, _policy(context, match), match)
 
 

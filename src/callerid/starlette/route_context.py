@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from starlette.routing import Router
 from starlette.types import Scope
 
-from callerid.asgi.exchange import Exchange, values_of
+from callerid.asgi.exchange import values_of
 from callerid.asgi.prefixes import below_mount
 from callerid.asgi.websockets import Ends, postponed
 from callerid.authorization import Policy
@@ -46,8 +46,6 @@ class RouteContext:
     """
 
     # Shared defaults, all immutable: a context is made for every request, and most of them stay as they are.
-    exchange: Exchange
-    """The scope, receive and send that the application is called with, once the request is admitted."""
     judged_by: Policy
     leads_to: Router | None = None
     pending = True
@@ -61,7 +59,7 @@ class RouteContext:
     """The route that matched, if one did."""
     place: RoutePlace | None = None
     """The place of the endpoint, by whose policy the request is judged; ``None`` where no endpoint is meant."""
-    path = _NOTHING
+    path: Mapping[str, Any] = _NOTHING
     """The path parameters that the endpoint would get."""
     answer: Any = None
     """The router's own response (not found, redirect) where no route matches, as it was judged."""
@@ -71,7 +69,7 @@ class RouteContext:
     """The method, path and root path by which an entry below an opaque mount was looked up."""
     _callers: Mapping[GuardCore, Caller | None] = _NOTHING
     _decided: frozenset[Mark] = frozenset()
-    _judged = _NOTHING
+    _judged: Mapping[str, Any] = _NOTHING
     _method: str | None = None
 
     def __init__(self, chain: RouteChain = _BEGINNING, above: RouteContext | None = None) -> None:
@@ -281,16 +279,8 @@ class RouteContext:
         if self.path:  # a copy: code that runs after the decision may change the parameters in place
             self._judged = dict(self.path)
 
-    def release_exchange(self) -> None:
-        """Forget with what the application is called, once the request is decided.
-
-        The scope holds this context: a reference back would leave each request to the garbage collector.
-        """
-        del self.exchange
-
-    def credentials(self, guard: GuardCore) -> Mapping[str, list[str]]:
+    def credentials(self, scope: Scope, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""
-        scope, _, _ = self.exchange
         if scope["type"] == "http":
             return values_of(scope, guard.headers)
         return self.protection.websockets.values_of(scope, guard)
