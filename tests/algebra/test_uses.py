@@ -233,6 +233,7 @@ def test_others_are_not(rule: Rule, default: Rule) -> None:
     assert not is_weaker(rule, default, SHOP_ISSUERS)
 
 
+@pytest.mark.slow
 def test_the_work_to_find_redundant_alternatives_grows_with_their_number_not_with_its_square() -> None:
     def work(count: int) -> int:
         rule = AnyOf(*(User(f"u{number}@a.com") & A for number in range(count)), A)

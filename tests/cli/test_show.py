@@ -178,6 +178,7 @@ def test_an_output_of_ascii_gets_ascii() -> None:
     assert show(out, made(GOOGLE | {"name": "Zoë 🐦"}), now=NOW) == 0
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_text_crashes_it(text: str) -> None:
     assert shown(text)[0] in (0, 1)
@@ -190,6 +191,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["iss", "aud", "sub", "exp", "iat", "email", "hd", "events", "auth_time"]) | st.text()
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, JSON), st.dictionaries(st.sampled_from(["alg", "kid", "crit", "jku"]), JSON))
 def test_no_claims_crash_it(claims: dict[str, Any], header: dict[str, Any]) -> None:
     token = ".".join(segment(json.dumps(each).encode()) for each in (header, claims)) + ".x"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -134,16 +135,23 @@ def files(room: str) -> list[Path]:
     return sorted(package.rglob("*.py")) if package.is_dir() else [ROOT / f"{room}.py"]
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a file's syntax tree, the module itself first."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Every module that a file names in an import statement, wherever it stands."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             found.add(node.module or "")
-    return found
+    return frozenset(found)
 
 
 def ours(path: Path, package: str) -> set[str]:
@@ -182,7 +190,7 @@ MODULES_BY_NAME = {
 def imports_of(name: str) -> frozenset[str]:
     """The modules of ours that a module imports when it runs, also inside functions."""
     found: set[str] = set()
-    for node in statements(ast.parse(MODULES_BY_NAME[name].read_text(encoding="utf-8"))):
+    for node in statements(nodes(MODULES_BY_NAME[name])[0]):
         if isinstance(node, ast.Import):
             found.update(each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -208,7 +216,7 @@ LISTED = re.compile(r"^ {4}(\w+(?: [·←] \w+)*)(?: {2,}|$)", re.MULTILINE)
 
 @pytest.mark.parametrize("package", [name for name, path in MODULES_BY_NAME.items() if path.stem == "__init__"])
 def test_a_package_lists_its_modules_in_the_order_of_their_imports(package: str) -> None:
-    doc = ast.get_docstring(ast.parse(MODULES_BY_NAME[package].read_text(encoding="utf-8"))) or ""
+    doc = ast.get_docstring(cast("ast.Module", nodes(MODULES_BY_NAME[package])[0])) or ""
     if package == "callerid" or not (lines := LISTED.findall(doc)):
         return
     listed = {f"{package}.{name}": at for at, line in enumerate(lines) for name in re.findall(r"\w+", line)}
@@ -227,7 +235,7 @@ def test_a_class_has_a_name_of_its_own() -> None:
     owners: dict[str, list[str]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         package = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not (node.name in OF_EACH_ADAPTER and package in ADAPTERS):
                 owners.setdefault(node.name, []).append(package)
     twice = {

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from django.http import HttpResponse
 from django.urls import include, path, re_path
 from django.views import View
@@ -84,6 +85,7 @@ def _is_admitted(who: str | None, rules: list[Rule]) -> bool:
     return all(rule in ADMITTED[who] for rule in rules or [DEFAULT])
 
 
+@pytest.mark.slow
 def test_whom_the_rules_admit_is_answered_as_django_alone_would(by_asgi: bool) -> None:
     served = refused = 0
     for seed in range(15 if by_asgi else 40):

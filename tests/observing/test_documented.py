@@ -32,6 +32,7 @@ def test_the_code_about_cloud_logging_writes_lines_of_json(monkeypatch: pytest.M
     assert json.loads(written.getvalue())["message"] == "hello"
 
 
+@pytest.mark.slow
 def test_the_code_about_readiness_and_metrics_runs() -> None:
     blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)[1:]
     assert len(blocks) == 4

@@ -230,7 +230,7 @@ def test_an_exception_that_was_formatted_before_is_kept() -> None:
     assert "stack_trace" not in json.loads(formatted("failed", exc_info=(None, None, None)))
 
 
-@pytest.mark.parametrize("size", [1_000, 10_000, 1_000_000])
+@pytest.mark.parametrize("size", [1_000, 10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 def test_a_line_is_never_longer_than_it_may_be(size: int) -> None:
     line = formatted("é\u2028" * size, callerid={"why": "- rule\n" * size, "instance": "urn:uuid:1", "route": "GET /a"})
     assert len(line.encode()) <= 2_000
