@@ -12,7 +12,7 @@ from callerid.audit.rows import AccessMap, Row
 from callerid.audit.scope import is_gate
 from callerid.audit.suite import Case
 from callerid.rules import compared_with_path, leaves
-from callerid.rules.base import is_ours
+from callerid.rules.judging import is_ours
 from callerid.testing.made_up import values_for
 
 __all__ = ["SAFE", "PlayRoute", "columns", "learned", "parameters_of"]
