@@ -12,6 +12,24 @@ from typing import Any
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option ``--callerid-rules``."""
+    parser.getgroup("callerid").addoption(
+        "--callerid-rules",
+        metavar="MODULE:APP",
+        help="print which alternatives of this application's rules let nobody in during the tests",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what lets callers in, if that is asked for."""
+    application = config.getoption("callerid_rules")
+    if application:
+        from callerid.testing.rule_coverage import RuleCoverage  # noqa: PLC0415 - see above
+
+        config.pluginmanager.register(RuleCoverage(application, config.rootpath), "callerid-rules")
+
+
 def pytest_collect_file(file_path: Path, parent: Any) -> Any:
     """Collect ``access.toml``: access tests as items."""
     if file_path.name != "access.toml":

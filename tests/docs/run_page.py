@@ -25,7 +25,7 @@ _PATIENCE = 560  # seconds; tests/docs/test_blocks.py waits a little longer for 
 _PROGRAMS = """set -euo pipefail
 python() { "$PYTHON" "$@"; }
 callerid() { "$PYTHON" -m callerid "$@"; }
-pytest() { "$PYTHON" -m pytest -p no:cacheprovider "$@"; }
+pytest() { "$PYTHON" -m pytest -p no:cacheprovider -p pytest_callerid "$@"; }
 """
 
 
