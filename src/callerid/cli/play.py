@@ -77,11 +77,11 @@ def play(out: TextIO, asked: PlayCommand, *, stay: Callable[[], None]) -> int:
             "site": asked.site,
         }
         app = load(asked.application, asked.folder)
-        with page_served(app, asked.application, host=asked.host, port=asked.port, **options) as address:
+        page = page_served(app, asked.application, host=asked.host, port=asked.port, **options)
+        with page as address, suppress(KeyboardInterrupt):
             out.write(f"Who may call what in {asked.application}. Ctrl-C ends it.\n{address}\n")
             out.flush()
-            with suppress(KeyboardInterrupt):
-                stay()
+            stay()
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
     return 0
