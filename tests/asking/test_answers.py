@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from callerid.asking import Answers, AskError, AskPolicy, SourceAnswer
-from callerid.asking.answers import FAILURES_IN_A_ROW, MOST_CALLS, _after_fork_in_child
+from callerid.asking.answers import _after_fork_in_child
+from callerid.asking.health import FAILURES_IN_A_ROW, MOST_CALLS
 from callerid.errors import Reason, Unavailable
 
 from .made import Clock, Somebody, ask, at_once, eventually, find, must_wait, source

@@ -6,6 +6,7 @@
     in_flight       one call for all who wait for it, in threads and in tasks
     running         functions run for a call: in few threads, or on an event loop
     entry           whom a store asks, and what is known of one answer
+    health          how one source fares
     answers         a bounded store of answers, asked for by one call at a time
 
 Each module imports only those before it. It knows neither keys nor credentials.

@@ -31,10 +31,10 @@ from callerid.asking.entry import (
     cause_of,
     is_of_source,
 )
+from callerid.asking.health import FAILURES_IN_A_ROW, MOST_CALLS, AskedSource
 from callerid.asking.in_flight import Wait
 from callerid.asking.plan import State
-from callerid.asking.policy import AskPolicy
-from callerid.asking.running import Tasks, Threads, is_in_task
+from callerid.asking.running import is_in_task
 from callerid.errors import Unavailable
 
 __all__ = ["Answers"]
@@ -43,43 +43,8 @@ logger = logging.getLogger("callerid")
 
 T = TypeVar("T")
 
-MOST_CALLS: Final = 16
-"""So many functions of one source run at a time, and so many tasks on one event loop."""
-
-FAILURES_IN_A_ROW: Final = 3
-"""After so many of its own, about whatever keys, a source is left alone for a while."""
-
 MOST_ABANDONED: Final = 3
 """A caller begins so many further calls, where event loops end before they are done."""
-
-
-class _Asked:
-    """What a store has of one source: where its functions run, and its failures in a row, about whatever keys."""
-
-    def __init__(self, policy: AskPolicy) -> None:
-        self.threads = Threads(MOST_CALLS)
-        self.tasks = Tasks(MOST_CALLS, policy.fetch_seconds)
-        self.health = State()
-        self.latency: float | None = None
-        self.failures, self.last_error = 0, ""
-        self._seconds = policy.fetch_seconds
-        self._calls: list[Call] = []
-
-    def begin(self, call: Call) -> None:
-        """Remember a call that is made."""
-        self._calls = [each for each in self._calls if not each.is_done]
-        self._calls.append(call)
-
-    def is_spared(self, now: float, *, is_known: bool) -> bool:
-        """Whether nothing more is asked now, since whatever is asked fails.
-
-        A source that hangs would otherwise hold up as many threads as may wait, each time its back-off ends. What is
-        asked about somebody who was known goes on: strangers' questions may be what it fails at.
-        """
-        if self.health.failures < FAILURES_IN_A_ROW:
-            return now < self.health.retry_at and not is_known
-        running = sum(not each.is_done and now < each.begun_at + self._seconds for each in self._calls)
-        return running >= FAILURES_IN_A_ROW if is_known else running > 0 or now < self.health.retry_at
 
 
 class Answers:
@@ -103,7 +68,7 @@ class Answers:
         self._waiting = Count(), Count()
         self._known: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
         self._others: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
-        self._sources: WeakKeyDictionary[Source, _Asked] = WeakKeyDictionary()
+        self._sources: WeakKeyDictionary[Source, AskedSource] = WeakKeyDictionary()
 
     def find(
         self,
@@ -175,10 +140,10 @@ class Answers:
             entry = self._others[source, key] = Entry(source, key, self._timer)
         return entry
 
-    def _asked(self, source: Source) -> _Asked:
+    def _asked(self, source: Source) -> AskedSource:
         asked = self._sources.get(source)
         if asked is None:
-            asked = self._sources[source] = _Asked(source.policy)
+            asked = self._sources[source] = AskedSource(source.policy)
         return asked
 
     def _plan(
