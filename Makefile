@@ -18,6 +18,7 @@ help:
 	@echo 'make test-lowest    the tests with the lowest supported versions'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
+	@echo 'make docs           the site of docs/, in build/docs; a broken link or anchor is an error'
 	@echo 'make bench          what it costs, peers beside it: bench/RESULTS.md (make bench-check: only whether it holds)'
 	@echo 'make dist           the wheel and the sdist, checked, and the wheel installed for every Python that is there'
 	@echo 'make clean          remove all that was made'
@@ -58,6 +59,11 @@ mypy: .venv/ready
 
 pyright: .venv/ready
 	.venv/bin/pyright --pythonpath .venv/bin/python
+
+# Pages load nothing from another host: neither fonts nor scripts.
+docs: .venv/ready
+	PATH=.venv/bin:$$PATH NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@! grep -rlE '<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//' build/docs --include='*.html'
 
 bench: .venv-bench/installed wrk
 	.venv-bench/bin/python -m bench
@@ -138,5 +144,5 @@ node_modules/.firebase-tools-$(FIREBASE_TOOLS):
 .SECONDARY:
 
 clean:
-	rm -rf .venv .venv-* dist node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -40,7 +40,7 @@ NOT_SHOWN = {
     "rule-not-seen",
     "rule-of-another-guard",
     "sign-in-without-client-id",
-    "test-client",  # a fixture of pytest
+    "test-kit",  # a fixture of pytest
     "startup-checks",  # a heading for others
 }
 """Codes whose section has no mistake that can be made in a line or two; the tests of each feature make it."""

@@ -94,7 +94,7 @@ class CallerClients:
         headers = self._headers(app, persona)
         if is_wsgi(app):
             raise ConfigurationError(
-                "an asynchronous client is for ASGI: call caller_client(app, persona) for WSGI", code="test-client"
+                "an asynchronous client is for ASGI: call caller_client(app, persona) for WSGI", code="test-kit"
             )
         httpx: Any = _httpx()
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=_BASE, headers=headers)
@@ -149,5 +149,5 @@ def _httpx() -> Any:
     try:
         import httpx  # noqa: PLC0415 - only where it is asked for
     except ImportError:
-        raise ConfigurationError("this client is made by httpx: pip install httpx", code="test-client") from None
+        raise ConfigurationError("this client is made by httpx: pip install httpx", code="test-kit") from None
     return httpx

@@ -25,7 +25,9 @@ from callerid.testing.defaults import FIREBASE_PROJECT, OIDC_AUDIENCE
 try:
     from hypothesis import strategies as st
 except ImportError:
-    raise ConfigurationError("callerid.testing.strategies needs Hypothesis: pip install hypothesis") from None
+    raise ConfigurationError(
+        "callerid.testing.strategies needs Hypothesis: pip install hypothesis", code="test-kit"
+    ) from None
 
 __all__ = ["callers", "firebase_users", "google_people", "oidc_callers", "own_callers", "service_accounts"]
 
@@ -54,7 +56,10 @@ def callers(
     known = [each for each in guard.issuers if SpeaksFor.CALLER in each.roles]
     found = [each for issuer in known for each in _of_issuer(issuer, guard, names, domains)]
     if not found:
-        raise ConfigurationError("a guard without an issuer of callers knows nobody: give it one, such as google(...)")
+        raise ConfigurationError(
+            "a guard without an issuer of callers knows nobody: give it one, such as google(...)",
+            code="guard-without-issuers",
+        )
     return st.one_of(found)
 
 
