@@ -7,7 +7,7 @@ DIST_PYTHONS = python3.11 python3.12 python3.13 python3.14
 FIREBASE_TOOLS = 15.34.2
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE docs/errors.md
 
-.PHONY: help check demo test e2e test-lowest test-versions lint types mypy pyright bench bench-check dist clean
+.PHONY: help check demo test e2e test-lowest test-versions lint types mypy pyright docs bench bench-check dist clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
