@@ -236,7 +236,7 @@ def test_a_route_that_is_never_served_fails_its_item(pytester: pytest.Pytester) 
     ("toml", "said"),
     [
         (TOML.replace("app:app", "app:bare"), "no guard protects this Flask application*"),
-        (TOML.replace("app:app", "app:gone"), "app:gone: app has no 'gone'"),
+        (TOML.replace("app:app", "app:gone"), "app:gone: app has no 'gone'*"),
         (TOML.replace("sam@example.com", "sam@gmail.com"), "sam: *"),
     ],
 )

@@ -213,7 +213,7 @@ def test_an_issuer_stays_until_it_is_interrupted(
         assert re.findall(r"A token of (.*), good for an hour:\n  \S+\.\S+\.\S+\n", told) == [
             "eve@gmail.com, for 1234-abc.apps.googleusercontent.com",
             "ada@example.com, for 1234-abc.apps.googleusercontent.com",
-            "Firebase user u1 of shop-test",
+            "Firebase user u1, for shop-test",
         ]
         raise KeyboardInterrupt
 

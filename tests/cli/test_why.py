@@ -501,7 +501,10 @@ def test_what_is_not_there_exits_1(log: Path, capsys: pytest.CaptureFixture[str]
     [
         (
             ["nonsense"],
-            "callerid: 'nonsense' is not a decision's id: that is the instance in a refusal's body, urn:uuid:...\n",
+            (
+                "callerid: 'nonsense' is not a decision's id: that is the instance in a refusal's body, urn:uuid:... "
+                "(more: callerid explain decision-id)\n"
+            ),
         ),
         (
             ["0b5e1c1e-0000-4000-8000-000000000000", "no/such.log"],

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from callerid.access import Suite, read_suite
+from callerid.access import AccessMap, Suite, read_suite
 from callerid.audit.forms import unseen
 from callerid.cli.comparing import counted
-from callerid.cli.frame import MISSING, application_arguments, cli_command
-from callerid.cli.routes import reading, text_of
+from callerid.cli.frame import MISSING, application_arguments, cli_command, json_option, json_text, progress, text_of
+from callerid.cli.routes import reading
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError
 from callerid.testing.access import Judgement, rehearsing
 
-__all__ = ["check", "command"]
+__all__ = ["CheckResult", "check", "command"]
 
 
 @cli_command(
@@ -32,49 +34,106 @@ __all__ = ["check", "command"]
 )
 @application_arguments
 @click.argument("file", type=click.Path(path_type=Path))
-def command(out: TextIO, application: str, app_dir: Path, file: Path, *, lifespan: bool) -> int:
+@json_option
+def command(  # noqa: PLR0913 - one parameter an option
+    out: TextIO, application: str, app_dir: Path, file: Path, *, lifespan: bool, as_json: bool
+) -> int:
     """Run the access tests of an application.
 
     Reads from FILE, in TOML, who may call what and who may not, and makes each call with a token that a local issuer
     signs. The guard decides as it does in production; no handler runs. Rules that nobody enforces or that nobody can
     meet are problems, as in 'callerid routes'.
     """
-    return check(out, application, app_dir, file, lifespan=lifespan)
+    return check(out, application, app_dir, file, lifespan=lifespan, as_json=as_json)
 
 
-def check(out: TextIO, application: str, folder: Path, file: Path, *, lifespan: bool = False) -> int:
+def check(  # noqa: PLR0913 - one parameter an option
+    out: TextIO, application: str, folder: Path, file: Path, *, lifespan: bool = False, as_json: bool = False
+) -> int:
     """Run the cases of a file; returns the exit code. Raises `CommandError` for what cannot be read."""
-    style = Style.of(out)
     try:
         suite = read_suite(text_of(file), str(file))
         with reading(application, folder, lifespan=lifespan) as (app, found):
-            if found.problems:
-                lines, code = [style.paint(f"problem: {each}", "never") for each in found.problems], 1
-            else:
-                lines, code = _made(app, suite, file, style)
+            result = CheckResult(str(file), found) if found.problems else _made(app, suite, str(file), found)
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
-    out.write("\n".join([*unseen(found), *lines, ""]))
+    lines = [*unseen(found), *result.lines(Style.of(out)), ""]
+    out.write(json_text(result.members()) if as_json else "\n".join(lines))
     out.flush()
-    return code
+    return result.code
 
 
-def _made(app: Any, suite: Suite, file: Path, style: Style) -> tuple[list[str], int]:
+def _made(app: Any, suite: Suite, file: str, found: AccessMap) -> CheckResult:
     with rehearsing(app) as rehearsal:
-        judged = [rehearsal.judge(case) for case in suite.cases]
-        judged += [each for persona in suite.rest for each in rehearsal.judge_rest(persona, suite.cases)]
-        untested, idle = rehearsal.untested(), rehearsal.shadowed()
-    wrong = [each for each in judged if not each.is_right]
-    lines = [*_personas(judged, style), ""]
-    for each in wrong:
-        first, *why = str(each).splitlines()
-        lines += [style.paint(f"FAILED: {first}", "never"), *why]
-    lines += [style.paint(f"FAILED: {each}", "never") for each in idle]
-    if untested:
-        lines.append(style.paint("no call of the file reaches", "out"))
-        lines += [style.paint(f"  {each}", "out") for each in untested]
-    lines.append(f"{file}: {counted(len(judged), 'call')}, {len(judged) - len(wrong)} as the file says")
-    return lines, 1 if wrong or idle else 0
+        calls = chain(
+            map(rehearsal.judge, suite.cases),
+            (each for persona in suite.rest for each in rehearsal.judge_rest(persona, suite.cases)),
+        )
+        judged = list(progress(calls, "calls made"))
+        return CheckResult(file, found, judged, rehearsal.shadowed(), rehearsal.untested())
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How each call of a file was decided; none was made where the application itself has problems.
+
+    ``idle`` are routes that are never served, ``untested`` those that no call of the file reaches.
+    """
+
+    file: str
+    found: AccessMap
+    judged: Sequence[Judgement] = ()
+    idle: Sequence[str] = ()
+    untested: Sequence[str] = ()
+
+    @property
+    def wrong(self) -> list[Judgement]:
+        """The calls that were decided otherwise than the file says."""
+        return [each for each in self.judged if not each.is_right]
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return 1 if self.found.problems or self.wrong or self.idle else 0
+
+    def lines(self, style: Style) -> list[str]:
+        """The same for a terminal."""
+        if self.found.problems:
+            return [style.paint(f"problem: {each}", "never") for each in self.found.problems]
+        lines = [*_personas(self.judged, style), ""]
+        for each in self.wrong:
+            first, *why = str(each).splitlines()
+            lines += [style.paint(f"FAILED: {first}", "never"), *why]
+        lines += [style.paint(f"FAILED: {each}", "never") for each in self.idle]
+        if self.untested:
+            lines.append(style.paint("no call of the file reaches", "out"))
+            lines += [style.paint(f"  {each}", "out") for each in self.untested]
+        total = len(self.judged)
+        return [*lines, f"{self.file}: {counted(total, 'call')}, {total - len(self.wrong)} as the file says"]
+
+    def members(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return {
+            "version": 1,
+            "file": self.file,
+            "calls": [_call(each) for each in self.judged],
+            "failed": len(self.wrong),
+            "never_served": list(self.idle),
+            "untested": list(self.untested),
+            "problems": list(self.found.problems),
+            "unseen": list(self.found.unseen),
+        }
+
+
+def _call(judged: Judgement) -> dict[str, Any]:
+    return {
+        "persona": judged.case.persona.name,
+        "call": judged.case.call,
+        "may": judged.case.may,
+        "as_expected": judged.is_right,
+        "said": judged.said,
+        "why": judged.why.splitlines(),
+    }
 
 
 def _personas(judged: Iterable[Judgement], style: Style) -> list[str]:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import product
 from typing import Any, TextIO
 
 import click
 import urllib3
 
 from callerid.audit.forms import wrapped
-from callerid.cli.frame import MISSING, cli_command
+from callerid.cli.frame import MISSING, cli_command, json_option, json_text, progress
 from callerid.cli.places import example_application, example_suite
 from callerid.cli.play import need_page, page_served
 from callerid.cli.scenes import CALLERS, INVALID, Outcome, credential, expected, routes_of
@@ -38,7 +39,8 @@ _SERVERS = ", ".join(f"{app}: {' or '.join(names)}" for app, names in SERVERS.it
 @click.option("--app", type=click.Choice(tuple(SERVERS)), default="fastapi", help="Which one (default: fastapi).")
 @click.option("--server", metavar="NAME", help=f"What runs it with --serve ({_SERVERS}).")
 @click.option("--serve", is_flag=True, help="Serve both afterwards, with curl lines to try and the access page.")
-def command(out: TextIO, app: str, server: str | None, *, serve: bool) -> int:
+@json_option
+def command(out: TextIO, app: str, server: str | None, *, serve: bool, as_json: bool) -> int:
     """Call a guarded orders service as every kind of caller, and show who got in.
 
     Loads a guarded orders service and starts a local issuer for it on a free port of the loopback interface, calls
@@ -47,11 +49,18 @@ def command(out: TextIO, app: str, server: str | None, *, serve: bool) -> int:
     """
     if server not in (None, *SERVERS[app]):
         raise CommandError(f"--server {server}: {app} is run by {' or '.join(SERVERS[app])}")
-    return demo(out, app=app, server=server, stay=until_interrupted if serve else None)
+    if serve and as_json:
+        raise CommandError("--json is one document of the calls: leave out --serve, which prints more afterwards")
+    return demo(out, app=app, server=server, stay=until_interrupted if serve else None, as_json=as_json)
 
 
 def demo(
-    out: TextIO, *, app: str = "fastapi", server: str | None = None, stay: Callable[[], None] | None = None
+    out: TextIO,
+    *,
+    app: str = "fastapi",
+    server: str | None = None,
+    stay: Callable[[], None] | None = None,
+    as_json: bool = False,
 ) -> int:
     """Make every call of the demo and show what came of it; returns the exit code.
 
@@ -72,7 +81,11 @@ def demo(
         fetch = _as_google_does(issuer, client)
         seen = _calls(app, example_application(keys, app), issuer, fetch)
         wrong = seen.differing()
-        _print(out, _report(seen, wrong, issuer.url, Style.of(out)))
+        if as_json:
+            out.write(json_text(seen.members(wrong)))
+            out.flush()
+        else:
+            _print(out, _report(seen, wrong, issuer.url, Style.of(out)))
         if stay is not None:
             with serve(app, server, keys) as address, _page(app, keys) as page, suppress(KeyboardInterrupt):
                 _print(out, [*_to_try(app, address, issuer, fetch), "", "Who may call what, in a browser:", page])
@@ -102,18 +115,37 @@ class _Seen:
             if self.outcomes[call] != outcome
         }
 
+    def members(self, wrong: Mapping[tuple[str, str], tuple[Outcome, Outcome]]) -> dict[str, Any]:
+        """The same as JSON has it."""
+        calls = [
+            {
+                "route": route,
+                "caller": caller,
+                "status": outcome.status,
+                "reason": outcome.reason or None,
+                "expected": str(wrong[route, caller][0]) if (route, caller) in wrong else str(outcome),
+            }
+            for (route, caller), outcome in self.outcomes.items()
+        ]
+        return {
+            "version": 1,
+            "app": self.app,
+            "rules": {str(route): self.rules.get(str(route)) for route in routes_of(self.app)},
+            "calls": calls,
+            "unexpected": len(wrong),
+        }
+
 
 def _calls(app: str, application: Any, issuer: LocalIssuer, fetch: Fetch) -> _Seen:
     seen = _Seen(app)
     with _decisions() as decisions:
-        for route in routes_of(app):
-            for caller in (*CALLERS, *INVALID):
-                name = str(route)
-                seen.outcomes[name, caller] = call(application, route, credential(issuer, caller, route, fetch))
-                for decision in decisions:
-                    seen.rules[name] = str(decision["rule"])
-                    seen.why[name, caller] = str(decision["why"] or decision["detail"] or "").splitlines()
-                decisions.clear()
+        for route, caller in progress(product(routes_of(app), (*CALLERS, *INVALID)), "calls made"):
+            name = str(route)
+            seen.outcomes[name, caller] = call(application, route, credential(issuer, caller, route, fetch))
+            for decision in decisions:
+                seen.rules[name] = str(decision["rule"])
+                seen.why[name, caller] = str(decision["why"] or decision["detail"] or "").splitlines()
+            decisions.clear()
     return seen
 
 

@@ -18,12 +18,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -44,6 +46,7 @@ __all__ = [
     "cli_command",
     "json_option",
     "json_text",
+    "progress",
     "text_of",
 ]
 
@@ -189,6 +192,32 @@ def application_arguments(function: Callable[..., int]) -> Callable[..., int]:
 def json_text(document: object) -> str:
     """A document as one text, with a line break at the end; nothing in it can control a terminal."""
     return json.dumps(document, indent=2) + "\n"
+
+
+_Each = TypeVar("_Each")
+
+
+def progress(items: Iterable[_Each], what: str) -> Iterator[_Each]:
+    """The items as they come; where they take over a second, a terminal shows on standard error how many came."""
+    begun = last = time.monotonic()
+    shown = ""
+    try:
+        for number, item in enumerate(items, 1):
+            yield item
+            now = time.monotonic()
+            if now - begun > _PATIENCE and now - last > _REDRAWN and sys.stderr.isatty():
+                shown, last = f"{number} {what}", now
+                sys.stderr.write(f"\r{shown}")
+                sys.stderr.flush()
+    finally:
+        if shown:
+            sys.stderr.write(f"\r{' ' * len(shown)}\r")
+            sys.stderr.flush()
+
+
+_PATIENCE: Final = 1.0
+_REDRAWN: Final = 0.1
+"""Seconds."""
 
 
 def text_of(file: Path) -> str:

@@ -58,7 +58,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     what is no text as JSON. No guard that trusts Google believes the token.
 
     \b
-    callerid token firebase_user ada --with 'claims={"role": "admin"}' --issuer http://127.0.0.1:8085
+    callerid token person ada@gmail.com --issuer http://127.0.0.1:8085
+    callerid token firebase_user ada --with 'claims={"role": "admin"}'
     """  # noqa: D301 - click reads the character that is meant
     options = _options(kind, settings)
     if issuer is not None and file is not None:

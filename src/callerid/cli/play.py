@@ -11,9 +11,8 @@ from typing import Any, TextIO
 import click
 
 from callerid.access import Suite, load, read_suite
-from callerid.cli.frame import MISSING, PORT, cli_command
+from callerid.cli.frame import MISSING, PORT, cli_command, text_of
 from callerid.cli.places import need
-from callerid.cli.routes import text_of
 from callerid.cli.staying import until_interrupted
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError

@@ -25,7 +25,7 @@ from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError, pointed
 
-__all__ = ["RoutesCommand", "command", "reading", "routes", "text_of"]
+__all__ = ["RoutesCommand", "command", "reading", "routes"]
 
 _FILE = click.Path(path_type=Path)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from callerid.audit.decision import LoggedDecision, find, instance_of
 from callerid.authorization.report_only import WOULD_REFUSE
-from callerid.cli.frame import MISSING, cli_command
+from callerid.cli.frame import MISSING, cli_command, json_option, json_text
 from callerid.cli.table import Style
 from callerid.cli.trouble import CommandError
 from callerid.errors import ConfigurationError, one_line
@@ -33,7 +33,8 @@ LONGEST = 500
 @cli_command("why", codes={0: "the decision was found", 1: "it is not in this log", 2: MISSING})
 @click.argument("name", metavar="ID")
 @click.argument("log", type=click.Path(allow_dash=True), default="-")
-def command(out: TextIO, name: str, log: str) -> int:
+@json_option
+def command(out: TextIO, name: str, log: str, *, as_json: bool) -> int:
     """Explain a refusal.
 
     Finds the decision in a log of JSON lines (what the logger 'callerid' gives its records, as a member of any name),
@@ -41,10 +42,10 @@ def command(out: TextIO, name: str, log: str) -> int:
     was, and what would have let them in. ID is the instance that the refused client was given; LOG is the log's file
     (default: standard input).
     """
-    return why(out, name, log)
+    return why(out, name, log, as_json=as_json)
 
 
-def why(out: TextIO, name: str, log: str) -> int:
+def why(out: TextIO, name: str, log: str, *, as_json: bool = False) -> int:
     """Explain a decision; returns the exit code. Raises `CommandError` for what is no id, and no log."""
     try:
         instance = instance_of(name)
@@ -53,20 +54,34 @@ def why(out: TextIO, name: str, log: str) -> int:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot read {log}: {error.strerror}") from None
-    style = Style.of(out)
-    if isinstance(found, LoggedDecision):
-        lines, code = list(_told(found)), 0
+    if as_json:
+        out.write(json_text(_document(found, instance)))
     else:
-        lines, code = _missing(found, instance, log), 1
-    width = style.width if out.isatty() else None
-    for text, colour in lines:
-        out.writelines(f"{style.paint(part, colour) if colour else part}\n" for part in _wrapped(text, width))
+        _write(out, _told(found) if isinstance(found, LoggedDecision) else _missing(found, instance, log))
     out.flush()
-    return code
+    return 0 if isinstance(found, LoggedDecision) else 1
+
+
+def _document(found: LoggedDecision | str | None, instance: str) -> dict[str, Any]:
+    """What was found, as JSON has it: the fields of the log, those of several lines as arrays."""
+    decision = line = None
+    if isinstance(found, LoggedDecision):
+        several = {name: list(found.lines(name)) for name in ("why", "remedies") if name in found.fields}
+        decision = {**found.fields, **several}
+    elif found is not None:
+        line = one_line(found)[:LONGEST]
+    return {"version": 1, "instance": instance, "decision": decision, "line": line}
 
 
 Line = tuple[str, str]
 """A line of the output and its colour; empty for none."""
+
+
+def _write(out: TextIO, lines: Iterable[Line]) -> None:
+    style = Style.of(out)
+    width = style.width if out.isatty() else None
+    for text, colour in lines:
+        out.writelines(f"{style.paint(part, colour) if colour else part}\n" for part in _wrapped(text, width))
 
 
 def _wrapped(line: str, width: int | None) -> list[str]:
