@@ -763,7 +763,8 @@ def test_a_refusal_is_logged_once_with_all_its_fields(guard: Guard, caplog: pyte
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("callerid", logging.INFO)
     assert record.getMessage() == (
-        f"refused GET /x: 403 not_allowed: expected domain:a.com, got user:ada@example.com, of example.com [{instance}]"
+        "refused GET /x: 403 not_allowed: expected domain:a.com, got user:ada@example.com, of example.com "
+        f"(more: callerid explain not_allowed) [{instance}]"
     )
     assert vars(record)["callerid"] == {
         "outcome": "refused",
@@ -808,7 +809,9 @@ def test_a_refusal_without_a_rule_or_a_caller_is_logged_too(guard: Guard, caplog
     caplog.set_level(logging.DEBUG, "callerid")
     refusal = BadRequest(Reason.AMBIGUOUS_PATH)
     instance = guard.record("GET //x", None, None, refusal)
-    assert caplog.messages == [f"refused GET //x: 400 ambiguous_path [{instance}]"]
+    assert caplog.messages == [
+        f"refused GET //x: 400 ambiguous_path (more: callerid explain ambiguous_path) [{instance}]"
+    ]
     assert {name for name, value in vars(caplog.records[0])["callerid"].items() if value is None} == {
         "caller",
         "subject",
@@ -823,7 +826,9 @@ def test_our_own_trouble_is_a_warning_and_the_mend_is_told(guard: Guard, caplog:
     guard.record("GET /x", None, None, Unavailable("no keys", remedy="open the firewall"))
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "503 keys_unavailable: no keys; remedy: open the firewall [urn:uuid:" in record.getMessage()
+    assert (
+        "503 keys_unavailable: no keys; remedy: open the firewall (more: callerid explain keys_unavailable) [urn:uuid:"
+    ) in record.getMessage()
 
 
 def test_a_refusal_has_an_instance_even_where_nothing_is_logged(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
