@@ -88,3 +88,12 @@ def test_a_service_that_cannot_be_asked_is_an_error(capsys: pytest.CaptureFixtur
 
 def test_an_address_in_brackets_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor("http://[::1", capsys)[0] == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 0), (200, 1)])
+def test_json_has_the_verdict(status: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(status) as url:
+        assert main(["doctor", "--cloud-run", url, "--json"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["version", "url", "closed", "said"]
+    assert (found["version"], found["url"], found["closed"]) == (1, url, not code)

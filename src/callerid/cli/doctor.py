@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from callerid.cli.frame import MISSING, cli_command
+from callerid.cli.frame import MISSING, cli_command, json_option, json_text
 from callerid.cli.trouble import CommandError
 from callerid.errors import one_line
 
@@ -21,14 +21,16 @@ _LARGEST: Final = 64 * 1024
 
 @cli_command("doctor", codes={0: "the front door is closed", 1: "it stands open: the application answered", 2: MISSING})
 @click.option("--cloud-run", metavar="URL", required=True, help="The service's address.")
-def command(out: TextIO, cloud_run: str) -> int:
+@json_option
+def command(out: TextIO, cloud_run: str, *, as_json: bool) -> int:
     """Ask a private Cloud Run service from outside whether its front door is closed.
 
     Asks the service without a credential, from where this runs, and says who answered: Google's front door, which lets
     in nobody without one, or the application itself. cloud_run(...) is proof only behind a closed front door.
     """
     is_closed, told = front_door(cloud_run)
-    out.write(f"{'closed' if is_closed else 'OPEN'}: {told}\n")
+    said = f"{'closed' if is_closed else 'OPEN'}: {told}\n"
+    out.write(json_text({"version": 1, "url": cloud_run, "closed": is_closed, "said": told}) if as_json else said)
     return 0 if is_closed else 1
 
 
