@@ -80,7 +80,8 @@ class RuleCoverage:
                 coverage.used.update(_letting_in(self, requirement, identity, path, waited))
             return found
 
-        GuardCore.judge = judge_and_count  # type: ignore[method-assign]  # put back at the end
+        listening: Any = judge_and_count
+        GuardCore.judge = listening  # type: ignore[method-assign]  # put back at the end
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Listen no more; a worker hands over what it has heard."""
