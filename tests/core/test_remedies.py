@@ -206,7 +206,8 @@ def test_the_line_of_the_log_says_what_decided(
     caplog.set_level(logging.INFO, "callerid")
     refusal = refused(rule, caller, guard)
     instance = guard.record("GET /x", Requirement(rule), Identity(caller), refusal)
-    assert caplog.messages == [f"refused GET /x: 403 not_allowed: expected {rule}, got {said} [{instance}]"]
+    expected = f"403 not_allowed: expected {rule}, got {said} (more: callerid explain not_allowed) [{instance}]"
+    assert caplog.messages == [f"refused GET /x: {expected}"]
     assert vars(caplog.records[0])["callerid"]["detail"] == f"expected {rule}, got {said}"
 
 

@@ -59,7 +59,12 @@ def test_the_wheel_has_every_module_the_types_and_nothing_else(distributions: tu
     source = ROOT / "src"
     modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
     assert modules <= names
-    assert {"callerid/py.typed", "callerid/play/static/play.css", "callerid/play/static/play.js"} <= names
+    assert {
+        "callerid/py.typed",
+        "callerid/_docs/errors.md",
+        "callerid/play/static/play.css",
+        "callerid/play/static/play.js",
+    } <= names
     assert {each.partition("/")[0] for each in names} == {"callerid", "pytest_callerid.py"}
     assert [each for each in names if "tests" in each.split("/") or "__pycache__" in each] == []
     assert [each for each in names - modules if "/_examples/" not in each and each.endswith(".py")] == []
