@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import anyio
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpResponse
+from django.urls import path as django_path
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
@@ -15,14 +19,17 @@ from starlette.testclient import TestClient
 from werkzeug.test import Client
 
 import callerid.asgi
+import callerid.django
 import callerid.fastapi
 import callerid.flask
 import callerid.starlette
 import callerid.wsgi
 from callerid import Guard, Nobody, Public, Rule
+from tests.djangos import Project, wsgi_of
 from tests.fixtures import AT_HAND, token
 
-ADAPTERS = ("fastapi", "starlette", "flask", "asgi", "wsgi")
+ON_EVENT_LOOPS = ("fastapi", "starlette", "asgi", "django-asgi")
+ADAPTERS = (*ON_EVENT_LOOPS, "flask", "django", "wsgi")
 
 Ask = Callable[..., tuple[int, Mapping[str, Any], Mapping[str, str]]]
 """Takes who is asking and a path; returns status, JSON body (empty for other bodies) and headers."""
@@ -39,6 +46,30 @@ def asking(adapter: str, rule: Rule, **options: Any) -> tuple[Any, Ask]:
         return answer.status_code, body if isinstance(body, dict) else {}, answer.headers
 
     return guard, ask
+
+
+def on_one_loop(adapter: str, rule: Rule, **options: Any) -> Callable[[str | None, str], Awaitable[int]]:
+    """What asks the application from tasks of one event loop, for the status."""
+    app = _MADE[adapter](rule, options)[1].app
+
+    async def ask(who: str | None, path: str) -> int:
+        headers = [(b"host", b"testserver")]
+        headers += [] if who is None else [(b"authorization", f"Bearer {token(who)}".encode())]
+        whole = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": headers}
+        whole |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "asgi": {"version": "3.0"}}
+        messages: list[Any] = [{"type": "http.request", "body": b""}]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return messages.pop() if messages else await anyio.sleep_forever()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app(whole, receive, send)
+        return int(sent[0]["status"])
+
+    return ask
 
 
 def _json(answer: Any) -> Any:
@@ -90,10 +121,37 @@ def _wsgi(rule: Rule, options: Any) -> tuple[Any, Any]:
     return guard, Client(callerid.wsgi.CallerMiddleware(app, guard=guard, default=Nobody(), routes=routes))
 
 
+def _project(rule: Rule, options: Any) -> Project:
+    guard = callerid.django.Guard(*AT_HAND, **options)
+    guard.protect(default=Nobody())
+    team = guard.allow(rule)(lambda request, team: HttpResponse("served"))
+    public = guard.allow(Public())(lambda request: HttpResponse("served"))
+    return Project([django_path("team/<str:team>", team), django_path("open", public)], guard)
+
+
+def _django(rule: Rule, options: Any) -> tuple[Any, Any]:
+    project = _project(rule, options)
+    return project.module.guard, Client(wsgi_of(project))
+
+
+def _django_by_asgi(rule: Rule, options: Any) -> tuple[Any, Any]:
+    project = _project(rule, options)
+    with project.settings():
+        handler: Any = ASGIHandler()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with project.settings():
+            await handler(scope, receive, send)
+
+    return project.module.guard, TestClient(app)
+
+
 _MADE: Mapping[str, Callable[[Rule, Any], tuple[Any, Any]]] = {
     "fastapi": _fastapi,
     "starlette": _starlette,
     "flask": _flask,
     "asgi": _asgi,
     "wsgi": _wsgi,
+    "django": _django,
+    "django-asgi": _django_by_asgi,
 }

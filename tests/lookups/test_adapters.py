@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from callerid import Caller, ConfigurationError, FirebaseUser, Lookup, PathParam, Public, Role, Where
 from tests.asking.made import Clock
 from tests.fixtures import STAFF
 
-from .apps import ADAPTERS, asking
+from .apps import ADAPTERS, ON_EVENT_LOOPS, asking, on_one_loop
 
 every_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
 
@@ -99,6 +102,69 @@ def test_an_outage_is_503_and_no_401_and_the_public_route_goes_on(
 def test_what_is_no_set_of_texts_is_503(adapter: str, returned: Any) -> None:
     _, ask = asking(adapter, Role("editor"), lookups=[Lookup("roles", lambda _: returned)])
     assert ask("staff")[1]["reason"] == "lookup_unavailable"
+
+
+async def _hangs(_: Caller) -> Any:
+    await asyncio.sleep(3600)
+
+
+@every_adapter
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_look_up_that_hangs_is_503_and_named_by_one_record(
+    adapter: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = threading.Event()
+    load: Any = _hangs if is_async else lambda _: ends.wait(30)
+    _, ask = asking(adapter, Role("editor"), lookups=[Lookup("roles", load, timeout=0.05)])
+    with caplog.at_level(logging.WARNING, "callerid"):
+        assert ask("staff")[1]["reason"] == "lookup_unavailable"
+    told = [each.getMessage() for each in caplog.records if not hasattr(each, "callerid")]  # beside the decision
+    assert told == ["the look-up 'roles' cannot be asked (not done within 0.05 s); next try in 1 s."]
+    assert ask(None, "/open")[0] == 200
+    ends.set()
+
+
+class Held:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun, self.gate = threading.Event(), threading.Event()
+
+    def load(self, _: Caller) -> set[str]:
+        self.begun.set()
+        self.gate.wait(30)
+        return {"editor"}
+
+
+@pytest.mark.parametrize("adapter", ON_EVENT_LOOPS)
+def test_while_one_request_waits_for_a_slow_look_up_its_event_loop_serves_others(adapter: str) -> None:
+    held, statuses = Held(), list[int]()
+    ask = on_one_loop(adapter, Role("editor"), lookups=[Lookup("roles", held.load, timeout=30)])
+
+    async def waiting() -> None:
+        statuses.append(await ask("staff", "/team/red"))
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(waiting)
+            assert await anyio.to_thread.run_sync(held.begun.wait, 30)
+            statuses.append(await ask(None, "/open"))
+            held.gate.set()
+
+    anyio.run(both)
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("adapter", [each for each in ADAPTERS if each not in ON_EVENT_LOOPS])
+def test_while_one_thread_waits_for_a_slow_look_up_others_serve(adapter: str) -> None:
+    held = Held()
+    _, ask = asking(adapter, Role("editor"), lookups=[Lookup("roles", held.load, timeout=30)])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, "staff")
+        assert held.begun.wait(30)
+        assert ask(None, "/open")[0] == 200
+        held.gate.set()
+        assert waiting.result(30)[0] == 200
 
 
 @every_adapter
