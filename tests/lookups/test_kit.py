@@ -121,6 +121,24 @@ def test_the_map_says_which_look_up_decides() -> None:
     assert words["/machines"] == "domain:example.com and group:ops@example.com"
 
 
+def test_a_group_of_another_domain_is_the_look_ups_word_beside_the_tokens_and_the_map_says_both() -> None:
+    guard, app = Guard(*AT_HAND, lookups=[Lookup("groups", lambda _: {"eng@other.com"})]), FastAPI(openapi_url=None)
+    guard.protect(app, default=STAFF)
+    app.get("/group")(guard.allow(Group("eng@other.com"))(lambda: "group"))
+    app.get("/staff")(guard.allow(STAFF & Group("eng@other.com"))(lambda: "staff"))
+    client = TestClient(app)
+    answers = {
+        who: [client.get(path, headers={"Authorization": f"Bearer {token(who)}"}).status_code for path in PATHS]
+        for who in ("staff", "outsider")
+    }
+    assert answers == {"staff": [200, 200], "outsider": [200, 403]}
+    words = {row.template: str(row.rule) for row in access_map(app).rows}
+    assert [words[path] for path in PATHS] == ["group:eng@other.com", "domain:example.com and group:eng@other.com"]
+
+
+PATHS = ("/group", "/staff")
+
+
 def test_the_same_look_ups_let_nobody_new_in() -> None:
     before, after = application()[0], application()[0]
     assert newcomers(locked(access_map(before)), access_map(after)) == []

@@ -94,6 +94,22 @@ def test_the_service_that_carried_a_call_is_never_looked_up() -> None:
         Via(Role("editor"))
 
 
+@pytest.mark.parametrize("make", ["expired", "forged", "wrong_audience", "tampered"])
+def test_nobody_is_looked_up_by_a_token_that_is_not_believed(make: str) -> None:
+    asked: list[Caller] = []
+
+    def load(caller: Caller) -> set[str]:
+        asked.append(caller)
+        return {"editor"}
+
+    guard = Guard(*AT_HAND, lookups=[Lookup("roles", load)])
+    with pytest.raises(Refusal):
+        guard.verify(getattr(issuer, make)(token("staff")), Role("editor"))
+    assert asked == []
+    assert guard.verify(token("staff"), Role("editor"))
+    assert len(asked) == 1
+
+
 def test_a_hundred_threads_make_one_call_for_a_caller() -> None:
     gate, asked = threading.Event(), list[Caller]()
 

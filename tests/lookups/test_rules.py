@@ -83,6 +83,8 @@ def side(rule: Rule) -> Side:
         (Role("editor"), Role("editor", of="teams"), "of whom 'teams' says ['editor']"),
         (Domain("example.com") & NotRevoked(), Domain("example.com"), "of example.com"),
         (Group("eng@example.com"), Group("ops@example.com"), "of whom 'groups' says ['ops@example.com']"),
+        # A group may have members of another domain.
+        (Domain("example.com"), Group("eng@example.com"), "of whom 'groups' says ['eng@example.com']"),
         (Role("red"), Role(PathParam("team")), "of whom 'roles' says ['some-roles']"),
     ],
 )
