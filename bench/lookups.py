@@ -150,5 +150,5 @@ def _look_up(lookups: Lookups, caller: Caller) -> None:
     if isinstance(found, Wait):
         found.block()
         found = lookups.find("roles", caller, "editor", [found])
-    if isinstance(found, Wait) or "editor" not in found:
+    if found is None or isinstance(found, Wait) or "editor" not in found:
         raise RuntimeError("the look-up was not answered")
