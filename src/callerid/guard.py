@@ -233,7 +233,9 @@ class GuardCore(JudgesTokens):
 
     # --- one request ---
 
-    def look_up(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+    def look_up(
+        self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] | None = ()
+    ) -> Container[str] | Wait | None:
         """What the look-up of this name knows of a caller; see `callerid.lookups.Lookups.find`."""
         return self.lookups.find(of, caller, fact, waited)
 

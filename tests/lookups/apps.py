@@ -28,8 +28,9 @@ from callerid import Guard, Nobody, Public, Rule
 from tests.djangos import Project, wsgi_of
 from tests.fixtures import AT_HAND, token
 
+ADAPTERS = ("fastapi", "starlette", "flask", "asgi", "wsgi")
+WITH_DJANGO = (*ADAPTERS, "django", "django-asgi")
 ON_EVENT_LOOPS = ("fastapi", "starlette", "asgi", "django-asgi")
-ADAPTERS = (*ON_EVENT_LOOPS, "flask", "django", "wsgi")
 
 Ask = Callable[..., tuple[int, Mapping[str, Any], Mapping[str, str]]]
 """Takes who is asking and a path; returns status, JSON body (empty for other bodies) and headers."""
@@ -55,7 +56,13 @@ def on_one_loop(adapter: str, rule: Rule, **options: Any) -> Callable[[str | Non
     async def ask(who: str | None, path: str) -> int:
         headers = [(b"host", b"testserver")]
         headers += [] if who is None else [(b"authorization", f"Bearer {token(who)}".encode())]
-        whole = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": headers}
+        whole: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "headers": headers,
+        }
         whole |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "asgi": {"version": "3.0"}}
         messages: list[Any] = [{"type": "http.request", "body": b""}]
         sent: list[Any] = []

@@ -219,7 +219,7 @@ def test_application_default_credentials_are_refreshed_when_they_have_expired(mo
         return PROJECT
 
     toolkit, timer = Toolkit(), Clock()
-    status = account_status(PROJECT, send=toolkit.send, max_age=10)
+    status = account_status(PROJECT, send=toolkit.send, max_age=10, timeout=30)
     guard = Guard(ISSUER.firebase(PROJECT), lookups=[status], timer=timer)
     for _ in range(3):
         guard.verify(ISSUER.firebase_user("u1", project=PROJECT), NotRevoked())

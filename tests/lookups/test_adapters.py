@@ -16,9 +16,9 @@ from callerid import Caller, ConfigurationError, FirebaseUser, Lookup, PathParam
 from tests.asking.made import Clock
 from tests.fixtures import STAFF
 
-from .apps import ADAPTERS, ON_EVENT_LOOPS, asking, on_one_loop
+from .apps import ON_EVENT_LOOPS, WITH_DJANGO, asking, on_one_loop
 
-every_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
+every_adapter = pytest.mark.parametrize("adapter", WITH_DJANGO)
 
 
 class Roles:
@@ -155,7 +155,7 @@ def test_while_one_request_waits_for_a_slow_look_up_its_event_loop_serves_others
     assert statuses == [200, 200]
 
 
-@pytest.mark.parametrize("adapter", [each for each in ADAPTERS if each not in ON_EVENT_LOOPS])
+@pytest.mark.parametrize("adapter", [each for each in WITH_DJANGO if each not in ON_EVENT_LOOPS])
 def test_while_one_thread_waits_for_a_slow_look_up_others_serve(adapter: str) -> None:
     held = Held()
     _, ask = asking(adapter, Role("editor"), lookups=[Lookup("roles", held.load, timeout=30)])

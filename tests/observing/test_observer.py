@@ -160,6 +160,19 @@ def test_look_ups_are_told_with_the_age_of_what_they_answered() -> None:
     assert told.answers[-1] == ("roles", 70.0, True)
 
 
+def test_an_answer_that_is_asked_for_again_behind_a_request_is_told_of() -> None:
+    told, clock = Told(), Clock()
+    lookup = Lookup("roles", lambda _: {"editor"}, max_age=60)
+    guard = Guard(*AT_HAND, observer=told, lookups=[lookup], timer=clock)
+    assert guard.verify(token("staff"), Role("editor"))
+    assert told.look_up.wait(10)
+    told.look_up.clear()
+    clock.now += 55
+    assert guard.verify(token("staff"), Role("editor"))
+    assert [(name, is_stale) for name, _, is_stale in told.answers] == [("roles", False)] * 2
+    assert told.look_up.wait(10)
+
+
 def test_a_guard_made_like_another_tells_the_same_observer() -> None:
     told = Told()
     guard = Guard(*AT_HAND, observer=told)

@@ -113,6 +113,11 @@ class Answers:
         stale = sum(not state.is_fresh(now) for state in usable)
         return SourceStatus(len(usable), stale, asked.latency, asked.failures, asked.last_error)
 
+    def held(self, source: Source, key: Hashable) -> Entry[Any] | None:
+        """What is known of a source's answer about a key, if it has answered. Does no I/O, and asks nobody."""
+        with self._lock:
+            return self._known.get((source, key))
+
     def forget(self, concerns: Callable[[Any], bool]) -> None:
         """Forget the answers about these keys. Calls under way are made anew, for those who wait for them."""
         ended: list[Call] = []

@@ -97,6 +97,12 @@ class Entry(Generic[T]):
         self.state, self.answer = state, answer
         self._until = (answer, state.use_until(self.source.policy))
 
+    @property
+    def at_hand(self) -> SourceAnswer[T] | None:
+        """The answer, if no call is due."""
+        answer, until = self._until
+        return answer if self._timer() < until else None
+
     def serves(self, answer: object) -> bool:
         """Whether this is the answer still, and no call is due."""
         held, until = self._until

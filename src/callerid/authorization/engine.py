@@ -17,7 +17,7 @@ from callerid.authorization.requirement import Requirement, check_whose
 from callerid.callers import Caller
 from callerid.errors import Forbidden, Reason, Refusal, StepUpRequired, Unauthenticated, Unavailable
 from callerid.keys import Wait
-from callerid.lookups import looked_up
+from callerid.lookups import KnownFacts, look_up_for
 from callerid.rules import NOT_ASKED, Facts, SignedInWithin, admitted, leaves, missing_steps, some_app
 
 __all__ = ["Check", "Credentials", "Decision", "Judge", "Known", "evaluate", "judge"]
@@ -274,16 +274,18 @@ def judge(
         check_whose(requirement, trusted, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences, identity.accepted)
+    known = KnownFacts(guard, caller) if requirement.lookups and caller is not None else NOT_ASKED
     facts: Facts = _new(
         Facts,
-        (caller, identity.via, parameters, authenticator.clock(), False, identity.app, NOT_ASKED, identity.first_use),
+        (caller, identity.via, parameters, authenticator.clock(), False, identity.app, known, identity.first_use),
     )
-    if requirement.lookups and caller is not None:
+    if isinstance(known, KnownFacts):
+        if admitted(requirement.identifying_rule, facts):
+            return caller
         may = partial(_may_be_admitted, requirement)
-        found = looked_up(requirement.identifying_rule, facts, caller, guard, waited, may=may)
-        if isinstance(found, Wait):
-            return found
-        facts = found
+        wait = look_up_for(requirement.identifying_rule, facts, known, waited, may)
+        if wait is not None:
+            return wait
     if admitted(rule, facts):
         # A caller admitted only by Public() is not passed on: the other alternatives must identify them.
         is_known = not requirement.optional or admitted(requirement.identifying_rule, facts)
@@ -304,8 +306,10 @@ def judge(
 def _may_be_admitted(requirement: Requirement, facts: Facts) -> bool:
     """Whether the rule admits, or would with an App Check token or another sign-in."""
     rule = requirement.identifying_rule
-    if requirement.optional or admitted(rule, facts):
-        return admitted(rule, facts)
+    if admitted(rule, facts):
+        return True
+    if requirement.optional:
+        return False
     if requirement.has_steps and missing_steps(rule, facts) is not None:
         return True
     return facts.app is None and _admits_with_app(requirement, facts)

@@ -11,8 +11,19 @@ Each module imports only those before it.
 
 from callerid.lookups.account_status import account_status
 from callerid.lookups.groups import groups
-from callerid.lookups.judging import LooksUp, looked_up
+from callerid.lookups.judging import KnownFacts, LooksUp, look_up_for, looked_up
 from callerid.lookups.lookup import Load, Lookup
 from callerid.lookups.lookups import Lookups, missing
 
-__all__ = ["Load", "LooksUp", "Lookup", "Lookups", "account_status", "groups", "looked_up", "missing"]
+__all__ = [
+    "KnownFacts",
+    "Load",
+    "LooksUp",
+    "Lookup",
+    "Lookups",
+    "account_status",
+    "groups",
+    "look_up_for",
+    "looked_up",
+    "missing",
+]

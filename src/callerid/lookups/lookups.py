@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
-from callerid.asking import Answers, AskError, Source, SourceAnswer, Wait
-from callerid.asking.entry import Found, SourceStatus, cause_of
+from callerid.asking import Answers, AskError, Entry, Source, SourceAnswer, Wait
+from callerid.asking.entry import SourceStatus, cause_of
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unavailable
 from callerid.lookups.lookup import Lookup
@@ -50,10 +50,27 @@ class _LookupState:
         self._failing_since: float | None = None
         self._told_at = -_TELL_EVERY * 2.0
 
+    def held(self, caller: Caller, fact: str) -> Container[str] | None:
+        """The same as `find` says, if that is known and nobody has to be asked for it now."""
+        if self._failing_since is not None:
+            return None
+        entry = self.answers.held(self.source, self._key(caller, fact))
+        answer = None if entry is None else entry.at_hand
+        if entry is None or answer is None:
+            return None
+        if self._observer is not None:
+            self._tell_age(self._observer, entry)
+        try:
+            return self.lookup.said(answer.value, caller)
+        except Exception:  # noqa: BLE001 - `find` says why
+            return None
+
+    def _key(self, caller: Caller, fact: str) -> tuple[str, ...]:
+        return (*_who(caller), fact if self.lookup.one_by_one else "")
+
     def find(self, caller: Caller, fact: str, waited: Iterable[Wait]) -> Container[str] | Wait:
         """What it says of a caller: all facts, or whether this is one. Raises `Unavailable`."""
-        lookup = self.lookup
-        key = (*_who(caller), fact if lookup.one_by_one else "")
+        lookup, key = self.lookup, self._key(caller, fact)
         answer: Callable[..., Any] = _answer_async if self.is_async else _answer
         ask: Callable[[], SourceAnswer[Any]] = partial(answer, lookup, caller, fact)
         try:
@@ -65,7 +82,7 @@ class _LookupState:
         if isinstance(found, Wait):
             return found
         if self._observer is not None:
-            self._tell_age(self._observer, found)
+            self._tell_age(self._observer, found.entry)
         since = self._failing_since
         if since is not None and found.entry.state.fetched_at > since:  # an older answer does not say that it is over
             self._failing_since = None
@@ -83,8 +100,8 @@ class _LookupState:
         self._observer = observer
         self.answers.on_call = None if observer is None else partial(observer.looked_up, self.lookup.name)
 
-    def _tell_age(self, observer: SafeObserver, found: Found[Any]) -> None:
-        state = found.entry.state
+    def _tell_age(self, observer: SafeObserver, entry: Entry[Any]) -> None:
+        state = entry.state
         age = self._timer() - state.fetched_at
         observer.used_answer(self.lookup.name, age, is_stale=age >= state.lifetime)
 
@@ -134,12 +151,16 @@ class Lookups:
         """How each fares, by its name."""
         return {name: asked.answers.status(asked.source) for name, asked in self._asked.items()}
 
-    def find(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+    def find(
+        self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] | None = ()
+    ) -> Container[str] | Wait | None:
         """The facts that a look-up knows of a caller, or a `Wait`; where it is asked one by one, whether this is one.
 
-        Raises `Unavailable` where it cannot be asked now, and `ConfigurationError` for a look-up that is not there.
+        Where ``waited`` is ``None`` nobody is asked, and what is not at hand is ``None``. Raises `Unavailable` where it
+        cannot be asked now, and `ConfigurationError` for a look-up that is not there.
         """
-        return self._of(of).find(caller, fact, waited)
+        asked = self._of(of)
+        return asked.held(caller, fact) if waited is None else asked.find(caller, fact, waited)
 
     def key(self, of: str, fact: str) -> tuple[str, str]:
         """What an answer about this fact is good for: all facts of a look-up, or this one alone."""

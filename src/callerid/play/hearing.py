@@ -115,7 +115,9 @@ class _Ear:
             return self._real.identify(sent, waited)
         return self._identify(sent, waited)
 
-    def look_up(self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+    def look_up(
+        self, of: str, caller: Caller, fact: str, waited: Iterable[Wait] | None = ()
+    ) -> Container[str] | Wait | None:
         call = _CALL.get()
         if call is None or call.looked_up is None:
             return self._look_up(of, caller, fact, waited)

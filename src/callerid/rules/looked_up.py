@@ -37,6 +37,8 @@ class LookUpRule(Rule):
     def asked(self, facts: Facts) -> str:
         """The same for this request; empty where the path names nothing."""
         says = self.says
+        if type(says) is str:
+            return says
         value = facts.path.get(says.name) if isinstance(says, PathParam) else says
         if type(value) is int:
             value = str(value)

@@ -223,7 +223,9 @@ class _Hook:
             use_id = _ACTED if found.caller is None else found.use_id
             return found._replace(caller=caller, via=via, app=app, accepted=accepted, use_id=use_id)
 
-        def look_up_here(of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+        def look_up_here(
+            of: str, caller: Caller, fact: str, waited: Iterable[Wait] | None = ()
+        ) -> Container[str] | Wait | None:
             acting = _acting_for(guard)
             said = acting.looked_up.get(of) if acting is not None and _is_same(acting.caller, caller) else None
             return look_up(of, caller, fact, waited) if said is None else said

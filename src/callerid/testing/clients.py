@@ -119,7 +119,9 @@ def _answer_by(guard: GuardCore, said: Mapping[tuple[str, str], Mapping[str, fro
     own, look_up = vars(guard), guard.look_up
     before = own.get("look_up")
 
-    def look_up_here(of: str, caller: Caller, fact: str, waited: Iterable[Wait] = ()) -> Container[str] | Wait:
+    def look_up_here(
+        of: str, caller: Caller, fact: str, waited: Iterable[Wait] | None = ()
+    ) -> Container[str] | Wait | None:
         facts = said.get((caller.issuer, caller.subject), {}).get(of)
         return look_up(of, caller, fact, waited) if facts is None else facts
 
