@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Count what lets callers in, if that is asked for."""
     application = config.getoption("callerid_rules")
     if application:
-        from callerid.testing.rule_coverage import RuleCoverage  # noqa: PLC0415 - see above
+        from callerid.testing._rule_coverage import RuleCoverage  # noqa: PLC0415 - see above
 
         config.pluginmanager.register(RuleCoverage(application, config.rootpath), "callerid-rules")
 

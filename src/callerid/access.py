@@ -5,13 +5,13 @@ it come the lock (the map as a file to be reviewed), "no new access" (whether an
 access tests as data. The code is in `callerid.audit`.
 """
 
-from callerid.audit.lifespan import started
-from callerid.audit.loading import load
-from callerid.audit.lock import LOCK_VERSION, differences, locked
-from callerid.audit.newcomers import assumed, newcomers
-from callerid.audit.reading import access_map
-from callerid.audit.rows import AccessMap, Part, Row
-from callerid.audit.suite import Suite, read_suite
+from callerid.audit._lifespan import started
+from callerid.audit._loading import load
+from callerid.audit._lock import LOCK_VERSION, differences, locked
+from callerid.audit._newcomers import assumed, newcomers
+from callerid.audit._reading import access_map
+from callerid.audit._rows import AccessMap, Part, Row
+from callerid.audit._suite import Suite, read_suite
 
 __all__ = [
     "LOCK_VERSION",

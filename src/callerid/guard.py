@@ -8,7 +8,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from callerid.answers import Answer, Challenge, answer
+from callerid._answers import Answer, Challenge, answer
+from callerid._status import GuardStatus
 from callerid.authentication import (
     DEFAULT_SIZE,
     LONGEST_TOKEN,
@@ -35,7 +36,6 @@ from callerid.keys import Wait
 from callerid.lookups import Lookup, Lookups
 from callerid.observing import Observer, SafeObserver
 from callerid.rules import Rule
-from callerid.status import GuardStatus
 
 if TYPE_CHECKING:
     from callerid.configuration import GuardSettings

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from callerid.answers import Challenge, answer
-from callerid.asgi.answering import deliver, response_of
-from callerid.asgi.exchange import App, Exchange, Message, Receive, Scope, Send
-from callerid.asgi.mcp import McpSessions, access_token
+from callerid._answers import Challenge, answer
+from callerid.asgi._answering import deliver, response_of
+from callerid.asgi._exchange import App, Exchange, Message, Receive, Scope, Send
+from callerid.asgi._mcp import McpSessions, access_token
 from callerid.authorization import check_names_caller
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal, Unavailable

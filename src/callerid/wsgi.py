@@ -21,8 +21,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from callerid.answers import Answer, dressed
-from callerid.applications import OUTSIDE_OF_CORS, cors_inside
+from callerid._answers import Answer, dressed
+from callerid._applications import OUTSIDE_OF_CORS, cors_inside
 from callerid.authentication import METHOD, Waited, resolve
 from callerid.authorization import named
 from callerid.callers import Caller

@@ -27,11 +27,11 @@ from callerid import (
     service_account,
 )
 from callerid.access import access_map, locked, newcomers
+from callerid.audit._suite import Case, SuitePersona, read_suite
 from callerid.audit.algebra import Yes
-from callerid.audit.suite import Case, SuitePersona, read_suite
 from callerid.testing import LocalIssuer
+from callerid.testing._personas import headers_of
 from callerid.testing.access import rehearsing
-from callerid.testing.personas import headers_of
 from tests.access.changing import URL, found
 
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"

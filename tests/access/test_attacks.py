@@ -353,7 +353,7 @@ def test_a_lock_that_contradicts_itself_is_no_proof() -> None:
 
 def test_too_many_kinds_of_path_are_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     many = [route(f"/{{a}}/x{number}", GRACE) for number in range(3)]
-    monkeypatch.setattr(sys.modules["callerid.audit.newcomers"], "MOST_REGIONS", 2)
+    monkeypatch.setattr(sys.modules["callerid.audit._newcomers"], "MOST_REGIONS", 2)
     told = found(starlette(*many), starlette(*many, route("/{a}/{b}", GRACE)))
     assert "GET /{a}/{b}: cannot tell: more than 2 kinds of path are told apart there" in told
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from callerid import Domain, FirebaseUser, Issuer, firebase, firebase_session, google
 from callerid.access import access_map, locked
-from callerid.audit.forms import as_json, as_markdown, as_table
+from callerid.audit._forms import as_json, as_markdown, as_table
 from callerid.issuers import FirebaseIssuer
 from tests.access.changing import URL, found
 from tests.access.test_account_issuers import app_of

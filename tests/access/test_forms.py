@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callerid import AnyOf, Public, User, Where
 from callerid.access import access_map
-from callerid.audit.forms import WIDTH, as_markdown, as_table, summary
+from callerid.audit._forms import WIDTH, as_markdown, as_table, summary
 from tests.access.made import STAFF, small
 
 LONG = "/a/path/that/goes/on/and/on/{with}/{several}/{parameters}/in/it"

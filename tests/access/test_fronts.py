@@ -19,7 +19,7 @@ import callerid
 import callerid.flask
 from callerid import Public, asgi, google, wsgi
 from callerid.access import AccessMap, access_map, locked, newcomers
-from callerid.audit.forms import as_json, as_markdown
+from callerid.audit._forms import as_json, as_markdown
 from callerid.errors import ConfigurationError
 from callerid.testing.access import rehearsing
 from tests.access.made import STAFF, small

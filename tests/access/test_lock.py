@@ -37,9 +37,9 @@ from callerid import (
     google,
 )
 from callerid.access import access_map, differences, locked, newcomers
+from callerid.audit._lock import Block, read_lock, without_source
+from callerid.audit._locked_routes import rule_in
 from callerid.audit.algebra import CannotTell, Sealed, Separate, fingerprint
-from callerid.audit.lock import Block, read_lock, without_source
-from callerid.audit.locked_routes import rule_in
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.starlette import Guard as StarletteGuard

@@ -21,7 +21,7 @@ import callerid.fastapi
 import callerid.flask
 from callerid import Domain, FirebaseUser, PathParam, Public, Rule, SecondFactor, ServiceAccount, User, asgi, wsgi
 from callerid.access import AccessMap, Row, access_map, load
-from callerid.audit.rows import ANYWHERE_ELSE
+from callerid.audit._rows import ANYWHERE_ELSE
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer
 from tests.access.personas import PERSONAS, SERVICE

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route, Router
 import callerid.starlette
 from callerid import Domain, FirebaseUser, PathParam, Public, Rule, User
 from callerid.access import access_map, locked, newcomers
-from callerid.audit.places import ANYWHERE_ELSE
+from callerid.audit._places import ANYWHERE_ELSE
 from callerid.testing import LocalIssuer
 
 pytestmark = pytest.mark.slow

@@ -43,7 +43,7 @@ from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer
-from callerid.testing.personas import headers_of
+from callerid.testing._personas import headers_of
 from tests.access.made import STAFF, small
 
 URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callerid.audit.places import common, covers, places_of, text_of
+from callerid.audit._places import common, covers, places_of, text_of
 
 
 @pytest.mark.parametrize(

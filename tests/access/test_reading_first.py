@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, WebSocket
 
-from callerid.audit.suite import Case, SuitePersona
+from callerid.audit._suite import Case, SuitePersona
 from callerid.fastapi import Guard
 from callerid.testing.access import rehearsing
 from tests.fixtures import AT_HAND, STAFF

@@ -38,7 +38,7 @@ from callerid import (
     oidc,
     wsgi,
 )
-from callerid.audit.suite import Case, SuitePersona, read_suite
+from callerid.audit._suite import Case, SuitePersona, read_suite
 from callerid.errors import ConfigurationError
 from callerid.testing import LocalIssuer
 from callerid.testing.access import Judgement, Rehearsal, rehearsing

@@ -19,7 +19,7 @@ import callerid.wsgi
 from callerid import Nobody, google
 from callerid.access import access_map, differences, locked, newcomers
 from callerid.asgi import CallerMiddleware
-from callerid.audit.forms import as_json, as_markdown, as_table
+from callerid.audit._forms import as_json, as_markdown, as_table
 from callerid.cli import main
 from tests.access.made import SERVICE, STAFF, module, new_guard
 

@@ -18,7 +18,7 @@ import callerid.flask
 import callerid.starlette
 from callerid import Public, google
 from callerid.access import access_map, locked
-from callerid.audit.places import EVERYWHERE, Position, literal_at, places_of
+from callerid.audit._places import EVERYWHERE, Position, literal_at, places_of
 from tests.access.made import STAFF, new_guard
 from tests.starlette.world import Diary, Opaque
 

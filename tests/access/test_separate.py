@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from callerid import ConfigurationError, Domain, EmailDomain, Guard, KeySource, Nobody, Public, Rule, Tenant, google
 from callerid.access import access_map, locked, newcomers
 from callerid.asgi import CallerMiddleware
+from callerid.audit._forms import as_json
 from callerid.audit.algebra import Yes
-from callerid.audit.forms import as_json
 from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer
 

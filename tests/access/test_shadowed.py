@@ -19,7 +19,7 @@ import callerid.flask
 import callerid.starlette
 from callerid import Domain, Public, Rule, User, google
 from callerid.access import AccessMap, access_map
-from callerid.audit.forms import as_json, as_markdown, as_table, summary
+from callerid.audit._forms import as_json, as_markdown, as_table, summary
 from tests.access.made import STAFF, new_guard, small
 
 GRACE = User("grace@example.com")

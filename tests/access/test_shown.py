@@ -29,8 +29,8 @@ from callerid import (
     wsgi,
 )
 from callerid.access import AccessMap, Row, access_map, differences, locked
-from callerid.audit.forms import as_json, as_markdown, as_table, summary
-from callerid.audit.shown import shown
+from callerid.audit._forms import as_json, as_markdown, as_table, summary
+from callerid.audit._shown import shown
 from callerid.testing import LocalIssuer
 from tests.access.made import STAFF, new_guard
 from tests.access.personas import PERSONAS, SERVICE

@@ -28,7 +28,7 @@ from callerid import (
 )
 from callerid.access import access_map, locked
 from callerid.asgi import CallerMiddleware
-from callerid.audit.forms import as_json, as_markdown, as_table
+from callerid.audit._forms import as_json, as_markdown, as_table
 from callerid.starlette import Guard as StarletteGuard
 from tests.asgi.world import Plain
 from tests.core.test_toy_issuer import acme

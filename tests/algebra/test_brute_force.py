@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from callerid.audit.algebra import CannotTell, No, Persona, Side, Verdict, Yes, admits_nobody, new_access
-from callerid.audit.algebra.access import holds
-from callerid.audit.algebra.formula import MOST_CLAUSES
+from callerid.audit.algebra._access import holds
+from callerid.audit.algebra._formula import MOST_CLAUSES
 
 from .worlds import NOW, WORLDS, World, takes, two_sides
 
@@ -67,7 +67,7 @@ def test_new_access_says_what_asking_everybody_says(world: World, part: int) -> 
 @pytest.mark.parametrize("most_clauses", [MOST_CLAUSES, 1], ids=["split", "in one part"])
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_so_it_is_of_rules_joined_of_many(world: World, most_clauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callerid.audit.algebra.formula.MOST_CLAUSES", most_clauses)
+    monkeypatch.setattr("callerid.audit.algebra._formula.MOST_CLAUSES", most_clauses)
     random = Random(f"many {world.name}")
     said: Counter[type] = Counter()
     for _ in range(MANY):

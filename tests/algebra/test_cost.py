@@ -20,11 +20,13 @@ from callerid import (
     Via,
     firebase,
 )
-from callerid.audit.algebra import CannotTell, No, Side, Yes, access, admits_nobody, is_weaker, new_access, search
-from callerid.audit.algebra.set_trie import SetTrie
-from callerid.audit.algebra.statements import Conjunction, Trait
-from callerid.audit.algebra.traits import is_unknown
-from callerid.audit.algebra.uses import check_possible, redundant_alternatives
+from callerid.audit.algebra import CannotTell, No, Side, Yes, admits_nobody, is_weaker, new_access
+from callerid.audit.algebra import _access as access
+from callerid.audit.algebra import _search as search
+from callerid.audit.algebra._set_trie import SetTrie
+from callerid.audit.algebra._statements import Conjunction, Trait
+from callerid.audit.algebra._traits import is_unknown
+from callerid.audit.algebra._uses import check_possible, redundant_alternatives
 
 if TYPE_CHECKING:
     from callerid.rules import Facts

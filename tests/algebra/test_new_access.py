@@ -36,7 +36,7 @@ from callerid import (
     google,
 )
 from callerid.audit.algebra import CannotTell, Foreign, No, Sealed, Side, Verdict, Yes, fingerprint, new_access
-from callerid.audit.algebra.access import MOST_TERMS
+from callerid.audit.algebra._access import MOST_TERMS
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.rules import Facts
 from tests.counting import calls_in
@@ -551,7 +551,7 @@ def test_more_than_a_hundred_thousand_alternatives_are_not_looked_into() -> None
 
 
 def test_as_many_as_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callerid.audit.algebra.access.MOST_TERMS", 1000)
+    monkeypatch.setattr("callerid.audit.algebra._access.MOST_TERMS", 1000)
     most = AllOf(*TEN[:3])
     assert isinstance(asked(A, most), Yes)
     assert asked(most, most & SecondFactor()) == No()

@@ -217,7 +217,7 @@ def test_what_an_object_has_worked_out_does_not_count() -> None:
 
 
 def test_what_is_reached_from_very_much_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["callerid.audit.algebra.code"], "MOST_LINES", 10)
+    monkeypatch.setattr(sys.modules["callerid.audit.algebra._code"], "MOST_LINES", 10)
     many = [[number] for number in range(100)]
     assert told(made(many)) == told(made([*many, [100]]))
     assert told(made([*many])) != told(made([[1], *many]))

@@ -33,7 +33,7 @@ from callerid import (
     google,
 )
 from callerid.audit.algebra import admits_nobody, check_possible, is_weaker, redundant_alternatives
-from callerid.audit.algebra.possible import every_leaf
+from callerid.audit.algebra._possible import every_leaf
 from tests.counting import calls_in
 
 from .worlds import GOOGLE, SHOP_ISSUERS, WORLDS, World, a_rule

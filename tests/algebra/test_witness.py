@@ -37,7 +37,7 @@ from callerid.guard import Requirement
 from callerid.keys import KeyDocument
 from callerid.rules import Facts, admitted
 from callerid.testing import LocalIssuer
-from callerid.testing.personas import headers_of
+from callerid.testing._personas import headers_of
 
 from .test_new_access import SOMEBODY_NEW
 from .worlds import (

@@ -10,11 +10,11 @@ from starlette.applications import Starlette
 import callerid.starlette
 from callerid import AnyGoogleAccount, Domain, FirebaseUser, Nobody, Rule, firebase, firebase_session, google, iap
 from callerid.access import access_map, locked
+from callerid.audit._suite import Case, SuitePersona
 from callerid.audit.algebra import No, Side, Yes, new_access
-from callerid.audit.suite import Case, SuitePersona
 from callerid.testing import LocalIssuer
+from callerid.testing._personas import headers_of
 from callerid.testing.access import rehearsing
-from callerid.testing.personas import headers_of
 from tests.access.changing import found, live, route
 
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"

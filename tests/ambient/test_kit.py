@@ -14,7 +14,7 @@ from google.auth import jwt
 from callerid import FirebaseUser, Guard, firebase, firebase_session, google, iap
 from callerid.authentication import resolve
 from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person
-from callerid.testing.compact import header_and_claims
+from callerid.testing._compact import header_and_claims
 
 ISSUER = LocalIssuer()
 BACKEND = "/projects/123456789012/global/backendServices/1234567890123456789"

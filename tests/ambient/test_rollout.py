@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from callerid import Domain, Guard
 from callerid.asgi import CallerMiddleware
-from callerid.cli.why import why
+from callerid.cli._why import why
 from callerid.testing import LocalIssuer, as_caller, google_person
 
 ISSUER = LocalIssuer()

@@ -27,7 +27,7 @@ from callerid import (
     UnguardedEndpointError,
     Via,
 )
-from callerid.answers import Answer
+from callerid._answers import Answer
 from callerid.asgi import CallerMiddleware
 from callerid.starlette import Guard as StarletteGuard
 from callerid.testing import LocalIssuer, as_caller, google_person

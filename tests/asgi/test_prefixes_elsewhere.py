@@ -20,8 +20,8 @@ from quart import Quart
 from starlette.routing import Mount
 
 from callerid import Nobody, Public
-from callerid.applications import cors_inside
-from callerid.asgi.prefixes import Prefixes
+from callerid._applications import cors_inside
+from callerid.asgi._prefixes import Prefixes
 from tests.fixtures import OTHERS, STAFF
 from tests.starlette.world import ask, closed, scope_of, statuses
 

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from callerid import Guard, Nobody, Public
 from callerid.asgi import CallerMiddleware, WebSockets
-from callerid.authentication.jws import parse
+from callerid.authentication._jws import parse
 from tests.fixtures import AT_HAND, STAFF, issuer, token
 from tests.servers import Address, raw, request, status
 from tests.starlette.world import ask, statuses

@@ -9,9 +9,9 @@ import pytest
 
 from callerid import ConfigurationError, Guard, Public, Rule, Via
 from callerid.asgi import WebSockets
-from callerid.asgi.exchange import Exchange
-from callerid.asgi.websockets import serve_until
-from callerid.authentication.jws import parse
+from callerid.asgi._exchange import Exchange
+from callerid.asgi._websockets import serve_until
+from callerid.authentication._jws import parse
 from callerid.testing import LocalIssuer
 from tests import held_time
 from tests.fixtures import AT_HAND, ROBOT, ROBOTS, URL, token

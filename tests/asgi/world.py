@@ -9,7 +9,7 @@ import anyio
 
 from callerid import Caller, Guard
 from callerid.asgi import CallerMiddleware
-from callerid.authentication.jws import parse
+from callerid.authentication._jws import parse
 from callerid.guard import GuardCore
 from tests import held_time
 from tests.fixtures import AT_HAND, STAFF, issuer

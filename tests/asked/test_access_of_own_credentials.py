@@ -27,7 +27,7 @@ from callerid import (
 )
 from callerid.access import access_map, locked, newcomers, read_suite
 from callerid.asgi import CallerMiddleware
-from callerid.audit.ways import by_which
+from callerid.audit._ways import by_which
 from callerid.guard import Guard as AnyGuard
 from callerid.starlette import Guard
 from callerid.testing import LocalIssuer

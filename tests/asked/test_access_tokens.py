@@ -30,7 +30,7 @@ from callerid import (
 )
 from callerid.authentication import resolve
 from callerid.issuers import GoogleAccessTokenIssuer
-from callerid.issuers.google_access_token import TOKEN_INFO
+from callerid.issuers._google_access_token import TOKEN_INFO
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer, as_caller, google_person
 

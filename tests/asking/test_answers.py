@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from callerid.asking import Answers, AskError, AskPolicy, SourceAnswer
-from callerid.asking.answers import _after_fork_in_child
-from callerid.asking.health import FAILURES_IN_A_ROW, MOST_CALLS
+from callerid.asking._answers import _after_fork_in_child
+from callerid.asking._health import FAILURES_IN_A_ROW, MOST_CALLS
 from callerid.errors import Reason, Unavailable
 
 from .made import Clock, Somebody, ask, at_once, eventually, find, must_wait, source
@@ -91,7 +91,7 @@ def test_so_many_calls_run_at_a_time_and_the_rest_follow(answers: Answers) -> No
 def test_a_flood_of_questions_is_refused_once_the_queue_is_long(
     answers: Answers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("callerid.asking.running.LONGEST_QUEUE", 2)
+    monkeypatch.setattr("callerid.asking._running.LONGEST_QUEUE", 2)
     somebody, of = Somebody(), source(AskPolicy(fetch_seconds=30, waiting_threads=200))
     somebody.gate.clear()
     with ThreadPoolExecutor(MOST_CALLS + 2) as pool:
@@ -190,7 +190,7 @@ def test_a_failure_is_logged_by_type_and_place_without_what_was_asked(
     answers: Answers, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="callerid")
-    somebody, of = Somebody(failing), source(mend="look into it")
+    somebody, of = Somebody(failing), source(remedy="look into it")
     with pytest.raises(Unavailable) as refusal:
         ask(answers, of, somebody, "xyzzy")
     somebody.answer = lambda _: SourceAnswer(1, 1)

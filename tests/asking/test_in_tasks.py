@@ -17,8 +17,8 @@ import anyio.lowlevel
 import pytest
 
 from callerid.asking import Answers, AskPolicy, SourceAnswer, Wait
-from callerid.asking.health import MOST_CALLS
-from callerid.asking.running import _OWN, Tasks, is_in_task
+from callerid.asking._health import MOST_CALLS
+from callerid.asking._running import _OWN, Tasks, is_in_task
 from callerid.errors import Unavailable
 from tests import held_time
 

@@ -19,12 +19,12 @@ import pytest
 import requests
 
 import callerid
-import callerid.cli.command as module
-import callerid.cli.demo as demo_module
-import callerid.cli.issuer as issuer_module
+import callerid.cli._command as module
+import callerid.cli._demo as demo_module
+import callerid.cli._issuer as issuer_module
 from callerid.cli import main
-from callerid.cli.frame import COMPLETE, CommandEntry
-from callerid.cli.staying import until_interrupted
+from callerid.cli._frame import COMPLETE, CommandEntry
+from callerid.cli._staying import until_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,8 +111,8 @@ def test_no_command_is_imported_that_is_not_called(arguments: list[str]) -> None
     code = "import sys; from callerid.cli import main; main(sys.argv[1:]); print(*sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
     loaded = set(done.stderr.split())
-    assert "callerid.cli.command" in loaded
-    assert not {f"callerid.cli.{entry.module}" for entry in module.COMMANDS} & loaded
+    assert "callerid.cli._command" in loaded
+    assert not {f"callerid.cli._{entry.module}" for entry in module.COMMANDS} & loaded
     assert not {"cryptography", "urllib3", "callerid.testing", "asyncio"} & loaded
 
 

@@ -16,12 +16,12 @@ import pytest
 import requests
 
 import callerid
-from callerid.cli import demo as module
+from callerid.cli import _demo as module
 from callerid.cli import main
-from callerid.cli.demo import demo
-from callerid.cli.scenes import Outcome, expected
-from callerid.cli.stages import SERVERS
-from callerid.cli.table import Style
+from callerid.cli._demo import demo
+from callerid.cli._scenes import Outcome, expected
+from callerid.cli._stages import SERVERS
+from callerid.cli._table import Style
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from callerid.cli.command import COMMANDS
-from callerid.cli.frame import MISSING, CliCommand, CommandEntry
+from callerid.cli._command import COMMANDS
+from callerid.cli._frame import MISSING, CliCommand, CommandEntry
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"(?ms)^## (\w+)\n(.*?)(?=^## |\Z)", GUIDE))

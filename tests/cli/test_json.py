@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-import callerid.cli.demo as demo_module
-import callerid.cli.frame as frame_module
-import callerid.cli.issuer as issuer_module
+import callerid.cli._demo as demo_module
+import callerid.cli._frame as frame_module
+import callerid.cli._issuer as issuer_module
 from callerid.cli import main
-from callerid.cli.command import COMMANDS
-from callerid.cli.frame import progress
-from callerid.cli.scenes import Outcome
+from callerid.cli._command import COMMANDS
+from callerid.cli._frame import progress
+from callerid.cli._scenes import Outcome
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIENT = "1234-abc.apps.googleusercontent.com"

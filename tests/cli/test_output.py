@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from callerid.cli import main
-from callerid.cli.output import Output
+from callerid.cli._output import Output
 
 pytestmark = pytest.mark.slow
 

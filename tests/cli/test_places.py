@@ -11,8 +11,8 @@ import pytest
 
 import callerid
 from callerid.cli import main
-from callerid.cli.places import example_application
-from callerid.cli.trouble import CommandError
+from callerid.cli._places import example_application
+from callerid.cli._trouble import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

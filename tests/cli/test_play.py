@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import callerid.cli.play as module
+import callerid.cli._play as module
 from callerid.cli import main
-from callerid.cli.demo import demo
-from callerid.cli.play import PlayCommand, play
+from callerid.cli._demo import demo
+from callerid.cli._play import PlayCommand, play
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi_app"
 BARE = """

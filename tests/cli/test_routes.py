@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from callerid.cli import main
-from callerid.cli.routes import RoutesCommand, routes
+from callerid.cli._routes import RoutesCommand, routes
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callerid.cli.scenes import CALLERS, INVALID, Outcome, expected, routes_of
+from callerid.cli._scenes import CALLERS, INVALID, Outcome, expected, routes_of
 
 APPS = ["fastapi", "flask"]
 

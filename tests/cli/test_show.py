@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid.cli import main
-from callerid.cli.show import show
-from callerid.cli.token_input import LONGEST_INPUT
+from callerid.cli._show import show
+from callerid.cli._token_input import LONGEST_INPUT
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import compact, segment
+from callerid.testing._compact import compact, segment
 
 NOW = 1_800_000_000
 ISSUER = LocalIssuer(clock=lambda: NOW)

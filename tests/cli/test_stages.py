@@ -13,9 +13,9 @@ import requests
 from fastapi import FastAPI, WebSocket
 from flask import Flask
 
-from callerid.cli.scenes import DemoRoute, Outcome
-from callerid.cli.stages import SERVERS, call, fastapi_example, flask_example, serve
-from callerid.cli.trouble import CommandError
+from callerid.cli._scenes import DemoRoute, Outcome
+from callerid.cli._stages import SERVERS, call, fastapi_example, flask_example, serve
+from callerid.cli._trouble import CommandError
 from callerid.testing import LocalIssuer
 
 LOG = logging.getLogger("callerid")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callerid.cli.scenes import Outcome
-from callerid.cli.table import Style, names, outcomes
+from callerid.cli._scenes import Outcome
+from callerid.cli._table import Style, names, outcomes
 
 SEEN = {
     ("GET /a", "ada"): Outcome(200),

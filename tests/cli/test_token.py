@@ -13,8 +13,8 @@ import pytest
 from callerid import Guard, google
 from callerid.cli import main
 from callerid.testing import LocalIssuer
-from callerid.testing.endpoints import Response
-from callerid.testing.server import Server
+from callerid.testing._endpoints import Response
+from callerid.testing._server import Server
 
 CLIENT = "1234-abc.apps.googleusercontent.com"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"

@@ -29,8 +29,8 @@ from callerid import (
     Via,
 )
 from callerid.cli import main
-from callerid.cli.rule_text import rule_from
-from callerid.cli.trouble import CommandError
+from callerid.cli._rule_text import rule_from
+from callerid.cli._trouble import CommandError
 from callerid.testing import LocalIssuer
 
 URL = "https://orders.example.com"

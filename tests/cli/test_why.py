@@ -32,11 +32,11 @@ from callerid import (
     Where,
     google,
 )
-from callerid.audit.decision import find, instance_of
+from callerid.audit._decision import find, instance_of
 from callerid.cli import main
-from callerid.cli.why import why
+from callerid.cli._why import why
 from callerid.fastapi import Guard
-from callerid.rules.base import grouped
+from callerid.rules._base import grouped
 from callerid.testing import LocalIssuer
 from tests.access.made import small
 

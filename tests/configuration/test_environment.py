@@ -9,7 +9,7 @@ import pytest
 
 from callerid import Guard, firebase, firebase_session, gateway, google, google_chat, iap, oidc
 from callerid.configuration import GUARD, SECTIONS
-from callerid.configuration.sources import variables
+from callerid.configuration._sources import variables
 from callerid.errors import ConfigurationError
 from callerid.keys import KeyFile
 from tests.configuration.made import CLIENT, ROBOT, URL

@@ -65,7 +65,7 @@ from callerid.guard import GuardCore
 from callerid.issuers import CHAT_ACCOUNT, Consumer
 from callerid.keys import GoogleAccess, KeyResponse
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import header_and_claims
+from callerid.testing._compact import header_and_claims
 from tests.contract.looked_up import FAILING, GROUP, LOOKUPS, revoke
 
 URL = "https://orders.example.com"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from callerid import Caller, Lookup
 from callerid.guard import GuardCore
-from callerid.testing.claims import numeric_id
+from callerid.testing._claims import numeric_id
 
 __all__ = ["FAILING", "GROUP", "LOOKUPS", "revoke"]
 

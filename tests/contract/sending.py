@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from callerid.issuers import GCLOUD_CLIENT
 from callerid.testing import COMPUTE_ENGINE
-from callerid.testing.compact import header_and_claims
-from callerid.testing.defaults import PERSON_AUDIENCE
+from callerid.testing._compact import header_and_claims
+from callerid.testing._defaults import PERSON_AUDIENCE
 
 from .application import ACCOUNT_ID, APP, CARRIER, OTHER_APP, PROJECT_NUMBER, PROVIDER, ROBOT, TASKS, issuer
 

@@ -12,7 +12,7 @@ from callerid.callers import Claims
 from callerid.keys import key_source
 from callerid.rules import Facts
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import segment
+from callerid.testing._compact import segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -29,13 +29,13 @@ from callerid import (
 )
 from callerid.audit.algebra import No, Side, Yes, new_access
 from callerid.authentication import resolve
-from callerid.authentication.bare import bare_credential
-from callerid.authentication.same_origin import check_same_origin, origins
+from callerid.authentication._bare import bare_credential
+from callerid.authentication._same_origin import check_same_origin, origins
 from callerid.guard import Identity
 from callerid.issuers import IAP_ASSERTION, CredentialLocation, cookie_location
 from callerid.testing import LocalIssuer
-from callerid.testing.claims import numeric_id
-from callerid.testing.compact import header_and_claims
+from callerid.testing._claims import numeric_id
+from callerid.testing._compact import header_and_claims
 
 from .made import ISSUER, NOW, PROJECT, URL, firebase_token, google_token
 
@@ -107,7 +107,7 @@ def test_a_session_has_the_facts_of_its_id_token() -> None:
 def test_a_session_seen_before_costs_no_signature_check(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = guard_of(*EVERY)
     first = by_cookie(SESSION, guard)
-    monkeypatch.setattr("callerid.authentication.verification.parse", None)
+    monkeypatch.setattr("callerid.authentication._verification.parse", None)
     assert by_cookie(SESSION, guard) is first
     with pytest.raises(TypeError):
         guard.verify(SESSION)  # in another location it is another credential

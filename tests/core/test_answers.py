@@ -19,7 +19,7 @@ from callerid import (
     Unavailable,
     google,
 )
-from callerid.answers import Answer, Challenge, answer
+from callerid._answers import Answer, Challenge, answer
 from callerid.errors import FrontDoorOpen
 
 INSTANCE = "urn:uuid:7c1d0a4e-0000-4000-8000-000000000000"

@@ -33,15 +33,15 @@ from callerid import (
     Where,
     app_check,
 )
+from callerid.audit._lock_rules import code, rule_of
 from callerid.audit.algebra import CannotTell, No, Side, Yes, exclude, implies, new_access
-from callerid.audit.lock_rules import code, rule_of
 from callerid.authentication import resolve
 from callerid.guard import Identity
 from callerid.keys import KeySource, Wait
 from callerid.rules import Facts, needs_no_caller
 from callerid.testing import LocalIssuer, as_caller, firebase_user
-from callerid.testing.compact import header_and_claims
-from callerid.testing.personas import headers_of
+from callerid.testing._compact import header_and_claims
+from callerid.testing._personas import headers_of
 
 from .made import CLIENT, ISSUER, NOW, PROJECT, URL, about, google_token, odd, person, robot, user
 
@@ -230,7 +230,7 @@ def test_a_token_seen_before_costs_no_signature_check_and_is_judged_by_time(monk
     now = [float(NOW)]
     guard = Guard(*EVERY, clock=lambda: now[0])
     assert identify(app(), guard).app == APP
-    monkeypatch.setattr("callerid.keys.key.Key.verify", lambda *_: pytest.fail("verified again"))
+    monkeypatch.setattr("callerid.keys._key.Key.verify", lambda *_: pytest.fail("verified again"))
     assert identify(app(), guard).app == APP
     now[0] = NOW + 3600 + 31
     assert refusal(AnyApp(), app(), guard).reason is Reason.EXPIRED
@@ -505,7 +505,7 @@ def test_an_app_that_no_rule_can_name_has_no_remedy() -> None:
 
 
 def _remedies(found: Refusal) -> str:
-    from callerid.authorization.remedies import remedies
+    from callerid.authorization._remedies import remedies
 
     return "\n".join(remedies([found]))
 

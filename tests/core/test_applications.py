@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from werkzeug.local import LocalProxy
 
-from callerid.applications import cors_inside, is_a, reached
+from callerid._applications import cors_inside, is_a, reached
 
 
 class Wrapper:

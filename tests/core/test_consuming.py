@@ -26,15 +26,15 @@ from callerid import (
     Unavailable,
     app_check,
 )
+from callerid.audit._trust import trust_of
 from callerid.audit.algebra import CannotTell, No, Side, new_access
-from callerid.audit.trust import trust_of
 from callerid.authentication import resolve, resolve_async
-from callerid.authentication.consuming import UsedTokens, _after_fork_in_child
+from callerid.authentication._consuming import UsedTokens, _after_fork_in_child
 from callerid.guard import Identity
 from callerid.issuers import AppCheckIssuer, Consumer
 from callerid.keys import GoogleAccess, KeyResponse, KeySource, Wait
 from callerid.testing import LocalIssuer
-from callerid.testing.app_check import APP_CHECK_TOKENS
+from callerid.testing._app_check import APP_CHECK_TOKENS
 
 from .made import ISSUER, NOW, PROJECT
 

@@ -27,9 +27,9 @@ from callerid import (
 )
 from callerid.authentication import NOBODY
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION, FirebaseIssuer, GoogleIssuer, is_emulated
-from callerid.issuers.emulator import NO_KEYS
+from callerid.issuers._emulator import NO_KEYS
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import compact, encode, header_and_claims
+from callerid.testing._compact import compact, encode, header_and_claims
 
 from .made import NOW, URL, assert_silent
 

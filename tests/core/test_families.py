@@ -29,10 +29,10 @@ from callerid import (
     firebase,
 )
 from callerid.authentication import resolve
-from callerid.authorization.remedies import account_rule, remedies
+from callerid.authorization._remedies import account_rule, remedies
 from callerid.guard import Identity, Requirement
 from callerid.rules import Facts, admitted
-from callerid.testing.callers import fitted
+from callerid.testing._callers import fitted
 
 from .made import ISSUER, NOW, OidcToy, keyholder, make_guard, person, provided, toy, user
 
@@ -111,7 +111,7 @@ def test_an_unknown_kind_of_caller_is_an_error_wherever_it_is_asked_for() -> Non
 def _unfitted(caller: Caller) -> Caller:
     from dataclasses import replace
 
-    from callerid.testing.callers import google_person
+    from callerid.testing._callers import google_person
 
     return replace(caller, audience=google_person().audience)
 

@@ -34,16 +34,16 @@ from callerid import (
     iap,
     service_account,
 )
+from callerid.audit._trust import as_before, believed_by_all, trust_of
 from callerid.audit.algebra import CannotTell, No, Side, Yes, new_access
-from callerid.audit.trust import as_before, believed_by_all, trust_of
 from callerid.authentication import resolve
 from callerid.guard import Identity
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person
-from callerid.testing.claims import numeric_id
-from callerid.testing.compact import header_and_claims
-from callerid.testing.personas import headers_of
-from callerid.testing.presenting import presented
+from callerid.testing._claims import numeric_id
+from callerid.testing._compact import header_and_claims
+from callerid.testing._personas import headers_of
+from callerid.testing._presenting import presented
 
 from .made import CLIENT, ISSUER, NOW, PROJECT, URL
 
@@ -370,7 +370,7 @@ def test_tokens_seen_before_cost_no_signature_check_and_are_judged_by_time(monke
     now = [float(NOW)]
     guard = Guard(behind(FIREBASE), clock=lambda: now[0])
     first = identify(through(U1), guard)
-    monkeypatch.setattr("callerid.keys.key.Key.verify", lambda *_: pytest.fail("verified again"))
+    monkeypatch.setattr("callerid.keys._key.Key.verify", lambda *_: pytest.fail("verified again"))
     assert identify(through(U1), guard) == first
     now[0] = NOW + 3600 + 31
     assert refusal(through(U1), guard=guard).reason is Reason.EXPIRED

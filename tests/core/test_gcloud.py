@@ -13,7 +13,7 @@ from callerid.guard import Requirement
 from callerid.issuers import GCLOUD_CLIENT
 from callerid.rules import ServiceAccount
 from callerid.testing import as_caller, google_person, service_account
-from callerid.testing.personas import headers_of
+from callerid.testing._personas import headers_of
 
 from .made import CLIENT, ISSUER, NOW, URL, odd
 

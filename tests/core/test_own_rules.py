@@ -34,10 +34,10 @@ from callerid import (
     Via,
     Where,
 )
+from callerid.audit._lock_rules import code
+from callerid.audit._rows import canonical, who_may
 from callerid.audit.algebra import alternatives, every_leaf, redundant_alternatives
-from callerid.audit.algebra.access import holds
-from callerid.audit.lock_rules import code
-from callerid.audit.rows import canonical, who_may
+from callerid.audit.algebra._access import holds
 from callerid.guard import Identity, Requirement
 from callerid.rules import (
     Facts,

@@ -29,7 +29,7 @@ from callerid import (
     User,
     Where,
 )
-from callerid.authorization.remedies import LONGEST, account_rule, nearest, remedies
+from callerid.authorization._remedies import LONGEST, account_rule, nearest, remedies
 from callerid.callers import Caller, Claims
 from callerid.guard import Identity, Requirement
 from callerid.rules import Facts

@@ -853,7 +853,7 @@ def test_a_rule_without_an_answer_of_its_own_is_no_rule() -> None:
     with pytest.raises(NotImplementedError):
         Rule.admits(Public(), about())
     with pytest.raises(NotImplementedError):
-        callerid.rules.firebase.FirebaseRule().admits(about(user()))
+        callerid.rules._firebase.FirebaseRule().admits(about(user()))
 
 
 # --- explaining ---

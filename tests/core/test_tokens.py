@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callerid import ConfigurationError, Guard, Reason, Unauthenticated
-from callerid.authentication.jws import LONGEST_TOKEN, is_stripped, parse
-from callerid.testing.compact import encode, segment
+from callerid.authentication._jws import LONGEST_TOKEN, is_stripped, parse
+from callerid.testing._compact import encode, segment
 
 from .made import ISSUER, NOW, assert_silent, google_claims, google_token, make_guard, signed_text
 

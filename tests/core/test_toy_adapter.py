@@ -11,10 +11,10 @@ from typing import TypeAlias
 import pytest
 
 from callerid import Caller, ConfigurationError, FirebaseUser, PathParam, Rule, UnguardedEndpointError, User
+from callerid._marks import DECIDED, Mark, mark_function, marks_on, unguarded
 from callerid.authentication import resolve
 from callerid.authorization import DEFAULT, Policy, Request, Written, authorize, policy_of
 from callerid.guard import GuardCore
-from callerid.marks import DECIDED, Mark, mark_function, marks_on, unguarded
 from callerid.testing import LocalIssuer
 
 Endpoint: TypeAlias = Callable[[Caller | None], str]

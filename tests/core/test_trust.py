@@ -10,7 +10,7 @@ import pytest
 
 from callerid import ConfigurationError, Domain, FirebaseUser, Guard, Issuer, Public, Unauthenticated, firebase, google
 from callerid.authentication import resolve
-from callerid.authentication.trust import Trusted
+from callerid.authentication._trust import Trusted
 from callerid.guard import Identity, Requirement
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid import Caller, ComputeEngine, Guard, Kind, Reason, Unauthenticated
-from callerid.issuers.claims import LATEST_DATE
+from callerid.issuers._claims import LATEST_DATE
 from callerid.testing import COMPUTE_ENGINE, LocalIssuer
-from callerid.testing.compact import compact, encode, header_and_claims, segment
+from callerid.testing._compact import compact, encode, header_and_claims, segment
 
 from .made import (
     ABSENT,

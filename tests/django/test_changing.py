@@ -16,7 +16,8 @@ from django.views import View
 from django.views.decorators.cache import cache_page
 
 from callerid import FirebaseUser, Nobody, PathParam, Public, Where
-from callerid.django import Guard, dispatch
+from callerid.django import Guard
+from callerid.django import _dispatch as dispatch
 from callerid.testing import LocalIssuer
 from tests.djangos import Project
 from tests.fixtures import OTHERS, OWNER

@@ -13,7 +13,7 @@ from django.views import View
 
 from callerid import ConfigurationError, FirebaseUser, PathParam, Public
 from callerid.django import Guard
-from callerid.django.routes import UrlconfReader
+from callerid.django._routes import UrlconfReader
 from tests.fixtures import OTHERS, STAFF
 
 from .world import Diary, closed, only_others, statuses

@@ -20,7 +20,7 @@ from firebase_admin import auth, tenant_mgt
 
 from callerid import Guard, Unauthenticated, firebase, firebase_session
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import compact, header_and_claims
+from callerid.testing._compact import compact, header_and_claims
 
 from .emulator import PROJECT, Emulator, emulator
 from .owner import Owner

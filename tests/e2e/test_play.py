@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from callerid.audit.lock import locked
-from callerid.audit.reading import access_map
-from callerid.play.serving import serving
-from callerid.play.session import Playground
-from callerid.play.web import access_page
+from callerid.audit._lock import locked
+from callerid.audit._reading import access_map
+from callerid.play._serving import serving
+from callerid.play._session import Playground
+from callerid.play._web import access_page
 from tests.play.made import shop, suite
 
 from .conftest import Browse

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from callerid import Guard, KeyDocument, Refusal, SingleUse, google
-from callerid.authentication import uses
-from callerid.fleet import RedisFleet, redis_fleet
+from callerid.authentication import _uses as uses
+from callerid.fleet import RedisFleet
+from callerid.fleet import _redis_fleet as redis_fleet
 
 URL = "https://orders.example.com"
 THREADS = 4

@@ -10,8 +10,8 @@ import sqlalchemy
 from fastapi.testclient import TestClient
 
 from callerid import keys
-from callerid.cli.places import example_application
-from callerid.cli.scenes import TASKS
+from callerid.cli._places import example_application
+from callerid.cli._scenes import TASKS
 from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
 from callerid.testing import LocalIssuer
 

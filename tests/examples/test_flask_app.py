@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callerid import keys
-from callerid.cli.places import example_application
-from callerid.cli.scenes import TASKS
+from callerid.cli._places import example_application
+from callerid.cli._scenes import TASKS
 from callerid.issuers import FIREBASE_KEYS, GOOGLE_KEYS
 from callerid.testing import LocalIssuer
 

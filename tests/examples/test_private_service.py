@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callerid.cli.doctor import front_door
+from callerid.cli._doctor import front_door
 from callerid.issuers import GCLOUD_CLIENT
 from callerid.testing import LocalIssuer
 

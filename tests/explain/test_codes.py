@@ -17,7 +17,7 @@ import pytest
 import callerid
 from callerid import ConfigurationError, Domain, Forbidden, Guard, Reason, google
 from callerid.access import access_map
-from callerid.cli.explain import explained, sections
+from callerid.cli._explain import explained, sections
 from callerid.errors import pointed
 from tests.docs.pages import blocks_of, text_of
 

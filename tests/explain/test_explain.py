@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import callerid.cli.explain
+import callerid.cli._explain
 from callerid.cli import main
-from callerid.cli.explain import explained
-from callerid.cli.trouble import CommandError
+from callerid.cli._explain import explained
+from callerid.cli._trouble import CommandError
 
 
 @pytest.mark.parametrize("name", ["audience", "wrong_audience"])
@@ -32,7 +32,7 @@ def test_another_name_is_an_error_that_names_the_nearest(name: str, hint: str) -
 
 
 def test_an_installation_without_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callerid.cli.explain, "_PAGE", "no-such-page.md")
+    monkeypatch.setattr(callerid.cli._explain, "_PAGE", "no-such-page.md")
     with pytest.raises(CommandError, match="not part of this installation"):
         explained("audience")
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from callerid import Caller, CalleridError, ConfigurationError, Public
 from callerid.fastapi import Guard
-from callerid.fastapi.parameters import problem_with
+from callerid.fastapi._parameters import problem_with
 from tests.fixtures import OTHERS, STAFF
 
 from .world import KEEPS_INCLUDES, ask, closed, new_guard, start, status

@@ -12,7 +12,7 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from callerid import Caller, ConfigurationError, Nobody, Public
 from callerid.access import access_map
-from callerid.fastapi import included as reading
+from callerid.fastapi import _included as reading
 from tests.fixtures import OTHERS, STAFF
 
 from .world import KEEPS_INCLUDES, Seen, ask, closed, dial, start, status, statuses

@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from callerid import Caller, ConfigurationError, Domain, FirebaseUser, PathParam, Public, Rule
-from callerid.fastapi import included as reading
+from callerid.fastapi import _included as reading
 from tests.fixtures import OTHERS, STAFF
 
 from .world import HAS_FRONTENDS, KEEPS_INCLUDES, closed, dial, new_guard, start, status, statuses

@@ -14,7 +14,7 @@ from flask.views import MethodView
 from flask_cors import CORS, cross_origin
 
 from callerid.flask import Guard
-from callerid.flask.cors import cross_origin_of
+from callerid.flask._cors import cross_origin_of
 from tests.fixtures import OTHERS
 
 from .world import Diary, ask, closed, hiding, keeping, status, statuses

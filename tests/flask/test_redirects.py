@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter, Map, RequestRedirect, ValidationErro
 
 from callerid import Nobody, Public
 from callerid.flask import Guard
-from callerid.flask.routing import adapter_at, served
+from callerid.flask._routing import adapter_at, served
 from tests.fixtures import OTHERS, OWNER, STAFF
 
 from .world import Diary, ask, closed, keeping, status, statuses

@@ -16,8 +16,8 @@ from werkzeug.routing import Rule
 
 from callerid import FirebaseUser, Public, Reason, Unauthenticated, UnguardedEndpointError
 from callerid.flask import Guard, current_caller
-from callerid.flask.current import SERVING, request_now
-from callerid.flask.protection import Protection
+from callerid.flask._current import SERVING, request_now
+from callerid.flask._protection import Protection
 from callerid.testing import as_caller, google_person
 from tests.fixtures import AT_HAND, CLIENT, OTHERS, OWNER, ROBOTS, STAFF, URL, issuer, token
 

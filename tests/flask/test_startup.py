@@ -12,7 +12,7 @@ from werkzeug.routing import UnicodeConverter
 
 from callerid import ConfigurationError, Domain, FirebaseUser, Nobody, PathParam, Public, Tenant
 from callerid.flask import Guard
-from callerid.flask.startup_checks import check, survey
+from callerid.flask._startup_checks import check, checked_rules
 from tests.fixtures import OTHERS, OWNER, ROBOTS, STAFF, URL
 
 from .world import Diary, closed, new_guard, status, statuses
@@ -222,12 +222,12 @@ def test_a_thread_that_waited_for_the_check_does_not_make_it_again(guard: Guard)
     assert made == []
 
 
-def test_a_survey_tells_what_is_enforced(ran: Diary, guard: Guard) -> None:
+def test_the_checked_rules_tell_what_is_enforced(ran: Diary, guard: Guard) -> None:
     app = closed(guard, routes={"/tabled": OTHERS})
     app.add_url_rule("/users/<user>", "user", guard.allow(OWNER)(ran.view()))
     app.add_url_rule("/tabled", "tabled", ran.view(), methods=["POST"])
     app.add_url_rule("/wrong", "wrong", guard.allow(ROBOTS & OTHERS)(ran.view()), methods=["PUT"])
-    found = {str(each): each for each in survey(app.extensions["callerid"])}
+    found = {str(each): each for each in checked_rules(app.extensions["callerid"])}
     static = "/static/<path:filename>"
     assert found.keys() == {
         f"GET {static}",

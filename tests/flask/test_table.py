@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from callerid import ConfigurationError, FirebaseUser, Nobody, PathParam, Public, ServiceAccount, User
 from callerid.flask import Guard
-from callerid.flask.startup_checks import survey
+from callerid.flask._startup_checks import checked_rules
 from tests.fixtures import OTHERS, ROBOT, ROBOTS, STAFF, URL, issuer
 
 from .world import Diary, ask, closed, only_others, status, statuses
@@ -304,7 +304,8 @@ def test_methods_that_only_keys_tell_apart(ran: Diary, guard: Guard) -> None:
     closed(guard, app=app, default=STAFF, routes={"PATCH /any": OTHERS, "GET /any": Public()})
     app.url_map.add(app.url_rule_class("/any", endpoint="any"))
     app.view_functions["any"] = ran.view()
-    found = {str(each): each.policy and str(each.policy.whole.rule) for each in survey(app.extensions["callerid"])}
+    checked = checked_rules(app.extensions["callerid"])
+    found = {str(each): each.policy and str(each.policy.whole.rule) for each in checked}
     assert found == {
         "GET /any": "allUsers",
         "HEAD /any": "allUsers",

@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 
 from callerid import ConfigurationError, Guard, Reason, Unauthenticated
-from callerid.authentication import Denial, revocations
-from callerid.authentication.revocations import Account
-from callerid.fleet import RedisFleet, redis_denials, redis_fleet
-from callerid.fleet.messages import read, written
+from callerid.authentication import Denial
+from callerid.authentication import _revocations as revocations
+from callerid.authentication._revocations import Account
+from callerid.fleet import RedisFleet
+from callerid.fleet import _redis_denials as redis_denials
+from callerid.fleet import _redis_fleet as redis_fleet
+from callerid.fleet._messages import read, written
 from callerid.testing import google_person
 from tests.fixtures import AT_HAND, token
 from tests.fleet.stand_in import NAME, StandIn, stand_in

@@ -31,8 +31,9 @@ from callerid import (
 )
 from callerid import Identity as Own
 from callerid.audit.algebra import No, Side, new_access
-from callerid.authentication import FleetStatus, UseRecord, uses
-from callerid.authentication.uses import Uses, use_id_of
+from callerid.authentication import FleetStatus, UseRecord
+from callerid.authentication import _uses as uses
+from callerid.authentication._uses import Uses, use_id_of
 from callerid.authorization import Check, Decision, evaluate
 from callerid.fleet import RedisFleet
 from callerid.rules import Facts

@@ -49,6 +49,6 @@ def no_thread_stays() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _loaded() -> None:
     """The first fetch loads urllib3 and cryptography: done here, so no test's time is spent on it."""
-    import callerid.keys.transport  # noqa: F401
+    import callerid.keys._transport  # noqa: F401
 
     ask(KeyStore(), KeyDocument(document("a").decode()))

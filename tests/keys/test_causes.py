@@ -12,8 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
-from callerid.keys import KeyFile, KeySource, KeyStore, environment
-from callerid.keys.causes import overdue, with_proxy
+from callerid.keys import KeyFile, KeySource, KeyStore
+from callerid.keys import _environment as environment
+from callerid.keys._causes import overdue, with_proxy
 
 from .asking import ask, eventually, status
 from .made import certificate, document, jwk_set, private_pem, rsa_jwk, rsa_key

@@ -13,11 +13,11 @@ import pytest
 import trio
 
 from callerid import Guard, google
-from callerid.asking.crowd import Count
-from callerid.asking.in_flight import InFlight
+from callerid.asking._crowd import Count
+from callerid.asking._in_flight import InFlight
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait
-from callerid.keys.store import _after_fork_in_child
+from callerid.keys._store import _after_fork_in_child
 from callerid.testing import LocalIssuer
 
 from .asking import ask, ask_async, at_once, eventually, must_wait
@@ -329,7 +329,7 @@ def test_a_task_that_is_thrown_away_makes_room() -> None:
 
 
 def _crowd(store: KeyStore) -> Any:
-    from callerid.asking.crowd import Crowd
+    from callerid.asking._crowd import Crowd
 
     return Crowd(store._threads, store._tasks, "a source", KeySource("https://host.example/"))
 

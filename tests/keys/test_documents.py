@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from callerid.keys.documents import DocumentError
-from callerid.keys.key import Algorithm, Key
-from callerid.keys.verifiers import keys
+from callerid.keys._documents import DocumentError
+from callerid.keys._key import Algorithm, Key
+from callerid.keys._verifiers import keys
 
 from .made import (
     MESSAGE,

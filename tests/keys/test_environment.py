@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.errors import Unavailable
 from callerid.keys import KeySource, KeyStore
-from callerid.keys.environment import ca_bundle, proxy_for
-from callerid.keys.transport import manager_for
+from callerid.keys._environment import ca_bundle, proxy_for
+from callerid.keys._transport import manager_for
 
 from .asking import ask
 from .made import certificate, document, private_pem, rsa_key

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from callerid.asking import AskError
 from callerid.errors import Unavailable
-from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, get, store
-from callerid.keys.attempt import AbortHandle, FetchError, short_cause
-from callerid.keys.fetch import Fetched
+from callerid.keys import KeyDocument, KeyFile, KeySource, KeyStore, get
+from callerid.keys import _store as store
+from callerid.keys._attempt import AbortHandle, FetchError, short_cause
+from callerid.keys._fetch import Fetched
 from callerid.testing import LocalIssuer
 
 from .asking import ask, at_once, eventually, status, warmed

@@ -4,7 +4,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from callerid.keys import KeyPolicy
-from callerid.keys.freshness import Origin, clamped, generated_at, lifetime, retry_after
+from callerid.keys._freshness import Origin, clamped, generated_at, lifetime, retry_after
 
 
 @pytest.mark.parametrize(

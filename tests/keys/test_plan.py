@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from callerid.keys import KeyPolicy
-from callerid.keys.freshness import BEFORE_ALL, Origin
-from callerid.keys.key import Key
-from callerid.keys.plan import (
+from callerid.keys._freshness import BEFORE_ALL, Origin
+from callerid.keys._key import Key
+from callerid.keys._plan import (
     GRACE,
     Decision,
     Fetch,

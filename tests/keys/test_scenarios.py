@@ -20,9 +20,10 @@ import pytest
 import trio
 
 from callerid.errors import Unauthenticated, Unavailable
-from callerid.keys import KeySource, KeyStore, store
-from callerid.keys.attempt import AbortHandle, FetchError, KeyResponse
-from callerid.keys.fetch import Fetched, _got
+from callerid.keys import KeySource, KeyStore
+from callerid.keys import _store as store
+from callerid.keys._attempt import AbortHandle, FetchError, KeyResponse
+from callerid.keys._fetch import Fetched, _got
 
 from .asking import ask, ask_async, eventually
 from .made import pem, pem_map, rsa_key

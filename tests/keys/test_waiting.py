@@ -13,10 +13,11 @@ import anyio
 import pytest
 import trio
 
-from callerid.asking.in_flight import InFlight
+from callerid.asking._in_flight import InFlight
 from callerid.errors import Unavailable
-from callerid.keys import Key, KeySource, KeyStore, Wait, store
-from callerid.keys.store import _after_fork_in_child
+from callerid.keys import Key, KeySource, KeyStore, Wait
+from callerid.keys import _store as store
+from callerid.keys._store import _after_fork_in_child
 from tests import held_time
 
 from .asking import ask, ask_async, at_once, eventually, must_wait, status

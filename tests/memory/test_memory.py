@@ -9,7 +9,7 @@ import pytest
 
 from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, ServiceAccount, Unauthenticated, google
 from callerid.authentication import resolve
-from callerid.authentication.token_cache import Fingerprint, TokenCache, _after_fork_in_child, fingerprint
+from callerid.authentication._token_cache import Fingerprint, TokenCache, _after_fork_in_child, fingerprint
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import Key
 from callerid.testing import LocalIssuer

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from callerid import Guard
-from callerid.cli.why import why
+from callerid.cli._why import why
 from callerid.errors import ConfigurationError, Refusal
 from callerid.logs import AsgiTraceContext, CloudLoggingFormatter, TraceContext, WsgiTraceContext, trace_context
 from tests.fixtures import AT_HAND, STAFF, token

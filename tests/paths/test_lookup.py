@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from callerid import ConfigurationError, Domain, FirebaseUser, Guard, Nobody, PathParam, Public, firebase, google
 from callerid.guard import Requirement
 from callerid.paths import WEBSOCKET, PathLookup, PathTable
-from callerid.paths.lookup import folded
-from callerid.paths.pattern import Pattern
+from callerid.paths._lookup import folded
+from callerid.paths._pattern import Pattern
 
 GUARD = Guard(google("https://orders.example.com"), firebase("shop-prod"))
 STAFF = Domain("example.com")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.testclient import TestClient
 
-from callerid.play.session import Playground
+from callerid.play._session import Playground
 
 from .made import page_of, shop, suite
 

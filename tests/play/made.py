@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from callerid import CustomClaim, Domain, FirebaseUser, PathParam, Public, Role, firebase, google
-from callerid.audit.suite import Suite, read_suite
+from callerid.audit._suite import Suite, read_suite
 from callerid.fastapi import Guard
 from callerid.lookups import Lookup
-from callerid.play.session import Playground
-from callerid.play.web import access_page
+from callerid.play._session import Playground
+from callerid.play._web import access_page
 
 HOST = "http://127.0.0.1:8765"
 CLIENT = "1234-abc.apps.googleusercontent.com"

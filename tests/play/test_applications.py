@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 import callerid.django
 from callerid import App, CustomClaim, Domain, FirebaseUser, Public, Role, SingleUse, app_check, firebase, google
 from callerid.access import access_map
-from callerid.audit.lock import locked
+from callerid.audit._lock import locked
 from callerid.fastapi import Guard
 from callerid.lookups import Lookup
-from callerid.play.session import PlayCell, Playground
+from callerid.play._session import PlayCell, Playground
 from callerid.testing import LocalIssuer
 from tests.djangos import Project, configure
 

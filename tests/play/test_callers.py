@@ -8,8 +8,8 @@ import pytest
 
 from callerid import Identity, custom_credential, firebase_session, google, iap, oidc
 from callerid.errors import ConfigurationError
-from callerid.play.people import first_people, made_persona, sent_as
-from callerid.play.session import MOST_PEOPLE
+from callerid.play._people import first_people, made_persona, sent_as
+from callerid.play._session import MOST_PEOPLE
 from callerid.testing import LocalIssuer
 
 from .conftest import Played

@@ -9,10 +9,10 @@ from fastapi import FastAPI
 
 from callerid import Domain, FirebaseUser, Public, Rule, User, Where, firebase, google
 from callerid.access import access_map
-from callerid.audit.lock import locked
+from callerid.audit._lock import locked
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard
-from callerid.play.session import Playground
+from callerid.play._session import Playground
 from callerid.testing import LocalIssuer
 
 from .made import CLIENT, page_of, suite

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from callerid.play.security import HEADERS
-from callerid.play.web import access_page
+from callerid.play._security import HEADERS
+from callerid.play._web import access_page
 
 from .conftest import Played
 from .made import HOST, csrf_of

@@ -8,9 +8,9 @@ import urllib.request
 import pytest
 
 from callerid.errors import ConfigurationError
-from callerid.play.serving import check_host, serving
-from callerid.play.session import Playground
-from callerid.play.web import access_page
+from callerid.play._serving import check_host, serving
+from callerid.play._session import Playground
+from callerid.play._web import access_page
 
 from .made import shop
 

@@ -17,12 +17,12 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 import callerid.flask
 from callerid import Domain, FirebaseUser, Guard, Nobody, Public, asgi, firebase, google, wsgi
-from callerid.audit.suite import SuitePersona
+from callerid.audit._suite import SuitePersona
 from callerid.errors import ConfigurationError
 from callerid.fastapi import Guard as FastGuard
-from callerid.play.hearing import HeardCall, Stopped
-from callerid.play.outcomes import PlayOutcome
-from callerid.play.session import Playground
+from callerid.play._hearing import HeardCall, Stopped
+from callerid.play._outcomes import PlayOutcome
+from callerid.play._session import Playground
 
 from .made import CLIENT, page_of, shop, suite
 
@@ -355,7 +355,7 @@ def test_a_persona_of_whom_no_token_is_minted_says_why() -> None:
 
 def test_a_call_that_is_to_be_decided_only_ends_there() -> None:
     from callerid.authentication import NOBODY
-    from callerid.play.hearing import HeardDecision
+    from callerid.play._hearing import HeardDecision
 
     allowed = HeardDecision("GET /a", None, NOBODY, None, "")
     with pytest.raises(Stopped):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callerid.play.tokens import tokens_in
+from callerid.play._tokens import tokens_in
 from callerid.testing import COMPUTE_ENGINE, LocalIssuer
 
 LOCAL = LocalIssuer()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import callerid
-from callerid.audit.suite import KINDS
+from callerid.audit._suite import KINDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["CONTRIBUTING.md", "SECURITY.md", "README.md"]

@@ -6,7 +6,7 @@ import os
 
 from callerid import Guard
 from callerid.risc import EventReceiver, SecurityEvent
-from callerid.risc.receiver import AsgiEvents, WsgiEvents
+from callerid.risc._receiver import AsgiEvents, WsgiEvents
 from tests.fixtures import AT_HAND, CLIENT
 
 

@@ -20,7 +20,7 @@ import pytest
 from callerid import AnyGoogleAccount, Caller, ConfigurationError, Guard, Lookup, Refusal, Role
 from callerid.authentication import Denial, FleetStatus, UseRecord
 from callerid.risc import EventReceiver, EventType, SecurityEvent
-from callerid.risc.receiver import _after_fork_in_child
+from callerid.risc._receiver import _after_fork_in_child
 from callerid.testing import LocalIssuer, google_person
 from tests.asking.made import Clock
 from tests.fixtures import AT_HAND, CLIENT, URL, issuer, token

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from callerid import ConfigurationError, Nobody
-from callerid.authorization.report_only import Rollout, named
+from callerid.authorization._report_only import Rollout, named
 from callerid.testing import as_caller, google_person
 
 from .world import (

@@ -14,7 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Mount, Route, Router
 
 from callerid import ConfigurationError, Public
-from callerid.starlette import Guard, route_chain, route_context
+from callerid.starlette import Guard
+from callerid.starlette import _route_chain as route_chain
+from callerid.starlette import _route_context as route_context
 from callerid.testing import LocalIssuer
 from tests.fixtures import OTHERS, OWNER, STAFF
 

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route, Router, WebSocketR
 from starlette.websockets import WebSocket
 
 from callerid import Nobody, Public, UnguardedEndpointError, User
-from callerid.marks import marks_on
+from callerid._marks import marks_on
 from callerid.starlette import Guard
 from tests.fixtures import OTHERS, STAFF
 

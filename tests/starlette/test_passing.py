@@ -404,7 +404,7 @@ def test_a_stream_that_is_cancelled_ends_and_leaves_nothing_decided(guard: Guard
     app = closed(Route("/", guard.allow(STAFF)(handler)), guard=guard)
 
     async def run() -> None:
-        from callerid.marks import DECIDED
+        from callerid._marks import DECIDED
 
         with anyio.CancelScope() as scope:
             scopes.append(scope)

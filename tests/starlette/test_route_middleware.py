@@ -14,7 +14,7 @@ from starlette.routing import Match, Mount, Route, WebSocketRoute
 
 from callerid import ConfigurationError, Public, UnguardedEndpointError
 from callerid.starlette import Guard
-from callerid.starlette.route_middleware import compare_at_endpoint
+from callerid.starlette._route_middleware import compare_at_endpoint
 from tests.fixtures import OWNER, STAFF
 
 from .world import Diary, ask, closed, dial, statuses

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from callerid import AnyGoogleAccount, Public
 from callerid.starlette import Guard
-from callerid.starlette.scope import RequestState
+from callerid.starlette._scope import RequestState
 from callerid.testing import LocalIssuer
 from tests.fixtures import OWNER, STAFF
 

@@ -17,7 +17,7 @@ from google.oauth2 import id_token, service_account
 
 from callerid import Domain, Guard, Kind, Reason, ServiceAccount, Unauthenticated, User, google
 from callerid.testing import LocalIssuer
-from callerid.testing.compact import header_and_claims
+from callerid.testing._compact import header_and_claims
 
 if TYPE_CHECKING:
     from pathlib import Path

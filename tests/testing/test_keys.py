@@ -14,7 +14,7 @@ from .conftest import NOW
 from .reading import header, jwk_key, pem_key
 
 if TYPE_CHECKING:
-    from callerid.testing.keys import SigningKey
+    from callerid.testing._keys import SigningKey
 
 
 def kids(issuer: LocalIssuer, which: str = "google") -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callerid.testing import LocalIssuer
-from callerid.testing.endpoints import ReceivedRequest, answer
+from callerid.testing._endpoints import ReceivedRequest, answer
 
 ISSUER = LocalIssuer()
 SENT = {"host": "127.0.0.1:8085", "x-callerid-mint": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callerid.audit.algebra import Persona
 from callerid.callers import Kind
 from callerid.testing import LocalIssuer
-from callerid.testing.personas import headers_of
+from callerid.testing._personas import headers_of
 
 CLIENT = "1234-abc.apps.googleusercontent.com"
 

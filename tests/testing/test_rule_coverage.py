@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from callerid.testing.rule_coverage import RuleCoverage
+from callerid.testing._rule_coverage import RuleCoverage
 
 pytest_plugins = ["pytester"]
 

@@ -12,14 +12,14 @@ import pytest
 
 import callerid.testing
 from callerid.testing import LocalIssuer
-from callerid.testing.server import Server
+from callerid.testing._server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
 
-    from callerid.testing.endpoints import ReceivedRequest, Response
+    from callerid.testing._endpoints import ReceivedRequest, Response
 
 
 def test_a_with_block_serves_on_loopback_and_ends_without_a_trace(http: requests.Session) -> None:

@@ -24,7 +24,7 @@ from callerid import (
     ServiceAccount,
     Via,
 )
-from callerid.answers import Answer
+from callerid._answers import Answer
 from callerid.paths import ambiguous
 from callerid.testing import LocalIssuer
 from callerid.wsgi import CallerMiddleware, path_of

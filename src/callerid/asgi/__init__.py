@@ -5,8 +5,8 @@ refusal is sent) · ``websockets`` (a token among the subprotocols; a socket's e
 application cuts off paths) · ``mcp`` (whose a session is) ← ``middleware``.
 """
 
-from callerid.asgi.mcp import McpSessions
-from callerid.asgi.middleware import CallerMiddleware, OnRefusal
-from callerid.asgi.websockets import WebSockets
+from callerid.asgi._mcp import McpSessions
+from callerid.asgi._middleware import CallerMiddleware, OnRefusal
+from callerid.asgi._websockets import WebSockets
 
 __all__ = ["CallerMiddleware", "McpSessions", "OnRefusal", "WebSockets"]

@@ -12,16 +12,13 @@
 Each module imports only those before it. It knows neither keys nor credentials.
 """
 
-from callerid.asking.answers import Answers
-from callerid.asking.entry import AskError, Entry, Found, Source, SourceAnswer, SourceStatus
-from callerid.asking.in_flight import InFlight, Wait
-from callerid.asking.policy import AskPolicy
-from callerid.asking.running import is_in_task
-
-Answer = SourceAnswer
+from callerid.asking._answers import Answers
+from callerid.asking._entry import AskError, Entry, Found, Source, SourceAnswer, SourceStatus
+from callerid.asking._in_flight import InFlight, Wait
+from callerid.asking._policy import AskPolicy
+from callerid.asking._running import is_in_task
 
 __all__ = [
-    "Answer",
     "Answers",
     "AskError",
     "AskPolicy",

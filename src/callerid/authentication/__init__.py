@@ -27,13 +27,13 @@
 Each module imports only those before it.
 """
 
-from callerid.authentication.authenticator import Authenticator
-from callerid.authentication.claims import UNCHECKED, ExpectedNonce
-from callerid.authentication.cloud_run import SUBPROTOCOL
-from callerid.authentication.holding import HoldsAuthenticator
-from callerid.authentication.identity import NOBODY, Identity
-from callerid.authentication.jws import LONGEST_TOKEN
-from callerid.authentication.revocations import (
+from callerid.authentication._authenticator import Authenticator
+from callerid.authentication._claims import UNCHECKED, ExpectedNonce
+from callerid.authentication._cloud_run import SUBPROTOCOL
+from callerid.authentication._holding import HoldsAuthenticator
+from callerid.authentication._identity import NOBODY, Identity
+from callerid.authentication._jws import LONGEST_TOKEN
+from callerid.authentication._revocations import (
     CATCH_UP_SECONDS,
     LONGEST_DENIAL,
     Account,
@@ -44,12 +44,12 @@ from callerid.authentication.revocations import (
     UseRecord,
     denial_by_google,
 )
-from callerid.authentication.same_origin import METHOD
-from callerid.authentication.sign_in import SignInForm
-from callerid.authentication.token_cache import DEFAULT_SIZE
-from callerid.authentication.uses import request_of
-from callerid.authentication.verification import Waited
-from callerid.authentication.waiting import Attempt, resolve, resolve_async
+from callerid.authentication._same_origin import METHOD
+from callerid.authentication._sign_in import SignInForm
+from callerid.authentication._token_cache import DEFAULT_SIZE
+from callerid.authentication._uses import request_of
+from callerid.authentication._verification import Waited
+from callerid.authentication._waiting import Attempt, resolve, resolve_async
 
 __all__ = [
     "CATCH_UP_SECONDS",

@@ -15,23 +15,23 @@
 Each module imports only those before it.
 """
 
-from callerid.authorization.authorize import Request, Shadow, authorize, conclude
-from callerid.authorization.decision_log import log, record
-from callerid.authorization.engine import Check, Credentials, Decision, Judge, evaluate, judge
-from callerid.authorization.outside import (
+from callerid.authorization._authorize import Request, Shadow, authorize, conclude
+from callerid.authorization._decision_log import log, record
+from callerid.authorization._engine import Check, Credentials, Decision, Judge, evaluate, judge
+from callerid.authorization._outside import (
     TOKEN,
     check_names_caller,
     instance_of,
 )
-from callerid.authorization.policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
-from callerid.authorization.report_only import Rollout, ShadowCounts, Tally, named, rollout_of
-from callerid.authorization.requirement import (
+from callerid.authorization._policy import DEFAULT, FLOOR, TABLE, Policy, Written, policy_of
+from callerid.authorization._report_only import Rollout, ShadowCounts, Tally, named, rollout_of
+from callerid.authorization._requirement import (
     Requirement,
     check_whose,
     combined,
 )
-from callerid.authorization.startup import announce, check_requirement, check_requirements
-from callerid.authorization.tokens import JudgesTokens
+from callerid.authorization._startup import announce, check_requirement, check_requirements
+from callerid.authorization._tokens import JudgesTokens
 
 __all__ = [
     "DEFAULT",

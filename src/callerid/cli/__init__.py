@@ -1,6 +1,6 @@
 """The ``callerid`` command.
 
-Each command is a module with an object ``command``, named in one line of `callerid.cli.command`, which imports it when
+Each command is a module with an object ``command``, named in one line of `callerid.cli._command`, which imports it when
 it is called. What they share: ``trouble`` (what is told in one line), ``output`` (the command's own output), ``frame``
 (what a command is made of), ``table`` (colours and tables), ``staying``, ``token_input`` (where a token comes from),
 and of the demo ``places ← stages · scenes``. ``check`` and ``play`` import ``routes``, which imports ``comparing``;
@@ -11,6 +11,6 @@ cannot be read or fails; 130 interrupted; 141 the reader of the output closed it
 for each command.
 """
 
-from callerid.cli.command import main, run
+from callerid.cli._command import main, run
 
 __all__ = ["main", "run"]

@@ -1,5 +1,5 @@
 """``python -m callerid.cli`` is ``callerid``."""
 
-from callerid.cli.command import run
+from callerid.cli._command import run
 
 run()

@@ -10,8 +10,8 @@ Each module imports only those before it. Nothing here can turn verification off
 ``enforce=False`` or ``insist=True``, and the Firebase Auth emulator has no environment variable.
 """
 
-from callerid.configuration.making import GuardSettings, settings_from_env, settings_from_toml
-from callerid.configuration.schema import GUARD, SECTIONS, Section
-from callerid.configuration.values import Setting
+from callerid.configuration._making import GuardSettings, settings_from_env, settings_from_toml
+from callerid.configuration._schema import GUARD, SECTIONS, Section
+from callerid.configuration._values import Setting
 
 __all__ = ["GUARD", "SECTIONS", "GuardSettings", "Section", "Setting", "settings_from_env", "settings_from_toml"]

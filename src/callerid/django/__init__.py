@@ -25,9 +25,9 @@ Each module imports only those before it::
 WebSockets (Django Channels) are not Django's, and not guarded by this.
 """
 
+from callerid.django._dispatch import CallerMiddleware
+from callerid.django._guard import Guard
+from callerid.django._protection import OnRefusal
 from callerid.django.authentication import CallerAuthentication, CallerUser
-from callerid.django.dispatch import CallerMiddleware
-from callerid.django.guard import Guard
-from callerid.django.protection import OnRefusal
 
 __all__ = ["CallerAuthentication", "CallerMiddleware", "CallerUser", "Guard", "OnRefusal"]

@@ -8,10 +8,10 @@ from django import urls
 from django.apps import AppConfig
 from django.core import checks
 
-from callerid.django.dispatch import configured, settings_problems
-from callerid.django.protection import Protection
-from callerid.django.routes import UrlconfReader
-from callerid.django.startup_checks import problems_of, survey
+from callerid.django._dispatch import configured, settings_problems
+from callerid.django._protection import Protection
+from callerid.django._routes import UrlconfReader
+from callerid.django._startup_checks import checked_views, problems_of
 
 __all__ = ["CalleridConfig"]
 
@@ -36,5 +36,5 @@ def check_guard(**_: Any) -> list[Any]:
         return [_checks.Error(each, id="callerid.E001") for each in problems]
     protection = cast("Protection", configured().protection)
     routing = UrlconfReader(cast("Any", urls).get_resolver())
-    found = problems_of(protection, routing, tuple(survey(protection, routing)))
+    found = problems_of(protection, routing, tuple(checked_views(protection, routing)))
     return [_checks.Error(each, id="callerid.E002") for each in found]

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from callerid.callers import Caller
-from callerid.django.current import undecided
-from callerid.django.dispatch import configured
+from callerid.django._current import undecided
+from callerid.django._dispatch import configured
 from callerid.errors import Reason, Unauthenticated
 
 __all__ = ["CallerAuthentication", "CallerUser"]

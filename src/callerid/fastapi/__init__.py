@@ -11,6 +11,6 @@ Each module imports only those before it::
     guard               allow and protect
 """
 
-from callerid.fastapi.guard import Guard
+from callerid.fastapi._guard import Guard
 
 __all__ = ["Guard"]

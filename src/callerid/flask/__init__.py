@@ -21,8 +21,8 @@ Each module imports only those before it::
     guard               allow and protect
 """
 
-from callerid.flask.current import NoCallerError, caller, current_caller
-from callerid.flask.guard import Guard
-from callerid.flask.protection import OnRefusal
+from callerid.flask._current import NoCallerError, caller, current_caller
+from callerid.flask._guard import Guard
+from callerid.flask._protection import OnRefusal
 
 __all__ = ["Guard", "NoCallerError", "OnRefusal", "caller", "current_caller"]

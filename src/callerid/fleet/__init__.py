@@ -10,6 +10,6 @@ Only denials and uses are shared, so whoever can write to that Redis can lock ou
 undo is that a token was used.
 """
 
-from callerid.fleet.redis_fleet import RedisFleet
+from callerid.fleet._redis_fleet import RedisFleet
 
 __all__ = ["RedisFleet"]

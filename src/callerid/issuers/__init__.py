@@ -13,26 +13,26 @@
 `docs/architecture.md` says how to add a kind.
 """
 
-from callerid.issuers.app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
-from callerid.issuers.asked import AskedIssuer, Denied, check_apart, check_credential
-from callerid.issuers.cloud_run import CloudRunIssuer, FrontDoor, cloud_run
-from callerid.issuers.consuming import KEPT_FOR, USED, Consumer
-from callerid.issuers.custom_credential import CustomCredentialIssuer, CustomIdentity, custom_credential
-from callerid.issuers.emulator import check_not_deployed
-from callerid.issuers.firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
-from callerid.issuers.firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
-from callerid.issuers.gateway import (
+from callerid.issuers._app_check import APP_CHECK_KEYS, AppCheckIssuer, app_check
+from callerid.issuers._asked import AskedIssuer, Denied, check_apart, check_credential
+from callerid.issuers._cloud_run import CloudRunIssuer, FrontDoor, cloud_run
+from callerid.issuers._consuming import KEPT_FOR, USED, Consumer
+from callerid.issuers._custom_credential import CustomCredentialIssuer, CustomIdentity, custom_credential
+from callerid.issuers._emulator import check_not_deployed
+from callerid.issuers._firebase import FIREBASE_KEYS, FirebaseIssuer, emulator_warning, firebase, is_emulated
+from callerid.issuers._firebase_session import FIREBASE_SESSION_KEYS, FirebaseSessionIssuer, firebase_session
+from callerid.issuers._gateway import (
     GATEWAY_AUTHORIZATION,
     GatewayIssuer,
     forwarded_authorization,
     gateway,
     parts_of,
 )
-from callerid.issuers.google import GOOGLE_KEYS, GoogleIssuer, google
-from callerid.issuers.google_access_token import ACCESS_TOKENS, GoogleAccessTokenIssuer, google_access_token
-from callerid.issuers.google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
-from callerid.issuers.iap import IAP_ISSUER, IAP_KEYS, IapExternalIssuer, IapIssuer, iap
-from callerid.issuers.issuer import (
+from callerid.issuers._google import GOOGLE_KEYS, GoogleIssuer, google
+from callerid.issuers._google_access_token import ACCESS_TOKENS, GoogleAccessTokenIssuer, google_access_token
+from callerid.issuers._google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
+from callerid.issuers._iap import IAP_ISSUER, IAP_KEYS, IapExternalIssuer, IapIssuer, iap
+from callerid.issuers._issuer import (
     APP_CHECK,
     AUTHORIZATION,
     GCLOUD_CLIENT,
@@ -44,8 +44,8 @@ from callerid.issuers.issuer import (
     audience_set,
     cookie_location,
 )
-from callerid.issuers.oidc import OidcIssuer, oidc
-from callerid.issuers.service_account import ServiceAccountIssuer, service_account
+from callerid.issuers._oidc import OidcIssuer, oidc
+from callerid.issuers._service_account import ServiceAccountIssuer, service_account
 
 __all__ = [
     "ACCESS_TOKENS",

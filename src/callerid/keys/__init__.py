@@ -15,16 +15,16 @@ Its modules, each importing only those before it::
 Importing this package imports neither an HTTP client nor cryptography: both come with the first fetch.
 """
 
-from callerid.asking.in_flight import Wait
-from callerid.keys.attempt import KeyResponse
-from callerid.keys.discovery import DiscoveredKeys
-from callerid.keys.documents import DocumentError, json_object
-from callerid.keys.fetch import get, post
-from callerid.keys.freshness import retry_after
-from callerid.keys.google_access import GoogleAccess
-from callerid.keys.key import Algorithm, Key
-from callerid.keys.source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
-from callerid.keys.store import CachedKeySet, KeyStatus, KeyStore
+from callerid.asking._in_flight import Wait
+from callerid.keys._attempt import KeyResponse
+from callerid.keys._discovery import DiscoveredKeys
+from callerid.keys._documents import DocumentError, json_object
+from callerid.keys._fetch import get, post
+from callerid.keys._freshness import retry_after
+from callerid.keys._google_access import GoogleAccess
+from callerid.keys._key import Algorithm, Key
+from callerid.keys._source import AnySource, KeyDocument, KeyFile, KeyPolicy, KeySource, is_loopback, key_source
+from callerid.keys._store import CachedKeySet, KeyStatus, KeyStore
 
 __all__ = [
     "Algorithm",

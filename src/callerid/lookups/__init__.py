@@ -9,11 +9,11 @@
 Each module imports only those before it.
 """
 
-from callerid.lookups.account_status import account_status
-from callerid.lookups.groups import groups
-from callerid.lookups.judging import KnownFacts, LooksUp, look_up_for, looked_up
-from callerid.lookups.lookup import Load, Lookup
-from callerid.lookups.lookups import Lookups, missing
+from callerid.lookups._account_status import account_status
+from callerid.lookups._groups import groups
+from callerid.lookups._judging import KnownFacts, LooksUp, look_up_for, looked_up
+from callerid.lookups._lookup import Load, Lookup
+from callerid.lookups._lookups import Lookups, missing
 
 __all__ = [
     "KnownFacts",

@@ -6,13 +6,13 @@ is ignored) and ``readings`` (the paths an application may read a request's path
 default and floor). ``bound`` is the table of an application whose routes are known: each of its keys names a route.
 """
 
-from callerid.paths.ambiguity import ambiguous
-from callerid.paths.bound import BoundTable, NamedPlace, Serves, normalized
-from callerid.paths.gate import Admitted, Gate, Refused, first_expiry
-from callerid.paths.lookup import PathLookup, PathMatch
-from callerid.paths.pattern import METHODS, WEBSOCKET
-from callerid.paths.readings import Readings, checked_root, prefix_of, readings_of
-from callerid.paths.table import PathTable, TableEntry, required
+from callerid.paths._ambiguity import ambiguous
+from callerid.paths._bound import BoundTable, NamedPlace, Serves, normalized
+from callerid.paths._gate import Admitted, Gate, Refused, first_expiry
+from callerid.paths._lookup import PathLookup, PathMatch
+from callerid.paths._pattern import METHODS, WEBSOCKET
+from callerid.paths._readings import Readings, checked_root, prefix_of, readings_of
+from callerid.paths._table import PathTable, TableEntry, required
 
 __all__ = [
     "METHODS",

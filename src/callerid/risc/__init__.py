@@ -7,7 +7,7 @@ Each module imports only those before it. Sources: RFC 8417 (security event toke
 Google Identity, "Protect user accounts with Cross-Account Protection".
 """
 
-from callerid.risc.events import EventType, SecurityEvent
-from callerid.risc.receiver import EventReceiver
+from callerid.risc._events import EventType, SecurityEvent
+from callerid.risc._receiver import EventReceiver
 
 __all__ = ["EventReceiver", "EventType", "SecurityEvent"]

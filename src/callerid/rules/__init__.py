@@ -29,14 +29,14 @@ Each module imports only those before it::
     reading         rules read, joined and taken apart
 """
 
-from callerid.rules.accounts import PathParam
-from callerid.rules.anyone import IssuedBy, Nobody, Public, Via, Where
-from callerid.rules.apps import AnyApp, App, needs_app, some_app
-from callerid.rules.base import AllOf, AnyOf, Explanation, Rule, described, is_joined, leaves
-from callerid.rules.chat import GoogleChat
-from callerid.rules.claims import Claim, CustomClaim, Fact, SignInAttribute
-from callerid.rules.facts import NOT_ASKED, Facts, LookedUp
-from callerid.rules.firebase import (
+from callerid.rules._accounts import PathParam
+from callerid.rules._anyone import IssuedBy, Nobody, Public, Via, Where
+from callerid.rules._apps import AnyApp, App, needs_app, some_app
+from callerid.rules._base import AllOf, AnyOf, Explanation, Rule, described, is_joined, leaves
+from callerid.rules._chat import GoogleChat
+from callerid.rules._claims import Claim, CustomClaim, Fact, SignInAttribute
+from callerid.rules._facts import NOT_ASKED, Facts, LookedUp
+from callerid.rules._firebase import (
     EmailDomain,
     FirebaseUser,
     SecondFactor,
@@ -44,10 +44,10 @@ from callerid.rules.firebase import (
     SignInProvider,
     Tenant,
 )
-from callerid.rules.google import AnyGoogleAccount, AuthorizedParty, Domain, Scope, ServiceAccount, User
-from callerid.rules.judging import admitted, needs_no_caller
-from callerid.rules.looked_up import ACTIVE, Group, NotRevoked, Role, look_up_rules
-from callerid.rules.reading import (
+from callerid.rules._google import AnyGoogleAccount, AuthorizedParty, Domain, Scope, ServiceAccount, User
+from callerid.rules._judging import admitted, needs_no_caller
+from callerid.rules._looked_up import ACTIVE, Group, NotRevoked, Role, look_up_rules
+from callerid.rules._reading import (
     STEPS,
     all_of,
     any_of,
@@ -61,8 +61,8 @@ from callerid.rules.reading import (
     reads_path,
     without_public,
 )
-from callerid.rules.single_use import SingleUse, needs_use
-from callerid.rules.subjects import Subject
+from callerid.rules._single_use import SingleUse, needs_use
+from callerid.rules._subjects import Subject
 
 __all__ = [
     "ACTIVE",

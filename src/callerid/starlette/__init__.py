@@ -20,7 +20,7 @@ Each module imports only those before it::
     guard               protect
 """
 
-from callerid.starlette.guard import Guard
-from callerid.starlette.protection import OnRefusal
+from callerid.starlette._guard import Guard
+from callerid.starlette._protection import OnRefusal
 
 __all__ = ["Guard", "OnRefusal"]

@@ -3,14 +3,14 @@
 Importing this needs no test framework and starts nothing. Keys are made at run time and never stored.
 """
 
-from callerid.testing.acting import as_caller
-from callerid.testing.builder import persona
-from callerid.testing.callers import firebase_user, google_person, oidc_caller, own_caller, service_account
-from callerid.testing.claims import COMPUTE_ENGINE
-from callerid.testing.clients import CallerClients
-from callerid.testing.hostile import HOSTILE_VARIANTS
-from callerid.testing.issuer import LocalIssuer
-from callerid.testing.locks import assert_access
+from callerid.testing._acting import as_caller
+from callerid.testing._builder import persona
+from callerid.testing._callers import firebase_user, google_person, oidc_caller, own_caller, service_account
+from callerid.testing._claims import COMPUTE_ENGINE
+from callerid.testing._clients import CallerClients
+from callerid.testing._hostile import HOSTILE_VARIANTS
+from callerid.testing._issuer import LocalIssuer
+from callerid.testing._locks import assert_access
 
 __all__ = [
     "COMPUTE_ENGINE",

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from callerid.access import AccessMap, access_map
-from callerid.audit.reading import is_wsgi
-from callerid.audit.rows import Row
-from callerid.audit.scope import is_gate
-from callerid.audit.suite import Case, SuitePersona
+from callerid.audit._reading import is_wsgi
+from callerid.audit._rows import Row
+from callerid.audit._scope import is_gate
+from callerid.audit._suite import Case, SuitePersona
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
-from callerid.testing.calls import call_asgi, call_wsgi
-from callerid.testing.issuer import LocalIssuer
-from callerid.testing.made_up import paths_for
-from callerid.testing.standing_in import standing_in
-from callerid.testing.suite_mint import SuiteMint
+from callerid.testing._calls import call_asgi, call_wsgi
+from callerid.testing._issuer import LocalIssuer
+from callerid.testing._made_up import paths_for
+from callerid.testing._standing_in import standing_in
+from callerid.testing._suite_mint import SuiteMint
 
 __all__ = ["Judgement", "Rehearsal", "rehearsing"]
 

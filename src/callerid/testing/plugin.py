@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from callerid.access import load, read_suite
-from callerid.audit.suite import EVERYTHING_ELSE, Case, Suite, SuitePersona
+from callerid.audit._suite import EVERYTHING_ELSE, Case, Suite, SuitePersona
 from callerid.errors import ConfigurationError
 from callerid.testing.access import Rehearsal, rehearsing
 

@@ -19,8 +19,8 @@ from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore
 from callerid.issuers import Issuer, SpeaksFor
-from callerid.testing.callers import firebase_user, fitted, google_person, oidc_caller, own_caller, service_account
-from callerid.testing.defaults import FIREBASE_PROJECT, OIDC_AUDIENCE
+from callerid.testing._callers import firebase_user, fitted, google_person, oidc_caller, own_caller, service_account
+from callerid.testing._defaults import FIREBASE_PROJECT, OIDC_AUDIENCE
 
 try:
     from hypothesis import strategies as st

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from callerid import Caller, Guard, asgi, wsgi
-from callerid.answers import Answer
+from callerid._answers import Answer
 from tests.contract.application import found, guard_of, path_table
 
 from .driving import ASGI, WSGI, closing, remote_user

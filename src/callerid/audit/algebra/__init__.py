@@ -28,16 +28,16 @@ Each module imports only those before it::
 All of it is pure.
 """
 
-from callerid.audit.algebra.access import CannotTell, No, Verdict, Yes, holds, new_access
-from callerid.audit.algebra.laws import MOST_ALTERNATIVES, exclude, implies
-from callerid.audit.algebra.opaque import UNREADABLE, Foreign, Sealed, code_fingerprint, fingerprint
-from callerid.audit.algebra.personas import Persona
-from callerid.audit.algebra.possible import alternatives, every_leaf
-from callerid.audit.algebra.separate import Separate, separate
-from callerid.audit.algebra.sides import Side
-from callerid.audit.algebra.traits import is_code
-from callerid.audit.algebra.traits import is_unknown as is_foreign
-from callerid.audit.algebra.uses import admits_nobody, check_possible, is_weaker, redundant_alternatives
+from callerid.audit.algebra._access import CannotTell, No, Verdict, Yes, holds, new_access
+from callerid.audit.algebra._laws import MOST_ALTERNATIVES, exclude, implies
+from callerid.audit.algebra._opaque import UNREADABLE, Foreign, Sealed, code_fingerprint, fingerprint
+from callerid.audit.algebra._personas import Persona
+from callerid.audit.algebra._possible import alternatives, every_leaf
+from callerid.audit.algebra._separate import Separate, separate
+from callerid.audit.algebra._sides import Side
+from callerid.audit.algebra._traits import is_code
+from callerid.audit.algebra._traits import is_unknown as is_foreign
+from callerid.audit.algebra._uses import admits_nobody, check_possible, is_weaker, redundant_alternatives
 
 __all__ = [
     "MOST_ALTERNATIVES",

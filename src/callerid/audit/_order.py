@@ -1,0 +1,204 @@
+"""The routes of a map with where they stand: which of them go before others although that could be otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from callerid.audit._index import Index
+from callerid.audit._places import ANYWHERE_ELSE, Place, common
+from callerid.audit._regions import request_for, samples, text_for
+from callerid.audit._rows import AccessMap, Router, Row, earlier
+from callerid.audit._scope import (
+    AUTOMATIC,
+    HTTP,
+    OTHER_SLASH,
+    RouteScope,
+    Spot,
+    is_expected,
+    is_gate,
+    one_method,
+    route_scope,
+    spots_of,
+)
+from callerid.audit.algebra import No, Side, Yes, holds, new_access, separate
+from callerid.rules import Facts, Nobody
+
+__all__ = ["in_order", "named", "partly_served", "placed"]
+
+_Found = tuple[str, Row, RouteScope]
+
+
+def named(method: str, row: Row) -> str:
+    """The name of one method of a route."""
+    return f"{method} {row.written(method)}"
+
+
+def in_order(found: AccessMap) -> list[_Found]:
+    """Each method of each route, in the order of the map, with where it stands."""
+    plain = placed(found)
+    after = _Order(found, plain).after
+    return [(method, row, _after(stands, after)) for method, row, stands in plain]
+
+
+def partly_served(found: AccessMap) -> dict[str, list[str]]:
+    """Routes before which others come at some of their paths although nobody expects it, and ask something else.
+
+    Each is given by its name, with the names of those that come first.
+    """
+    ordered = in_order(found)
+    rows = {stands.name: (method, row) for method, row, stands in ordered}
+    late: dict[str, list[str]] = {}
+    for method, row, stands in ordered:
+        for name in () if row.instead else sorted(stands.after):
+            other, first = rows[name]
+            is_for_both = one_method(method, other) and not first.instead and not name.endswith(AUTOMATIC)
+            if is_for_both and (first.rule, first.believed) != (row.rule, row.believed):
+                late.setdefault(stands.name, []).append(name)
+    return late
+
+
+def placed(found: AccessMap) -> list[_Found]:
+    """As `in_order`, but for what goes before what."""
+    return [(method, row, _scope_of(found, method, row)) for method, row in found.all_singly()]
+
+
+def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
+    serves, name = row.serving(method), named(method, row)
+    strict = found.kind != "Flask" or is_gate(name)
+    return route_scope(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
+
+
+def _after(stands: RouteScope, after: dict[str, set[str]]) -> RouteScope:
+    plain, slash = (frozenset(after.get(name, ())) for name in (stands.name, stands.name + OTHER_SLASH))
+    return replace(stands, after=plain, slash_after=slash) if plain or slash else stands
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Who goes before whom, where that could be otherwise: for each name the names of those before it."""
+
+    found: AccessMap
+    routes: list[_Found]
+    after: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    _near: Index[tuple[Spot, int]] = field(default_factory=Index[tuple[Spot, int]])
+    _differ: dict[object, bool] = field(default_factory=dict[object, bool])
+    _sides: dict[int, Side] = field(default_factory=dict[int, Side])
+    _by_text: dict[object, Side] = field(default_factory=dict[object, Side])
+    _first_in: dict[int, tuple[Facts, ...]] = field(default_factory=dict[int, "tuple[Facts, ...]"])
+
+    def __post_init__(self) -> None:
+        spots = [
+            (spot, number)
+            for number, (_, _, stands) in enumerate(self.routes)
+            if not stands.is_rest or "/" in stands.template
+            for spot in spots_of(stands)
+        ]
+        for each in spots:
+            self._near.add(each[0].place, each)
+        text = text_for(segment for spot, _ in spots for segment in spot.place.segments)
+        for each in spots:
+            for _, other in self._near.near(each[0].place):
+                if each[1] < other[1] and each[0].stands.layer == other[0].stands.layer:
+                    self._note(each, other, text)
+
+    def _note(self, one: tuple[Spot, int], other: tuple[Spot, int], text: str) -> None:
+        method = one_method(one[0].stands.method, other[0].stands.method)
+        if not method and not self._answers_differ(one[1], other[1]):
+            return
+        earlier, later = (one[0], other[0]) if self._is_first(one, other, method, text) else (other[0], one[0])
+        if not is_expected(earlier, later):
+            self.after.setdefault(later.name, set()).add(earlier.name)
+
+    def _is_first(self, one: tuple[Spot, int], other: tuple[Spot, int], method: str, text: str) -> bool:
+        """Whether the one serves what is for both; where the map does not say, the framework's router is asked."""
+        first, second = self.routes[one[1]], self.routes[other[1]]
+        known, router = _is_earlier(first, second), self.found.router
+        if known is None and router is not None:
+            region = common(one[0].place, other[0].place)
+            assert region is not None  # noqa: S101 - they are near each other
+            known = self._served(router, (method, region), (first[2].name, second[2].name), text)
+        return True if known is None else known
+
+    def _served(self, router: Router, at: tuple[str, Place], names: tuple[str, str], text: str) -> bool | None:
+        """Whether the first of two serves a part of a region that no third one serves; ``None`` where there is none."""
+        method, region = at
+        near = dict.fromkeys(place for place, _ in self._near.near(region))
+        if not method:
+            # Whatever their methods are, one of them answers OPTIONS.
+            method, names = "OPTIONS", (_for_options(names[0]), _for_options(names[1]))
+        served = (router(method, *request_for(sample, text)) for sample in samples(region, near))
+        return next((each == names[0] for each in served if each in names), None)
+
+    def _answers_differ(self, one: int, other: int) -> bool:
+        """Whether two routes would ask different things of a wrong method, or of OPTIONS."""
+        found = self.routes[one], self.routes[other]
+        if self.found.by_path or not all(map(self._may_answer, found)):
+            return False
+        one_stands, other_stands = (stands for _, _, stands in found)
+        if one_stands.mount != other_stands.mount or _is_own_answer(one_stands, other_stands):
+            return False
+        first, second = self._side(one), self._side(other)
+        if first is second:
+            return False
+        key = id(first), id(second)
+        if key not in self._differ:
+            self._differ[key] = self._refuses_somebody(second, first) or not _are_same(first, second)
+        return self._differ[key]
+
+    def _side(self, number: int) -> Side:
+        """What a route's answer to a wrong method asks; the same object where the same is asked."""
+        if number not in self._sides:
+            _, row, stands = self.routes[number]
+            side = self._asked(row, stands)
+            key = (repr(side.rule), side.audiences, side.issuers)
+            self._sides[number] = self._by_text.setdefault(key, side)
+        return self._sides[number]
+
+    def _refuses_somebody(self, side: Side, other: Side) -> bool:
+        """Whether a rule refuses the first whom another one admits: that is soon said of most that differ."""
+        if id(other) not in self._first_in:
+            verdict = new_access(replace(other, rule=Nobody()), other)
+            self._first_in[id(other)] = tuple(verdict.witness.sent()) if isinstance(verdict, Yes) else ()
+        asked = self._first_in[id(other)]
+        return bool(asked) and not any(holds(side.rule, facts, unknown=True) for facts in asked)
+
+    def _may_answer(self, found: _Found) -> bool:
+        """Whether a route answers a wrong method (405), or OPTIONS."""
+        method, row, stands = found
+        if stands.layer or stands.is_rest or method in ("WS", "*", HTTP):
+            return False
+        return self.found.kind in ("Starlette", "FastAPI") or row.serving(method).options
+
+    def _asked(self, row: Row, stands: RouteScope) -> Side:
+        """What a route's answer to a wrong method asks, or its own to OPTIONS."""
+        if self.found.kind == "Flask" and stands.method == "OPTIONS":
+            return Side(row.rule, row.believed[1], row.issuers)
+        default = self._rests[stands.mount or ANYWHERE_ELSE].rule
+        return Side(separate((row.rule, default)), row.believed[1], row.issuers)
+
+    @cached_property
+    def _rests(self) -> dict[str, Row]:
+        return {row.written("*"): row for row in self.found.routes if row.is_rest}
+
+
+def _is_own_answer(one: RouteScope, other: RouteScope) -> bool:
+    """Whether one of the two is what the framework answers to OPTIONS for the other."""
+    return one.template == other.template and (one.name.endswith(AUTOMATIC) or other.name.endswith(AUTOMATIC))
+
+
+def _for_options(name: str) -> str:
+    """The name by which a route answers OPTIONS in Flask."""
+    return name if name.startswith("OPTIONS ") else f"OPTIONS {name.partition(' ')[2]}{AUTOMATIC}"
+
+
+def _is_earlier(one: _Found, other: _Found) -> bool | None:
+    (method, row, _), (another, other_row, _) = one, other
+    if {method, another} == {"HEAD", "GET"} and "HEAD" not in (row if method == "GET" else other_row).methods:
+        # Not every route for GET takes HEAD, too.
+        return method == "HEAD"
+    return earlier(row.serving(method).order, other_row.serving(another).order)
+
+
+def _are_same(one: Side, other: Side) -> bool:
+    return isinstance(new_access(one, other), No) and isinstance(new_access(other, one), No)

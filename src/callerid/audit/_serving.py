@@ -1,0 +1,310 @@
+"""Who serves a request and what is asked of it, before a change or after: an application as a comparison sees it. Pure.
+
+Where it cannot be told exactly what was asked, more is taken to have been asked before the change: what follows from
+that can only find more new access.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
+
+from callerid.audit._index import Index
+from callerid.audit._places import Place, Position, Segment, covers, literal_at, positions_of
+from callerid.audit._regions import request_for
+from callerid.audit._rows import Order, Router, earlier
+from callerid.audit._scope import HTTP, RouteScope, Spot, goes_before, one_method, spots_of
+from callerid.audit._trust import believed_by_all
+from callerid.audit.algebra import Sealed, Separate, Side, fingerprint, is_code, is_foreign, separate
+from callerid.errors import ConfigurationError
+from callerid.issuers import Issuer
+from callerid.rules import Nobody, PathParam, Rule, Via, Where, compared_with_path, is_joined, is_public
+from callerid.rules._accounts import is_email
+
+__all__ = ["Application", "Doubt", "EffectiveAccess", "Point", "RouteAccess", "named_alike", "placed", "together"]
+
+Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
+"""A rule, the audiences it names, those who are believed, and the settings of their guards."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RouteAccess:
+    """A route, and what is asked there.
+
+    ``policy`` is all of that in words, as a lock has it: where it is the same, the same is asked. ``endpoint`` is what
+    serves, ``opaque`` whether that decides by itself who may. ``answers`` is whether something answers there although
+    no route does, ``options`` whether the framework itself answers OPTIONS, ``refuses`` whether it answers 405.
+    ``order`` is where it stands among the routes that are tried, as far as that is known.
+    """
+
+    stands: RouteScope
+    rule: Rule
+    audiences: frozenset[str] | None
+    issuers: tuple[Issuer, ...]
+    settings: frozenset[str]
+    policy: tuple[str, ...] = ()
+    endpoint: str = ""
+    opaque: bool = False
+    answers: bool = False
+    options: bool = True
+    refuses: bool = False
+    order: Order = ()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it holds where there is no route at all."""
+        return self.stands.is_rest and "/" not in self.stands.template
+
+
+class Doubt(Exception):
+    """It cannot be told who serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveAccess:
+    """What is asked of a request: by the routes that serve it, one for each layer, and by what else holds there."""
+
+    served: tuple[RouteAccess | None, ...]
+    asked: tuple[RouteAccess, ...]
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing of the application answers, whoever is let in."""
+        return self.served[0] is None and not self.asked[0].answers
+
+    @property
+    def opaque(self) -> str:
+        """What decides by itself who may, if that is what serves."""
+        served = self.served[0]
+        return served.endpoint if served is not None and served.opaque else ""
+
+
+class Point(NamedTuple):
+    """One request for many: its method, and a place of which nothing tells one path from another.
+
+    ``text`` stands for those that no route names. ``taken`` says of a place of which it cannot be told whether it is
+    for this path; there is none where there are no such places.
+    """
+
+    method: str
+    at: Place
+    text: str
+    taken: Callable[[Place], bool] | None = None
+
+
+class Application:
+    """All routes of an application, and what holds where there is none.
+
+    ``rests`` are by the layer: the number of the middleware, 0 being the application itself. ``base`` is the innermost
+    layer that is known, which serves. ``router`` is asked what does.
+    """
+
+    def __init__(
+        self, kind: str, accesses: Iterable[RouteAccess], settings: frozenset[str], router: Router | None = None
+    ) -> None:
+        self.kind, self.settings, self._router = kind, settings, router
+        every = tuple(accesses)
+        self.rests = {each.stands.layer: each for each in every if each.is_default}
+        self.routes = tuple(each for each in every if not each.is_default)
+        self.layers = tuple(sorted(self.rests))
+        self.base = self.layers[0]
+        self.named = {each.stands.name: each for each in self.routes}
+        self._near = {layer: Index[tuple[Spot, RouteAccess]]() for layer in self.layers}
+        self._alike: dict[object, list[RouteAccess]] = {}
+        self.redirects = Index[Spot]()
+        """From where a router may redirect, if it has no route there: each with the place where that leads."""
+        for each in self.routes:
+            self._alike.setdefault(_route_of(each), []).append(each)
+            for spot in spots_of(each.stands):
+                self._near[each.stands.layer].add(spot.place, (spot, each))
+                origin = _redirected_from(spot.place)
+                if self._redirects and each.stands.layer == self.base and origin is not None:
+                    self.redirects.add(origin, spot)
+
+    @property
+    def _redirects(self) -> bool:
+        """Whether its framework answers a wrong method by a route, and may redirect to another slash at the end."""
+        return self.kind in ("Starlette", "FastAPI")
+
+    def near_at(self, layer: int) -> Index[tuple[Spot, RouteAccess]]:
+        """The places of one layer."""
+        return self._near.get(layer, _NOTHING)
+
+    def access_at(self, point: Point) -> EffectiveAccess:
+        """What is asked of a request. Raises `Doubt`."""
+        served, asked = self._access_at(point)
+        for layer in self.layers[1:]:
+            found = self._first(layer, point)
+            served.append(None if found is None else found[1])
+            asked.append(self.rests[layer] if found is None else found[1])
+        return EffectiveAccess(tuple(served), tuple(asked))
+
+    def _access_at(self, point: Point) -> tuple[list[RouteAccess | None], list[RouteAccess]]:
+        """What serves in the application itself, and all that is asked there."""
+        found = self._served(point)
+        if found is not None and not found[1].stands.is_rest:
+            spot, access = found
+            is_served = not (access.refuses or (spot.is_slash and spot.stands.redirects))
+            return [access if is_served else None], [access]
+        rest = self.rests[self.base] if found is None else found[1]
+        asked = (rest, *self._beside(found, point), *self._at_target(point))
+        return [None], list(dict.fromkeys(asked))
+
+    def _at_target(self, point: Point) -> Iterable[RouteAccess]:
+        """What is asked where a slash redirect leads, which may be asked in place of all else.
+
+        Whether a router redirects at all, no lock says.
+        """
+        target = _other_slash(point.at)
+        if point.method == "WS" or not self._redirects or target is None:
+            return ()
+        to = point._replace(at=target)
+        found = self._first(self.base, to)
+        if found is not None and not found[1].stands.is_rest:
+            return (found[1],)
+        return (*(() if found is None else (found[1],)), *self._beside(found, to))
+
+    def _served(self, point: Point) -> tuple[Spot, RouteAccess] | None:
+        """What serves, by the framework's own router if it can be asked."""
+        found = self._first(self.base, point)
+        if self._router is None or point.taken is not None or point.at.unread:
+            return found
+        name = self._router(point.method, *request_for(point.at, point.text))
+        if name is None or (found is not None and found[0].stands.name == name):
+            return found
+        access = self.named.get(name)
+        return None if access is None else (Spot(access.stands, point.at), access)
+
+    def _first(self, layer: int, point: Point) -> tuple[Spot, RouteAccess] | None:
+        """What serves in one layer, by where the routes stand."""
+        around = self._around(layer, point)
+        return _first_of([each for each in around if one_method(point.method, each[0].stands.method) == point.method])
+
+    def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, RouteAccess]]:
+        for place, found in self.near_at(layer).around(point.at):
+            if covers(place, point.at) or (point.taken is not None and point.taken(place)):
+                yield found
+
+    def _beside(self, rest: tuple[Spot, RouteAccess] | None, point: Point) -> Iterable[RouteAccess]:
+        """What else is asked where no route is meant: the first for another method, of those in the same mount."""
+        if point.method == "WS" or not self._redirects:
+            return ()
+        mount = "" if rest is None else rest[1].stands.template
+        own = [each for each in self._around(self.base, point) if _may_answer(each[1].stands, mount)]
+        first = _first_of([each for each in own if rest is None or _goes_before(each, rest)])
+        # A wrong method is asked what the route asks for any of its own.
+        return () if first is None else self._alike[_route_of(first[1])]
+
+
+def _other_slash(at: Place) -> Place | None:
+    """The paths to which a router redirects: with a slash at the end, or without any."""
+    if at.many or at.segments in ((), (_SLASH,)):
+        return None
+    if at.segments[-1] != _SLASH:
+        return at._replace(segments=(*at.segments, _SLASH))
+    bare = at.segments
+    while bare[-1:] == (_SLASH,):
+        bare = bare[:-1]
+    return at._replace(segments=bare)
+
+
+def _redirected_from(place: Place) -> Place | None:
+    """The paths from which a router redirects to a place; below a mount to the mount itself."""
+    if place.many:
+        return place._replace(many=False) if place.segments else None
+    return _other_slash(place)
+
+
+_SLASH = Segment("")
+_NOTHING = Index[tuple[Spot, RouteAccess]]()
+
+
+def _route_of(access: RouteAccess) -> tuple[str, str, str]:
+    """A route whatever its methods."""
+    return access.stands.template, access.stands.mount, access.endpoint
+
+
+def _may_answer(stands: RouteScope, mount: str) -> bool:
+    """Whether a wrong method may be answered by a route, of those in one mount."""
+    return stands.mount == mount and not stands.is_rest and stands.method not in ("WS", "*", HTTP)
+
+
+def _first_of(found: list[tuple[Spot, RouteAccess]]) -> tuple[Spot, RouteAccess] | None:
+    first = [each for each in found if not any(_goes_before(one, each) for one in found)]
+    if found and not first:
+        raise Doubt
+    return first[0] if first else None
+
+
+def _goes_before(one: tuple[Spot, RouteAccess], other: tuple[Spot, RouteAccess]) -> bool:
+    known = earlier(one[1].order, other[1].order)
+    return goes_before(one[0], other[0]) if known is None else known
+
+
+# --- all of it as one ---
+
+
+def together(before: EffectiveAccess, now: EffectiveAccess, at: Place) -> tuple[Side, Side]:
+    """What was asked and what is, each as one; path parameters of both go by the names of now, by where they stand."""
+    names = named_alike(each.stands.template for each in (*now.asked, *before.asked))
+    return _side(before, names, at), _side(now, names, at)
+
+
+def named_alike(templates: Iterable[str]) -> dict[Position, str]:
+    """One name for each place where one of the templates has a parameter: the first that it has."""
+    names: dict[Position, str] = {}
+    for template in templates:
+        for name, position in positions_of(template).items():
+            if position not in names:
+                names[position] = name if name not in names.values() else f"{name}_{len(names)}"
+    return names
+
+
+def _side(found: EffectiveAccess, names: Mapping[Position, str], at: Place) -> Side:
+    asked: list[Asks] = []
+    for each in found.asked:
+        rule = placed(each.rule, positions_of(each.stands.template), names, at)
+        asked.append((rule, each.audiences, each.issuers, each.settings))
+    judged = [each for each in asked if not is_public(each[0])] or asked[:1]
+    issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])
+    settings = frozenset[str]().union(*(each for *_, each in judged))
+    # Each layer judges for itself, and so does each that has a say where no route is meant.
+    rule = separate(rule for rule, *_ in asked)
+    return Side(
+        rule,
+        audiences,
+        issuers,
+        (),
+        tuple(sorted((line.partition(" ")[0], line.partition(" ")[2]) for line in settings)),
+    )
+
+
+def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
+    """The rule with its path parameters named by where they stand, or by what stands there."""
+    if is_joined(rule) or type(rule) is Separate:
+        return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
+    if type(rule) is Via:
+        return Via(placed(rule.rule, positions, names, at))
+    if is_code(rule):
+        return _reading(rule, positions) if rule.reads_path else rule
+    compared = None if is_foreign(rule) else compared_with_path(rule)
+    if compared is not None and (position := positions.get(compared[1].name)) is not None:
+        literal = literal_at(position, at)
+        return _naming(rule, compared[0], PathParam(names[position]) if literal is None else literal)
+    return rule
+
+
+def _reading(rule: Where | Sealed, positions: Mapping[str, Position]) -> Rule:
+    """Code that is asked about the path: the same only where all parameters have the same names and places."""
+    known = fingerprint(rule) or f"object {id(rule)}"
+    return Sealed(rule.description, f"{known} {sorted(positions.items())}", reads_path=True)
+
+
+def _naming(rule: Rule, attribute: str, wanted: str | PathParam) -> Rule:
+    if attribute == "account" and is_email(wanted):
+        return Nobody()  # a path names accounts by their ids
+    try:
+        return replace(cast("Any", rule), **{attribute: wanted})  # type: ignore[no-any-return]
+    except ConfigurationError:  # there is no such id
+        return Nobody()
