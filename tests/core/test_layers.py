@@ -21,7 +21,7 @@ import callerid.rules
 
 ROOT = Path(callerid.__file__).parent
 
-PRIVATE = ("answers", "applications", "marks")
+PRIVATE = ("answers", "applications", "marks", "status")
 """The layers that are one private module each."""
 
 LAYERS = {
