@@ -151,6 +151,8 @@ def test_problems_exit_1_and_write_no_lock(tmp_path: Path, capsys: pytest.Captur
         (["app:app", "--check", "no/such.lock"], "cannot read no/such.lock: No such file or directory"),
         (["app:app", "--check", "BAD"], "BAD: it is not UTF-8 (byte 0)"),
         (["app:app", "--lock", "x.lock", "--json"], "--lock writes a file of its own format: leave out --json"),
+        (["app:app", "--json", "--markdown"], "--json and --markdown are two forms of one output"),
+        (["app:app", "--lock", "x.lock", "--check", "OLD"], "--lock, --check and --no-new-access are one task each"),
         (["app:app", "--markdown", "--check", "OLD"], "--markdown is for the map alone"),
         (["app:app", "--markdown", "--no-new-access", "OLD"], "--markdown is for the map alone"),
         (["app:app", "--check", "OLD"], "the lock has format version '0'"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from callerid.cli import main
 from callerid.cli._show import show
 from callerid.cli._token_input import LONGEST_INPUT
+from callerid.cli._unverified import taken_apart
 from callerid.testing import LocalIssuer
 from callerid.testing._compact import compact, segment
 
@@ -39,6 +40,10 @@ def document(token: str) -> dict[str, Any]:
     show(out, token, now=NOW, as_json=True)
     found: dict[str, Any] = json.loads(out.getvalue())
     return found
+
+
+def test_what_was_taken_apart_is_not_shown_where_it_is_logged() -> None:
+    assert repr(taken_apart(made({"sub": "ada"}))) == "<UnverifiedToken>"
 
 
 def made(claims: Any, header: Any = '{"alg": "RS256", "kid": "k"}') -> str:

@@ -82,26 +82,26 @@ def documented(verify: Verify, token: str, *arguments: str) -> tuple[int, dict[s
 
 
 @pytest.mark.parametrize(
-    ("token", "signer", "options", "name"),
+    ("mint", "signer", "options", "name"),
     [
-        (ISSUER.service_account(), "google", ["--google", URL], "serviceAccount:scheduler@shop-prod.iam"),
-        (ISSUER.person(), "google", ["--google", URL, "--google", CLIENT], "user:ada@gmail.com"),
-        (ISSUER.firebase_user("ada"), "firebase", ["--firebase", "shop-prod"], "firebase:shop-prod/ada"),
+        (ISSUER.service_account, "google", ["--google", URL], "serviceAccount:scheduler@shop-prod.iam"),
+        (ISSUER.person, "google", ["--google", URL, "--google", CLIENT], "user:ada@gmail.com"),
+        (lambda: ISSUER.firebase_user("ada"), "firebase", ["--firebase", "shop-prod"], "firebase:shop-prod/ada"),
         (
-            ISSUER.session_cookie(ISSUER.firebase_user("ada")),
+            lambda: ISSUER.session_cookie(ISSUER.firebase_user("ada")),
             "firebase_session",
             ["--firebase-session", "shop-prod"],
             "firebase:shop-prod/ada",
         ),
-        (ISSUER.iap_assertion(ISSUER.person(), audience=IAP), "iap", ["--iap", IAP], "user:ada@gmail.com"),
-        (ISSUER.self_signed(ROBOT), ROBOT, ["--service-account", ROBOT, URL], f"serviceAccount:{ROBOT}"),
-        (ISSUER.oidc_caller("ada"), PROVIDER, ["--oidc", PROVIDER, "orders"], "oidc:id.example.com/ada"),
+        (lambda: ISSUER.iap_assertion(ISSUER.person(), audience=IAP), "iap", ["--iap", IAP], "user:ada@gmail.com"),
+        (lambda: ISSUER.self_signed(ROBOT), ROBOT, ["--service-account", ROBOT, URL], f"serviceAccount:{ROBOT}"),
+        (lambda: ISSUER.oidc_caller("ada"), PROVIDER, ["--oidc", PROVIDER, "orders"], "oidc:id.example.com/ada"),
     ],
 )
 def test_a_good_token_names_its_caller(
-    token: str, signer: str, options: list[str], name: str, *, verify: Verify, keys: Callable[[str], str]
+    mint: Callable[[], str], signer: str, options: list[str], name: str, *, verify: Verify, keys: Callable[[str], str]
 ) -> None:
-    options = [*options, "--keys", keys(signer)]
+    token, options = mint(), [*options, "--keys", keys(signer)]
     code, out, err = verify(token, *options)
     assert (code, err) == (0, "")
     assert out.startswith(f"verified: {name}")

@@ -105,13 +105,11 @@ class RouteChain:
         """The policies at the end of this chain, by whether an endpoint is meant and the path tables' entries."""
 
     def under(self, protection: Protection) -> RouteChain:
-        """The chain extended by a protection, which caches it."""
-        chain = protection.chains.get(self)
-        if chain is None:
-            chain = RouteChain(
-                (*self.areas, (protection, ())), self.parameters, self.templates, (*self.spans, Span()), self.place
-            )
-            _keep(protection.chains, self, chain)
+        """The chain extended by a protection, made anew and cached by it: look in ``protection.chains`` first."""
+        chain = RouteChain(
+            (*self.areas, (protection, ())), self.parameters, self.templates, (*self.spans, Span()), self.place
+        )
+        _keep(protection.chains, self, chain)
         return chain
 
     def through(self, place: RoutePlace) -> RouteChain:
