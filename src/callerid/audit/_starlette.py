@@ -55,6 +55,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
         settings=tuple(dict.fromkeys(line for each in protections.values() for line in _settings(each))),
         router=StarletteRouter(app.router, protection, [(each, names.get(row.name, row.name)) for each, row in rows]),
         answered=tuple(row for each, row in rows if each.refuses),
+        audited=frozenset(f"{each.method or 'WS'} {each.template}" for each in found if each.audited),
     )
 
 

@@ -45,7 +45,7 @@ class CheckedRoute:
       template of the innermost mount around the route (``None``: there is none).
     - ``is_rest``: a row for the paths below a mount that have no route. ``refuses``: a row for the methods to which an
       endpoint class answers 405.
-    - ``begins``: the router whose own protection begins here.
+    - ``begins``: the router whose own protection begins here. ``audited``: whether all allowed requests are logged.
     """
 
     template: str
@@ -68,6 +68,7 @@ class CheckedRoute:
     mount: str | None = None
     refuses: bool = False
     begins: Router | None = None
+    audited: bool = False
 
 
 def checked_routes(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[CheckedRoute]:
@@ -207,6 +208,7 @@ def _found(
         parameters=context.parameters,
         opaque=place.is_mount,
         place=place,
+        audited=context.chain.may_be_audited and context.names_audited(method or WEBSOCKET, {}),
     )
     yield _in_shadow(context, place, _judged(context, place, whole, match))
     if place.is_mount:
@@ -285,7 +287,7 @@ def unanswered(found: Iterable[CheckedRoute], protection: Protection) -> Iterato
         for (area, _), named in zip(each.areas, each.named, strict=True):
             places.setdefault(area, []).append(named)
     for area, own in places.items():
-        for table in filter(None, (area.table, area.shadow)):
+        for table in filter(None, (area.table, area.shadow, area.audited)):
             yield from table.unbound(own)
 
 
