@@ -35,6 +35,11 @@ def test_it_is_short() -> None:
     assert max(map(len, TEXT.splitlines())) <= 120
 
 
+def test_it_names_the_two_commands_that_a_newcomer_needs() -> None:
+    assert "`make demo`" in TEXT
+    assert "`make test`" in TEXT
+
+
 @pytest.mark.parametrize("kind", [Caller, FirebaseFacts])
 def test_it_lists_every_field_of_a_caller(kind: Any) -> None:
     listed = re.split(r"`Caller`\s+has", TEXT)[1].split("\n\n")[0]
