@@ -341,13 +341,24 @@ def test_credentials_are_those_given_or_application_default_ones(monkeypatch: py
         valid, token, refreshed = False, None, 0
 
         def refresh(self, request: Any) -> None:
-            assert request.keywords["timeout"] == 5
+            request(url="https://granting.example/", method="POST")
+            request(url="https://granting.example/", timeout=3)
+            request(url="https://granting.example/", timeout=None)
             self.valid, self.token, self.refreshed = True, "fresh", self.refreshed + 1
 
+    waits: list[Any] = []
+
+    def send(_: Any, url: str, *, timeout: Any, **asked: Any) -> None:
+        waits.append((url, asked, timeout))
+
+    monkeypatch.setattr("google.auth.transport.urllib3.Request.__call__", send)
     own = Credentials()
     access = GoogleAccess(own, scope=SCOPE)
     assert [access.token(), access.token()] == ["fresh", "fresh"]
     assert own.refreshed == 1
+    # google-auth waits for two minutes where it says nothing.
+    url = "https://granting.example/"
+    assert waits == [(url, {"method": "POST"}, 5), (url, {}, 3), (url, {}, 5)]
     scopes: list[Any] = []
 
     def default(**options: Any) -> Any:

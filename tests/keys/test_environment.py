@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from google.auth.exceptions import TransportError
 
 from callerid.errors import Unavailable
-from callerid.keys import KeySource, KeyStore
+from callerid.keys import GoogleAccess, KeySource, KeyStore
 from callerid.keys._environment import ca_bundle, proxy_for
 from callerid.keys._transport import manager_for
 
@@ -81,6 +82,30 @@ def test_what_no_proxy_names_is_asked_directly(
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
     monkeypatch.setenv(name, value)
     assert proxy_for(url) == (None if direct else PROXY)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+        "metadata",
+        "169.254.169.254",
+        "169.254.169.254:443",
+        "[fd20:ce::254]",
+        "[fe80::1]",
+    ],
+)
+def test_the_metadata_server_is_asked_directly_whatever_the_environment_says(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", PROXY)
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    for scheme in ("http", "https"):
+        assert proxy_for(f"{scheme}://{host}/computeMetadata/v1/") is None
+        assert manager_for(f"{scheme}://{host}/").proxy is None
+    assert proxy_for("https://metadata.google.internal.example.com/") == PROXY
+    assert proxy_for("https://169.253.0.1/") == PROXY
 
 
 def test_a_bundle_may_be_a_file_or_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +189,42 @@ def test_keys_come_through_a_proxy_which_alone_is_shown_its_credentials(
     sent = [line.partition(b" ")[2] for line in head.split(b"\r\n") if line.lower().startswith(b"proxy-authorization:")]
     assert sent == ([] if credentials is None else [b"Basic " + b64encode(credentials)])
     assert "Proxy-Authorization" not in server.requests[0]
+
+
+class Granted:
+    """Credentials of google-auth, as it has them, that are granted what the key server answers."""
+
+    def __init__(self, url: str) -> None:
+        self.valid, self.token, self._url = False, "", url
+
+    def refresh(self, request: Any) -> None:
+        answer = request(url=self._url, method="GET")
+        assert answer.status == 200
+        self.valid, self.token = True, answer.data.decode()
+
+
+def test_access_to_googles_apis_is_granted_through_the_proxy_too(
+    tls: tuple[KeyServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, bundle = tls
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    tunnel = Tunnel()
+    with raw_server(tunnel) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"{HOST}:{port}")
+        assert GoogleAccess(Granted(server.url), scope="").token() == server.body.decode()
+    assert len(tunnel.asked) == 1
+
+
+def test_what_is_granted_by_plain_http_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://{HOST}:9")
+    with key_server() as server:
+        assert GoogleAccess(Granted(server.url), scope="").token() == "{}"
+
+
+def test_access_is_not_asked_for_where_the_certificate_is_not_trusted(tls: tuple[KeyServer, str]) -> None:
+    with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
+        GoogleAccess(Granted(tls[0].url), scope="").token()
 
 
 def test_a_certificate_is_judged_behind_a_proxy_too(

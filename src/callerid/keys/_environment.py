@@ -6,6 +6,7 @@ The variables and their order are those of curl and requests. Where none names c
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +19,12 @@ OTHER_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """Variables that name a proxy for https, in order."""
 
+METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "fd20:ce::254"})
+"""The metadata server, beside its link-local address. What it hands out is this machine's, and no proxy may see it.
+
+Source: Google Cloud, "About VM metadata", "Metadata server endpoints".
+"""
+
 
 def is_https(url: str) -> bool:
     """Whether the environment's settings apply to this URL: loopback http is requested directly."""
@@ -27,13 +34,25 @@ def is_https(url: str) -> bool:
 def proxy_for(url: str) -> str | None:
     """The address of the proxy for a URL; ``None`` where it is requested directly.
 
-    ``NO_PROXY`` is read as `urllib.request.proxy_bypass` reads it: names with all names below them, and ``*``.
+    ``NO_PROXY`` is read as `urllib.request.proxy_bypass` reads it: names with all names below them, and ``*``. The
+    metadata server and link-local addresses are asked directly whatever it says.
     """
     parts = urlsplit(url)
-    if not is_https(url) or any(map(proxy_bypass, (parts.hostname or "", parts.netloc))):
+    host = parts.hostname or ""
+    if not is_https(url) or _is_of_this_link(host) or any(map(proxy_bypass, (host, parts.netloc))):
         return None
     proxies = getproxies()
     return proxies.get("https") or proxies.get("all")
+
+
+def _is_of_this_link(host: str) -> bool:
+    """Whether this names the metadata server, or an address that no router forwards (RFC 3927, RFC 4291)."""
+    if host.rstrip(".") in METADATA_HOSTS:
+        return True
+    try:
+        return ip_address(host).is_link_local
+    except ValueError:
+        return False
 
 
 def variable_of(proxy: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import Any, Final
 
 __all__ = ["GoogleAccess"]
@@ -16,7 +15,8 @@ _TIMEOUT: Final = 5.0
 class GoogleAccess:
     """Access tokens for Google's APIs: of the credentials given, else of application-default credentials.
 
-    ``scope`` is what the latter are for. Source: google-auth, ``google.auth.default``.
+    ``scope`` is what the latter are for. Tokens are asked for through the proxy, and by the certificates, that the
+    environment names; the metadata server is asked directly. Source: google-auth, ``google.auth.default``.
     """
 
     def __init__(self, credentials: Any = None, *, scope: str) -> None:
@@ -32,9 +32,16 @@ class GoogleAccess:
                 library: Any = google.auth
                 self._credentials, _ = library.default(scopes=[self._scope])
             if not self._credentials.valid:
-                import urllib3  # noqa: PLC0415 - as above
-                from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - as above
-
-                transport: Any = Request
-                self._credentials.refresh(partial(transport(urllib3.PoolManager()), timeout=_TIMEOUT))
+                self._credentials.refresh(_request)
             return str(self._credentials.token)
+
+
+def _request(url: str, **asked: Any) -> Any:
+    """One request of google-auth's, through the proxy and by the certificates that keys are fetched by."""
+    from google.auth.transport.urllib3 import Request  # noqa: PLC0415 - loaded when it is asked for
+
+    from callerid.keys._transport import manager_for  # noqa: PLC0415 - as above
+
+    transport: Any = Request
+    with manager_for(url) as manager:
+        return transport(manager)(url=url, **{**asked, "timeout": asked.get("timeout") or _TIMEOUT})
