@@ -76,6 +76,9 @@ class GuardCore(JudgesTokens):
     - ``shadow``: a table that may take the place of ``routes``. What it would decide is counted in `GuardCore.shadow`
       and logged where it differs, and is never an answer. It makes no request wait: where the live rules read no
       credential, and its key is not at hand, that is counted as unknown.
+    - ``audit=["POST /refunds", "/admin/*"]``: the log has who is let in at these routes, too, at INFO, with the facts
+      that the rules judged: personal data, and nothing of a token (`callerid.authorization._auditing`). Keys are those
+      of ``routes``; one that names no place is an error at start-up, and ``"/*"`` names every route.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a default

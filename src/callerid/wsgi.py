@@ -57,6 +57,7 @@ class CallerMiddleware:
     - ``root_path``: the prefix that the application cuts off paths by itself.
     - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day, callers known or not.
     - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+    - ``audit``: patterns of the paths whose allowed requests are logged, too.
 
     Paths are those of ``PATH_INFO``, relative to ``SCRIPT_NAME``; where the application cuts a prefix off them by
     itself, ``root_path=`` names it, and entries for the path as it is written hold as well. A path that the application
@@ -79,6 +80,7 @@ class CallerMiddleware:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        audit: Iterable[str] = (),
         root_path: str | None = None,
     ) -> None:
         if on_refusal is not None and not callable(on_refusal):
@@ -94,6 +96,7 @@ class CallerMiddleware:
             enforce=enforce,
             until=until,
             shadow=shadow,
+            audit=audit,
             name=f"the WSGI application {named(app)}",
         )
         self._on_refusal = on_refusal

@@ -10,7 +10,7 @@ than the token lives is sent to its end: who may ask was decided when they asked
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 from types import MappingProxyType
@@ -51,6 +51,7 @@ class CallerMiddleware:
     - ``mcp_sessions``: how a session of an MCP server is bound to who began it (see `McpSessions`).
     - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day, callers known or not.
     - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+    - ``audit``: patterns of the paths whose allowed requests are logged, too.
 
     Paths are relative to where the application is mounted: the scope's ``root_path``, or ``root_path=`` where the
     server does not say it and the application cuts that prefix off paths by itself. The path as it is written may have
@@ -76,6 +77,7 @@ class CallerMiddleware:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        audit: Iterable[str] = (),
         root_path: str | None = None,
         mcp_sessions: McpSessions | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class CallerMiddleware:
             enforce=enforce,
             until=until,
             shadow=shadow,
+            audit=audit,
             name=f"the ASGI application {named(app)}",
         )
         self._on_refusal = on_refusal

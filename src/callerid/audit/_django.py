@@ -52,6 +52,7 @@ def map_of(handler: BaseHandler) -> AccessMap:
         tuple(dict.fromkeys(problems)),
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
         router=DjangoRouter(routing, served),
+        audited=frozenset(str(each) for each in checked if protection.is_audited(each.place, each.method)),
     )
 
 

@@ -66,6 +66,7 @@ def map_of(app: Flask) -> AccessMap:
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
         router=FlaskRouter(app, served),
         answered=tuple(_automatic(row) for row in first.values() if _is_unexpected(row, views)),
+        audited=frozenset(str(each) for each in found if protection.is_audited(each.place, each.method)),
     )
 
 

@@ -26,7 +26,9 @@ def access_map(app: Any, *, started: bool = False) -> AccessMap:
     which it may add routes (see `callerid.access.started`). Raises `ConfigurationError` for anything else.
     """
     found = _access_map(app)
-    return replace(found, fronts=tuple(fronts_of(app)), awaits_start=not started and has_lifespan(app))
+    audited = found.audited.union(*map(_audited_by, _gates(app)))
+    fronts, awaits_start = tuple(fronts_of(app)), not started and has_lifespan(app)
+    return replace(found, fronts=fronts, awaits_start=awaits_start, audited=audited)
 
 
 def _access_map(app: Any) -> AccessMap:
@@ -109,6 +111,12 @@ def _rows_of(gate: Any) -> tuple[Row, ...]:
     from callerid.audit._table import rows_of  # noqa: PLC0415 - only where there is a table
 
     return rows_of(gate)
+
+
+def _audited_by(gate: Any) -> frozenset[str]:
+    from callerid.audit._table import audited_by  # noqa: PLC0415 - as above
+
+    return frozenset(audited_by(gate))
 
 
 def _unenforced(gates: tuple[Any, ...], *, alone: bool) -> Iterator[str]:

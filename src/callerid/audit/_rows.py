@@ -232,7 +232,8 @@ class AccessMap:
     class does not have, and in Flask OPTIONS, where that asks something else than all the views there and the default.
     ``fronts`` is what stands in front of the application and may answer by itself, outermost first; ``awaits_start`` is
     whether the application has a lifespan of its own that has not begun, which may add routes. ``prefixes`` are what
-    the application cuts off paths behind a path table, which has entries for both forms.
+    the application cuts off paths behind a path table, which has entries for both forms. ``audited`` are the routes
+    whose allowed requests are logged, each as its method and template.
     """
 
     kind: str
@@ -249,6 +250,7 @@ class AccessMap:
     fronts: tuple[Front, ...] = ()
     awaits_start: bool = False
     prefixes: tuple[str, ...] = ()
+    audited: frozenset[str] = frozenset()
 
     @property
     def unseen(self) -> tuple[str, ...]:

@@ -22,10 +22,11 @@ from callerid.authorization import Policy
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement, combined
 from callerid.rules import Nobody
+from callerid.starlette._checked_route import CheckedRoute
 from callerid.starlette._decorator import MarkedApp
 from callerid.starlette._protection import Protection
 from callerid.starlette._routes import RouteReader
-from callerid.starlette._startup_checks import CheckedRoute, checked_routes, not_starting, unanswered
+from callerid.starlette._startup_checks import checked_routes, not_starting, unanswered
 
 __all__ = ["map_of"]
 
@@ -55,6 +56,7 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
         settings=tuple(dict.fromkeys(line for each in protections.values() for line in _settings(each))),
         router=StarletteRouter(app.router, protection, [(each, names.get(row.name, row.name)) for each, row in rows]),
         answered=tuple(row for each, row in rows if each.refuses),
+        audited=frozenset(f"{each.method or 'WS'} {each.template}" for each in found if each.audited),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from callerid.starlette._checked_route import CheckedRoute
 from callerid.starlette._dispatch import install
 from callerid.starlette._protection import Protection
 from callerid.starlette._routes import Step
-from callerid.starlette._startup_checks import DEEPEST, CheckedRoute
+from callerid.starlette._startup_checks import DEEPEST
 
 __all__ = ["StarletteRouter"]
 

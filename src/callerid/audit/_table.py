@@ -11,7 +11,7 @@ from callerid.guard import Requirement
 from callerid.paths import WEBSOCKET, Gate, PathTable
 from callerid.paths._pattern import ANY_METHOD, REST, Pattern
 
-__all__ = ["entries_of", "rows_of", "unanswered_by"]
+__all__ = ["audited_by", "entries_of", "rows_of", "unanswered_by"]
 
 
 def rows_of(gate: Gate) -> tuple[Row, ...]:
@@ -31,6 +31,15 @@ def _rows(gate: Gate) -> Iterator[Row]:
     for text, (method, path, requirement) in zip(gate.table.requirements, entries_of(gate.table), strict=True):
         yield _row(gate, (method, path), "table", requirement, ServedBy(either_slash=True, order=((ranked[text], ""),)))
     yield _row(gate, ("*", ANYWHERE_ELSE), "default", gate.default, ServedBy())
+
+
+def audited_by(gate: Gate) -> Iterator[str]:
+    """The entries whose paths are all audited, each as its method and path."""
+    for method, path, _ in entries_of(gate.table):
+        name = WEBSOCKET if method == "WS" else method
+        # A parameter's name stands for any text here, so only a key for all of them takes it.
+        if gate.audited is not None and gate.audited.find(name, path) is not None:
+            yield f"{method} {path}"
 
 
 def _rank(text: str) -> tuple[list[int], int]:

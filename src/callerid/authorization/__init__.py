@@ -6,6 +6,8 @@
     report_only     rules whose refusals are only logged, until a day
     startup         what is checked of rules before the first request
     engine          the one place where a request is judged
+    recorded_facts  the facts that a rule judged, as text for the log
+    auditing        what the log says more of a decision at an audited route
     policy          what holds at one place, with where it was written
     shadow          a shadow policy: judged and counted, never enforced
     authorize       from a request to a decision that was logged: what every adapter calls

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from callerid.authentication import NOBODY, Waited
+from callerid.authorization._auditing import audit_fields
 from callerid.authorization._decision_log import log
 from callerid.authorization._engine import Check, Credentials, Decision, evaluate
 from callerid.authorization._report_only import WOULD_REFUSE
@@ -40,6 +41,7 @@ class Request:
     any check (of an ambiguous path), which is logged with ``default`` as its requirement; without one, ``default`` is
     not used. ``waives`` says whether a guard's refusals are only logged at present (``None``: that of the path).
     ``uses_up`` is False where a redirect to another path is the answer: then no token is used up.
+    ``audited`` is whether the route is one that ``audit=`` names: who is let in is logged, too.
     """
 
     guard: Any
@@ -51,6 +53,7 @@ class Request:
     waives: Callable[[Any], bool] | None = None
     shadow: Shadow | None = None
     uses_up: bool = True
+    audited: bool = False
 
 
 def authorize(request: Request, waited: Waited = ()) -> Decision | Wait:
@@ -123,13 +126,29 @@ def _observed(request: Request, decision: Decision) -> ObservedDecision:
 
 
 def _log(request: Request, decision: Decision) -> None:
-    route, identities = request.route, decision.identities
     if decision.waived:
-        refusal, (guard, requirement, _, place) = decision.waived[0]
-        guard.record(place or route, requirement, identities.get(guard), refusal, WOULD_REFUSE)
+        refusal, check = decision.waived[0]
+        _record(request, decision, check, refusal, WOULD_REFUSE)
     if decision.refusal is not None and decision.check is not None:
-        guard, requirement, _, place = decision.check
-        decision.instance = guard.record(place or route, requirement, identities.get(guard), decision.refusal)
-    elif not decision.waived and log.isEnabledFor(logging.DEBUG):
-        for guard, check in {check.guard: check for check in request.checks}.items():
-            guard.record(check.place or route, check.requirement, identities.get(guard))
+        decision.instance = _record(request, decision, decision.check, decision.refusal)
+    elif not decision.waived and (request.audited or log.isEnabledFor(logging.DEBUG)):
+        for check in {check.guard: check for check in request.checks}.values():
+            _record(request, decision, check, None)
+
+
+def _record(
+    request: Request,
+    decision: Decision,
+    check: Check,
+    refusal: Refusal | None,
+    said: Mapping[str, str] | None = None,
+) -> str:
+    guard, requirement, parameters, place = check
+    identity = decision.identities.get(guard)
+    route = place or request.route
+    if not request.audited or not log.isEnabledFor(logging.INFO):
+        # Without what is said the guard's own record method gets as many arguments as before there was any.
+        more = () if said is None else (said,)
+        return str(guard.record(route, requirement, identity, refusal, *more))
+    fields = audit_fields(guard, requirement, identity, parameters, allowed=refusal is None)
+    return str(guard.record(route, requirement, identity, refusal, {**fields, **(said or {})}))

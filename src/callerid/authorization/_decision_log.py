@@ -81,7 +81,8 @@ def _reasons(refusal: Refusal | None) -> dict[str, str | None]:
 
 def _sentence(fields: dict[str, str | None]) -> str:
     if fields["outcome"] == "allowed":
-        return f"allowed {fields['route']}: {fields['caller'] or 'no caller'} by {fields['rule']}"
+        audited = f" [{fields['instance']}]" if "facts" in fields else ""
+        return f"allowed {fields['route']}: {fields['caller'] or 'no caller'} by {fields['rule']}{audited}"
     # The record of a shadow decision also has the live one.
     head = f"{fields['outcome']} {fields['route']}" + (f" (live: {fields['live']})" if "live" in fields else "")
     if fields["status"] is None:

@@ -19,7 +19,7 @@ from callerid.django._protection import OnRefusal, Protection
 from callerid.django._sign_in import sign_in_form
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
-from callerid.paths import METHODS, BoundTable, required
+from callerid.paths import METHODS, BoundTable, audited_routes, required
 from callerid.rules import Rule
 
 __all__ = ["Guard"]
@@ -52,6 +52,7 @@ class Guard(GuardCore):
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Asked | Allow] | None = None,
+        audit: Iterable[str] = (),
     ) -> None:
         """Say what holds in the project, of which `CallerMiddleware` then judges every request.
 
@@ -68,6 +69,7 @@ class Guard(GuardCore):
         - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; ask ``if request.caller:``
           meanwhile.
         - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+        - ``audit``: keys as of ``routes``, of the routes whose allowed requests are logged, too.
 
         Views are checked where the server starts, and by ``manage.py check``. Raises `ConfigurationError`.
         """
@@ -89,7 +91,9 @@ class Guard(GuardCore):
         )
         other = None if shadow is None else self._table(shadow, "shadow")
         rollout = rollout_of(enforce, until, self.clock(), "the Django project")
-        self.protection = Protection(rules, on_refusal, rollout=rollout, shadow=other)
+        keys: Any = audit if isinstance(audit, str) or not isinstance(audit, Iterable) else [_key(key) for key in audit]
+        audited = audited_routes(keys, self)
+        self.protection = Protection(rules, on_refusal, rollout=rollout, shadow=other, audited=audited)
 
     def sign_in_with_google(
         self, request: HttpRequest, *, rule: Rule | str | None = None, nonce: ExpectedNonce = UNCHECKED

@@ -10,7 +10,7 @@ from callerid.django._routes import UrlRoute, ViewAtRoutes
 from callerid.guard import GuardCore, Requirement
 from callerid.paths import BoundTable, TableEntry
 
-__all__ = ["ProjectRules", "entry_at"]
+__all__ = ["ProjectRules", "entry_at", "is_named"]
 
 
 class ProjectRules:
@@ -73,3 +73,8 @@ def entry_at(table: BoundTable, method: str, route: UrlRoute) -> TableEntry | No
     """The entry that holds where a route serves a method (``*`` for one that no key names)."""
     own = route.named().prefix
     return table.find(method, route.template, route.prefixes if own is None else (*route.prefixes, own))
+
+
+def is_named(table: BoundTable, method: str, place: ViewAtRoutes) -> bool:
+    """Whether a key names a view of the application that serves a method."""
+    return place.endpoint and bool(_entries(table, method, place))

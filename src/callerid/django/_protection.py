@@ -21,13 +21,13 @@ from callerid.authentication import METHOD, Waited, resolve, resolve_async
 from callerid.authorization import Check, Decision, Policy, Rollout, Shadow, authorize, conclude, evaluate, instance_of
 from callerid.authorization import Request as AuthorizationRequest
 from callerid.django._current import ATTRIBUTE, ViewAdmission, held, is_async, let_in
-from callerid.django._policies import ProjectRules
+from callerid.django._policies import ProjectRules, is_named
 from callerid.django._redirects import destination_of
 from callerid.django._routes import UrlconfReader, ViewAtRoutes
 from callerid.errors import Refusal
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
-from callerid.paths import BoundTable
+from callerid.paths import AuditedRoutes, BoundTable
 from callerid.wsgi import introduce, sent
 
 __all__ = ["OnRefusal", "Protection"]
@@ -47,7 +47,7 @@ class Protection:
     """One ``guard.protect(...)``: its rules, and the URLconfs that were read.
 
     ``rollout`` is until when refusals are not enforced, if they are not; ``shadow`` the path table that is judged
-    beside the live one, if there is one.
+    beside the live one, if there is one; ``audited`` says at which routes who is let in is logged.
     """
 
     def __init__(
@@ -57,10 +57,12 @@ class Protection:
         *,
         rollout: Rollout | None = None,
         shadow: BoundTable | None,
+        audited: AuditedRoutes | None = None,
     ) -> None:
         self.rules = rules
         self.rollout = rollout
         self.shadow = shadow
+        self.audited = audited
         self._on_refusal = on_refusal
         self._lock = threading.RLock()
         self._routings: dict[Any, UrlconfReader] = {}
@@ -122,7 +124,8 @@ class Protection:
         checks = policy.checks(target.arguments)
         credentials = partial(_credentials, request)
         is_told = guard.observer is not None or log.isEnabledFor(logging.DEBUG)
-        is_plain = self.rollout is None and shadow is None and not is_told
+        audited = self.is_audited(target.place, request.method)
+        is_plain = not audited and self.rollout is None and shadow is None and not is_told
         asked = AuthorizationRequest(
             guard,
             _route(request, target),
@@ -132,6 +135,7 @@ class Protection:
             waives=None if self.rollout is None else self._waives,
             shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, request, target)),
             uses_up=not target.is_redirect,
+            audited=audited,
         )
         if not is_plain:
             return authorize(asked, waited)
@@ -139,6 +143,10 @@ class Protection:
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(asked, decision)
         return decision
+
+    def is_audited(self, place: ViewAtRoutes, method: str) -> bool:
+        """Whether ``audit=`` names a view's route for a method."""
+        return self.audited is not None and is_named(self.audited, method, place)
 
     def _waives(self, _: Any) -> bool:
         return self.rollout is not None and self.rollout.is_report_only(self.rules.guard.clock())

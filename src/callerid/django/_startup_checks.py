@@ -84,7 +84,7 @@ def _found(protection: Protection, method: str, place: ViewAtRoutes, route: UrlR
 def unbound(protection: Protection, routing: UrlconfReader) -> Iterator[str]:
     """What is wrong with keys of the path tables that name no route: they would hold nowhere."""
     places = tuple(routing.named())
-    for table in _tables(protection):
+    for table in (*_tables(protection), *filter(None, (protection.audited,))):
         yield from table.unbound(places)
 
 

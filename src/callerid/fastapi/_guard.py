@@ -51,6 +51,7 @@ class Guard(StarletteGuard):
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
+        audit: Iterable[str] = (),
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -66,6 +67,7 @@ class Guard(StarletteGuard):
         - ``mcp_sessions``: how sessions of MCP servers are bound to their callers (see `callerid.asgi.McpSessions`).
         - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; write ``Caller | None``.
         - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+        - ``audit``: keys as of ``routes``, of the routes whose allowed requests are logged, too.
 
         The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
         """
@@ -88,6 +90,7 @@ class Guard(StarletteGuard):
             enforce=enforce,
             until=until,
             shadow=shadow,
+            audit=audit,
         )
         describe_rules(app, protection)
 

@@ -21,7 +21,7 @@ from callerid.flask._policies import Rules
 from callerid.flask._protection import OnRefusal, Protection
 from callerid.flask._routes import Reader
 from callerid.guard import GuardCore, Requirement
-from callerid.paths import BoundTable, required
+from callerid.paths import BoundTable, audited_routes, required
 from callerid.rules import Rule
 
 __all__ = ["Guard"]
@@ -52,6 +52,7 @@ class Guard(GuardCore):
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
+        audit: Iterable[str] = (),
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -66,6 +67,7 @@ class Guard(GuardCore):
         - ``on_refusal(request, refusal)``: may give another answer: whatever a view may return.
         - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; ask ``if caller:`` meanwhile.
         - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+        - ``audit``: keys as of ``routes``, of the rules whose allowed requests are logged, too.
 
         Views are checked before the first request, since they come after ``protect``. A browser's preflight passes,
         and runs neither a view nor a ``before_request``: it gets Flask's list of methods, to which ``after_request``
@@ -87,7 +89,8 @@ class Guard(GuardCore):
         )
         reader, other = Reader(app), None if shadow is None else self._table(shadow, "shadow")
         rollout = rollout_of(enforce, until, self.clock(), f"the application {named(app)}")
-        install(Protection(app, rules, reader, on_refusal, rollout=rollout, shadow=other))
+        audited = audited_routes(audit, self)
+        install(Protection(app, rules, reader, on_refusal, rollout=rollout, shadow=other, audited=audited))
 
     init_app = protect
     """The same, by the name that Flask's extensions have for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
@@ -25,12 +25,12 @@ from callerid.callers import Caller
 from callerid.errors import Reason, Refusal
 from callerid.flask._cors import is_preflight
 from callerid.flask._current import ATTRIBUTE, Admission, Serving, let_in, request_now
-from callerid.flask._policies import Rules
+from callerid.flask._policies import Rules, entry_at
 from callerid.flask._routes import Known, Reader, ViewPlace
 from callerid.flask._routing import destination_of
 from callerid.guard import GuardCore, log
 from callerid.keys import Wait
-from callerid.paths import BoundTable
+from callerid.paths import AuditedRoutes, BoundTable
 from callerid.wsgi import introduce, sent
 
 __all__ = ["OnRefusal", "Protection"]
@@ -43,7 +43,7 @@ class Protection:
     """One ``guard.protect(app, ...)``: the application, its rules, and how they are read.
 
     ``rollout`` is until when refusals are not enforced, if they are not; ``shadow`` the path table that is judged
-    beside the live one, if there is one.
+    beside the live one, if there is one; ``audited`` says at which rules of the URL map who is let in is logged.
     """
 
     def __init__(  # noqa: PLR0913 - what protect was given
@@ -55,12 +55,14 @@ class Protection:
         *,
         rollout: Rollout | None = None,
         shadow: BoundTable | None = None,
+        audited: AuditedRoutes | None = None,
     ) -> None:
         self.app = app
         self.rules = rules
         self.reader = reader
         self.rollout = rollout
         self.shadow = shadow
+        self.audited = audited
         self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._settled: dict[tuple[int, str], _Settled] = {}
@@ -82,7 +84,7 @@ class Protection:
         if settled is None or not settled.holds(self.app, asked):
             return self._settle(asked)
         is_told = self.rules.guard.observer is not None or log.isEnabledFor(logging.DEBUG)
-        if settled.decision is None or self.shadow is not None or is_told:
+        if settled.decision is None or settled.audited or self.shadow is not None or is_told:
             return self._judge(asked, settled, asked.view_args or _NOTHING, None)
         let_in(asked, settled.decision)
         return None
@@ -95,10 +97,18 @@ class Protection:
         if preflight is not None:
             return preflight
         policy = self.rules.policy(target.place, serving.method, endpoint=target.endpoint)
-        settled = _Settled.of(serving, target, policy)
+        settled = _Settled.of(
+            serving, target, policy, audited=target.endpoint and self.is_audited(target.place, serving.method)
+        )
         if target.endpoint and _is_usual(serving):
             self._settled[id(serving.rule), serving.method] = settled
         return self._judge(asked, settled, target.arguments, target)
+
+    def is_audited(self, place: ViewPlace, method: str) -> bool:
+        """Whether ``audit=`` names a rule of the URL map for a method."""
+        if self.audited is None or place.named is None:
+            return False
+        return entry_at(self.audited, method, place.named) is not None
 
     def _target(self, serving: Serving, asked: Request) -> _Target:
         """The place whose policy a request is judged by: the one that serves it, or the target of a redirect."""
@@ -141,7 +151,7 @@ class Protection:
             return found
 
         is_told = guard.observer is not None or log.isEnabledFor(logging.DEBUG)
-        if self.rollout is None and shadow is None and not is_told:
+        if self.rollout is None and shadow is None and not settled.audited and not is_told:
             decision = evaluate(checks, credentials, waited, uses_up=uses_up)
             if isinstance(decision, Wait) or decision.refusal is None:
                 return decision
@@ -156,6 +166,7 @@ class Protection:
             waives=None if self.rollout is None else self._waives,
             shadow=None if shadow is None else Shadow(guard, partial(self._shadow_checks, shadow, asked, target)),
             uses_up=uses_up,
+            audited=settled.audited,
         )
         return authorize(request, waited)
 
@@ -243,7 +254,7 @@ class _Target(NamedTuple):
 class _Settled:
     """The policy for a place, cached with all it depends on: what is served, and what was read there (``known``).
 
-    ``decision`` is the one for all requests, where the place is public.
+    ``decision`` is the one for all requests, where the place is public. ``audited`` is whether ``audit=`` names it.
     """
 
     serving: Serving
@@ -251,13 +262,14 @@ class _Settled:
     policy: Policy
     known: Known | None
     decision: Admission | None
+    audited: bool
 
     @classmethod
-    def of(cls, serving: Serving, target: _Target, policy: Policy) -> Self:
-        settled = cls(serving, target.place.template, policy, target.known, None)
+    def of(cls, serving: Serving, target: _Target, policy: Policy, *, audited: bool) -> Self:
+        settled = cls(serving, target.place.template, policy, target.known, None, audited)
         if not policy.whole.public:
             return settled
-        return cls(serving, settled.template, policy, target.known, settled.decided(_NOTHING, None))
+        return replace(settled, decision=settled.decided(_NOTHING, None))
 
     @property
     def route(self) -> str:

@@ -106,7 +106,7 @@ def _answers_preflights_by_itself(found: CheckedRule) -> bool:
 def unbound(protection: Protection) -> Iterator[str]:
     """What is wrong with keys of the path tables that name no rule of the URL map: they would hold nowhere."""
     places = [named_place(rule) for rule in _rules(protection)]
-    for table in _tables(protection):
+    for table in (*_tables(protection), *filter(None, (protection.audited,))):
         yield from table.unbound(places)
 
 

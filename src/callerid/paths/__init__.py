@@ -4,9 +4,11 @@ The modules, each importing only those before it: ``ambiguity`` (paths that pars
 method and segments of one entry) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same where case
 is ignored) and ``readings`` (the paths an application may read a request's path as) ← ``gate`` (the decision by table,
 default and floor). ``bound`` is the table of an application whose routes are known: each of its keys names a route.
+``audited`` says which routes ``audit=`` names, by keys of either table.
 """
 
 from callerid.paths._ambiguity import ambiguous
+from callerid.paths._audited import AuditedRoutes, audited_paths, audited_routes
 from callerid.paths._bound import BoundTable, NamedPlace, Serves, normalized
 from callerid.paths._gate import Admitted, Gate, Refused, first_expiry
 from callerid.paths._lookup import PathLookup, PathMatch
@@ -18,6 +20,7 @@ __all__ = [
     "METHODS",
     "WEBSOCKET",
     "Admitted",
+    "AuditedRoutes",
     "BoundTable",
     "Gate",
     "NamedPlace",
@@ -29,6 +32,8 @@ __all__ = [
     "Serves",
     "TableEntry",
     "ambiguous",
+    "audited_paths",
+    "audited_routes",
     "checked_root",
     "first_expiry",
     "normalized",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -15,6 +15,7 @@ from callerid.callers import Caller
 from callerid.errors import BadRequest, ConfigurationError, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, combined, log
 from callerid.keys import Wait
+from callerid.paths._audited import audited_paths
 from callerid.paths._lookup import PathLookup
 from callerid.paths._pattern import REST, WEBSOCKET
 from callerid.paths._readings import Readings
@@ -52,8 +53,8 @@ class Gate:
     """The rules of an application whose routes cannot be read, by path.
 
     ``enforce`` and ``until`` are those of `callerid.authorization._report_only`, for an application of this ``name``;
-    ``shadow`` is a table that is judged instead of ``routes`` in decisions that are only counted. Raises
-    `ConfigurationError`.
+    ``shadow`` is a table that is judged instead of ``routes`` in decisions that are only counted; ``audit`` are keys of
+    the paths whose allowed requests are logged, too. Raises `ConfigurationError`.
     """
 
     def __init__(  # noqa: PLR0913 - what a middleware was given
@@ -66,6 +67,7 @@ class Gate:
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement] | None = None,
+        audit: Iterable[str] = (),
         name: str = "",
     ) -> None:
         if not isinstance(guard, GuardCore):
@@ -79,10 +81,12 @@ class Gate:
         beneath = None if floor is None else required(guard, floor, "floor=")
         self.table = self._table(routes, beneath, "routes")
         self.shadow = None if shadow is None else self._table(shadow, beneath, "shadow")
+        self.audited = audited_paths(audit, guard)
         if beneath is not None:
             self.default = self._on(beneath, self.default, "default=")
         self._lookup = PathLookup(self.table)
         self._shadow_lookup = None if self.shadow is None else PathLookup(self.shadow)
+        self._audit_lookup = None if self.audited is None else PathLookup(self.audited)
         self.rollout = rollout_of(enforce, until, guard.clock(), name)
         for left in _left_to(self.default, self.table, guard):
             log.warning("%s: %s", name, left)
@@ -131,6 +135,7 @@ class Gate:
             None if trouble is None else BadRequest(Reason.AMBIGUOUS_PATH, trouble),
             self._waives if self.rollout is not None else None,
             None if self._shadow_lookup is None else self._shadow(self._shadow_lookup, method, readings),
+            audited=self._audit_lookup is not None and _is_audited(self._audit_lookup, method, readings),
         )
 
     def _shadow(self, lookup: PathLookup, method: str, readings: Readings) -> Shadow:
@@ -174,6 +179,12 @@ class _Place(NamedTuple):
     @property
     def parameters(self) -> Mapping[str, Any]:
         return {} if self.entry is None else self.entry.parameters
+
+
+def _is_audited(lookup: PathLookup, method: str, readings: Readings) -> bool:
+    """Whether a key names the path by any of its readings; where another reader might find one, too."""
+    found = (lookup.find(method, path, *readings.targets) for path in (*readings.paths, *readings.others))
+    return any(each.entry is not None or each.trouble is not None for each in found)
 
 
 def _route(method: str, place: _Place) -> str:

@@ -15,6 +15,7 @@ Each module imports only those before it::
     route_context       one request's progress through the routers
     protection          the decision, and the response to a refusal
     dispatch            the guard in place of ``Router.app``
+    checked_route       one route as the start-up check and the access map see it
     startup_checks      all routes at once: what is checked before the first request
     sign_in             the form of Google's button
     guard               protect

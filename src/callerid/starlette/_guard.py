@@ -20,7 +20,7 @@ from callerid.authorization import named, rollout_of
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
-from callerid.paths import BoundTable
+from callerid.paths import BoundTable, audited_routes
 from callerid.rules import Rule, described
 from callerid.starlette._decorator import Allow
 from callerid.starlette._dispatch import install_in_app
@@ -64,6 +64,7 @@ class Guard(GuardCore):
         enforce: bool = True,
         until: str | date | None = None,
         shadow: Mapping[str, Rule | str | Requirement | Allow] | None = None,
+        audit: Iterable[str] = (),
     ) -> None:
         """Close an application around its rules: from now on every request is judged before anything of it runs.
 
@@ -78,6 +79,7 @@ class Guard(GuardCore):
         - ``mcp_sessions``: how sessions of MCP servers are bound to their callers (see `callerid.asgi.McpSessions`).
         - ``enforce=False, until="2027-01-31"``: lets everybody in to the end of that day; write ``Caller | None``.
         - ``shadow``: a table to take the place of ``routes``, compared with it and never an answer.
+        - ``audit``: keys as of ``routes``, of the routes whose allowed requests are logged, too.
 
         The routes are checked when the application starts, before its first request. Raises `ConfigurationError`.
         """
@@ -99,6 +101,7 @@ class Guard(GuardCore):
             enforce=enforce,
             until=until,
             shadow=shadow,
+            audit=audit,
         )
 
     async def sign_in_with_google(
@@ -125,6 +128,7 @@ class Guard(GuardCore):
         enforce: bool,
         until: str | date | None,
         shadow: Mapping[str, Any] | None,
+        audit: Iterable[str],
     ) -> Protection:
         self.check_ready()
         if not isinstance(app, Starlette):
@@ -150,6 +154,7 @@ class Guard(GuardCore):
             websockets=websockets,
             mcp_sessions=mcp_sessions or McpSessions(),
             shadow=None if shadow is None else self._table(shadow, "shadow"),
+            audited=audited_routes(audit, self),
             rollout=rollout_of(enforce, until, self.clock(), f"the application {named(app)}"),
         )
         install_in_app(app, protection, _once(app, protection))

@@ -33,7 +33,7 @@ from callerid.authorization import (
 from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
-from callerid.paths import BoundTable, first_expiry
+from callerid.paths import AuditedRoutes, BoundTable, first_expiry
 from callerid.starlette._route_chain import NO_ENTRIES, RouteChain, TableMatch
 from callerid.starlette._route_context import RouteContext
 from callerid.starlette._routes import RoutePlace, RouteReader
@@ -61,6 +61,7 @@ class Protection:
         mcp_sessions: McpSessions,
         rollout: Rollout | None = None,
         shadow: BoundTable | None = None,
+        audited: AuditedRoutes | None = None,
     ) -> None:
         self.guard = guard
         self.default = default
@@ -72,6 +73,7 @@ class Protection:
         self.mcp_sessions = mcp_sessions
         self.rollout = rollout
         self.shadow = shadow
+        self.audited = audited
         self.has_tables = table is not None or shadow is not None
         self.chains: dict[RouteChain, RouteChain] = {}
         """The route chains that begin under this protection, by the chain that leads to it."""
@@ -150,6 +152,7 @@ class Protection:
             context.is_report_only if context.chain.has_rollout_or_shadow else None,
             Shadow(context.shadowing, partial(_shadow_checks, context, scope)) if context.has_shadow else None,
             context.uses_up,
+            context.chain.may_be_audited and context.is_audited(scope),
         )
 
     def _let_in(self, decision: Decision, context: RouteContext, scope: Scope) -> None:

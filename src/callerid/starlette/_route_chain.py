@@ -71,6 +71,7 @@ class RouteChain:
         "has_tables",
         "is_plain",
         "matches",
+        "may_be_audited",
         "parameters",
         "place",
         "policies",
@@ -97,8 +98,14 @@ class RouteChain:
         self.has_tables = any(protection.has_tables for protection, _ in areas)
         self.has_rollout_or_shadow = any(each.rollout is not None or each.shadow is not None for each, _ in areas)
         """Whether a protection is report-only or has a shadow policy."""
-        self.is_plain = not (self.has_tables or self.has_rollout_or_shadow)
-        """Whether nothing but floors, marks and a default can hold at its end."""
+        self.may_be_audited = place is not None and any(
+            protection.audited.may_name(span.template, span.prefixes, is_mount=place.is_mount)
+            for (protection, _), span in zip(areas, spans, strict=True)
+            if protection.audited is not None
+        )
+        """Whether requests that end here may be audited."""
+        self.is_plain = not (self.has_tables or self.has_rollout_or_shadow or self.may_be_audited)
+        """Whether nothing but floors, marks and a default can hold at its end, and who is let in is not audited."""
         self.matches: dict[tuple[tuple[str, ...], bool], TableMatch] = {}
         """The path tables' entries at the end of this chain, by the methods and whether shadow tables were used."""
         self.policies: dict[Any, Policy] = {}

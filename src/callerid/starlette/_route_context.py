@@ -130,6 +130,24 @@ class RouteContext:
             found = chain.matches[key] = self._looked_up(methods, scope, shadow=shadow)
         return found
 
+    def is_audited(self, scope: Scope) -> bool:
+        """Whether the decision about this request is logged, whatever it is."""
+        if self.place is None:
+            return False
+        judged_path = self.judged_path
+        try:
+            return self.names_audited(scope["method"] if scope["type"] == "http" else WEBSOCKET, scope)
+        except BadRequest:  # which path an opaque mount reads cannot be told, so this may be one that is audited
+            return True
+        finally:
+            self.judged_path = judged_path  # of the entries that were judged alone
+
+    def names_audited(self, method: str, scope: Scope) -> bool:
+        """Whether ``audit=`` names this place for a method. Raises `BadRequest` where an opaque mount is ambiguous."""
+        every = zip(self.areas, self.chain.spans, strict=True)
+        audited = [(protection.audited, span) for (protection, _), span in every if protection.audited is not None]
+        return any(self._entry(table, method, span, scope) is not None for table, span in audited)
+
     def static_match(self, method: str, *, shadow: bool = False) -> TableMatch:
         """The entries that hold here for every request of this method; ``*`` is any method."""
         return self._looked_up((method,), {}, shadow=shadow) if self.chain.has_tables else NO_ENTRIES

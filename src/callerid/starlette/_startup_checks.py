@@ -4,70 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.routing import Router
 
 from callerid._marks import Mark
 from callerid.audit.algebra import separate
-from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError, pointed
 from callerid.guard import Requirement, log
 from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry
 from callerid.paths._pattern import ANY_METHOD, Pattern
+from callerid.starlette._checked_route import CheckedRoute
 from callerid.starlette._dispatch import install
 from callerid.starlette._protection import Protection
 from callerid.starlette._route_chain import TableMatch
 from callerid.starlette._route_context import RouteContext
-from callerid.starlette._routes import Receiver, RoutePlace, RouteReader
+from callerid.starlette._routes import RoutePlace, RouteReader
 
-__all__ = ["CheckedRoute", "check", "checked_routes", "not_starting", "unanswered"]
+__all__ = ["check", "checked_routes", "not_starting", "unanswered"]
 
 DEEPEST = 32
 
 MOST_TURNS = 2
 """How often `checked_routes` visits a router that is mounted in itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedRoute:
-    """One route: its path template, its method, and its policy or what is wrong with it.
-
-    - ``method``: empty for a WebSocket, ``*`` for a mount. ``endpoint`` is what serves, ``place`` what was read.
-    - ``areas``: the protections on the way, outermost first, each with the marks under it. ``mounts`` are the templates
-      at which they begin, ``sources`` says where each mark is written.
-    - ``entries``: those of the path tables, by the number of their area. An entry for a part of an opaque mount has a
-      row of its own, under its own path (``is_part``). ``named`` is the place as keys of each area's table name it.
-    - ``receivers``: the parameters that receive the caller. ``parameters`` are the path's, each with its converter.
-    - ``condition``: the class of a route that may match by more than paths and methods (empty: it does not).
-    - ``opaque``: whether an application is mounted here that reads the rest of the path by itself. ``mount`` is the
-      template of the innermost mount around the route (``None``: there is none).
-    - ``is_rest``: a row for the paths below a mount that have no route. ``refuses``: a row for the methods to which an
-      endpoint class answers 405.
-    - ``begins``: the router whose own protection begins here.
-    """
-
-    template: str
-    method: str
-    policy: Policy | None
-    problem: str = ""
-    areas: tuple[tuple[Protection, tuple[Mark, ...]], ...] = ()
-    sources: Mapping[Mark, str] = field(default_factory=dict[Mark, str])
-    endpoint: Any = None
-    entries: Mapping[int, TableEntry] = field(default_factory=dict[int, TableEntry])
-    named: tuple[NamedPlace, ...] = ()
-    is_part: bool = False
-    mounts: tuple[str, ...] = ()
-    receivers: tuple[Receiver, ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
-    condition: str = ""
-    opaque: bool = False
-    is_rest: bool = False
-    place: RoutePlace | None = None
-    mount: str | None = None
-    refuses: bool = False
-    begins: Router | None = None
 
 
 def checked_routes(router: Router, protection: Protection, *, rests: bool = False) -> Iterator[CheckedRoute]:
@@ -207,6 +167,7 @@ def _found(
         parameters=context.parameters,
         opaque=place.is_mount,
         place=place,
+        audited=context.chain.may_be_audited and context.names_audited(method or WEBSOCKET, {}),
     )
     yield _in_shadow(context, place, _judged(context, place, whole, match))
     if place.is_mount:
@@ -285,7 +246,7 @@ def unanswered(found: Iterable[CheckedRoute], protection: Protection) -> Iterato
         for (area, _), named in zip(each.areas, each.named, strict=True):
             places.setdefault(area, []).append(named)
     for area, own in places.items():
-        for table in filter(None, (area.table, area.shadow)):
+        for table in filter(None, (area.table, area.shadow, area.audited)):
             yield from table.unbound(own)
 
 

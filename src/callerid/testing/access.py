@@ -8,7 +8,7 @@ its own is not seen; the mount is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -175,6 +175,7 @@ class Rehearsal:
         requirement: Requirement | None,
         identity: Identity | None,
         refusal: Refusal | None = None,
+        _: Mapping[str, str] | None = None,
     ) -> str:
         """In place of `GuardCore.record`."""
         self._heard.append(_Heard(route, requirement, refusal))
