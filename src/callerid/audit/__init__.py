@@ -31,4 +31,6 @@ Each module imports only those before it::
     newcomers    whether anybody may now who could not before
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log
+    log_entries  all decisions of a log, however long it is
+    unused       what let nobody in, by a log
 """

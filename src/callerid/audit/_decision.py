@@ -27,7 +27,7 @@ from typing import Any, cast
 
 from callerid.errors import ConfigurationError, one_line
 
-__all__ = ["LoggedDecision", "find", "instance_of"]
+__all__ = ["LoggedDecision", "find", "instance_of", "objects_in"]
 
 _PREFIX = "urn:uuid:"
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -72,13 +72,14 @@ def _decision(text: str, instance: str) -> LoggedDecision | None:
         given = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    for fields in _objects(given, 0):
+    for fields in objects_in(given):
         if fields.get("instance") == instance and "outcome" in fields:
             return LoggedDecision({key: value for key, value in fields.items() if isinstance(value, str)})
     return None
 
 
-def _objects(given: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+def objects_in(given: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSON value, outermost first, down to some depth."""
     inside: Iterable[Any] = given if _is_array(given) else ()
     if isinstance(given, dict):
         members = cast("dict[str, Any]", given)
@@ -86,7 +87,7 @@ def _objects(given: Any, depth: int) -> Iterator[Mapping[str, Any]]:
         inside = members.values()
     if depth < _DEEPEST:
         for value in inside:
-            yield from _objects(value, depth + 1)
+            yield from objects_in(value, depth + 1)
 
 
 def _is_array(value: Any) -> bool:

@@ -46,6 +46,12 @@ COMMANDS: Final = (
     ),
     CommandEntry("play", "play", "Try out in a browser who may call what."),
     CommandEntry("why", "why", "Explain a refusal.", "the decision is not in the log"),
+    CommandEntry(
+        "unused",
+        "unused",
+        "Show which alternatives of rules let nobody in.",
+        "an alternative, or a route, let nobody in",
+    ),
     CommandEntry("explain", "explain", "Say more about an error's code, or a refusal's reason."),
     CommandEntry(
         "doctor",
