@@ -31,6 +31,7 @@ from callerid import (
     oidc,
 )
 from callerid.access import access_map
+from callerid.logs import CloudLoggingFormatter
 from callerid.testing import as_caller, firebase_user, google_person, oidc_caller, own_caller
 from tests.djangos import Project
 from tests.starlette.world import ask as ask_asgi
@@ -84,6 +85,17 @@ def test_the_record_has_the_facts_that_the_rule_judged(make: Make, caplog: pytes
     assert (facts["v"], facts["at"]) == (1, world.clock.now)
     caller = facts["caller"]
     assert (caller["kind"], caller["email"], caller["domain"]) == ("google", "ada@other.com", "other.com")
+
+
+@every_adapter
+def test_the_formatter_for_cloud_logging_leaves_the_facts_whole(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    world = make(audit=[MARKED])
+    listening(caplog)
+    world.get(MARKED, "other.com")
+    (record,) = (each for each in caplog.records if "callerid" in vars(each))
+    line = CloudLoggingFormatter().format(record)
+    assert json.loads(line)["callerid"]["facts"] == logged(caplog)[0]["facts"]
+    assert "(hidden)" not in line
 
 
 @every_adapter

@@ -13,14 +13,15 @@ from typing import Any, Final, cast
 from callerid.callers import Caller
 from callerid.rules import Facts
 
-__all__ = ["facts_text"]
+__all__ = ["FACTS_VERSION", "FIREBASE_FACTS", "NOT_RECORDED", "facts_text"]
 
 _LONGEST: Final = 32 * 1024
 """Facts whose text is longer, in characters, are not recorded: log entries have a largest size."""
 
-_VERSION: Final = 1
+FACTS_VERSION: Final = 1
+"""Which form the text has: its member ``v``."""
 
-_NOT_RECORDED: Final = frozenset(
+NOT_RECORDED: Final = frozenset(
     {"iss", "sub", "aud", "exp", "iat", "nbf"}  # no rule can name them
     | {"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username"}
     | {"profile", "picture", "website"}
@@ -29,7 +30,8 @@ _NOT_RECORDED: Final = frozenset(
 """Claims of an OpenID Connect provider that are left out."""
 
 _TEXTS: Final = {"email": "email", "domain": "domain", "authorized_party": "azp"}
-_FIREBASE: Final = ("project", "uid", "provider", "tenant", "second_factor", "signed_in_at")
+FIREBASE_FACTS: Final = ("project", "uid", "provider", "tenant", "second_factor", "signed_in_at")
+"""The fields of `callerid.callers.FirebaseFacts` that are recorded by their own names."""
 
 
 def facts_text(facts: Facts, names: frozenset[str]) -> str:
@@ -39,14 +41,16 @@ def facts_text(facts: Facts, names: frozenset[str]) -> str:
     """
     path = {name: facts.path[name] for name in sorted(names) if type(facts.path.get(name)) in (str, int)}
     said = {
-        "v": _VERSION,
+        "v": FACTS_VERSION,
         "at": round(facts.now, 3),
         "caller": None if facts.caller is None else _said_of(facts.caller),
         "via": None if facts.via is None else _said_of(facts.via),
         "app": facts.app,
         "path": path or None,
     }
-    text = json.dumps(_without_nothing(said), default=_plain, separators=(",", ":"))
+    # With blanks between members: without, an issuer before an address looks like a URL with a password to those who
+    # hide such in logs (`callerid.logs`).
+    text = json.dumps(_without_nothing(said), default=_plain)
     return text if len(text) <= _LONGEST else ""
 
 
@@ -58,10 +62,10 @@ def _said_of(caller: Caller) -> dict[str, Any]:
     said["scopes"] = sorted(caller.scopes) or None
     if caller.firebase is not None:
         user = caller.firebase
-        said |= {name: getattr(user, name) for name in _FIREBASE}
+        said |= {name: getattr(user, name) for name in FIREBASE_FACTS}
         said |= {"claims": user.claims or None, "attributes": user.sign_in_attributes or None}
     if caller.oidc is not None:
-        said["claims"] = {name: each for name, each in caller.oidc.claims.items() if name not in _NOT_RECORDED}
+        said["claims"] = {name: each for name, each in caller.oidc.claims.items() if name not in NOT_RECORDED}
     if caller.custom is not None:
         said["facts"] = caller.custom.facts
     return _without_nothing(said)
