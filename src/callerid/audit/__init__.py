@@ -32,5 +32,8 @@ Each module imports only those before it::
     suite        access tests as data: access.toml (run by `callerid.testing`)
     decision     a decision found again in the log
     log_entries  all decisions of a log, however long it is
+    rebuilt      the facts of a decision, as far as its record tells them
+    rejudged     what the rules say now about such a decision
+    replay       who would now be refused or let in, by a log
     unused       what let nobody in, by a log
 """

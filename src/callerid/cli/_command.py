@@ -47,6 +47,12 @@ COMMANDS: Final = (
     CommandEntry("play", "play", "Try out in a browser who may call what."),
     CommandEntry("why", "why", "Explain a refusal.", "the decision is not in the log"),
     CommandEntry(
+        "replay",
+        "replay",
+        "Show who would now be refused or let in, by a log.",
+        "somebody would be refused, or let in, who was not",
+    ),
+    CommandEntry(
         "unused",
         "unused",
         "Show which alternatives of rules let nobody in.",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from callerid.audit._log_entries import EntriesOfLog
 from callerid.audit._unused import DAY, RuleUse, used
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text, progress
+from callerid.cli._logs import check_read, log_arguments, log_at
 from callerid.cli._routes import reading
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
@@ -30,17 +28,8 @@ __all__ = ["command"]
         2: f"{MISSING}; or no route is audited, or the log has no decision",
     },
 )
-@click.argument("log", type=click.Path(allow_dash=True), default="-")
-@click.option("--against", required=True, metavar="MODULE:APP", help="The application whose rules count.")
+@log_arguments
 @click.option("--days", type=click.IntRange(min=1), default=90, show_default=True, help="How far back counts.")
-@click.option("--lifespan", is_flag=True, help="First run the start-up in its lifespan, which may add routes.")
-@click.option(
-    "--app-dir",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    metavar="DIR",
-    help="Where the module is (default: the current folder).",
-)
 @json_option
 def command(  # noqa: PLR0913 - what the command was asked
     out: TextIO, log: str, *, against: str, days: int, lifespan: bool, app_dir: Path, as_json: bool
@@ -53,33 +42,17 @@ def command(  # noqa: PLR0913 - what the command was asked
     as MODULE:make_app().
     """
     since = time.time() - days * DAY
-    with reading(against, app_dir, lifespan=lifespan) as (_, found), _log_at(log) as entries:
+    with reading(against, app_dir, lifespan=lifespan) as (_, found), log_at(log) as entries:
         result = used(progress(entries, "decisions"), found, since)
     if not result.routes:
         raise CommandError(f"{against}: no route is audited: name those that count with audit= of protect")
-    if not result.decisions:
-        broken = f" ({entries.broken} entries are no JSON)" if entries.broken else ""
-        raise CommandError(f"no decision is in {'standard input' if log == '-' else log}{broken}")
+    check_read(log, entries, result.decisions)
     if as_json:
         out.write(json_text({"version": 1, **result.as_data(), "broken": entries.broken}))
     else:
         out.writelines(f"{line}\n" for line in _told(result, entries.broken, days, Style.of(out)))
     out.flush()
     return 1 if result.unused else 0
-
-
-@contextmanager
-def _log_at(name: str) -> Generator[EntriesOfLog]:
-    """The log in a file, or for ``-`` in standard input. Raises `CommandError`."""
-    if name == "-":
-        yield EntriesOfLog(sys.stdin)
-        return
-    try:
-        file = Path(name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise CommandError(f"cannot read {name}: {error.strerror}") from None
-    with file:
-        yield EntriesOfLog(file)
 
 
 def _told(result: RuleUse, broken: int, days: int, style: Style) -> Iterator[str]:

@@ -1,0 +1,54 @@
+"""What ``replay`` and ``unused`` share: the log that they read, and the application they read it against."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from callerid.audit._log_entries import EntriesOfLog
+from callerid.cli._trouble import CommandError
+
+__all__ = ["check_read", "log_arguments", "log_at"]
+
+
+def log_arguments(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the arguments ``log``, ``against``, ``app_dir`` and ``lifespan``."""
+    for add in (
+        click.option("--lifespan", is_flag=True, help="First run the start-up in its lifespan, which may add routes."),
+        click.option(
+            "--app-dir",
+            type=click.Path(path_type=Path),
+            default=Path(),
+            metavar="DIR",
+            help="Where the module is (default: the current folder).",
+        ),
+        click.option("--against", required=True, metavar="MODULE:APP", help="The application whose rules count."),
+        click.argument("log", type=click.Path(allow_dash=True), default="-"),
+    ):
+        function = add(function)
+    return function
+
+
+@contextmanager
+def log_at(name: str) -> Generator[EntriesOfLog]:
+    """The log in a file, or for ``-`` in standard input. Raises `CommandError`."""
+    if name == "-":
+        yield EntriesOfLog(sys.stdin)
+        return
+    try:
+        file = Path(name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise CommandError(f"cannot read {name}: {error.strerror}") from None
+    with file:
+        yield EntriesOfLog(file)
+
+
+def check_read(name: str, entries: EntriesOfLog, decisions: int) -> None:
+    """Raise `CommandError` for a log that has no decision."""
+    if not decisions:
+        broken = f" ({entries.broken} entries are no JSON)" if entries.broken else ""
+        raise CommandError(f"no decision is in {'standard input' if name == '-' else name}{broken}")
