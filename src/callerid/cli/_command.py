@@ -62,8 +62,8 @@ COMMANDS: Final = (
     CommandEntry(
         "doctor",
         "doctor",
-        "Ask a Cloud Run service whether its front door is closed.",
-        "the front door of the Cloud Run service stands open",
+        "Check what guards rely on, or a Cloud Run front door.",
+        "something is to be mended, or the front door stands open",
     ),
     CommandEntry("show", "show", "Show what a token says, unverified.", "it is no JWT that can be decoded"),
     CommandEntry(
