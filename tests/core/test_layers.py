@@ -111,6 +111,7 @@ RULE_LAYERS = {
     "apps": ("facts", "base"),
     "looked_up": ("facts", "text", "accounts", "judging", "base"),
     "single_use": ("facts", "judging", "base"),
+    "alternatives": ("facts", "judging", "base"),
     "anyone": ("facts", "text", "judging", "base", "apps", "looked_up", "single_use"),
     "reading": ("facts", "accounts", "judging", "base", "google", "firebase", "looked_up", "anyone"),
 }

@@ -10,7 +10,7 @@ from typing import Any, Final
 from callerid.audit._log_entries import LogEntry
 from callerid.audit._rows import AccessMap, Row
 from callerid.errors import one_line
-from callerid.rules import AllOf, AnyOf, Rule
+from callerid.rules._alternatives import written_alternatives
 
 __all__ = ["DAY", "RouteUse", "RuleUse", "used"]
 
@@ -134,19 +134,7 @@ def used(log: Iterable[LogEntry], found: AccessMap, since: float) -> RuleUse:
 def _words(row: Row) -> Iterator[str]:
     """The alternatives of a route, as records have them: all of a rule where there is no choice in it."""
     for each in row.asked:
-        rule = each.requirement.rule
-        yield from (one_line(str(part)) for part in tuple(_alternatives(rule)) or (rule,))
-
-
-def _alternatives(rule: Rule) -> Iterator[Rule]:
-    """Each part of a rule that may let somebody in beside others."""
-    if type(rule) is AllOf:
-        for part in rule.rules:
-            yield from _alternatives(part)
-    if type(rule) is AnyOf:
-        for part in rule.rules:
-            yield part
-            yield from _alternatives(part)
+        yield from (one_line(str(part)) for part in written_alternatives(each.requirement.rule))
 
 
 def _written(time: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from callerid.authorization._recorded_facts import facts_text
 from callerid.authorization._requirement import Requirement
 from callerid.errors import one_line
 from callerid.lookups import KnownFacts
-from callerid.rules import AllOf, AnyOf, Facts, Rule, admitted, path_parameters
+from callerid.rules import Facts, Rule, admitted, path_parameters
+from callerid.rules._alternatives import holding_alternatives
 
 __all__ = ["audit_fields"]
 
@@ -38,19 +39,6 @@ def audit_fields(
     }
 
 
-def _holding(rule: Rule, facts: Facts) -> Iterator[Rule]:
-    """The alternatives inside a rule that hold; of those inside an alternative that does not, none."""
-    if type(rule) is AllOf:
-        inside = rule.within(facts)
-        for part in rule.rules:
-            yield from _holding(part, inside)
-    if type(rule) is AnyOf:
-        for part in rule.rules:
-            if admitted(part, facts):
-                yield part
-                yield from _holding(part, facts)
-
-
 def _admitting(guard: Any, requirement: Requirement, facts: Facts) -> tuple[Rule, ...]:
     """The alternatives that let the caller in; the whole rule where it has none, or none can be told any more.
 
@@ -61,7 +49,7 @@ def _admitting(guard: Any, requirement: Requirement, facts: Facts) -> tuple[Rule
         facts = facts._replace(looked_up=KnownFacts(guard, facts.caller))
     if requirement.single_use and not admitted(requirement.rule, facts):
         facts = facts._replace(first_use=True)
-    return tuple(_holding(requirement.rule, facts)) or (requirement.rule,)
+    return holding_alternatives(requirement.rule, facts) or (requirement.rule,)
 
 
 def _credential(guard: Any, identity: Identity) -> str:

@@ -25,6 +25,7 @@ Each module imports only those before it::
     apps            rules about the app that sent the request
     looked_up       rules about what only a look-up knows
     single_use      the rule that a token opens one request
+    alternatives    the alternatives in a rule, and those that hold
     anyone          rules about any caller, or none
     reading         rules read, joined and taken apart
 """

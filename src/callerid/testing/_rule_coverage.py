@@ -19,9 +19,10 @@ from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.keys import Wait
 from callerid.lookups import looked_up
-from callerid.rules import AllOf, AnyOf, Facts, Rule, admitted, is_public
+from callerid.rules import Facts, admitted, is_public
+from callerid.rules._alternatives import holding_alternatives, written_alternatives
 
-__all__ = ["RuleCoverage", "alternatives", "unused"]
+__all__ = ["RuleCoverage", "unused"]
 
 _OUTPUT = "callerid_rules"
 """Under this name a worker of pytest-xdist hands over what it has counted."""
@@ -30,25 +31,14 @@ Used = set[tuple[str, str]]
 """The alternatives that let somebody in: the rule, and the part of it, as code."""
 
 
-def alternatives(rule: Rule) -> Iterator[Rule]:
-    """Each part of a rule that may let somebody in beside others; the whole rule where there is no choice in it."""
-    yield from tuple(_members(rule)) or (rule,)
-
-
-def _members(rule: Rule) -> Iterator[Rule]:
-    if isinstance(rule, AllOf | AnyOf):
-        for part in rule.rules:
-            if isinstance(rule, AnyOf):
-                yield part
-            yield from _members(part)
-
-
 def unused(found: AccessMap, used: Used) -> dict[str, list[str]]:
     """By route, in words, the alternatives that let nobody in. Routes that are open to everybody have none."""
     result: dict[str, list[str]] = {}
     for method, row in found.singly():
         rules = [each.requirement.rule for each in row.asked if not is_public(each.requirement.rule)]
-        idle = [str(part) for rule in rules for part in alternatives(rule) if (repr(rule), repr(part)) not in used]
+        idle = [
+            str(part) for rule in rules for part in written_alternatives(rule) if (repr(rule), repr(part)) not in used
+        ]
         if idle and not row.is_rest:
             result[f"{method} {row.template}"] = list(dict.fromkeys(idle))
     return result
@@ -120,17 +110,5 @@ def _letting_in(
         may = partial(admitted, requirement.identifying_rule)
         found = looked_up(requirement.identifying_rule, facts, identity.caller, guard, waited, may=may)
         facts = facts if isinstance(found, Wait) else found
-    for part in _holding(rule, facts) if tuple(_members(rule)) else (rule,):
+    for part in holding_alternatives(rule, facts):
         yield repr(rule), repr(part)
-
-
-def _holding(rule: Rule, facts: Facts) -> Iterator[Rule]:
-    if isinstance(rule, AllOf):
-        inside = rule.within(facts)
-        for part in rule.rules:
-            yield from _holding(part, inside)
-    elif isinstance(rule, AnyOf):
-        for part in rule.rules:
-            if admitted(part, facts):
-                yield part
-                yield from _holding(part, facts)
