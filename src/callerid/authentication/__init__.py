@@ -13,13 +13,13 @@
     observed        how long verifications take, for an observer
     trust           the issuers that are trusted, by where their tokens sit
     choosing        which of them a token is of
-    asked           credentials whose issuer has to be asked
     emulator        unsigned tokens of the Firebase Auth emulator
     consuming       limited-use tokens, each for one request
     revocations     accounts that are refused from a moment on
     uses            tokens that open one request each
-    cloud_run       tokens whose signature Cloud Run's front door removed
     verification    one token verified
+    denying         whose account is revoked, and for how long
+    cloud_run       tokens whose signature Cloud Run's front door removed
     authenticator   all of it together: who is calling
     holding         what every guard does by its authenticator
     waiting         what waits for keys, in threads and in tasks
@@ -30,6 +30,7 @@ Each module imports only those before it.
 from callerid.authentication._authenticator import Authenticator
 from callerid.authentication._claims import UNCHECKED, ExpectedNonce
 from callerid.authentication._cloud_run import SUBPROTOCOL
+from callerid.authentication._denying import denial_by_google
 from callerid.authentication._holding import HoldsAuthenticator
 from callerid.authentication._identity import NOBODY, Identity
 from callerid.authentication._jws import LONGEST_TOKEN
@@ -42,7 +43,6 @@ from callerid.authentication._revocations import (
     Fleet,
     FleetStatus,
     UseRecord,
-    denial_by_google,
 )
 from callerid.authentication._same_origin import METHOD
 from callerid.authentication._sign_in import SignInForm

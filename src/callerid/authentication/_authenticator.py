@@ -231,7 +231,7 @@ class Authenticator(VerifiesTokens):
             if text is not None and not isinstance(found, Wait):
                 app = self.verified(text, location, waited)
                 if not isinstance(app, Wait) and app.consumer is not None:
-                    app = consume(self, app.consumer, text, waited) or app
+                    app = consume(self.claims, self.answers, app.consumer, text, waited) or app
                 found = app if isinstance(app, Wait) else joined(found, app)
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from callerid.authentication._bearer import credential
 from callerid.authentication._claims import check_audience, check_claims
@@ -16,13 +16,11 @@ from callerid.authentication._gateways import gateway_of
 from callerid.authentication._identity import Identity
 from callerid.authentication._jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.authentication._uses import use_id_of
+from callerid.authentication._verification import VerifiesTokens
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
 from callerid.issuers import ACCESS_TOKENS, AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
 from callerid.keys import Wait
-
-if TYPE_CHECKING:
-    from callerid.authentication._authenticator import Authenticator
 
 __all__ = ["PATH", "SUBPROTOCOL", "CloudRun"]
 
@@ -57,8 +55,8 @@ _PLAUSIBLE: Final = ""
 class CloudRun:
     """What an authenticator with issuers of the kind `cloud_run` does about tokens without a signature."""
 
-    def __init__(self, authenticator: Authenticator, issuers: tuple[CloudRunIssuer, ...]) -> None:
-        self._authenticator = authenticator
+    def __init__(self, verifier: VerifiesTokens, issuers: tuple[CloudRunIssuer, ...]) -> None:
+        self._verifier = verifier
         self._issuers = issuers
         self._own = frozenset[str]().union(*(issuer.audiences for issuer in issuers))
         self._probes = frozenset[str]().union(*(issuer.probes for issuer in issuers))
@@ -72,18 +70,18 @@ class CloudRun:
             _check_header(sent)
         if any(issuer.front_door.is_open for issuer in self._issuers):
             raise FrontDoorOpen("Cloud Run's front door stands open, so a token without a signature proves nothing")
-        token = parse_stripped(text, self._authenticator.longest_token)
+        token = parse_stripped(text, self._verifier.longest_token)
         audience = token.claims.get("aud")
         named = (issuer for issuer in self._issuers if isinstance(audience, str) and audience in issuer.audiences)
         issuer = next(named, self._issuers[0])
         if token.issuer not in issuer.accepted_iss:
             raise Unauthenticated(Reason.UNKNOWN_ISSUER, f"expected {issuer.name}, got {token.issuer[:200]!a}")
-        check_claims(token, issuer, self._authenticator.clock(), self._authenticator.leeway)
+        check_claims(token, issuer, self._verifier.clock(), self._verifier.leeway)
         self._check_audience(token.claims["aud"], location)
         caller = issuer.caller(token.claims)
         if location.is_intermediary:
             return Identity(via=caller)
-        gateway = gateway_of(self._authenticator.trusted.gateways, caller)
+        gateway = gateway_of(self._verifier.trusted.gateways, caller)
         if gateway is None:
             return Identity(caller, use_id=use_id_of(token.claims, token.signed))
         check_audience(caller.audience, self._own)
@@ -91,7 +89,7 @@ class CloudRun:
 
     def _check_audience(self, audience: str, location: CredentialLocation) -> None:
         """Refuse an audience of another issuer, which takes signed tokens. A rule may name one that no issuer has."""
-        accepted = self._authenticator.trusted.accepted[self._issuers[0].name]
+        accepted = self._verifier.trusted.accepted[self._issuers[0].name]
         if location.is_intermediary or audience in accepted:
             check_audience(audience, self._own)
 
@@ -144,13 +142,13 @@ class CloudRun:
         return _PLAUSIBLE if is_plausible or len(tokens) > _MOST_WORDS else seen
 
     def _token_seen(self, text: str, location: CredentialLocation) -> str:
-        if len(text) > self._authenticator.longest_token:
+        if len(text) > self._verifier.longest_token:
             return _PLAUSIBLE  # our limit is not the front door's
         try:
             if is_stripped(text):
                 self.read(text, SERVERLESS_AUTHORIZATION, {})
                 return _PLAUSIBLE
-            found = self._authenticator.verified(text, location)
+            found = self._verifier.verified(text, location)
         except Unauthenticated as refusal:
             if refusal.reason is Reason.EXPIRED and not is_unsigned(text):
                 return self._expired(text)
@@ -171,9 +169,9 @@ class CloudRun:
         return caller.issuer in (self._issuers[0].name, ACCESS_TOKENS)
 
     def _expired(self, text: str) -> str:
-        longest = self._authenticator.longest_token
+        longest = self._verifier.longest_token
         token = parse_stripped(text, longest) if is_stripped(text) else parse(text, longest)
-        late = self._authenticator.clock() - token.claims["exp"]
+        late = self._verifier.clock() - token.claims["exp"]
         return _EXPIRED if late > _LONG_EXPIRED else _PLAUSIBLE
 
 

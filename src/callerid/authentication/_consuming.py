@@ -7,17 +7,14 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 from weakref import WeakSet
 
 from cachetools import LRUCache
 
-from callerid.asking import Entry, SourceAnswer
+from callerid.asking import Answers, Entry, SourceAnswer
 from callerid.issuers import KEPT_FOR, USED, Consumer, Denied
 from callerid.keys import Wait
-
-if TYPE_CHECKING:
-    from callerid.authentication._authenticator import Authenticator
 
 __all__ = ["UsedTokens", "consume"]
 
@@ -67,7 +64,7 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on W
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def consume(authenticator: Authenticator, consumer: Consumer, text: str, waited: Iterable[Wait]) -> Wait | None:
+def consume(claims: UsedTokens, answers: Answers, consumer: Consumer, text: str, waited: Iterable[Wait]) -> Wait | None:
     """Use a verified token up for this request. Returns a `Wait` until Firebase has answered.
 
     No two requests share an answer: each asks for itself, under a key of its own, and is known again by its wait.
@@ -77,11 +74,11 @@ def consume(authenticator: Authenticator, consumer: Consumer, text: str, waited:
     digest = sha256(text.encode()).digest()
     attempt = _attempt(consumer, digest, waited)
     if attempt is None:
-        if authenticator.claims.has(digest):
+        if claims.has(digest):
             raise USED.refusal()
         attempt = (digest, object())
-    ask = partial(_ask, authenticator.claims, digest, consumer.question(text))
-    found = authenticator.answers.find(consumer.source, attempt, ask, waited)
+    ask = partial(_ask, claims, digest, consumer.question(text))
+    found = answers.find(consumer.source, attempt, ask, waited)
     if isinstance(found, Wait):
         return found
     verdict = found.answer.value

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from callerid.authentication._authenticator import Authenticator
+from callerid.authentication._denying import denial_of
 from callerid.authentication._identity import Identity
-from callerid.authentication._revocations import FleetStatus, denial_of
+from callerid.authentication._revocations import FleetStatus
 from callerid.authentication._verification import Waited
 from callerid.callers import Caller
 from callerid.issuers import Issuer

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from callerid.asking import Answers
-from callerid.authentication._asked import asked_identity, asked_issuer
 from callerid.authentication._choosing import identity_of, issuer_of, unknown_issuer
 from callerid.authentication._claims import UNCHECKED, ExpectedNonce, check_audience, check_claims, check_nonce
 from callerid.authentication._emulator import check_signed, unsigned_caller
@@ -21,7 +21,15 @@ from callerid.authentication._trust import Trusted
 from callerid.authentication._uses import use_id_of
 from callerid.callers import GOOGLE, Caller
 from callerid.errors import Reason, Unauthenticated
-from callerid.issuers import AUTHORIZATION, CredentialLocation, Issuer, SpeaksFor
+from callerid.issuers import (
+    AUTHORIZATION,
+    AskedIssuer,
+    CredentialLocation,
+    Denied,
+    Issuer,
+    SpeaksFor,
+    check_credential,
+)
 from callerid.issuers._claims import shown
 from callerid.keys import CachedKeySet, KeyStore, Wait
 from callerid.observing import SafeObserver
@@ -31,6 +39,10 @@ __all__ = ["VerifiesTokens", "Waited"]
 
 Waited: TypeAlias = tuple[Wait, ...]
 """The waits that are over, for one request."""
+
+_MOST_LEEWAY: Final = 60
+"""Seconds. Cached for so much less, an answer is believed to its end and not a leeway longer: it says when that is by
+our own clock."""
 
 
 class VerifiesTokens:
@@ -70,8 +82,10 @@ class VerifiesTokens:
             if seen is not None:
                 return seen
         asked = self.trusted.asked.get(location)
-        if asked is not None and (found := asked_issuer(asked, text)) is not None:
-            return asked_identity(self, found, text, location, digest, waited=waited)
+        if asked is not None:
+            reader = next((each for each in asked if each.reads(text)), None)
+            if reader is not None:
+                return self._by_asking(reader, text, location, digest, waited)
         if self.trusted.emulated and is_unsigned(text):
             token = parse_unsigned(text, self.longest_token)
             issuer = issuer_of(self.trusted, token, location)
@@ -96,6 +110,32 @@ class VerifiesTokens:
         self.cache.put(digest, CachedToken(issuer, keys, key, identity, begins_at, caller.expires_at))
         if self._observer is not None:
             self._observer.verified(family_of(identity), perf_counter() - begun_at, from_memory=False)
+        return identity
+
+    def _by_asking(
+        self, issuer: AskedIssuer, text: str, location: CredentialLocation, digest: Fingerprint, waited: Waited
+    ) -> Identity | Wait:
+        """Who a credential names that carries no signature; a `Wait` where its issuer has to be asked first.
+
+        Raises `Unauthenticated` where the issuer does not believe it, and `Unavailable` where it cannot be asked.
+        """
+        check_credential(text, self.longest_token)
+        found = self.answers.find(issuer.source, digest, issuer.question(text, self.clock), waited)
+        if isinstance(found, Wait):
+            return found
+        verdict = found.answer.value
+        if isinstance(verdict, Denied):
+            raise verdict.refusal()
+        late = self.clock() - verdict.expires_at
+        if late >= 0:
+            # The monotonic clock may stand still while a machine sleeps.
+            if issuer.is_final or any(wait.keys is found.entry for wait in waited):
+                raise Unauthenticated(Reason.EXPIRED, f"expired {late:.0f} s ago")
+            self.answers.expire(found)
+            return self._by_asking(issuer, text, location, digest, waited)
+        identity = identity_of(verdict, issuer, location)
+        ends_at = verdict.expires_at - (_MOST_LEEWAY if issuer.is_final else 0)
+        self.cache.put(digest, CachedToken(issuer, found.entry, found.answer, identity, -math.inf, ends_at))
         return identity
 
     def _seen(self, digest: Fingerprint) -> Identity | None:
