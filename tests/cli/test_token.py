@@ -13,8 +13,7 @@ import pytest
 from callerid import Guard, google
 from callerid.cli import main
 from callerid.testing import LocalIssuer
-from callerid.testing._endpoints import Response
-from callerid.testing._server import Server
+from callerid.testing._server import Response, Server
 
 CLIENT = "1234-abc.apps.googleusercontent.com"
 ROBOT = "robot@shop-prod.iam.gserviceaccount.com"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from callerid.testing import LocalIssuer
-from callerid.testing._endpoints import ReceivedRequest, answer
+from callerid.testing._endpoints import answer
+from callerid.testing._server import ReceivedRequest
 
 ISSUER = LocalIssuer()
 SENT = {"host": "127.0.0.1:8085", "x-callerid-mint": "1"}

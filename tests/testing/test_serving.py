@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from callerid.testing._endpoints import ReceivedRequest, Response
+    from callerid.testing._server import ReceivedRequest, Response
 
 
 def test_a_with_block_serves_on_loopback_and_ends_without_a_trace(http: requests.Session) -> None:

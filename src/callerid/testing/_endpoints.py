@@ -8,24 +8,23 @@ endpoint; Google's pages on metadata for the header rules.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from google.auth import jwt
 
 from callerid.testing._access_tokens import ACCESS_TOKENS, CLOUD_PLATFORM, TOKEN_INFO_PATH
 from callerid.testing._app_check import APP_CHECK_TOKENS, CONSUMING
 from callerid.testing._by_kind import MINT_PATH, mint_answer
-from callerid.testing._defaults import FIREBASE_ACCOUNT
 from callerid.testing._iam_endpoints import IAM_PREFIX, iam_answer
+from callerid.testing._key_paths import published_at, signer_of
+from callerid.testing._server import ReceivedRequest, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from callerid.testing._issuer import LocalIssuer
+    from callerid.testing._local_google import LocalGoogle
 
-__all__ = ["GOOGLE_TOKEN_URI", "ReceivedRequest", "Response", "answer", "id_token_of", "jwks_path", "pem_path"]
+__all__ = ["GOOGLE_TOKEN_URI", "answer", "id_token_of"]
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 """The audience google-auth writes into every assertion, wherever it sends it (``_GOOGLE_OAUTH2_TOKEN_ENDPOINT``)."""
@@ -33,68 +32,13 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an addr
 _REFRESH = "refresh_token"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JSON = "application/json; charset=UTF-8"
-_TEXT = "application/text"
-_OWN_PATHS = {
-    "google": ("/oauth2/v1/certs", "/oauth2/v3/certs"),
-    "firebase_session": ("/identitytoolkit/v3/relyingparty/publicKeys", "/v1/sessionCookiePublicKeys"),
-    "iap": ("/iap/verify/public_key", "/iap/verify/public_key-jwk"),
-    "app_check": ("/v1/jwks-pem", "/v1/jwks"),
-}
-"""Of the signers that are no service accounts, where their certificates or keys are, and their JWK sets."""
-
-_PUBLISHED = {
-    path: (which, form) for which, paths in _OWN_PATHS.items() for path, form in zip(paths, ("pem", "jwk"), strict=True)
-}
-_ACCOUNT_PATHS = {
-    "/robot/v1/metadata/x509/": "pem",
-    "/service_accounts/v1/metadata/x509/": "pem",
-    "/service_accounts/v1/jwk/": "jwk",
-    "/service_accounts/v1/metadata/jwk/": "jwk",
-}
-_PROVIDERS = {"jwk": "/oidc/jwks/", "pem": "/oidc/certs/"}
-"""Where the keys of other OpenID Connect providers are, each below its own ``iss``."""
 _DISCOVERY = "/.well-known/openid-configuration"
 _METADATA = "/computeMetadata/v1/"
 _ACCOUNTS = "instance/service-accounts/"
 _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ReceivedRequest:
-    """A request as it arrived: the target still encoded, header names in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        return unquote(urlsplit(self.target).path)
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The query's parameters; of one that is repeated, the last."""
-        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
-
-    @property
-    def form(self) -> dict[str, str]:
-        """The body's parameters, as a form."""
-        return dict(parse_qsl(self.body.decode("latin-1"), keep_blank_values=True))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Response:
-    """What is sent back."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = _TEXT
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def answer(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     """The answer to any request."""
     if request.method == "POST":
         if request.path == TOKEN_INFO_PATH:
@@ -113,43 +57,29 @@ def answer(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     return _keys(issuer, request)
 
 
-def jwks_path(which: str) -> str:
-    """Where the signer's JWK set is published."""
-    if _is_provider(which):
-        return f"{_PROVIDERS['jwk']}{quote(which, safe='')}"
-    return _OWN_PATHS[which][1] if which in _OWN_PATHS else f"/service_accounts/v1/jwk/{_account(which)}"
-
-
-def pem_path(which: str) -> str:
-    """Where the signer's X.509 certificates are published."""
-    if _is_provider(which):
-        return f"{_PROVIDERS['pem']}{quote(which, safe='')}"
-    return _OWN_PATHS[which][0] if which in _OWN_PATHS else f"/robot/v1/metadata/x509/{_account(which)}"
-
-
 def _not_found(request: ReceivedRequest) -> Response:
     return Response(404, f"Nothing is served at {request.path}\n".encode())
 
 
-def _app_check(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _app_check(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     authorization = request.headers.get("authorization", request.headers.get("Authorization", ""))
     failure = issuer.arrive(APP_CHECK_TOKENS)
     status, body = failure or issuer.consume_app_check_token(request.path, authorization, request.body)
     return Response(status, body, _JSON)
 
 
-def _token_info(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _token_info(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     failure = issuer.arrive(ACCESS_TOKENS)
     status, body = failure or issuer.token_info(request.form.get("access_token", ""))
     return Response(status, body, _JSON)
 
 
-def _iam(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _iam(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     status, body = iam_answer(issuer, request.path, request.headers.get("authorization", ""), request.body)
     return Response(status, json.dumps(body).encode(), _JSON, {"Cache-Control": "no-store"})
 
 
-def _minted(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _minted(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     status, body = mint_answer(issuer, request.headers, request.body)
     return Response(status, json.dumps(body).encode(), _JSON, {"Cache-Control": "no-store"})
 
@@ -157,10 +87,10 @@ def _minted(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
 # Keys
 
 
-def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _keys(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     if request.path.endswith(_DISCOVERY):
         return _provider_metadata(issuer, request, request.path.removesuffix(_DISCOVERY))
-    which, form = _published(request.path)
+    which, form = published_at(request.path)
     if which not in issuer.signers:
         return _not_found(request)
     failure = issuer.arrive(which)
@@ -171,7 +101,7 @@ def _keys(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     return Response(200, document.encode(), _JSON, {"Cache-Control": caching, "Age": str(issuer.age)})
 
 
-def _provider_metadata(issuer: LocalIssuer, request: ReceivedRequest, path: str) -> Response:
+def _provider_metadata(issuer: LocalGoogle, request: ReceivedRequest, path: str) -> Response:
     """The metadata of the OpenID Connect provider that this issuer is, or that one of its paths was made."""
     name = f"{issuer.url}{path}"
     if path and name not in issuer.signers:
@@ -179,32 +109,6 @@ def _provider_metadata(issuer: LocalIssuer, request: ReceivedRequest, path: str)
     algorithm = issuer.oidc_keys(name).algorithm
     found = {"issuer": name, "jwks_uri": issuer.jwks_url(name), "id_token_signing_alg_values_supported": [algorithm]}
     return Response(200, json.dumps(found).encode(), _JSON)
-
-
-def _published(path: str) -> tuple[str, str]:
-    if path in _PUBLISHED:
-        return _PUBLISHED[path]
-    for form, prefix in _PROVIDERS.items():
-        if path.startswith(prefix):
-            which = path.removeprefix(prefix)
-            return which if _is_provider(which) else "", form
-    for prefix, form in _ACCOUNT_PATHS.items():
-        if path.startswith(prefix):
-            return _signer(path.removeprefix(prefix)), form
-    return "", ""
-
-
-def _is_provider(which: str) -> bool:
-    return "://" in which
-
-
-def _account(which: str) -> str:
-    return FIREBASE_ACCOUNT if which == "firebase" else which
-
-
-def _signer(account: str) -> str:
-    # Only accounts have a path of their own under these prefixes: "google" and "firebase" are names of ours.
-    return "firebase" if account == FIREBASE_ACCOUNT else account if "@" in account else ""
 
 
 # The token endpoint
@@ -219,7 +123,7 @@ class _RefusedGrantError(Exception):
         self.description = description
 
 
-def _token(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _token(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     try:
         status, answer_ = 200, _granted(issuer, request.form)
     except _RefusedGrantError as refused:
@@ -227,7 +131,7 @@ def _token(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     return Response(status, json.dumps(answer_).encode(), _JSON, {"Cache-Control": "no-store"})
 
 
-def _granted(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
+def _granted(issuer: LocalGoogle, form: Mapping[str, str]) -> dict[str, Any]:
     if form.get("grant_type") == _REFRESH:
         return _refreshed(issuer, form)
     if form.get("grant_type") != _JWT_BEARER:
@@ -239,7 +143,7 @@ def _granted(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
     return {"id_token": issuer.service_account(assertion["iss"], audience=audience, use_email_azp=True)}
 
 
-def _refreshed(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
+def _refreshed(issuer: LocalGoogle, form: Mapping[str, str]) -> dict[str, Any]:
     client_id = form.get("client_id", "")
     email = issuer.signed_in.get((client_id, form.get("refresh_token", "")))
     if email is None:
@@ -248,7 +152,7 @@ def _refreshed(issuer: LocalIssuer, form: Mapping[str, str]) -> dict[str, Any]:
     return {"id_token": id_token_of(issuer, email, client_id), **_bearer(access_token)}
 
 
-def id_token_of(issuer: LocalIssuer, email: str, client_id: str) -> str:
+def id_token_of(issuer: LocalGoogle, email: str, client_id: str) -> str:
     """The ID token of a person by their address alone: of a Workspace account, but for ``gmail.com``."""
     makes = issuer.person if email.endswith("@gmail.com") else issuer.workspace_person
     return makes(email, audience=client_id)
@@ -258,7 +162,7 @@ def _bearer(access_token: str) -> dict[str, Any]:
     return {"access_token": access_token, "expires_in": 3599, "token_type": "Bearer"}
 
 
-def _verified(issuer: LocalIssuer, assertion: str) -> Mapping[str, Any]:
+def _verified(issuer: LocalGoogle, assertion: str) -> Mapping[str, Any]:
     """The claims of an assertion signed by an added service account.
 
     Read by Google's own library, as its real counterpart's clients write it. Its times are judged by the real clock:
@@ -266,7 +170,7 @@ def _verified(issuer: LocalIssuer, assertion: str) -> Mapping[str, Any]:
     """
     try:
         account = _decoded(assertion, verify=False)["iss"]
-        certificates = json.loads(issuer.pem_document(_signer(account)))
+        certificates = json.loads(issuer.pem_document(signer_of(account)))
         return _decoded(assertion, certs=certificates, audience=[GOOGLE_TOKEN_URI, f"{issuer.url}/token"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _RefusedGrantError("invalid_grant", "Invalid JWT: not one of an account known here, for here.") from None
@@ -279,7 +183,7 @@ def _decoded(assertion: str, **how: Any) -> Mapping[str, Any]:
 # The metadata server
 
 
-def _metadata(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
+def _metadata(issuer: LocalGoogle, request: ReceivedRequest) -> Response:
     if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
         return Response(403, b"Missing Metadata-Flavor:Google header.\n", headers=_FLAVOR)
     found = _metadata_value(issuer, request)
@@ -290,7 +194,7 @@ def _metadata(issuer: LocalIssuer, request: ReceivedRequest) -> Response:
     return Response(200, json.dumps(found).encode(), "application/json", _FLAVOR)
 
 
-def _metadata_value(issuer: LocalIssuer, request: ReceivedRequest) -> str | dict[str, Any] | Response:
+def _metadata_value(issuer: LocalGoogle, request: ReceivedRequest) -> str | dict[str, Any] | Response:
     entry = request.path.removeprefix(_METADATA)
     if entry.startswith(_ACCOUNTS):
         return _metadata_account(issuer, request, entry.removeprefix(_ACCOUNTS))
@@ -304,7 +208,7 @@ def _metadata_value(issuer: LocalIssuer, request: ReceivedRequest) -> str | dict
     return values.get(entry) or Response(404, headers=_FLAVOR)
 
 
-def _metadata_account(issuer: LocalIssuer, request: ReceivedRequest, entry: str) -> str | dict[str, Any] | Response:
+def _metadata_account(issuer: LocalGoogle, request: ReceivedRequest, entry: str) -> str | dict[str, Any] | Response:
     email = issuer.metadata_account
     name, _, fact = entry.partition("/")
     if name not in {"default", email}:
@@ -320,7 +224,7 @@ def _metadata_account(issuer: LocalIssuer, request: ReceivedRequest, entry: str)
     return Response(404, headers=_FLAVOR)
 
 
-def _identity(issuer: LocalIssuer, query: Mapping[str, str]) -> str | Response:
+def _identity(issuer: LocalGoogle, query: Mapping[str, str]) -> str | Response:
     audience = query.get("audience", "")
     if not audience.strip():
         return Response(400, b"non-empty audience parameter required\n", headers=_FLAVOR)

@@ -15,14 +15,14 @@ from callerid.testing._claims import is_service_account
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from callerid.testing._issuer import LocalIssuer
+    from callerid.testing._local_google import LocalGoogle
 
 __all__ = ["IAM_PREFIX", "iam_answer"]
 
 IAM_PREFIX: Final = "/v1/projects/-/serviceAccounts/"
 
 
-def iam_answer(issuer: LocalIssuer, path: str, authorization: str, body: bytes) -> tuple[int, dict[str, Any]]:
+def iam_answer(issuer: LocalGoogle, path: str, authorization: str, body: bytes) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer to a call of ``PREFIX/ACCOUNT:METHOD``.
 
     Whoever has a bearer token may act for any service account; whose token it is, is not asked.
@@ -43,23 +43,23 @@ def _error(code: int, status: str, message: str) -> tuple[int, dict[str, Any]]:
     return code, {"error": {"code": code, "message": message, "status": status}}
 
 
-def _generate_id_token(issuer: LocalIssuer, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
+def _generate_id_token(issuer: LocalGoogle, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
     include_email = asked.get("includeEmail", False) is True
     return {"token": issuer.service_account(account, audience=asked["audience"], include_email=include_email)}
 
 
-def _sign_jwt(issuer: LocalIssuer, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
+def _sign_jwt(issuer: LocalGoogle, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
     key, payload = issuer.account_keys(account).current, asked["payload"].encode()
     json.loads(payload)
     return {"keyId": key.kid, "signedJwt": issuer.sign(payload, key=account)}
 
 
-def _sign_blob(issuer: LocalIssuer, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
+def _sign_blob(issuer: LocalGoogle, account: str, asked: Mapping[str, Any]) -> dict[str, str]:
     key, blob = issuer.account_keys(account).current, b64decode(asked["payload"], validate=True)
     return {"keyId": key.kid, "signedBlob": b64encode(key.sign(blob)).decode()}
 
 
-_METHODS: Final[Mapping[str, Callable[[LocalIssuer, str, Mapping[str, Any]], dict[str, str]]]] = {
+_METHODS: Final[Mapping[str, Callable[[LocalGoogle, str, Mapping[str, Any]], dict[str, str]]]] = {
     "generateIdToken": _generate_id_token,
     "signJwt": _sign_jwt,
     "signBlob": _sign_blob,

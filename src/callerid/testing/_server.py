@@ -6,22 +6,57 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, cast
-
-from callerid.testing._endpoints import ReceivedRequest, Response
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-__all__ = ["LOOPBACK", "Server"]
+__all__ = ["LOOPBACK", "ReceivedRequest", "Response", "Server"]
 
 LOOPBACK = "127.0.0.1"
 """The only address the server listens on."""
 
 _LARGEST_BODY = 65_536
 _POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ReceivedRequest:
+    """A request as it arrived: the target still encoded, header names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return unquote(urlsplit(self.target).path)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of one that is repeated, the last."""
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body's parameters, as a form."""
+        return dict(parse_qsl(self.body.decode("latin-1"), keep_blank_values=True))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Response:
+    """What is sent back."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/text"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Server:

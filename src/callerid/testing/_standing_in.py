@@ -12,7 +12,7 @@ from callerid.authentication import Authenticator
 from callerid.guard import GuardCore
 
 if TYPE_CHECKING:
-    from callerid.testing._issuer import LocalIssuer
+    from callerid.testing._local_issuers import LocalIssuers
 
 __all__ = ["standing_in", "standing_in_alone"]
 
@@ -23,7 +23,7 @@ _LOCK = threading.RLock()
 class _Layer:
     """One block: whose keys the guard believes in it, and what it holds for that."""
 
-    issuer: LocalIssuer
+    issuer: LocalIssuers
     state: dict[str, Any]
 
 
@@ -39,7 +39,7 @@ _LAYERS: dict[GuardCore, _Layers] = {}
 
 
 @contextmanager
-def standing_in(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
+def standing_in(issuer: LocalIssuers, *guards: GuardCore) -> Generator[None]:
     """While active, these guards take the tokens of a local issuer, and no others.
 
     Of several blocks for one guard the newest counts; they may end in any order.
@@ -49,7 +49,7 @@ def standing_in(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
 
 
 @contextmanager
-def standing_in_alone(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None]:
+def standing_in_alone(issuer: LocalIssuers, *guards: GuardCore) -> Generator[None]:
     """As `standing_in`; raises `RuntimeError` where another issuer stands in for one of the guards."""
     with _LOCK:
         open_blocks = [block for guard in guards if guard in _LAYERS for block in _LAYERS[guard].blocks]
@@ -63,7 +63,7 @@ def standing_in_alone(issuer: LocalIssuer, *guards: GuardCore) -> Generator[None
         yield
 
 
-def _begun(issuer: LocalIssuer, guards: Iterable[GuardCore]) -> ExitStack:
+def _begun(issuer: LocalIssuers, guards: Iterable[GuardCore]) -> ExitStack:
     with ExitStack() as undoing:
         for guard in dict.fromkeys(guards):
             guard.check_ready()
@@ -71,7 +71,7 @@ def _begun(issuer: LocalIssuer, guards: Iterable[GuardCore]) -> ExitStack:
         return undoing.pop_all()
 
 
-def _begin(issuer: LocalIssuer, guard: GuardCore) -> _Layer:
+def _begin(issuer: LocalIssuers, guard: GuardCore) -> _Layer:
     with _LOCK:
         own, block = vars(guard), _Layer(issuer, _state(issuer, guard))
         layers = _LAYERS.setdefault(guard, _Layers({name: own[name] for name in block.state}))
@@ -89,7 +89,7 @@ def _end(guard: GuardCore, block: _Layer) -> None:
             del _LAYERS[guard]
 
 
-def _state(issuer: LocalIssuer, guard: GuardCore) -> dict[str, Any]:
+def _state(issuer: LocalIssuers, guard: GuardCore) -> dict[str, Any]:
     """All that identifies callers, made anew with the issuer's keys: no key and no token is known to both."""
     trusted = [issuer.in_place_of(each) for each in guard.issuers]
     own = guard.authenticator
