@@ -18,6 +18,7 @@ from callerid.cli import main
 from callerid.cli._command import COMMANDS
 from callerid.cli._frame import progress
 from callerid.cli._scenes import Outcome
+from callerid.errors import Reason
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIENT = "1234-abc.apps.googleusercontent.com"
@@ -101,7 +102,27 @@ def test_why_has_the_fields_of_the_decision(
     log = tmp_path / "app.log"
     log.write_text(json.dumps(line) + "\n", encoding="utf-8")
     found = document(capsys, "why", INSTANCE, str(log))
-    assert found == (code, {"version": 1, "instance": INSTANCE, "decision": decision, "line": text})
+    assert found == (code, {"version": 1, "instance": INSTANCE, "decision": decision, "line": text, "more": None})
+
+
+def more_of(reason: str, log: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Where ``why`` says that more is said of a reason."""
+    log.write_text(json.dumps({"instance": INSTANCE, "outcome": "refused", "reason": reason}), encoding="utf-8")
+    return document(capsys, "why", INSTANCE, str(log))[1]["more"]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_why_names_where_more_is_said_of_a_reason(
+    reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = more_of(reason, tmp_path / "app.log", capsys)
+    assert more == {"command": f"callerid explain {reason}", "page": f"docs/errors.md#{reason}"}
+    assert main(more["command"].split()[1:]) == 0
+    assert capsys.readouterr().out.startswith(reason)
+
+
+def test_why_names_nothing_for_a_reason_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert more_of("too_late", tmp_path / "app.log", capsys) is None
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from callerid.access import load
+from callerid.audit._log_entries import EntriesOfLog
 from callerid.cli import main
 from callerid.logs import CloudLoggingFormatter
 from callerid.testing import as_caller, google_person
@@ -218,7 +219,7 @@ def test_broken_and_overlong_entries_are_counted_and_the_rest_is_read(told: Told
     text = f'plain text\n{line}{line[:50]}\n\n{{"other": 1}}\n{line}{"x" * (2 * longest + 5)}\n{line}'
     found = told.document(text)
     assert (found["decisions"], found["broken"]) == (3, 3)
-    assert "; 3 entries are no JSON;" in told(text)[1]
+    assert "; 3 entries are no JSON, or longer than 1 MiB;" in told(text)[1]
     nested = told.document(f"[{{\n{'[' * 100_000}\n}},\n{line}]")
     assert (nested["decisions"], nested["broken"]) == (1, 1)
 
@@ -226,6 +227,26 @@ def test_broken_and_overlong_entries_are_counted_and_the_rest_is_read(told: Told
 def test_an_overlong_object_of_a_document_is_counted_and_dropped(told: Told) -> None:
     long = {"pad": ["x" * 1000] * 1500}
     found = told.document(json.dumps([long, {"callerid": allowed("domain:example.com")}], indent=1))
+    assert (found["decisions"], found["broken"]) == (1, 1)
+
+
+def test_an_array_in_one_line_is_read_however_long_it_is(told: Told) -> None:
+    every = [{"callerid": allowed("domain:example.com"), "pad": "x" * 1000}] * 2_000
+    found = told.document(json.dumps(every))
+    assert (found["decisions"], found["broken"]) == (2_000, 0)
+
+
+def test_it_does_not_matter_where_a_long_line_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callerid.audit._log_entries._LONGEST", 200)
+    entry = {"outcome": "allowed", "route": 'a "brace" \\ { \\" } \\\\', "pad": "}" * 50}
+    for blanks in range(200):
+        entries = EntriesOfLog(io.StringIO(f"[{' ' * blanks}{json.dumps([entry, entry])[1:]}"))
+        assert [each.decision.fields["route"] for each in entries] == [entry["route"]] * 2
+        assert entries.broken == 0
+
+
+def test_a_text_that_does_not_end_takes_no_other_entry_along(told: Told) -> None:
+    found = told.document(f'[\n{{"odd": "}},\n"a": "}}"}},\n{lines(allowed("domain:example.com"))}]')
     assert (found["decisions"], found["broken"]) == (1, 1)
 
 
@@ -252,7 +273,7 @@ def test_without_an_audited_route_or_a_decision_nothing_is_said_to_be_unused(tol
     assert "unaudited_app:app: no route is audited: name those that count with audit= of protect" in err
     code, out, err = told("nothing\n")
     assert (code, out) == (2, "")
-    assert f"no decision is in {folder / 'app.log'} (1 entries are no JSON)" in err
+    assert f"no decision is in {folder / 'app.log'} (1 entry is no JSON, or longer than 1 MiB)" in err
     assert "no decision is in" in told("")[2]
 
 

@@ -102,6 +102,7 @@ def test_a_refusal_is_found_and_explained(log: Path, capsys: pytest.CaptureFixtu
         "  caller  firebase:shop-prod/ben, says https://securetoken.google.com/shop-prod",
         "  rule    domain:example.com or (firebaseUser:{user_id} and emailDomain:example.net)",
         f"  detail  expected {STAFF_OR_SELF}, got {ben}, the path names 'ada'",
+        "  more    callerid explain not_allowed (docs/errors.md#not_allowed)",
         "",
         "  - any of",
         "    - domain:example.com: the caller is firebase:shop-prod/ben",
@@ -413,6 +414,7 @@ def test_what_was_not_believed_no_rule_would_admit(log: Path, capsys: pytest.Cap
         "  caller  nobody: no credential was sent, or none that could be believed",
         "  rule    domain:example.com",
         "  detail  expected domain:example.com, got no credential",
+        "  more    callerid explain no_credential (docs/errors.md#no_credential)",
     ]
     astray = ISSUER.service_account(ROBOT, audience="https://elsewhere.example.com")
     lines = told(ask(ServiceAccount(ROBOT), ISSUER.bearer(astray)).json()["instance"], log, capsys)
@@ -438,7 +440,7 @@ def test_a_refusal_that_was_not_enforced_says_that_it_was_let_through(
     instances = {each["outcome"]: each["instance"] for each in found if each and "instance" in each}
     lines = told(instances["would refuse"], log, capsys)
     assert lines[0] == "would refuse: GET /x  403 not_allowed"
-    assert lines[4] == "  it was let through: the rules were not enforced (enforce=False)"
+    assert lines[5] == "  it was let through: the rules were not enforced (enforce=False)"
     assert lines[-2].startswith("  1. write | FirebaseUser('ben') beside the rule: admits ")
     assert told(instances["shadow would admit"], log, capsys) == [
         "shadow would admit: GET /x",

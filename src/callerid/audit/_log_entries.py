@@ -1,7 +1,8 @@
 """The decisions in a log, one after the other, however long it is.
 
-The log has one JSON object in each line; or it is one document, an array of them or several objects written over many
-lines, as ``gcloud logging read --format=json`` prints it (whose ``jsonPayload`` has what was logged).
+The log has one JSON object in each line; or it is one document, an array of them (in one line or many) or several
+objects written over many lines, as ``gcloud logging read --format=json`` prints it (whose ``jsonPayload`` has what was
+logged).
 """
 
 from __future__ import annotations
@@ -40,32 +41,34 @@ class EntriesOfLog:
         self.broken = 0
 
     def __iter__(self) -> Iterator[LogEntry]:
-        lines = self._lines()
-        first = next((line for line in lines if line.strip()), "")
+        first = self._piece()
+        while first and not first.strip():
+            first = self._piece()
         is_document = first.lstrip()[:1] == "[" or first.strip() == "{"
-        for text in self._in_document(first, lines) if is_document else self._each(first, lines):
+        for text in self._in_document(first) if is_document else self._lines(first):
             yield from self._decisions(text)
 
-    def _lines(self) -> Iterator[str]:
+    def _piece(self) -> str:
+        """The next line, or as much of it as an entry may be long; empty at the end."""
+        return self._log.readline(_LONGEST)
+
+    def _lines(self, piece: str) -> Iterator[str]:
         """The lines, but for those that are too long."""
-        while line := self._log.readline(_LONGEST):
-            if line.endswith("\n") or len(line) < _LONGEST:
-                yield line
-                continue
-            self.broken += 1
-            while (rest := self._log.readline(_LONGEST)) and not rest.endswith("\n"):
-                pass
+        while piece:
+            if piece.endswith("\n") or len(piece) < _LONGEST:
+                yield piece
+            else:
+                self.broken += 1
+                while piece and not piece.endswith("\n"):
+                    piece = self._piece()
+            piece = self._piece()
 
-    @staticmethod
-    def _each(first: str, lines: Iterator[str]) -> Iterator[str]:
-        yield first
-        yield from lines
-
-    def _in_document(self, first: str, lines: Iterator[str]) -> Iterator[str]:
-        """Each outermost object of a document, told by its braces alone."""
+    def _in_document(self, piece: str) -> Iterator[str]:
+        """Each outermost object of a document, told by its braces alone; the document may be one line."""
         objects = _Objects()
-        for line in self._each(first, lines):
-            yield from objects.ended_by(line)
+        while piece:
+            yield from objects.ended_by(piece)
+            piece = self._piece()
         self.broken += objects.too_long + objects.is_open
 
     def _decisions(self, text: str) -> Iterator[LogEntry]:
@@ -83,16 +86,18 @@ class EntriesOfLog:
                 return
 
 
-_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')
-"""A text, which may hold braces, or a brace."""
+_TOKENS: Final = re.compile(r'\\.|["{}]', re.DOTALL)
+"""What is escaped in a text, where a text begins or ends, or a brace."""
 
 
 class _Objects:
-    """The objects of a document, collected line by line. ``too_long`` counts those that were dropped."""
+    """The objects of a document, collected piece by piece. ``too_long`` counts those that were dropped."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._depth = self._size = 0
+        self._is_text = False
+        self._left = ""
         self.too_long = 0
 
     @property
@@ -100,21 +105,29 @@ class _Objects:
         """Whether an object has begun that has not ended."""
         return self._depth > 0
 
-    def ended_by(self, line: str) -> Iterator[str]:
-        """The objects that end in this line."""
+    def ended_by(self, piece: str) -> Iterator[str]:
+        """The objects that end in this piece."""
+        piece = self._left + piece
+        # What a backslash at the end escapes comes with the next piece.
+        self._left = "\\" * ((len(piece) - len(piece.rstrip("\\"))) % 2)
+        piece = piece[: len(piece) - len(self._left)]
         begins = 0
-        for found in _TOKENS.finditer(line):
-            if found[0] == "{":
+        for found in _TOKENS.finditer(piece):
+            sign = found[0]
+            if sign == '"':
+                self._is_text = not self._is_text
+            elif sign == "{" and not self._is_text:
                 begins = found.start() if self._depth == 0 else begins
                 self._depth += 1
-            elif found[0] == "}" and self._depth:
+            elif sign == "}" and self._depth and not self._is_text:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._keep(line[begins : found.end()])
-                    begins = found.end()
+                    self._keep(piece[begins : found.end()])
                     yield from self._taken()
         if self._depth:
-            self._keep(line[begins:])
+            self._keep(piece[begins:])
+        if piece.endswith("\n"):
+            self._is_text = False  # no text goes on in the next line, so one that is broken does not take that along
 
     def _keep(self, part: str) -> None:
         self._size += len(part)

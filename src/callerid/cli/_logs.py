@@ -12,7 +12,7 @@ import click
 from callerid.audit._log_entries import EntriesOfLog
 from callerid.cli._trouble import CommandError
 
-__all__ = ["check_read", "log_arguments", "log_at"]
+__all__ = ["check_read", "log_arguments", "log_at", "unread"]
 
 
 def log_arguments(function: Callable[..., int]) -> Callable[..., int]:
@@ -50,5 +50,11 @@ def log_at(name: str) -> Generator[EntriesOfLog]:
 def check_read(name: str, entries: EntriesOfLog, decisions: int) -> None:
     """Raise `CommandError` for a log that has no decision."""
     if not decisions:
-        broken = f" ({entries.broken} entries are no JSON)" if entries.broken else ""
+        broken = f" ({unread(entries.broken)})" if entries.broken else ""
         raise CommandError(f"no decision is in {'standard input' if name == '-' else name}{broken}")
+
+
+def unread(broken: int) -> str:
+    """How many entries could not be read, in words."""
+    counted = "1 entry is" if broken == 1 else f"{broken:,} entries are"
+    return f"{counted} no JSON, or longer than 1 MiB"

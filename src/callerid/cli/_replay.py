@@ -9,7 +9,7 @@ from typing import Final, TextIO
 from callerid.audit._replay import Replay, ReplayedChange, replayed
 from callerid.audit._rows import AccessMap
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text, progress
-from callerid.cli._logs import check_read, log_arguments, log_at
+from callerid.cli._logs import check_read, log_arguments, log_at, unread
 from callerid.cli._routes import reading
 from callerid.cli._table import Style
 
@@ -80,9 +80,9 @@ def _summary(result: Replay, broken: int) -> str:
     parts = [f"{result.same:,} as before", f"{result.changed:,} otherwise", f"{untold:,} that cannot be told"]
     if result.ignored:
         parts.append(f"{result.ignored:,} that no rule decided (outages, shadow=)")
-    unread = f"; {broken:,} entries are no JSON" if broken else ""
+    rest = f"; {unread(broken)}" if broken else ""
     counted = "1 decision" if result.decisions == 1 else f"{result.decisions:,} decisions"
-    return f"{counted}: {', '.join(parts)}{unread}"
+    return f"{counted}: {', '.join(parts)}{rest}"
 
 
 def _times(count: int) -> str:

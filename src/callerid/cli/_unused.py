@@ -12,7 +12,7 @@ import click
 
 from callerid.audit._unused import DAY, RuleUse, used
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text, progress
-from callerid.cli._logs import check_read, log_arguments, log_at
+from callerid.cli._logs import check_read, log_arguments, log_at, unread
 from callerid.cli._routes import reading
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
@@ -73,7 +73,7 @@ def _summary(result: RuleUse, broken: int, days: int) -> str:
     if result.undated:
         said += f", {result.undated:,} of them without a time"
     if broken:
-        said += f"; {broken:,} entries are no JSON"
+        said += f"; {unread(broken)}"
     if not result.is_covered:
         first = "nothing in it has a time" if result.first is None else f"it begins on {_day(result.first)}"
         said += f"; the log does not go back that far ({first})"

@@ -15,7 +15,7 @@ from callerid.authorization._report_only import WOULD_REFUSE
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError, one_line
+from callerid.errors import ConfigurationError, Reason, one_line
 
 __all__ = ["command", "why"]
 
@@ -64,13 +64,14 @@ def why(out: TextIO, name: str, log: str, *, as_json: bool = False) -> int:
 
 def _document(found: LoggedDecision | str | None, instance: str) -> dict[str, Any]:
     """What was found, as JSON has it: the fields of the log, those of several lines as arrays."""
-    decision = line = None
+    decision = line = more = None
     if isinstance(found, LoggedDecision):
+        more = _more(found)
         several = {name: list(found.lines(name)) for name in ("why", "remedies") if name in found.fields}
         decision = {**found.fields, **several}
     elif found is not None:
         line = one_line(found)[:LONGEST]
-    return {"version": 1, "instance": instance, "decision": decision, "line": line}
+    return {"version": 1, "instance": instance, "decision": decision, "line": line, "more": more}
 
 
 Line = tuple[str, str]
@@ -113,6 +114,7 @@ def _told(found: LoggedDecision) -> Iterator[Line]:
     answer = " ".join(filter(None, (found.text("status"), found.text("reason"))))
     title = f"{outcome}: {found.text('route') or '?'}  {answer}".rstrip()
     yield title, "in" if outcome == "allowed" else "never"
+    more = _more(found)
     for label, said in (
         ("caller", _who(found)),
         ("via", found.text("via")),
@@ -120,6 +122,7 @@ def _told(found: LoggedDecision) -> Iterator[Line]:
         ("rule", found.text("rule")),
         ("detail", found.text("detail")),
         ("remedy", found.text("remedy") or found.text("mend")),
+        ("more", "{command} ({page})".format(**more) if more else None),
     ):
         if said:
             yield f"  {label:<7} {said}", ""
@@ -129,6 +132,14 @@ def _told(found: LoggedDecision) -> Iterator[Line]:
         yield "", ""
         yield from ((f"  {line}", "in" if line.lstrip().startswith("+") else "never") for line in tree)
     yield from _remedies(found)
+
+
+def _more(found: LoggedDecision) -> dict[str, str] | None:
+    """Where more is said of a refusal's reason."""
+    reason = found.fields.get("reason")
+    if reason not in set(Reason):
+        return None
+    return {"command": f"callerid explain {reason}", "page": f"docs/errors.md#{reason}"}
 
 
 def _instead(found: LoggedDecision) -> Iterator[Line]:
