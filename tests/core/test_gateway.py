@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, product
 from random import Random
@@ -38,6 +39,7 @@ from callerid.audit._trust import as_before, believed_by_all, trust_of
 from callerid.audit.algebra import CannotTell, No, Side, Yes, new_access
 from callerid.authentication import resolve
 from callerid.guard import Identity
+from callerid.issuers import CredentialLocation
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer, as_caller, firebase_user, google_person
 from callerid.testing._claims import numeric_id
@@ -328,6 +330,13 @@ def test_what_the_gateway_says_unsigned_is_never_read() -> None:
     assert not any(b"userinfo" in name for name in GUARD.headers)
     assert sorted(GUARD.headers) == [b"authorization", b"x-forwarded-authorization"]
     assert b"x-forwarded-authorization" not in guard_of(FIREBASE).headers
+
+
+def test_the_gateway_is_no_caller_where_another_issuer_wrote_the_header_out() -> None:
+    own = replace(ISSUER.google(URL), locations=(CredentialLocation("authorization"),))
+    found = identify(through(U1), guard_of(own, behind(FIREBASE)))
+    assert str(found.caller) == f"firebase:{PROJECT}/u1"
+    assert str(found.via) == f"serviceAccount:{GATEWAY}"
 
 
 def test_two_gateways_forward_to_their_own_issuers_alone() -> None:

@@ -21,7 +21,7 @@ def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> I
     """The issuer that judges a token sent in this location. Raises `Unauthenticated` where there is none."""
     read = trusted.locations.get(location, {})
     candidates, here = read.get(token.issuer, ()), set(read)
-    if trusted.gateways and location is AUTHORIZATION:
+    if trusted.gateways and location == AUTHORIZATION:
         gateway = gateway_in(trusted.gateways, token, is_only=not candidates)
         if gateway is not None:
             return gateway
