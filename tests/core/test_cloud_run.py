@@ -190,6 +190,9 @@ def test_what_the_front_door_lets_nobody_in_with_shows_that_it_is_open(
         {"own": ISSUER.tampered(ADA), "carrier": stripped(ROBOT)},
         {"own": USER, "carrier": stripped(ROBOT)},
         {"own": [ADA, ADA], "carrier": stripped(ROBOT)},
+        {"own": "ya29.a0AfH6SMBx"},
+        {"own": "OAuth ya29.a0AfH6SMBx"},
+        {"carrier": "ya29.c.b0Aaekm1K"},
     ],
 )
 def test_a_caller_with_a_right_token_cannot_spoil_it_for_others(tokens: dict[str, Any], guard: Guard) -> None:

@@ -19,7 +19,13 @@ from callerid.authentication._uses import use_id_of
 from callerid.authentication._verification import VerifiesTokens
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
-from callerid.issuers import ACCESS_TOKENS, AUTHORIZATION, SERVERLESS_AUTHORIZATION, CloudRunIssuer, CredentialLocation
+from callerid.issuers import (
+    ACCESS_TOKEN_PREFIX,
+    AUTHORIZATION,
+    SERVERLESS_AUTHORIZATION,
+    CloudRunIssuer,
+    CredentialLocation,
+)
 from callerid.keys import Wait
 
 __all__ = ["PATH", "SUBPROTOCOL", "CloudRun"]
@@ -137,13 +143,16 @@ class CloudRun:
 
     def _other_seen(self, seen: str, values: list[str], location: CredentialLocation) -> str:
         """What is not a bearer token to us; ``_PLAUSIBLE`` where a laxer reader may find a valid token in it."""
-        tokens = [word for value in values for word in re.split(r"[\s,]+", value) if word.count(".") == _DOTS]
+        words = (word for value in values for word in re.split(r"[\s,]+", value))
+        tokens = [word for word in words if word.count(".") == _DOTS or word.startswith(ACCESS_TOKEN_PREFIX)]
         is_plausible = any(self._token_seen(each, location) == _PLAUSIBLE for each in tokens[:_MOST_WORDS])
         return _PLAUSIBLE if is_plausible or len(tokens) > _MOST_WORDS else seen
 
     def _token_seen(self, text: str, location: CredentialLocation) -> str:
-        if len(text) > self._verifier.longest_token:
-            return _PLAUSIBLE  # our limit is not the front door's
+        # Our limit is not the front door's. Whether it lets in by access tokens Google does not say, and whoever has a
+        # valid one must not be able to cause 503 for all others.
+        if len(text) > self._verifier.longest_token or text.startswith(ACCESS_TOKEN_PREFIX):
+            return _PLAUSIBLE
         try:
             if is_stripped(text):
                 self.read(text, SERVERLESS_AUTHORIZATION, {})
@@ -161,12 +170,8 @@ class CloudRun:
         return _PLAUSIBLE if named is not None and self._is_googles(named) else "a token that is not Google's"
 
     def _is_googles(self, caller: Caller) -> bool:
-        """Whether the caller's token is one that the front door checks, or may check: an account's own are not.
-
-        Whether it lets in by access tokens Google does not say, and whoever has a valid one must not be able to cause
-        503 for all others.
-        """
-        return caller.issuer in (self._issuers[0].name, ACCESS_TOKENS)
+        """Whether the caller's token is one that the front door checks: an account's own are not."""
+        return caller.issuer == self._issuers[0].name
 
     def _expired(self, text: str) -> str:
         longest = self._verifier.longest_token

@@ -29,7 +29,12 @@ from callerid.issuers._gateway import (
     parts_of,
 )
 from callerid.issuers._google import GOOGLE_KEYS, GoogleIssuer, google
-from callerid.issuers._google_access_token import ACCESS_TOKENS, GoogleAccessTokenIssuer, google_access_token
+from callerid.issuers._google_access_token import (
+    ACCESS_TOKEN_PREFIX,
+    ACCESS_TOKENS,
+    GoogleAccessTokenIssuer,
+    google_access_token,
+)
 from callerid.issuers._google_chat import CHAT_ACCOUNT, CHAT_KEYS, GoogleChatIssuer, google_chat
 from callerid.issuers._iap import IAP_ISSUER, IAP_KEYS, IapExternalIssuer, IapIssuer, iap
 from callerid.issuers._issuer import (
@@ -49,6 +54,7 @@ from callerid.issuers._service_account import ServiceAccountIssuer, service_acco
 
 __all__ = [
     "ACCESS_TOKENS",
+    "ACCESS_TOKEN_PREFIX",
     "APP_CHECK",
     "APP_CHECK_KEYS",
     "AUTHORIZATION",

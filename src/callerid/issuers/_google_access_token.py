@@ -17,14 +17,14 @@ from callerid.issuers._google import is_service_address
 from callerid.issuers._issuer import AUTHORIZATION, CredentialLocation, audience_set
 from callerid.keys import KeyResponse, KeySource, json_object, post, retry_after
 
-__all__ = ["ACCESS_TOKENS", "TOKEN_INFO", "GoogleAccessTokenIssuer", "google_access_token"]
+__all__ = ["ACCESS_TOKENS", "ACCESS_TOKEN_PREFIX", "TOKEN_INFO", "GoogleAccessTokenIssuer", "google_access_token"]
 
 TOKEN_INFO: Final = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105 - an address
 
 ACCESS_TOKENS: Final = "https://oauth2.googleapis.com"
 """The name of their issuer. It is not that of Google's ID tokens: a client id accepted here says nothing of theirs."""
 
-PREFIX: Final = "ya29."
+ACCESS_TOKEN_PREFIX: Final = "ya29."  # noqa: S105 - what each of them begins with
 
 _REFUSED_FOR: Final = 10.0
 """Seconds for which a refusal is believed: what is refused once has expired or was revoked."""
@@ -182,7 +182,7 @@ def google_access_token(*client_ids: str, keys: str | KeySource = TOKEN_INFO) ->
         audiences=named,
         keys=source,
         locations=(AUTHORIZATION,),
-        prefix=PREFIX,
+        prefix=ACCESS_TOKEN_PREFIX,
     )
 
 
