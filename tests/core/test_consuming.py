@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,7 @@ from callerid.authentication._consuming import UsedTokens, _after_fork_in_child
 from callerid.guard import Identity
 from callerid.issuers import AppCheckIssuer, Consumer
 from callerid.keys import GoogleAccess, KeyResponse, KeySource, Wait
+from callerid.keys._google_access import _after_fork_in_child as renew_access
 from callerid.testing import LocalIssuer
 from callerid.testing._app_check import APP_CHECK_TOKENS
 
@@ -126,7 +128,31 @@ def test_a_token_that_firebase_does_not_believe_is_refused() -> None:
     assert token() not in f"{refused} {refused.mend}"
 
 
+def denied(**info: str) -> KeyResponse:
+    """What Google's APIs answer, with an ``ErrorInfo``."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info}]
+    error = {"code": 403, "status": "PERMISSION_DENIED", "message": "denied", "details": details}
+    return KeyResponse(403, {}, json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        denied(reason="APP_CHECK_TOKEN_INVALID", domain="firebaseappcheck.googleapis.com"),
+        denied(reason="IAM_PERMISSION_DENIED"),
+        KeyResponse(403, {}, b"<html>"),
+        KeyResponse(403, {}, b'{"error": "denied"}'),
+        KeyResponse(403, {}, b'{"error": {"details": {"domain": "googleapis.com"}}}'),
+        KeyResponse(403, {}, b'{"error": {"details": ["googleapis.com", {"domain": ["googleapis.com"]}]}}'),
+    ],
+)
+def test_whatever_else_a_403_says_is_about_the_token(answer: KeyResponse) -> None:
+    assert refusal(guard_of(Firebase(answer)), token()).reason is Reason.UNKNOWN_CREDENTIAL
+
+
 FAILURES = {
+    "no such role": denied(reason="IAM_PERMISSION_DENIED", domain="iam.googleapis.com"),
+    "a method that is not enabled": denied(reason="SERVICE_DISABLED", domain="googleapis.com"),
     "an error": KeyResponse(500, {}, b""),
     "too many questions": KeyResponse(429, {"Retry-After": "7"}, b""),
     "our own credentials": KeyResponse(401, {}, b""),
@@ -334,6 +360,18 @@ def test_to_use_tokens_more_than_once_may_be_new_access() -> None:
     assert isinstance(new_access(Side(AnyApp(), issuers=(once,)), Side(AnyApp(), issuers=(once,))), No)
     ((_, lines),) = trust_of(Guard(once)).issuers
     assert "each token for one request" in lines
+
+
+def test_a_forked_child_does_not_wait_for_a_token_that_its_parent_was_fetching() -> None:
+    access = GoogleAccess(SimpleNamespace(valid=True, token="of-this-service"), scope=SCOPE)
+    found: list[str] = []
+    with access._lock:  # as a thread may hold it, for as long as Google takes, while another one forks
+        renew_access()
+        thread = threading.Thread(target=lambda: found.append(access.token()))
+        thread.start()
+        thread.join(10)
+    thread.join(10)
+    assert found == ["of-this-service"]
 
 
 def test_credentials_are_those_given_or_application_default_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ Source: Firebase, "Enable replay protection" (App Check); the method ``projects.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, cast
 
 from callerid.asking import AskError, AskPolicy, Source, SourceAnswer
 from callerid.errors import Reason
@@ -50,7 +50,7 @@ class Consumer:
 
 def _verdict(answer: KeyResponse) -> Denied | None:
     """What Firebase says. Raises `AskError` where it says nothing about the token."""
-    if answer.status == 403:
+    if answer.status == 403 and not _is_about_us(answer.body):
         return _NOT_VALID
     if answer.status != 200:
         raise AskError(f"HTTP status {answer.status}", retry_after=retry_after(answer.headers))
@@ -61,6 +61,25 @@ def _verdict(answer: KeyResponse) -> Denied | None:
     if type(said) is not bool:
         raise AskError("an answer whose alreadyConsumed is neither true nor false")
     return USED if said else None
+
+
+def _is_about_us(body: bytes) -> bool:
+    """Whether a 403 is about the account that asked, or its project: it has no role, or the method is not enabled.
+
+    IAM and Service Infrastructure say so in an ``ErrorInfo`` of a domain of theirs (``google.api.ErrorReason``).
+    """
+    try:
+        error: Any = json_object(body).get("error")
+    except ValueError:
+        return False
+    details: Any = cast("Mapping[str, Any]", error).get("details") if isinstance(error, Mapping) else None
+    return isinstance(details, list) and any(
+        isinstance(each, Mapping) and cast("Mapping[str, Any]", each).get("domain") in _OF_THE_ASKER
+        for each in cast("Iterable[Any]", details)
+    )
+
+
+_OF_THE_ASKER: Final = ("googleapis.com", "iam.googleapis.com")
 
 
 USED: Final = Denied(
