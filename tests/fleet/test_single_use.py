@@ -417,6 +417,23 @@ def test_who_gave_up_before_there_was_a_thread_uses_nothing_up(monkeypatch: pyte
     assert refused(lambda: guard.verify(text, SingleUse())) == UNKNOWN
 
 
+def _waits(gate: threading.Event) -> None:
+    gate.wait(10)
+
+
+def test_a_forked_child_does_not_wait_for_threads_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uses, "USE_SECONDS", 10)
+    guard, gate = fleet_guard(Shared()), threading.Event()
+    threads = guard.authenticator.uses._threads
+    try:
+        for _ in range(uses._MOST_THREADS):
+            assert threads.run(partial(_waits, gate))
+        uses._after_fork_in_child()
+        assert guard.verify(robot(), SingleUse())
+    finally:
+        gate.set()
+
+
 def test_of_tokens_that_were_issued_before_a_redis_began_anew_nothing_is_known() -> None:
     fleet = Shared()
     clock = [float(int(time.time()))]

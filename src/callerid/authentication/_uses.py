@@ -68,15 +68,14 @@ class _Used(NamedTuple):
 
 
 class _LocalUses:
-    """The uses of tokens in this process. None is forgotten before its token has ended; a forked child begins anew."""
+    """The uses of tokens in this process. None is forgotten before its token has ended."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.clear()
-        _ALL.add(self)
 
     def clear(self) -> None:
-        """Forget all, and replace the lock; a forked child calls it by itself."""
+        """Forget all, and replace the lock."""
         self._lock = threading.Lock()
         self._now = 0.0
         self._known: TLRUCache[bytes, _Used] = TLRUCache(
@@ -95,18 +94,6 @@ class _LocalUses:
                 return None
             self._known[use_id] = used._replace(until=max(used.until, self._now + 1))
             return True
-
-
-_ALL: WeakSet[_LocalUses] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.clear()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _FleetUse:
@@ -141,11 +128,17 @@ def request_of(waited: Iterable[Wait]) -> str:
 
 
 class Uses:
-    """The uses of tokens: of its fleet if it has one, else of this process."""
+    """The uses of tokens: of its fleet if it has one, else of this process. A forked child begins anew."""
 
     def __init__(self, fleet: Fleet | None = None, most: int = MOST_USES) -> None:
         self._fleet = fleet
         self._local = _LocalUses(most)
+        self.renew()
+        _ALL.add(self)
+
+    def renew(self) -> None:
+        """Forget all, and the threads, which another process has; a forked child calls it by itself."""
+        self._local.clear()
         self._threads = Threads(_MOST_THREADS)
 
     def use_up(  # noqa: PLR0913 - a token, who uses it, and when
@@ -182,6 +175,18 @@ class Uses:
         if not self._threads.run(partial(use.run, ask)):
             use.error = "too many requests wait for a thread"
             use.in_flight.finish()
+
+
+_ALL: WeakSet[Uses] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for each in list(_ALL):
+        each.renew()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _check(use: _FleetUse, caller: Caller, now: float, leeway: float) -> None:
