@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -37,6 +38,23 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in known | {"KUBERNETES_SERVICE_HOST"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def pip_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module in place of pip-audit, which would ask a database; it knows of no advisory."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    module = folder / "pip_audit.py"
+    module.write_text(audited({"name": "flask", "version": "3.1.0", "vulns": []}), encoding="utf-8")
+    return module
+
+
+def audited(*packages: object, more: str = "") -> str:
+    """The source of a module that prints what pip-audit does of these packages, and ends as it does."""
+    said = json.dumps({"dependencies": packages, "fixes": []})
+    return f"import sys\nassert '--format=json' in sys.argv\nprint({said!r})\n{more}"
 
 
 @pytest.fixture
@@ -82,6 +100,7 @@ def test_where_all_is_well_it_says_so(doctor: Doctor, server: KeyServer) -> None
         f"ok      keys: {server.url}: 1 keys, fresh for 3600 s",
         out.splitlines()[2],
         "ok      settings: 1 guards: nothing that weakens",
+        "ok      advisories: pip-audit knows of none for 1 packages",
     ]
     assert out.splitlines()[2].startswith("ok      clock: the clock is 0 s ") or "1 s" in out.splitlines()[2]
 
@@ -89,7 +108,7 @@ def test_where_all_is_well_it_says_so(doctor: Doctor, server: KeyServer) -> None
 def test_json_has_each_finding(doctor: Doctor, server: KeyServer) -> None:
     found = json.loads(doctor(of(server), "--json")[1])
     assert found["version"] == 1
-    assert [each["check"] for each in found["findings"]] == ["environment", "keys", "clock", "settings"]
+    assert [each["check"] for each in found["findings"]] == ["environment", "keys", "clock", "settings", "advisories"]
     assert found["findings"][1]["grade"] == "fine"
     assert list(found["findings"][1]) == ["check", "grade", "said", "remedy"]
 
@@ -217,3 +236,71 @@ def test_what_is_for_development_is_told_in_production(
 def test_it_takes_one_of_the_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *arguments]) == 2
     assert "doctor takes an application, as MODULE:APP, or --cloud-run URL" in capsys.readouterr().err
+
+
+def test_versions_with_known_advisories_are_told(doctor: Doctor, server: KeyServer, pip_audit: Path) -> None:
+    found = [
+        {"id": "PYSEC-2026-1", "fix_versions": ["2.1", "3.0"], "aliases": []},
+        {"id": "PYSEC-2026-2", "fix_versions": []},
+    ]
+    packages = {"name": "flask", "version": "2.0", "vulns": found}, {"name": "orders", "skip_reason": "not published"}
+    pip_audit.write_text(audited(*packages, more="sys.exit(1)"), encoding="utf-8")
+    code, out = doctor(of(server))
+    assert code == 1
+    assert out.endswith(
+        "MEND    advisories: flask 2.0: PYSEC-2026-1 (mended in 2.1 and 3.0), PYSEC-2026-2 (mended in no version)\n"
+        "        upgrade it\n"
+    )
+
+
+def test_packages_that_pip_audit_cannot_tell_of_are_counted(doctor: Doctor, server: KeyServer, pip_audit: Path) -> None:
+    pip_audit.write_text(audited({"name": "orders", "skip_reason": "not published"}), encoding="utf-8")
+    assert "ok      advisories: pip-audit knows of none for 0 packages; it cannot tell of 1" in doctor(of(server))[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("raise ModuleNotFoundError('No module named pip_audit')", "pip-audit is not installed here"),
+        ("raise SystemExit('one\\nno answer from the database')", "pip-audit failed: no answer from the database"),
+        ("raise SystemExit(1)", "pip-audit failed: it printed nothing"),
+        ("print('[]')", "pip-audit failed: it printed nothing"),
+        ("input()", "pip-audit did not end within 0.01 s"),
+    ],
+)
+def test_where_pip_audit_says_nothing_advisories_are_unknown(
+    doctor: Doctor, server: KeyServer, pip_audit: Path, source: str, words: str, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "end within" in words:
+        monkeypatch.setattr("callerid.cli._advisories._SECONDS", 0.01)
+    pip_audit.write_text(source, encoding="utf-8")
+    code, out = doctor(of(server))
+    assert code == 0
+    assert f"unknown advisories: {words}, so whether any are known cannot be told\n        run pip-audit where" in out
+
+
+def test_a_module_of_the_current_folder_does_not_stand_for_pip_audit(
+    doctor: Doctor, server: KeyServer, pip_audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (doctor.folder / pip_audit.name).write_text("raise SystemExit('not I')", encoding="utf-8")
+    monkeypatch.chdir(doctor.folder)
+    assert "ok      advisories: pip-audit knows of none" in doctor(of(server))[1]
+
+
+def test_a_terminal_shows_what_is_waited_for(
+    doctor: Doctor, server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            server.gate.set()
+            return super().write(text)
+
+    err = Terminal()
+    server.close_gate()
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr("callerid.cli._frame._PATIENCE", 0.0)
+    assert doctor(of(server))[0] == 0
+    assert err.getvalue().startswith(f"\rwaiting for keys: {server.url} ...\r ")

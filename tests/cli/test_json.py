@@ -16,7 +16,7 @@ import callerid.cli._frame as frame_module
 import callerid.cli._issuer as issuer_module
 from callerid.cli import main
 from callerid.cli._command import COMMANDS
-from callerid.cli._frame import progress
+from callerid.cli._frame import progress, waiting
 from callerid.cli._scenes import Outcome
 from callerid.errors import Reason
 
@@ -209,3 +209,33 @@ def test_what_is_quick_shows_no_count(seconds: list[float], monkeypatch: pytest.
 def test_a_file_gets_no_count(seconds: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     seconds += [0, 5, 10]
     assert counted(io.StringIO(), "ab", monkeypatch) == ""
+
+
+class Watched(Terminal):
+    """A terminal that knows when something was written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+def test_what_is_waited_for_for_over_a_second_is_named_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    err = Watched()
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(frame_module, "_PATIENCE", 0.0)
+    with waiting("keys"):
+        assert err.written.wait(10)
+    assert err.getvalue() == "\rwaiting for keys ...\r" + " " * 20 + "\r"
+
+
+@pytest.mark.parametrize("err", [Terminal(), io.StringIO()])
+def test_what_is_quick_is_not_named_and_a_file_gets_nothing(err: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(frame_module, "_PATIENCE", 0.0 if not err.isatty() else 60.0)
+    with waiting("keys"):
+        pass
+    assert err.getvalue() == ""

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import click
 
 from callerid.audit._rows import AccessMap
+from callerid.cli._advisories import advisories
 from callerid.cli._findings import CheckFinding
-from callerid.cli._frame import MISSING, cli_command, json_option, json_text
+from callerid.cli._frame import MISSING, cli_command, json_option, json_text, waiting
 from callerid.cli._routes import reading
 from callerid.cli._surroundings import is_production, surroundings
 from callerid.cli._table import Style
@@ -50,8 +51,8 @@ def command(out: TextIO, application: str | None, *, app_dir: Path, cloud_run: s
     """Check what guards rely on, or a Cloud Run front door.
 
     For MODULE:APP: what it runs on, whether the keys of its issuers can be had through this network's proxy and
-    certificates, the clock beside that of the keys' server, and settings that weaken. Run it where the application
-    runs.
+    certificates, the clock beside that of the keys' server, settings that weaken, and, where pip-audit is installed
+    beside the application, versions with known advisories. Run it where the application runs.
 
     With --cloud-run: asks the service without a credential, from where this runs, and says who answered: Google's front
     door, which lets in nobody without one, or the application itself. cloud_run(...) is proof only behind a closed
@@ -81,6 +82,7 @@ def _checked(found: AccessMap) -> Iterator[CheckFinding]:
     leeway = min((guard.leeway for guard in found.guards), default=0.0)
     yield from key_sources(sources, time.time, leeway)
     yield from weak_settings(found, in_production=is_production(os.environ))
+    yield from advisories()
 
 
 _SHOWN: Final = {"fine": ("ok      ", "in"), "finding": ("MEND    ", "never"), "unknown": ("unknown ", "")}
@@ -123,7 +125,7 @@ def _asked(url: str) -> tuple[int, Mapping[str, str], bytes]:
     from callerid.keys._transport import manager_for  # noqa: PLC0415 - an HTTP client, which other commands do not need
 
     try:
-        with manager_for(url) as manager:
+        with waiting(str(urlsplit(url).hostname)), manager_for(url) as manager:
             response = manager.request(
                 "GET", url, timeout=_SECONDS, retries=False, redirect=False, preload_content=False
             )

@@ -20,9 +20,10 @@ import json
 import os
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
@@ -48,6 +49,7 @@ __all__ = [
     "json_text",
     "progress",
     "text_of",
+    "waiting",
 ]
 
 PROGRAM: Final = "callerid"
@@ -213,6 +215,32 @@ def progress(items: Iterable[_Each], what: str) -> Iterator[_Each]:
         if shown:
             sys.stderr.write(f"\r{' ' * len(shown)}\r")
             sys.stderr.flush()
+
+
+@contextmanager
+def waiting(what: str) -> Generator[None]:
+    """While something is waited for that takes over a second, a terminal shows on standard error what that is."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    said, done = f"waiting for {what} ...", threading.Event()
+    shown = threading.Thread(target=_show_late, args=(said, done), daemon=True)
+    shown.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shown.join()
+
+
+def _show_late(said: str, done: threading.Event) -> None:
+    if done.wait(_PATIENCE):
+        return
+    sys.stderr.write(f"\r{said}")
+    sys.stderr.flush()
+    done.wait()
+    sys.stderr.write(f"\r{' ' * len(said)}\r")
+    sys.stderr.flush()
 
 
 _PATIENCE: Final = 1.0

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from callerid.cli._findings import CheckFinding
+from callerid.cli._frame import waiting
 from callerid.errors import one_line
 from callerid.keys import KeyDocument, KeyFile, KeySource
 from callerid.keys._attempt import AbortHandle, watched
@@ -56,7 +57,7 @@ def _fetched(source: KeyFile | KeySource, clock: Callable[[], float], leeway: fl
     name = _name(source)
     asked_at = clock()
     try:
-        with watched(source.fetch_seconds, AbortHandle.abort) as handle:
+        with waiting(f"keys: {name}"), watched(source.fetch_seconds, AbortHandle.abort) as handle:
             fetched = fetcher(source)(handle)
         found = entries(fetched.body)
     except Exception as error:  # noqa: BLE001 - whatever the network or the file system does

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO, cast
 import click
 
 import callerid
-from callerid.cli._frame import MISSING, cli_command, json_option, json_text, text_of
+from callerid.cli._frame import MISSING, cli_command, json_option, json_text, text_of, waiting
 from callerid.cli._rule_text import rule_from
 from callerid.cli._table import Style
 from callerid.cli._token_input import token_from
@@ -167,7 +167,8 @@ def verify(
     """
     caller = None
     try:
-        caller = guard.verify(token)
+        with waiting("keys"):
+            caller = guard.verify(token)
         if rule is not None:
             guard.verify(token, rule, path=path or {})
     except callerid.Unavailable as refusal:
