@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal, TypeAlias
+
+from callerid._dataclass import dataclass
 
 __all__ = ["CheckFinding", "Grade"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
 
+from callerid._dataclass import dataclass
 from callerid._marks import ATTRIBUTE, Mark, marks_above, marks_on
 from callerid.errors import ConfigurationError
 from callerid.flask._cors import CrossOrigin, cross_origin_of

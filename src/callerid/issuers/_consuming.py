@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, cast
 
+from callerid._dataclass import dataclass
 from callerid.asking import AskError, AskPolicy, Source, SourceAnswer
 from callerid.errors import Reason
 from callerid.issuers._asked import Denied

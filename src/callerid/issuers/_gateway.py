@@ -7,9 +7,10 @@ Sources: Cloud Endpoints, "Migrate to Extensible Service Proxy V2" ("Handle JWTs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from callerid._dataclass import dataclass
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers._claims import bad_claim

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
+
+from callerid._dataclass import dataclass
 
 __all__ = ["Algorithm", "Key", "Verifier"]
 
