@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from callerid import ConfigurationError, Domain, FirebaseUser, Guard, Issuer, Public, Unauthenticated, firebase, google
+from callerid import (
+    ConfigurationError,
+    Domain,
+    FirebaseUser,
+    Guard,
+    Issuer,
+    Public,
+    Unauthenticated,
+    app_check,
+    cloud_run,
+    firebase,
+    gateway,
+    google,
+    google_access_token,
+    iap,
+)
 from callerid.authentication import resolve
-from callerid.authentication._trust import Trusted
+from callerid.authentication._trust import Trusted, checked_issuers
 from callerid.guard import Identity, Requirement
 from callerid.keys import Wait
 from callerid.testing import LocalIssuer
@@ -178,3 +194,28 @@ def test_adding_and_removing_leave_nothing_behind() -> None:
     )
     nothing = left.removing((SHOP,))
     assert (nothing.members, nothing.locations, nothing.accepted, nothing.ids) == ({}, {}, {}, frozenset())
+
+
+def test_trusting_one_by_one_comes_to_the_same_as_all_at_once_and_so_does_what_is_left() -> None:
+    issuers = (
+        google(URL),
+        google(CLIENT),
+        SHOP,
+        cloud_run("https://run.example.com", insist=True),
+        gateway("gw@shop-prod.iam.gserviceaccount.com", google("https://in.example.com"), audience=URL),
+        google_access_token(CLIENT),
+        app_check("123456789"),
+        iap("/projects/1/global/backendServices/2"),
+        firebase("other-prod"),
+    )
+    parts = [part for issuer in issuers for part in checked_issuers((issuer,))]
+    at_once, one_by_one = Trusted().adding(parts), Trusted()
+    for number, part in enumerate(parts, 1):
+        one_by_one = one_by_one.adding([part])
+        left = at_once.removing(parts[number:])
+        for each in fields(Trusted):
+            assert getattr(left, each.name) == getattr(one_by_one, each.name), each.name
+    assert one_by_one.is_ambiguous
+    assert one_by_one.cloud_run
+    assert one_by_one.gateways
+    assert not one_by_one.removing([part for part in parts if part.project == "other-prod"]).is_ambiguous

@@ -31,7 +31,6 @@ from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers import (
     AUTHORIZATION,
     AskedIssuer,
-    CloudRunIssuer,
     Issuer,
     check_not_deployed,
     emulator_warning,
@@ -137,7 +136,7 @@ class Authenticator(VerifiesTokens):
         For ambient credentials, and where `cloud_run` names probes, the request's path and method are among them, as
         ``:path`` and ``:method``.
         """
-        behind = tuple(issuer for issuer in trusted.members if isinstance(issuer, CloudRunIssuer))
+        behind = trusted.cloud_run
         self._cloud_run = CloudRun(self, behind) if behind else None
         if trusted.is_ambient or any(issuer.probes for issuer in behind):
             self.headers = {**self.headers, PATH.encode(): PATH, METHOD.encode(): METHOD}

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Final, Self, cast
 
 from callerid._dataclass import dataclass
@@ -17,6 +17,7 @@ from callerid.issuers import (
     AUTHORIZATION,
     GATEWAY_AUTHORIZATION,
     AskedIssuer,
+    CloudRunIssuer,
     CredentialLocation,
     FirebaseIssuer,
     GatewayIssuer,
@@ -32,7 +33,10 @@ __all__ = ["CHANGING", "Trusted", "checked_issuers"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trusted:
-    """The trusted issuers, and look-ups of them. Adding or removing one returns a new value."""
+    """The trusted issuers, and look-ups of them. Adding or removing one returns a new value.
+
+    Each look-up is that of the value before with the new issuers in it, so that a guard may be told of many one by one.
+    """
 
     members: Mapping[Issuer, None] = field(default_factory=dict["Issuer", None])
     """The issuers, in order. A mapping serves as an ordered set with fast look-up."""
@@ -42,45 +46,34 @@ class Trusted:
     """The credential locations, each with the issuers that are read there by accepted ``iss``."""
     ids: frozenset[int] = frozenset()
     """The id() of each member, since issuers are slow to hash. A cached token holds a reference to its issuer."""
-    accepted: Mapping[str, frozenset[str]] = field(init=False)
+    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """By the names of the issuers of callers, the audiences that they accept."""
+    gateways: tuple[GatewayIssuer, ...] = ()
+    """The gateways that carry calls and forward the tokens of callers."""
+    cloud_run: tuple[CloudRunIssuer, ...] = ()
+    """Those who believe what Cloud Run's front door checked."""
+    unnamed: frozenset[str] = frozenset()
+    """The names of the issuers of whose tokens an audience beside a rule says nothing."""
+    emulated: tuple[FirebaseIssuer, ...] = ()
+    """Those who believe unsigned tokens of the Firebase Auth emulator; then all Firebase issuers do."""
+    asked: Mapping[CredentialLocation, tuple[AskedIssuer, ...]] = field(
+        default_factory=dict["CredentialLocation", "tuple[AskedIssuer, ...]"]
+    )
+    """The locations with issuers that have to be asked about their credentials."""
+    is_ambiguous: bool = False
+    """Whether there are several issuers to whom one subject, uid, claim or fact means different things."""
+
     bearer: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of credentials with a scheme, such as bearer tokens."""
     bare: tuple[CredentialLocation, ...] = field(init=False)
     """The other locations, what browsers send unasked last: the first with a token counts, if no bearer token was
     sent."""
-    gateways: tuple[GatewayIssuer, ...] = field(init=False)
-    """The gateways that carry calls and forward the tokens of callers."""
     apps: tuple[CredentialLocation, ...] = field(init=False)
     """The locations of tokens that name the app that sent a request."""
-    unnamed: frozenset[str] = field(init=False)
-    """The names of the issuers of whose tokens an audience beside a rule says nothing."""
-    is_ambiguous: bool = field(init=False)
-    """Whether there are several issuers to whom one subject, uid, claim or fact means different things."""
-
-    emulated: tuple[FirebaseIssuer, ...] = field(init=False)
-    """Those who believe unsigned tokens of the Firebase Auth emulator; then all Firebase issuers do."""
-
-    asked: Mapping[CredentialLocation, tuple[AskedIssuer, ...]] = field(init=False)
-    """The locations with issuers that have to be asked about their credentials."""
     schemes: Mapping[str, tuple[str, ...]] = field(init=False)
     """By header, the schemes of ``Authorization`` that are read there."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "asked", _asked(self.members))
-        object.__setattr__(self, "emulated", tuple(filter(is_emulated, self.members)))
-        for issuer in self.members:
-            if issuer.kind not in (GOOGLE, FIREBASE, OIDC, CUSTOM, APP):
-                raise unknown_kind(issuer.kind)
-        is_ambiguous = any(len(self.namespaces(kinds)) > 1 for kinds in _SHARING)
-        object.__setattr__(self, "is_ambiguous", is_ambiguous)
-        accepted: dict[str, frozenset[str]] = {}
-        for issuer in self.members:
-            if any(each.role is SpeaksFor.CALLER and not each.behind for each in issuer.locations):
-                accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
-        object.__setattr__(self, "accepted", accepted)
-        gateways = tuple(issuer for issuer in self.members if isinstance(issuer, GatewayIssuer))
-        object.__setattr__(self, "gateways", gateways)
         bearer = (AUTHORIZATION if each == GATEWAY_AUTHORIZATION else each for each in self.locations)
         bearer = (each for each in bearer if not each.is_bare and not each.behind)
         object.__setattr__(self, "bearer", tuple(dict.fromkeys(bearer)))
@@ -92,10 +85,6 @@ class Trusted:
             known = schemes.get(each.header, ())
             schemes[each.header] = (each.scheme, *known) if each.scheme == "Bearer" else (*known, each.scheme)
         object.__setattr__(self, "schemes", schemes)
-        unnamed = frozenset(
-            issuer.name for issuer in self.members if issuer.ignores_named_audience and SpeaksFor.CALLER in issuer.roles
-        )
-        object.__setattr__(self, "unnamed", unnamed)
 
     def namespaces(self, kinds: frozenset[Kind]) -> Mapping[str, Issuer]:
         """Within what subjects and facts of these kinds of caller mean something, each with one of its issuers.
@@ -128,22 +117,41 @@ class Trusted:
     def adding(self, issuers: Iterable[Issuer]) -> Self:
         """With these, too. Raises `ConfigurationError` where two would claim the same token."""
         new = [issuer for issuer in dict.fromkeys(issuers) if issuer not in self.members]
-        members = {**self.members, **dict.fromkeys(new)}
-        _check_emulated(members)
-        locations = {location: dict(known) for location, known in self.locations.items()}
         for issuer in new:
-            for location in issuer.locations:
-                claimed = locations.setdefault(location, {})
-                for iss in issuer.accepted_iss:
-                    claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
-        found = type(self)(members, locations, self.ids | frozenset(map(id, new)))
-        _check_asked(found)
-        return found
+            if issuer.kind not in (GOOGLE, FIREBASE, OIDC, CUSTOM, APP):
+                raise unknown_kind(issuer.kind)
+        members = {**self.members, **dict.fromkeys(new)}
+        emulated = (*self.emulated, *filter(is_emulated, new))
+        if emulated:
+            _check_emulated(members)
+        accepted, asked = dict(self.accepted), dict(self.asked)
+        for issuer in new:
+            for location in issuer.locations if isinstance(issuer, AskedIssuer) else ():
+                asked[location] = (*asked.get(location, ()), cast("AskedIssuer", issuer))
+            if any(each.role is SpeaksFor.CALLER and not each.behind for each in issuer.locations):
+                accepted[issuer.name] = accepted.get(issuer.name, frozenset()) | issuer.audiences
+        made = replace(
+            self,
+            members=members,
+            locations=_claimed(self.locations, new),
+            ids=self.ids | frozenset(map(id, new)),
+            accepted=accepted,
+            gateways=(*self.gateways, *(each for each in new if isinstance(each, GatewayIssuer))),
+            cloud_run=(*self.cloud_run, *(each for each in new if isinstance(each, CloudRunIssuer))),
+            unnamed=self.unnamed
+            | {each.name for each in new if each.ignores_named_audience and SpeaksFor.CALLER in each.roles},
+            emulated=emulated,
+            asked=asked,
+        )
+        if asked:
+            _check_asked(made)
+        if made.is_ambiguous or not any(len(made.namespaces(kinds)) > 1 for kinds in _SHARING):
+            return made
+        return replace(made, is_ambiguous=True)
 
     def removing(self, issuers: Iterable[Issuer]) -> Self:
         """Without these. Raises `ConfigurationError` for one that is none of them."""
         members = dict(self.members)
-        locations = {location: dict(known) for location, known in self.locations.items()}
         for issuer in dict.fromkeys(issuers):
             if issuer not in members:
                 raise ConfigurationError(
@@ -152,15 +160,7 @@ class Trusted:
                     code="issuer-not-trusted",
                 )
             del members[issuer]
-            for location in issuer.locations:
-                for iss in issuer.accepted_iss:
-                    locations[location][iss] = tuple(each for each in locations[location][iss] if each != issuer)
-        remaining = {
-            location: {iss: those for iss, those in known.items() if those} for location, known in locations.items()
-        }
-        still_asked = _asked(members)
-        remaining = {each: known for each, known in remaining.items() if known or each in still_asked}
-        return type(self)(members, remaining, frozenset(map(id, members)))
+        return type(self)().adding(members)
 
 
 def _check_emulated(issuers: Iterable[Issuer]) -> None:
@@ -172,6 +172,18 @@ def _check_emulated(issuers: Iterable[Issuer]) -> None:
             f"{real[0]}: leave emulator= out, or the other issuer; a guard of its own for each is what both need",
             code="emulator",
         )
+
+
+def _claimed(
+    known: Mapping[CredentialLocation, Mapping[str, tuple[Issuer, ...]]], new: Iterable[Issuer]
+) -> dict[CredentialLocation, dict[str, tuple[Issuer, ...]]]:
+    locations = {location: dict(claimed) for location, claimed in known.items()}
+    for issuer in new:
+        for location in issuer.locations:
+            claimed = locations.setdefault(location, {})
+            for iss in issuer.accepted_iss:
+                claimed[iss] = (*_rivals(issuer, claimed.get(iss, ())), issuer)
+    return locations
 
 
 _SHARING = (frozenset({FIREBASE}), frozenset({OIDC, CUSTOM}))
@@ -199,14 +211,6 @@ def _rivals(issuer: Issuer, rivals: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
 
 def _bare_order(location: CredentialLocation) -> tuple[bool, bool, str]:
     return location.is_ambient, bool(location.cookie), location.name
-
-
-def _asked(issuers: Iterable[Issuer]) -> dict[CredentialLocation, tuple[AskedIssuer, ...]]:
-    found: dict[CredentialLocation, tuple[AskedIssuer, ...]] = {}
-    for issuer in issuers:
-        for location in issuer.locations if isinstance(issuer, AskedIssuer) else ():
-            found[location] = (*found.get(location, ()), cast("AskedIssuer", issuer))
-    return found
 
 
 def _check_asked(trusted: Trusted) -> None:
