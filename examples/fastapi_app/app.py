@@ -123,7 +123,7 @@ ORDERS: dict[str, list[Order]] = {"ada": [Order(article="analytical engine")], "
 # --- everybody ---
 
 
-@app.get("/healthz")
+@app.get("/health")
 @guard.allow(Public())
 def health() -> str:
     """Reads no credential at all, and answers while Google's keys cannot be had."""

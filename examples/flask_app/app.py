@@ -64,7 +64,7 @@ ORDERS: dict[str, list[Order]] = {
 # --- everybody ---
 
 
-@app.get("/healthz")
+@app.get("/health")
 @guard.allow(Public())
 def health() -> str:
     """Reads no credential at all, and answers while Google's keys cannot be had."""

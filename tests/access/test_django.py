@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -229,6 +230,39 @@ def test_access_tests_call_a_project(asgi: bool) -> None:
     assert len(judged) == 6
 
 
+@pytest.mark.parametrize(
+    ("hosts", "debug", "name"),
+    [
+        ([], True, "localhost"),  # as in a project that was just started
+        (["testserver", "shop.example.com"], False, "testserver"),
+        (["*"], False, "testserver"),
+        ([], False, "testserver"),  # nothing is let through
+        ([".shop.example.com", "other.example.com"], False, "shop.example.com"),
+    ],
+)
+def test_calls_of_a_project_name_a_host_that_its_settings_let_through(hosts: list[str], debug: bool, name: str) -> None:
+    guard = new_guard()
+    guard.protect(default=STAFF)
+    heard: list[str] = []
+
+    def front(get_response: Any) -> Any:
+        def asked(request: HttpRequest) -> Any:
+            heard.append(request.META["HTTP_HOST"])
+            return get_response(request)
+
+        return asked
+
+    sys.modules["project_front"] = module = ModuleType("project_front")
+    module.front = front  # type: ignore[attr-defined]
+    common = ["project_front.front", "django.middleware.common.CommonMiddleware"]
+    project = Project([path("orders/", view)], guard, common, ALLOWED_HOSTS=hosts, DEBUG=debug)
+    (case,) = read_suite('[personas.stranger]\nmay_not = ["GET /orders/"]', "access.toml").cases
+    with project.settings(), rehearsing(WSGIHandler()) as rehearsal:
+        judged = rehearsal.judge(case)
+    assert heard == [name]
+    assert judged.is_right == bool(hosts or debug)
+
+
 PROJECT = {
     "project/__init__.py": "",
     "project/settings.py": """
@@ -236,7 +270,7 @@ ROOT_URLCONF = "project.urls"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "callerid.django.CallerMiddleware"]
 CALLERID_GUARD = "project.access.guard"
 SECRET_KEY = "not a secret"
-ALLOWED_HOSTS = ["*"]
+ALLOWED_HOSTS = ["shop.example.com"]
 """,
     "project/access.py": """
 from callerid import Domain, Public, google

@@ -12,8 +12,10 @@ from fastapi import FastAPI, WebSocket
 from flask import Flask
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
+from werkzeug.wrappers import Response as WsgiResponse
 
 import callerid.fastapi
 import callerid.flask
@@ -48,6 +50,10 @@ from tests.access.made import small as small_of
 
 pytestmark = pytest.mark.slow
 
+IN_FRONT = (
+    "nobody decided: what stands before the guard has answered; "
+    "if it takes no host named testserver, write site = 'HOST'"
+)
 URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
 
 
@@ -120,6 +126,30 @@ async def _unreached(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError
 
 
+def asgi_app() -> Any:
+    app = small({"GET /a": STAFF})
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["shop.example.com"])
+    return app
+
+
+def wsgi_app() -> Any:
+    app, guard = Flask("shop"), callerid.flask.Guard(google(URL))
+    guard.protect(app, default=STAFF)
+    app.add_url_rule("/a", view_func=lambda: "a")
+
+    class Front:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            if environ["HTTP_HOST"] == environ["SERVER_NAME"] == "shop.example.com":
+                return self.app(environ, start_response)
+            return WsgiResponse(status=400)(environ, start_response)
+
+    app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
 def test_what_answers_before_the_guard_is_no_proof() -> None:
     app = small({"GET /a": STAFF})
 
@@ -134,7 +164,17 @@ def test_what_answers_before_the_guard_is_no_proof() -> None:
             await answers(*arguments)
 
     judged = judge(Front(app), STRANGER, "GET /a", may=False)
-    assert (judged.is_right, judged.said) == (False, "nobody decided: what stands before the guard has answered")
+    assert (judged.is_right, judged.said) == (False, IN_FRONT)
+
+
+@pytest.mark.parametrize("make", [asgi_app, wsgi_app])
+def test_an_application_that_answers_to_one_host_is_called_by_that(make: Any) -> None:
+    app = make()
+    (case,) = read_suite('[personas.stranger]\nmay_not = ["GET /a"]', "access.toml").cases
+    with rehearsing(app, site="shop.example.com") as rehearsal:
+        assert rehearsal.judge(case).said == "refused with 401 no_credential"
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.judge(case).said == IN_FRONT
 
 
 def test_what_raises_before_the_guard_is_no_proof() -> None:
@@ -405,7 +445,7 @@ def test_what_raises_or_answers_in_front_of_a_made_up_call_is_told() -> None:
 
     assert rest_of(Front(small({"GET /a": STAFF, "GET /b": STAFF})), STRANGER) == [
         "stranger may not GET /a: the application raised LookupError: gone",
-        "stranger may not GET /b: nobody decided: what stands before the guard has answered",
+        f"stranger may not GET /b: {IN_FRONT}",
     ]
 
 

@@ -11,7 +11,7 @@ TEXT = """
 app = "app:app"
 
 [personas.stranger]
-may = ["GET /healthz"]
+may = ["GET /health"]
 may_not = "everything else"
 
 [personas.ada]
@@ -20,7 +20,7 @@ claims = { role = "admin" }
 signed_in_ago = 60
 via = "gateway@shop-prod.iam.gserviceaccount.com"
 app = "1:1234:web:abcd"
-may = ["GET /healthz", "WS /live"]
+may = ["GET /health", "WS /live"]
 may_not = ["GET /users/ben"]
 """
 
@@ -29,10 +29,10 @@ def test_it_is_read_into_cases() -> None:
     suite = read_suite(TEXT, "access.toml")
     assert suite.application == "app:app"
     assert list(map(str, suite.cases)) == [
-        "stranger may GET /healthz",
+        "stranger may GET /health",
         "stranger may not WS /live",
         "stranger may not GET /users/ben",
-        "ada may GET /healthz",
+        "ada may GET /health",
         "ada may WS /live",
         "ada may not GET /users/ben",
     ]
@@ -58,11 +58,13 @@ def test_nothing_but_everything_else_is_enough() -> None:
         ("", "no personas: write [personas.NAME] for each"),
         ("personas = 1", "no personas"),
         ("app = 1\n[personas.a]\nmay = []", "app is a string such as 'app:app'"),
+        ("site = 1\n[personas.a]\nmay = []", "site is a host such as 'shop.example.com'"),
+        ("site = 'https://a.b'\n[personas.a]\nmay = []", "site is a host"),
         ("persona = {}", "'persona' is unknown here"),
         ("[personas]\na = 1", "[personas.a] is not a table"),
         ("[personas.a]\nmay = []", "a has no calls"),
-        ("[personas.a]\nmay_not = 'all'", "a.may_not is an array of calls such as 'GET /healthz', or the text 'every"),
-        ("[personas.a]\nmay = 'everything else'", "a.may is an array of calls such as 'GET /healthz'"),
+        ("[personas.a]\nmay_not = 'all'", "a.may_not is an array of calls such as 'GET /health', or the text 'every"),
+        ("[personas.a]\nmay = 'everything else'", "a.may is an array of calls such as 'GET /health'"),
         ("[personas.a]\nmay = [1]", "a.may is an array of calls"),
         ("[personas.a]\nmay = ['/x']", "a.may: '/x' is not a call: write 'GET /users/ada', or 'WS /live'"),
         ("[personas.a]\nmay = ['get /x']", "a.may: 'get /x' is not a call"),

@@ -53,7 +53,7 @@ def test_what_is_not_so_is_named_and_explained(tmp_path: Path, capsys: pytest.Ca
         "  - firebaseUser:{user_id}: the caller is firebase:shop-prod/ben, the path names 'ada'",
         "FAILED: ben may not GET /products: let in by allUsers or firebaseUser",
     ]
-    assert lines[5:8] == ["no call of the file reaches", "  GET /static/<path:filename>", "  GET /healthz"]
+    assert lines[5:8] == ["no call of the file reaches", "  GET /static/<path:filename>", "  GET /health"]
     assert lines[-1] == f"{file}: 2 calls, 0 as the file says"
 
 
@@ -86,7 +86,7 @@ def test_everything_else_is_called_though_the_file_does_not_name_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "access.toml"
-    file.write_text('[personas.stranger]\nmay = ["GET /healthz"]\nmay_not = "everything else"\n')
+    file.write_text('[personas.stranger]\nmay = ["GET /health"]\nmay_not = "everything else"\n')
     assert run("flask_app", file) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("  stranger  may  1, may not ")

@@ -129,16 +129,16 @@ def test_why_names_nothing_for_a_reason_of_another_version(tmp_path: Path, capsy
 def test_demo_has_every_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_module, "CALLERS", {"stranger": "", "ada": ""})
     monkeypatch.setattr(demo_module, "INVALID", {})
-    expected = {("GET /healthz", "stranger"): Outcome(200), ("GET /healthz", "ada"): Outcome(418)}
+    expected = {("GET /health", "stranger"): Outcome(200), ("GET /health", "ada"): Outcome(418)}
     monkeypatch.setattr(demo_module, "expected", lambda _: expected)
     code, found = document(capsys, "demo", "--app", "flask")
     assert code == 1
     assert list(found) == ["version", "app", "rules", "calls", "unexpected"]
     assert (found["app"], found["unexpected"]) == ("flask", 1)
-    assert found["rules"]["GET /healthz"] == "allUsers"
+    assert found["rules"]["GET /health"] == "allUsers"
     assert found["calls"][:2] == [
-        {"route": "GET /healthz", "caller": "stranger", "status": 200, "reason": None, "expected": "200"},
-        {"route": "GET /healthz", "caller": "ada", "status": 200, "reason": None, "expected": "418"},
+        {"route": "GET /health", "caller": "stranger", "status": 200, "reason": None, "expected": "200"},
+        {"route": "GET /health", "caller": "ada", "status": 200, "reason": None, "expected": "418"},
     ]
     refused = next(each for each in found["calls"] if each["reason"])
     assert refused["expected"] == f"{refused['status']} {refused['reason']}"

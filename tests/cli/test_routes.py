@@ -56,7 +56,7 @@ def test_the_table_fits_and_says_what_stands_where(example: str, capsys: pytest.
     lines = told.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[0].split() == ["ROUTE", "WHO", "MAY", "STANDS", "AT"]
-    assert any(line.startswith("GET /healthz") and line.endswith("open") for line in lines)
+    assert any(line.startswith("GET /health") and line.endswith("open") for line in lines)
     assert any(line.startswith("POST /tasks/reindex") and line.endswith("weaker") for line in lines)
     (summary,) = (line for line in lines if " open to everybody" in line)
     assert "2 open to everybody, 3 weaker than the default" in summary
@@ -70,7 +70,7 @@ def test_a_terminal_gets_colours_and_the_same_text(monkeypatch: pytest.MonkeyPat
     out, plain = Terminal(), io.StringIO()
     for each in (out, plain):
         assert routes(each, RoutesCommand("app:app", EXAMPLES / "flask_app")) == 0
-    assert "\033[31mGET /healthz" in out.getvalue()
+    assert "\033[31mGET /health" in out.getvalue()
     stripped = out.getvalue()
     for code in ("0", "1", "31", "33"):
         stripped = stripped.replace(f"\033[{code}m", "")
@@ -84,7 +84,7 @@ def test_a_narrow_terminal_gets_a_narrow_table(columns: str, widest: int, monkey
     out = Terminal()
     assert routes(out, RoutesCommand("app:app", EXAMPLES / "fastapi_app")) == 0
     assert max(map(len, out.getvalue().splitlines())) <= widest
-    assert "GET /healthz" in out.getvalue()
+    assert "GET /health" in out.getvalue()
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_a_change_is_shown_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFix
     assert main([*app, "--check", str(lock)]) == 1
     assert capsys.readouterr().out.splitlines()[:4] == [
         f"{lock}: who may call what has changed",
-        "changed: GET /healthz",
+        "changed: GET /health",
         "  - allow Domain('example.com')",
         "  + allow Public()",
     ]
@@ -183,7 +183,7 @@ def test_new_access_is_shown_with_a_witness(tmp_path: Path, capsys: pytest.Captu
     assert main([*app, "--no-new-access", str(lock)]) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{lock}: new access at 1 place, 13 rules compared",
-        "  GET /healthz: anybody without a credential, not domain:example.com",
+        "  GET /health: anybody without a credential, not domain:example.com",
         "    before: domain:example.com",
         "    now:    everybody",
     ]

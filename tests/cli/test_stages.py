@@ -51,7 +51,7 @@ def test_a_server_answers_and_logs_refusals(
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--no-such-option")
     monkeypatch.setenv("UVICORN_FD", "no such number")
     with LocalIssuer() as issuer, serve(app, server, keys_of(issuer)) as address:
-        answers = [http.get(address + path) for path in ("/healthz", "/reports/daily")]
+        answers = [http.get(address + path) for path in ("/health", "/reports/daily")]
     assert [answer.status_code for answer in answers] == [200, 401]
     logged = capfd.readouterr().err
     assert logged.startswith("refused GET /reports/daily: 401 no_credential: ")
@@ -88,7 +88,7 @@ def test_a_served_example_logs_refusals_and_warnings_only(
     example: Callable[[], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     application = example()
-    LOG.info("open to everybody: /healthz")
+    LOG.info("open to everybody: /health")
     LOG.warning("keys cannot be had")
     assert call(application, DemoRoute("GET", "/nowhere"), None) == Outcome(401, "no_credential")
     warning, refusal = capsys.readouterr().err.splitlines()

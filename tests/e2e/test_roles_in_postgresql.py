@@ -83,7 +83,7 @@ def test_while_the_database_is_down_the_last_answers_count_for_a_while_and_then_
         assert [price(shop, each) for each in (ada, ben, kim)] == [422, 403, 503]  # nobody was asked about kim
         assert becomes(shop, ada, 503) == {422}
         assert becomes(shop, ben, 503) <= {403}
-        assert [servers.status(shop, path) for path in ("/healthz", "/products")] == [200, 200]
+        assert [servers.status(shop, path) for path in ("/health", "/products")] == [200, 200]
         assert servers.status(shop, "/reports/daily", f"Authorization: Bearer {ada}") == 200
         assert price(shop, issuer.workspace_person("eve@example.org")) == 403
     finally:

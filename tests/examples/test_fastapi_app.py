@@ -153,7 +153,7 @@ def test_without_its_database_prices_cannot_be_set_and_the_rest_goes_on(issuer: 
         assert priced(client, sam) == (503, "lookup_unavailable")
         assert priced(client, issuer.workspace_person("eve@example.org")) == (403, "not_allowed")
         assert priced(client, None) == (401, "no_credential")
-        assert [client.get(path).status_code for path in ("/healthz", "/products")] == [200, 200]
+        assert [client.get(path).status_code for path in ("/health", "/products")] == [200, 200]
         assert client.get("/reports/daily", headers=issuer.bearer(sam)).status_code == 200
 
 
@@ -168,7 +168,7 @@ def test_the_shops_pages_can_read_a_refusal(client: TestClient) -> None:
 def test_health_needs_no_keys_and_the_rest_says_that_it_has_none(issuer: LocalIssuer) -> None:
     issuer.fail_with(500)
     with TestClient(application(issuer)) as client:
-        assert client.get("/healthz").json() == "ok"
+        assert client.get("/health").json() == "ok"
         staff = issuer.bearer(issuer.workspace_person("sam@example.com"))
         refused = client.get("/reports/daily", headers=staff)
         assert (refused.status_code, refused.json()["reason"]) == (503, "keys_unavailable")
@@ -180,5 +180,5 @@ def test_its_documentation_tells_who_needs_a_token(issuer: LocalIssuer, client: 
     paths = client.get("/openapi.json", headers=staff).json()["paths"]
     assert paths["/reports/daily"]["get"]["security"] == [{"callerid": []}]
     assert paths["/products"]["get"]["security"] == [{}, {"callerid": []}]
-    assert "security" not in paths["/healthz"]["get"]
+    assert "security" not in paths["/health"]["get"]
     assert {"401", "403"} <= paths["/tasks/reindex"]["post"]["responses"].keys()

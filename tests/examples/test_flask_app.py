@@ -95,13 +95,13 @@ def test_the_shops_pages_can_read_a_refusal(client: Any) -> None:
     assert (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"]) == (200, SHOP)
     refused = client.get("/reports/daily", headers={"Origin": SHOP})
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, SHOP)
-    assert "Access-Control-Allow-Origin" not in client.get("/healthz", headers={"Origin": "https://x.example"}).headers
+    assert "Access-Control-Allow-Origin" not in client.get("/health", headers={"Origin": "https://x.example"}).headers
 
 
 def test_health_needs_no_keys_and_the_rest_says_that_it_has_none(issuer: LocalIssuer) -> None:
     issuer.fail_with(500)
     client = application(issuer).test_client()
-    assert client.get("/healthz").text == "ok"
+    assert client.get("/health").text == "ok"
     refused = client.get("/reports/daily", headers=issuer.bearer(issuer.workspace_person("sam@example.com")))
     assert (refused.status_code, refused.json["reason"]) == (503, "keys_unavailable")
     assert int(refused.headers["Retry-After"]) >= 1

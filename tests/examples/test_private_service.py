@@ -96,5 +96,5 @@ def test_a_private_service_knows_developers_services_and_the_users_they_carry(
     assert ask(door, "/reports/daily", own=developer) == 200
     assert ask(door, "/users/ada/orders", own=user, carrier=service) == 200
     assert ask(door, "/reports/daily") == 401
-    assert ask(door, "/healthz") == 200
+    assert ask(door, "/health") == 200
     assert said.read_text(encoding="utf-8").count("front door stands open: a request came with no credential") == 1

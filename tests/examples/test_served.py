@@ -85,7 +85,7 @@ def test_the_example_answers_alike_behind_every_server(name: str, issuer: LocalI
     scheduler = "scheduler@shop-prod.iam.gserviceaccount.com"
     task = issuer.service_account(scheduler, audience="https://orders.example.com/tasks")
     with served(name, issuer) as port:
-        assert status(port, "GET", "/healthz") == 200
+        assert status(port, "GET", "/health") == 200
         assert status(port, "GET", "/reports/daily") == 401
         assert status(port, "GET", "/reports/daily", staff) == 200
         assert status(port, "GET", "/reports/daily", outsider) == 403

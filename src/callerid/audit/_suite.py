@@ -3,15 +3,18 @@
 For instance::
 
     app = "app:app"
+    site = "shop.example.com"
 
     [personas.stranger]
-    may = ["GET /healthz"]
+    may = ["GET /health"]
     may_not = "everything else"
 
     [personas.ada]
     firebase_user = "ada"
-    may = ["GET /healthz", "GET /users/ada/orders"]
+    may = ["GET /health", "GET /users/ada/orders"]
     may_not = ["GET /users/ben/orders", "WS /reports/live"]
+
+``site`` is the host that calls name, for an application that answers to some hosts alone; it may be left out.
 
 A persona without a credential has no kind; the kinds are ``person``, ``workspace_person``, ``service_account``,
 ``self_signed``, ``access_token`` (each an e-mail address), ``chat`` (the number of a Chat app's project),
@@ -29,6 +32,7 @@ route of the application that none of those calls reaches, named in the file or 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
@@ -101,7 +105,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """All cases of a file, and the application that it names, if it does.
+    """All cases of a file, the application that it names, if it does, and the host that calls name, if it says so.
 
     ``rest`` are the personas who may not call any route that no case of theirs reaches.
     """
@@ -109,6 +113,7 @@ class Suite:
     cases: tuple[Case, ...]
     application: str | None = None
     rest: tuple[SuitePersona, ...] = ()
+    site: str | None = None
 
 
 def read_suite(text: str, name: str) -> Suite:
@@ -127,13 +132,15 @@ def read_suite(text: str, name: str) -> Suite:
 
 
 def _suite(given: dict[str, Any]) -> Suite:
-    application, personas = given.pop("app", None), given.pop("personas", None)
+    application, site, personas = (given.pop(key, None) for key in ("app", "site", "personas"))
     if given:
         raise ConfigurationError(
-            f"{next(iter(given))!r} is unknown here: write app and [personas.NAME]", code="access-tests"
+            f"{next(iter(given))!r} is unknown here: write app, site and [personas.NAME]", code="access-tests"
         )
     if not isinstance(application, str | None):
         raise ConfigurationError("app is a string such as 'app:app'", code="access-tests")
+    if site is not None and (not isinstance(site, str) or re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", site) is None):
+        raise ConfigurationError("site is a host such as 'shop.example.com'", code="access-tests")
     if not isinstance(personas, dict) or not personas:
         raise ConfigurationError("no personas: write [personas.NAME] for each", code="access-tests")
     tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
@@ -149,7 +156,7 @@ def _suite(given: dict[str, Any]) -> Suite:
     silent = next((name for name in tables if not called[name] and name not in refused), None)
     if silent is not None:
         raise ConfigurationError(f"{silent} has no calls: write may = [...] and may_not = [...]", code="access-tests")
-    return Suite(tuple(cases), application, tuple(described[name] for name in refused))
+    return Suite(tuple(cases), application, tuple(described[name] for name in refused), site)
 
 
 def _table(name: str, table: Any) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
 def _texts(given: Any, where: str) -> list[str]:
     if not _is_array(given) or not all(isinstance(each, str) for each in given):
         more = f", or the text {EVERYTHING_ELSE!r}" if where.endswith(".may_not") else ""
-        raise ConfigurationError(f"{where} is an array of calls such as 'GET /healthz'{more}", code="access-tests")
+        raise ConfigurationError(f"{where} is an array of calls such as 'GET /health'{more}", code="access-tests")
     return given  # type: ignore[no-any-return]
 
 

@@ -64,7 +64,7 @@ def check(  # noqa: PLR0913 - one parameter an option
 
 
 def _made(app: Any, suite: Suite, file: str, found: AccessMap) -> CheckResult:
-    with rehearsing(app) as rehearsal:
+    with rehearsing(app, site=suite.site) as rehearsal:
         calls = chain(
             map(rehearsal.judge, suite.cases),
             (each for persona in suite.rest for each in rehearsal.judge_rest(persona, suite.cases)),

@@ -175,7 +175,7 @@ def _report(
         "",
         *names(_legend(style), style),
         "",
-        style.paint("Tokens that let nobody in (at /healthz none is read)", "head"),
+        style.paint("Tokens that let nobody in (at /health none is read)", "head"),
         *names(INVALID, style),
         "",
         *outcomes(routes, tuple(INVALID), seen.outcomes, wrong, style),
@@ -209,7 +209,7 @@ def _to_try(app: str, address: str, issuer: LocalIssuer, fetch: Fetch) -> list[s
         "To try (the tokens are good for an hour):",
     ]
     for caller, name in (
-        ("stranger", "GET /healthz"),
+        ("stranger", "GET /health"),
         ("stranger", "GET /reports/daily"),
         ("staff", "GET /reports/daily"),
         ("robot", "GET /reports/daily"),

@@ -38,7 +38,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--access", type=_FILE, metavar="FILE", help="Whose personas call (default: access.toml in that folder).")
 @click.option("--lock", type=_FILE, metavar="FILE", help="Mark what changed since this lock, and for whom.")
 @click.option("--no-lifespan", "lifespan", flag_value=False, default=True, help="Leave the start-up out.")
-@click.option("--site", metavar="HOST", default="localhost", help="The host that calls name (default: localhost).")
+@click.option("--site", metavar="HOST", help="The host that calls name (default: localhost).")
 @click.option("--host", metavar="HOST", default="127.0.0.1", help="A loopback address; any other is refused.")
 @click.option("--port", type=PORT, metavar="PORT", default=0, help="The port to listen on (default: a free one).")
 def command(out: TextIO, **given: Any) -> int:
@@ -60,7 +60,7 @@ class PlayCommand:
     access: Path | None = None
     lock: Path | None = None
     lifespan: bool = True
-    site: str = "localhost"
+    site: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
 

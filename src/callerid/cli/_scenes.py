@@ -74,7 +74,7 @@ _UPLOAD = (
 )
 
 ROUTES = (
-    DemoRoute("GET", "/healthz"),
+    DemoRoute("GET", "/health"),
     DemoRoute("GET", "/products", "ada"),
     DemoRoute("PUT", "/products/kite", "boss", body=b'{"euros": "9.50"}'),
     DemoRoute("GET", "/users/ada/orders", "ada"),
@@ -88,7 +88,7 @@ ROUTES = (
     DemoRoute("GET", "/admin/nowhere", "boss"),
     DemoRoute("GET", "/docs"),
     DemoRoute("GET", "/nowhere"),
-    DemoRoute("DELETE", "/healthz"),
+    DemoRoute("DELETE", "/health"),
 )
 
 CALLERS: Mapping[str, str] = MappingProxyType(
@@ -117,7 +117,7 @@ INVALID: Mapping[str, str] = MappingProxyType(
 
 EXPECTED = """
                          stranger  staff  boss  outsider  robot  scheduler  ada  ben  guest
-GET /healthz                  200    200   200       200    200        200  200  200    200
+GET /health                   200    200   200       200    200        200  200  200    200
 GET /products                 200    200   200       200    200        200  200  200    200
 PUT /products/kite            401    403   200       403    403        403  403  403    403
 GET /users/ada/orders         401    403   403       403    403        403  200  403    403
@@ -131,9 +131,9 @@ GET /admin/settings           401    403   200       403    403        403  403 
 GET /admin/nowhere            401    403   404       403    403        403  403  403    403
 GET /docs                     401    200   200       403    403        403  403  403    403
 GET /nowhere                  401    404   404       403    403        403  403  403    403
-DELETE /healthz               401    405   405       403    403        403  403  403    403
+DELETE /health                401    405   405       403    403        403  403  403    403
 """
-"""The status of every call, by hand; invalid tokens get 401 wherever a token is read, which is all but /healthz."""
+"""The status of every call, by hand; invalid tokens get 401 wherever a token is read, which is all but /health."""
 
 EXPECTED_OF_FLASK = """
                          stranger  staff  boss  outsider  robot  scheduler  ada  ben  guest
@@ -170,7 +170,7 @@ def expected(app: str = "fastapi") -> dict[tuple[str, str], Outcome]:
     """What must come of each call, by route and caller."""
     found = _read(EXPECTED) | (_read(EXPECTED_OF_FLASK) if app == "flask" else {})
     calls = {str(route) for route in routes_of(app)}
-    found |= {(call, how): _outcome(how, 200 if call == "GET /healthz" else 401) for call in calls for how in INVALID}
+    found |= {(call, how): _outcome(how, 200 if call == "GET /health" else 401) for call in calls for how in INVALID}
     return {(call, caller): outcome for (call, caller), outcome in found.items() if call in calls}
 
 

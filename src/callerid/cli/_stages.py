@@ -120,7 +120,7 @@ def _is_up(port: int) -> bool:
     """Whether the example answers. That gunicorn listens says nothing: it does so before it loads the application."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/health")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

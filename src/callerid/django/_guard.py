@@ -120,7 +120,7 @@ class Guard(GuardCore):
     def _table(self, routes: Mapping[str, Asked | Allow], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(
-                f"{name}= maps paths to rules, such as {{'healthz/': Public()}}, not {routes!r}",
+                f"{name}= maps paths to rules, such as {{'health/': Public()}}, not {routes!r}",
                 code="path-table",
             )
         asked = {_key(key): rule.mark.requirement if isinstance(rule, Allow) else rule for key, rule in routes.items()}

@@ -122,7 +122,7 @@ class Guard(GuardCore):
     def _table(self, routes: Mapping[str, Rule | str | Requirement | Allow], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(
-                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                f"{name}= maps paths to rules, such as {{'/health': Public()}}, not {routes!r}",
                 code="path-table",
             )
         asked = {path: rule.mark.requirement if isinstance(rule, Allow) else rule for path, rule in routes.items()}

@@ -116,5 +116,5 @@ def _paths(probes: Any) -> frozenset[str]:
     paths: tuple[Any, ...] = (probes,) if isinstance(probes, str) else tuple(probes)
     for path in paths:
         if not isinstance(path, str) or not path.startswith("/"):
-            raise ConfigurationError(f"probes=(...) are paths, such as '/healthz', not {path!r}", code="cloud-run")
+            raise ConfigurationError(f"probes=(...) are paths, such as '/health', not {path!r}", code="cloud-run")
     return frozenset(paths)

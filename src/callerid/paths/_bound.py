@@ -103,7 +103,7 @@ class BoundTable:
     def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore, name: str = "routes") -> None:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(
-                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                f"{name}= maps paths to rules, such as {{'/health': Public()}}, not {routes!r}",
                 code="path-table",
             )
         self.name = name

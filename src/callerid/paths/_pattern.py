@@ -1,4 +1,4 @@
-"""One key of a path table: ``"/healthz"``, ``"POST /tasks/*"``, ``"/users/{uid}/orders"``."""
+"""One key of a path table: ``"/health"``, ``"POST /tasks/*"``, ``"/users/{uid}/orders"``."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def method_and_path(text: object) -> tuple[str, str]:
     """
     if not isinstance(text, str) or not text.strip():
         raise ConfigurationError(
-            f"routes= maps paths such as '/healthz' or 'POST /tasks/*' to rules, not {text!r}", code="path-pattern"
+            f"routes= maps paths such as '/health' or 'POST /tasks/*' to rules, not {text!r}", code="path-pattern"
         )
     word, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
     if word and word not in METHODS:

@@ -42,7 +42,7 @@ class PathTable:
     def __init__(self, routes: Mapping[str, Rule | str | Requirement], guard: GuardCore, name: str = "routes") -> None:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(
-                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                f"{name}= maps paths to rules, such as {{'/health': Public()}}, not {routes!r}",
                 code="path-table",
             )
         self.name = name

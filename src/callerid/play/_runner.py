@@ -59,7 +59,7 @@ class _WsgiRunner:
 
     def call(self, heard: HeardCall, case: Case, headers: Mapping[str, str], body: bytes = b"") -> PlayAnswer:
         found: list[PlayAnswer] = []
-        environ = _with_body(wsgi_environ(case, headers, body, self._site), body)
+        environ = _with_body(wsgi_environ(case, headers, self._site, body), body)
 
         def ask() -> None:
             with during(heard):

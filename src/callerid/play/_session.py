@@ -35,6 +35,7 @@ from callerid.play._sending import SaidOf, Sending
 from callerid.play._tokens import ShownToken, tokens_in
 from callerid.rules import Facts
 from callerid.testing._issuer import LocalIssuer
+from callerid.testing._site import site_of
 from callerid.testing._standing_in import standing_in
 
 __all__ = ["PlayCell", "Playground"]
@@ -58,9 +59,10 @@ class Playground:
     """An application, ready to be called as anybody. Use it in ``with``: at the end its guards are as before.
 
     ``name`` is how the page calls it. ``suite`` are the personas of an ``access.toml``, ``lock`` the text and the name
-    of a lock to compare with. ``lifespan`` is whether an ASGI application's start-up runs first, ``site`` the host that
-    calls name, ``patience`` for how many seconds a handler is waited for. Entering raises `ConfigurationError` for what
-    is no application, has rules that nobody enforces or can meet, or does not start.
+    of a lock to compare with. ``lifespan`` is whether an ASGI application's start-up runs first, ``patience`` for how
+    many seconds a handler is waited for. ``site`` is the host that calls name: else the suite's, else ``localhost``, or
+    what a Django project's settings let through. Entering raises `ConfigurationError` for what is no application, has
+    rules that nobody enforces or can meet, or does not start.
     """
 
     def __init__(  # noqa: PLR0913 - plain settings, each with a default
@@ -71,7 +73,7 @@ class Playground:
         suite: Suite | None = None,
         lock: tuple[str, str] | None = None,
         lifespan: bool = True,
-        site: str = "localhost",
+        site: str | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.name, self.suite = name, suite
@@ -98,9 +100,10 @@ class Playground:
         self._issuer = LocalIssuer(clock=found.guards[0].clock)
         undo.enter_context(listening(self.log))
         self._stand_in(found, undo)
+        site = self._site or (self.suite.site if self.suite else None) or site_of(found, "localhost")
         starts = self._lifespan and not is_wsgi(self._app) and has_lifespan(self._app)
         self._runner: Runner = undo.enter_context(
-            running(self._app, site=self._site, lifespan=starts, patience=self._patience)
+            running(self._app, site=site, lifespan=starts, patience=self._patience)
         )
         if starts:  # which may have added routes
             found = _checked(access_map(self._app, started=True))

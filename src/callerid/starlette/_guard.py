@@ -176,7 +176,7 @@ class Guard(GuardCore):
     def _table(self, routes: Mapping[str, Any], name: str) -> BoundTable:
         if not isinstance(routes, Mapping):
             raise ConfigurationError(
-                f"{name}= maps paths to rules, such as {{'/healthz': Public()}}, not {routes!r}",
+                f"{name}= maps paths to rules, such as {{'/health': Public()}}, not {routes!r}",
                 code="path-table",
             )
         return BoundTable({path: self._unmarked(rule) for path, rule in routes.items()}, self, name)

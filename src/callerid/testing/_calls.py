@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
@@ -14,11 +14,8 @@ from callerid.audit._suite import Case
 
 __all__ = ["asgi_scope", "call_asgi", "call_wsgi", "wsgi_environ"]
 
-SITE: Final = "testserver"
-"""The host of every call, as test clients have it."""
 
-
-def asgi_scope(case: Case, headers: Mapping[str, str], host: str = SITE) -> dict[str, Any]:
+def asgi_scope(case: Case, headers: Mapping[str, str], host: str) -> dict[str, Any]:
     """The scope of a case's request, or of its WebSocket's opening handshake, as a server named ``host`` makes it."""
     is_socket = case.method == "WS"
     scope: dict[str, Any] = {
@@ -43,7 +40,7 @@ def asgi_scope(case: Case, headers: Mapping[str, str], host: str = SITE) -> dict
     return scope
 
 
-def wsgi_environ(case: Case, headers: Mapping[str, str], body: bytes = b"", host: str = SITE) -> dict[str, Any]:
+def wsgi_environ(case: Case, headers: Mapping[str, str], host: str, body: bytes = b"") -> dict[str, Any]:
     """The environment of a case's request, as a server named ``host`` makes it."""
     return {
         "REQUEST_METHOD": case.method,
@@ -65,9 +62,9 @@ def wsgi_environ(case: Case, headers: Mapping[str, str], body: bytes = b"", host
     }
 
 
-def call_asgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
-    """Call an ASGI application. What it answers does not matter: the decision is heard."""
-    scope = asgi_scope(case, headers)
+def call_asgi(app: Any, case: Case, headers: Mapping[str, str], host: str) -> None:
+    """Call an ASGI application by this host's name. What it answers does not matter: the decision is heard."""
+    scope = asgi_scope(case, headers, host)
     is_socket = case.method == "WS"
     is_read = False
 
@@ -87,9 +84,9 @@ def call_asgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
     anyio.run(partial(app, scope, receive, send))
 
 
-def call_wsgi(app: Any, case: Case, headers: Mapping[str, str]) -> None:
+def call_wsgi(app: Any, case: Case, headers: Mapping[str, str], host: str) -> None:
     """Call a WSGI application, as `call_asgi`."""
-    environ = wsgi_environ(case, headers)
+    environ = wsgi_environ(case, headers, host)
 
     def start_response(*_: Any) -> None:
         """What is answered does not matter: the decision was heard."""

@@ -23,6 +23,7 @@ from callerid.guard import GuardCore, Identity, Requirement, log
 from callerid.testing._calls import call_asgi, call_wsgi
 from callerid.testing._issuer import LocalIssuer
 from callerid.testing._made_up import paths_for
+from callerid.testing._site import SITE, site_of
 from callerid.testing._standing_in import standing_in
 from callerid.testing._suite_mint import SuiteMint
 
@@ -50,6 +51,9 @@ class _Heard:
     refusal: Refusal | None
 
 
+_IN_FRONT: Final = "what stands before the guard has answered; if it takes no host named {}, write site = 'HOST'"
+
+
 class _Stop(BaseException):
     """Somebody was let in: no handler may run."""
 
@@ -57,8 +61,9 @@ class _Stop(BaseException):
 class Rehearsal:
     """An application whose guards decide for real, and whose handlers do not run."""
 
-    def __init__(self, app: Any, found: AccessMap, issuer: LocalIssuer) -> None:
+    def __init__(self, app: Any, found: AccessMap, issuer: LocalIssuer, site: str = SITE) -> None:
         self.map = found
+        self._site = site
         self._app = app
         self._issuer = issuer
         self._heard: list[_Heard] = []
@@ -115,7 +120,7 @@ class Rehearsal:
         self._calling = case.persona
         self._heard.clear()
         try:
-            self._drive(self._app, case, headers)
+            self._drive(self._app, case, headers, self._site)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -127,7 +132,7 @@ class Rehearsal:
 
     def _judged(self, case: Case) -> Judgement:
         if not self._heard:
-            return Judgement(case, is_right=False, said="nobody decided: what stands before the guard has answered")
+            return Judgement(case, is_right=False, said=f"nobody decided: {_IN_FRONT.format(self._site)}")
         heard = self._heard[-1]
         if not self._is_answered():
             return Judgement(case, is_right=False, said="no route answers there: correct the path or the method")
@@ -201,17 +206,18 @@ def _is_of(route: str, method: str, row: Row) -> bool:
 
 
 @contextmanager
-def rehearsing(app: Any, issuer: LocalIssuer | None = None) -> Generator[Rehearsal]:
+def rehearsing(app: Any, issuer: LocalIssuer | None = None, *, site: str | None = None) -> Generator[Rehearsal]:
     """An application, ready for access tests; at the end its guards are as before.
 
-    ``issuer`` signs the tokens; without one there is a new one, of the guard's own time. Raises `ConfigurationError`
-    for what is no application, or has rules that nobody enforces or can meet.
+    ``issuer`` signs the tokens; without one there is a new one, of the guard's own time. ``site`` is the host that
+    calls name; without one ``testserver``, or what the settings of a Django project let through. Raises
+    `ConfigurationError` for what is no application, or has rules that nobody enforces or can meet.
     """
     found = access_map(app)
     if found.problems:
         raise ConfigurationError("; ".join(found.problems), code="access-tests")
     signing = LocalIssuer(clock=found.guards[0].clock) if issuer is None else issuer
-    rehearsal = Rehearsal(app, found, signing)
+    rehearsal = Rehearsal(app, found, signing, site or site_of(found))
     with standing_in(signing, *found.guards), _listening(found.guards, rehearsal):
         yield rehearsal
 

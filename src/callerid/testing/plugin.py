@@ -35,7 +35,7 @@ class AccessFile(pytest.File):
             raise self.CollectError(str(error)) from None
         if suite.application is None:
             raise self.CollectError(f'{self.path.name}: name the application: app = "app:app"')
-        self._application = suite.application
+        self._application, self._site = suite.application, suite.site
         for case in suite.cases:
             yield _CASE.from_parent(self, name=str(case), case=case)
         for persona in suite.rest:
@@ -49,7 +49,8 @@ class AccessFile(pytest.File):
         self._undo = ExitStack()
         self.rehearsal: Rehearsal | ConfigurationError
         try:
-            self.rehearsal = self._undo.enter_context(rehearsing(load(self._application, self.path.parent)))
+            app = load(self._application, self.path.parent)
+            self.rehearsal = self._undo.enter_context(rehearsing(app, site=self._site))
         except ConfigurationError as error:
             self.rehearsal = error
 
