@@ -4,7 +4,6 @@ A valid token says who is calling; only a rule says whether they may. So: no rul
 
 Its parts, each importing only those before it::
 
-    dataclass                                   what most modules make their values with, quickly
     errors ← callers ← rules ← iam              pure
     callers ← observing                         what an observer is told, for metrics and traces
     errors ← asking                             one call for all who wait for its answer

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError, CrossSite, Reason, Refusal, StepUpRequired, Unavailable
 
 __all__ = ["Answer", "Challenge", "answer", "dressed", "is_needed"]

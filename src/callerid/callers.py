@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeGuard, cast
 from urllib.parse import quote
-
-from callerid._dataclass import dataclass
 
 __all__ = [
     "APP",

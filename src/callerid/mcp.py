@@ -13,12 +13,11 @@ import json
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from callerid._answers import Challenge, answer
-from callerid._dataclass import dataclass
 from callerid.asgi._answering import deliver, response_of
 from callerid.asgi._exchange import App, Exchange, Message, Receive, Scope, Send
 from callerid.asgi._mcp import McpSessions, access_token

@@ -21,11 +21,10 @@ import callerid.rules
 
 ROOT = Path(callerid.__file__).parent
 
-PRIVATE = ("answers", "applications", "dataclass", "marks", "status")
+PRIVATE = ("answers", "applications", "marks", "status")
 """The layers that are one private module each."""
 
 LAYERS = {
-    "dataclass": (),
     "errors": (),
     "callers": (),
     "rules": ("errors", "callers"),
@@ -175,7 +174,7 @@ def ours(path: Path, package: str) -> set[str]:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_imports_only_from_layers_below(layer: str) -> None:
     for path in files(layer):
-        assert ours(path, "callerid") <= {*LAYERS[layer], layer, "dataclass"}, path
+        assert ours(path, "callerid") <= {*LAYERS[layer], layer}, path
 
 
 @pytest.mark.parametrize("layer", RULE_LAYERS)

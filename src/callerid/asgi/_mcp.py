@@ -24,7 +24,7 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -32,7 +32,6 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from callerid._answers import Answer
-from callerid._dataclass import dataclass
 from callerid.asgi._answering import deliver, response_of
 from callerid.asgi._exchange import App, Exchange, Message, Receive, Scope, Send
 from callerid.callers import Caller

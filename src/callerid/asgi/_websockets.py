@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 import anyio
 
-from callerid._dataclass import dataclass
 from callerid.asgi._exchange import App, Exchange, Message, Scope, Send, values_of
 from callerid.authentication import SUBPROTOCOL
 from callerid.authorization._report_only import Rollout

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from callerid._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Hashable

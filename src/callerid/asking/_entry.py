@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from callerid._dataclass import dataclass
 from callerid.asking._in_flight import InFlight
 from callerid.asking._plan import State
 from callerid.asking._policy import AskPolicy

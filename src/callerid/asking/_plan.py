@@ -6,10 +6,8 @@ Times are in seconds of one monotonic clock; time is an argument.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from callerid._dataclass import dataclass
 
 if TYPE_CHECKING:
     from callerid.asking._policy import AskPolicy

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 
 __all__ = ["AskPolicy", "require_counts", "require_seconds"]

@@ -21,10 +21,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError, one_line
 
 __all__ = ["LoggedDecision", "find", "instance_of", "objects_in"]

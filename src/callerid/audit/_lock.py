@@ -37,9 +37,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from callerid._dataclass import dataclass
 from callerid.audit._lock_rules import SOURCE_REMEDY, code, lacks_source
 from callerid.audit._order import in_order
 from callerid.audit._places import ANYWHERE_ELSE

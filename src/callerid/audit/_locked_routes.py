@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.audit._lock import CONFIGURED_BY, FIRST_GUARD, Block, Lock, mount_of
 from callerid.audit._lock_rules import rule_of
 from callerid.audit._places import ANYWHERE_ELSE

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO, cast
 
-from callerid._dataclass import dataclass
 from callerid.audit._decision import LoggedDecision, objects_in
 
 __all__ = ["EntriesOfLog", "LogEntry"]

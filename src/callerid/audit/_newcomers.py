@@ -10,10 +10,9 @@ paths are compared as one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 
-from callerid._dataclass import dataclass
 from callerid.audit._applications import as_locked, as_of_now
 from callerid.audit._changes import Changes
 from callerid.audit._lock import fronts_in, read_lock, unenforced_in

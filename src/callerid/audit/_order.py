@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from callerid._dataclass import dataclass
 from callerid.audit._index import Index
 from callerid.audit._places import ANYWHERE_ELSE, Place, common
 from callerid.audit._regions import request_for, samples, text_for

@@ -6,9 +6,9 @@ No handler runs, and no code of the application's own rules: whatever depends on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from callerid._dataclass import dataclass
 from callerid.audit._decision import LoggedDecision
 from callerid.audit._rebuilt import UntoldFactError, facts_of
 from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, GuardRequirement, Row

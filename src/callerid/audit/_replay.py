@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from callerid._dataclass import dataclass
 from callerid.audit._decision import LoggedDecision
 from callerid.audit._log_entries import LogEntry
 from callerid.audit._rejudged import RejudgedRoutes, was_let_in

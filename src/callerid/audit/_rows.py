@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
-from callerid._dataclass import dataclass
 from callerid.audit._places import ANYWHERE_ELSE, Place, positions_of
 from callerid.audit._trust import believed_by_all
 from callerid.audit.algebra import Separate, is_weaker, separate

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from callerid._dataclass import dataclass
 from callerid.audit._places import ANYWHERE_ELSE, Place, covers, places_of
 
 __all__ = [

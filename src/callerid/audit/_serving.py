@@ -7,10 +7,9 @@ that can only find more new access.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
-from callerid._dataclass import dataclass
 from callerid.audit._index import Index
 from callerid.audit._places import Place, Position, Segment, covers, literal_at, positions_of
 from callerid.audit._regions import request_for

@@ -35,10 +35,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules import App
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra import UNREADABLE, Side, code_fingerprint
 from callerid.callers import OIDC
 from callerid.guard import GuardCore

@@ -8,12 +8,11 @@ set that cookie nor read it: else it could sign a user in to the attacker's acco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 from urllib.parse import parse_qsl
 
-from callerid._dataclass import dataclass
 from callerid.authentication._bare import bare_credential
 from callerid.errors import BadRequest, CrossSite, Reason, Unauthenticated
 from callerid.issuers import CredentialLocation

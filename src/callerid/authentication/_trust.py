@@ -6,10 +6,9 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self, cast
 
-from callerid._dataclass import dataclass
 from callerid.authentication._same_origin import PROOF_HEADERS
 from callerid.callers import APP, CUSTOM, FIREBASE, GOOGLE, OIDC, Kind, unknown_kind
 from callerid.errors import ConfigurationError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from callerid._dataclass import dataclass
 from callerid.authentication import NOBODY, Waited
 from callerid.authorization._auditing import audit_fields
 from callerid.authorization._decision_log import log

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.authentication import NOBODY, Attempt, ExpectedNonce, Identity, SignInForm, Waited
 from callerid.authorization._authorize import Request, authorize
 from callerid.authorization._engine import Check, Judge, evaluate

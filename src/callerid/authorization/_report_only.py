@@ -9,11 +9,10 @@ import logging
 import re
 import threading
 from collections import Counter
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError, Refusal
 
 __all__ = ["UNENFORCED", "WOULD_REFUSE", "Rollout", "ShadowCounts", "Tally", "named", "rollout_of"]

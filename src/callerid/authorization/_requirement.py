@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
-from callerid._dataclass import dataclass
 from callerid.authentication._trust import Trusted
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from callerid._dataclass import dataclass
 from callerid.access import AccessMap, Suite, read_suite
 from callerid.audit._forms import unseen
 from callerid.cli._comparing import counted

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from callerid._dataclass import dataclass
 from callerid.authentication._look_alikes import look_alike
 
 __all__ = ["LikelyIssuer", "claim_note", "likely_issuer", "odd_claims"]

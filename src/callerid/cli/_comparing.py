@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.audit._lock import Difference
 from callerid.audit._newcomers import Finding
 from callerid.audit._rows import AccessMap, who_may

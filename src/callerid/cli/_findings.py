@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
-
-from callerid._dataclass import dataclass
 
 __all__ = ["CheckFinding", "Grade"]
 

@@ -24,13 +24,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from callerid._dataclass import dataclass
 from callerid.cli._output import Output
 from callerid.cli._trouble import CommandError
 

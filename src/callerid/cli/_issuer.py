@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 from urllib.parse import quote
 
 import click
 
-from callerid._dataclass import dataclass
 from callerid.cli._frame import MISSING, PORT, cli_command, json_option
 from callerid.cli._staying import until_interrupted
 from callerid.cli._trouble import CommandError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from callerid._dataclass import dataclass
 from callerid.access import Suite, load, read_suite
 from callerid.cli._frame import MISSING, PORT, cli_command, text_of
 from callerid.cli._places import need

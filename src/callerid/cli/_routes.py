@@ -7,12 +7,12 @@ import inspect
 import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from callerid._dataclass import dataclass
 from callerid.access import AccessMap, access_map, assumed, differences, load, locked, newcomers, started
 from callerid.audit._forms import as_json, as_markdown, as_table, summary, unseen
 from callerid.audit._lock import without_source

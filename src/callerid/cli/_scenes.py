@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-from callerid._dataclass import dataclass
 
 if TYPE_CHECKING:
     from callerid.testing import LocalIssuer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
-from callerid._dataclass import dataclass
 from callerid.audit._forms import wrapped
 
 if TYPE_CHECKING:

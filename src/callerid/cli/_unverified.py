@@ -6,9 +6,9 @@ import json
 import math
 import re
 from base64 import urlsafe_b64decode
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.authentication._jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.errors import Unauthenticated
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
@@ -12,7 +12,6 @@ from typing import Any, Final, TextIO, cast
 import click
 
 import callerid
-from callerid._dataclass import dataclass
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text, text_of, waiting
 from callerid.cli._rule_text import rule_from
 from callerid.cli._table import Style

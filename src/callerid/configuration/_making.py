@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.configuration._reading import ReadIssuer, ReadSettings
 from callerid.configuration._schema import FLEET_PREFIX, FLEET_URL, FLEET_URL_FROM, KEY_FILE
 from callerid.configuration._sources import read_environment, read_toml

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
-from callerid._dataclass import dataclass
 from callerid.configuration._schema import FLEET_URL, FLEET_URL_FROM, GUARD, SECTIONS, Section
 from callerid.configuration._values import TEXT, Setting
 from callerid.errors import ConfigurationError, one_line

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.configuration._values import FLAG, NUMBER, TEXT, TEXTS, WHOLE, Setting
 from callerid.issuers import (
     Issuer,

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, cast
-
-from callerid._dataclass import dataclass
 
 __all__ = ["FLAG", "NUMBER", "TEXT", "TEXTS", "WHOLE", "Setting", "ValueType"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from django.conf import settings
@@ -12,7 +12,6 @@ from django.contrib.admindocs import utils
 from django.urls import converters, resolvers
 from django.utils import translation
 
-from callerid._dataclass import dataclass
 from callerid._marks import Mark, marks_lost, note_served
 from callerid.django._views import ANY_METHOD, ServedView, ViewFacts, marks_of, methods_of, serving_of
 from callerid.errors import ConfigurationError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid._marks import marks_on
 from callerid.authorization import Policy
 from callerid.django._policies import entry_at

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from callerid._dataclass import dataclass
 from callerid.callers import Caller
 from callerid.django._current import undecided
 from callerid.django._dispatch import configured

@@ -8,11 +8,11 @@ runs for every response.)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from flask import Flask, Request, Response
 
-from callerid._dataclass import dataclass
 from callerid._marks import layers_of
 
 __all__ = ["CrossOrigin", "cross_origin_of", "is_preflight"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
@@ -16,7 +16,6 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.routing import RequestRedirect
 
 from callerid._answers import Answer, is_needed
-from callerid._dataclass import dataclass
 from callerid._marks import Mark
 from callerid.authentication import METHOD, Waited, resolve
 from callerid.authorization import Check, Policy, Rollout, Shadow, authorize, conclude, evaluate, instance_of

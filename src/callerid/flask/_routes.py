@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule, UnicodeConverter
 
-from callerid._dataclass import dataclass
 from callerid._marks import ATTRIBUTE, Mark, marks_above, marks_on
 from callerid.errors import ConfigurationError
 from callerid.flask._cors import CrossOrigin, cross_origin_of

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.routing import Rule
 
-from callerid._dataclass import dataclass
 from callerid.authorization import Policy
 from callerid.errors import CalleridError, ConfigurationError
 from callerid.flask._cors import cross_origin_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.callers import APP, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers._consuming import Consumer

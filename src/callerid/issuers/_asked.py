@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple, TypeAlias
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskPolicy, Source, SourceAnswer
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Reason, Unauthenticated

@@ -9,10 +9,9 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 from callerid.issuers._google import GOOGLE_ISS, GOOGLE_ISSUER, GOOGLE_KEYS, GoogleIssuer, google_audiences
 from callerid.issuers._issuer import AUTHORIZATION, SERVERLESS_AUTHORIZATION

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError, AskPolicy, Source, SourceAnswer
 from callerid.errors import Reason
 from callerid.issuers._asked import Denied

@@ -7,10 +7,9 @@ import inspect
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError, AskPolicy, Source, SourceAnswer
 from callerid.callers import CUSTOM, Caller, Claims, CustomFacts, Kind
 from callerid.errors import ConfigurationError, Reason

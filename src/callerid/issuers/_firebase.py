@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self, TypeGuard, cast
 
-from callerid._dataclass import dataclass
 from callerid.callers import FIREBASE, FIREBASE_CLAIMS, NO_CLAIMS, Caller, Claims, FirebaseFacts, Kind, is_project
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers._claims import bad_claim, date_claim, object_claim, profile, shown, text_claim, verified_email

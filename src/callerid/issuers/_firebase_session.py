@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.issuers._firebase import FirebaseIssuer, firebase_keys, project_id, tenant_set
 from callerid.issuers._issuer import CredentialLocation, cookie_location
 from callerid.keys import AnySource

@@ -7,10 +7,9 @@ Sources: Cloud Endpoints, "Migrate to Extensible Service Proxy V2" ("Handle JWTs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers._claims import bad_claim

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.callers import GOOGLE, Caller, ComputeEngine, Kind
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers._claims import bad_claim, object_claim, profile, shown, text_claim, verified_email

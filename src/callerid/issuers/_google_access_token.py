@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlencode
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError, AskPolicy, Source, SourceAnswer
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unauthenticated

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.issuers._issuer import Issuer
 from callerid.issuers._issuer import project_number as number_of

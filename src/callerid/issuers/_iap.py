@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from callerid._dataclass import dataclass
 from callerid.callers import FIREBASE, GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError, Reason, Unauthenticated
 from callerid.issuers._claims import bad_claim, object_claim, shown, text_claim

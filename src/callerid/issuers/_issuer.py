@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Final, Self
 
-from callerid._dataclass import dataclass
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.keys import Algorithm, AnySource

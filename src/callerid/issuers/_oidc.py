@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
-from callerid._dataclass import dataclass
 from callerid.callers import OIDC, Caller, Claims, Kind, OidcFacts
 from callerid.errors import ConfigurationError
 from callerid.issuers._claims import bad_claim, profile, shown, text_claim

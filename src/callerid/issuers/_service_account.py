@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
-from callerid._dataclass import dataclass
 from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.issuers._claims import bad_claim, shown

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from urllib.parse import SplitResult, urlsplit
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 from callerid.keys._documents import DocumentError, json_object
 from callerid.keys._source import KeyPolicy, KeySource

@@ -6,11 +6,10 @@ import math
 import os
 import stat
 import threading
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from callerid._dataclass import dataclass
 from callerid.keys._attempt import AbortHandle, FetchError, KeyResponse
 from callerid.keys._discovery import DiscoveredKeys, jwks_source
 from callerid.keys._freshness import clamped, lifetime, retry_after

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from callerid._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

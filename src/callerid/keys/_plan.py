@@ -8,11 +8,10 @@ that is held.
 from __future__ import annotations
 
 import math
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from callerid._dataclass import dataclass
 from callerid.asking._plan import GRACE, Fetch, RetryLater, State, Use, failed, plan_held, plan_missing, unavailable
 from callerid.keys._freshness import BEFORE_ALL, Origin
 from callerid.keys._key import Key

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from callerid._dataclass import dataclass
 from callerid.asking._policy import AskPolicy, require_counts, require_seconds
 from callerid.errors import ConfigurationError
 from callerid.keys._documents import DocumentError, entries

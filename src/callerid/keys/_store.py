@@ -10,11 +10,10 @@ import logging
 import os
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from callerid._dataclass import dataclass
 from callerid.asking._crowd import Count, Crowd
 from callerid.asking._in_flight import InFlight, Wait
 from callerid.errors import Reason, Unauthenticated, Unavailable

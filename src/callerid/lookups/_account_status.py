@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import quote
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError
 from callerid.callers import Caller, is_project
 from callerid.errors import ConfigurationError

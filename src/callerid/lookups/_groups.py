@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
 from cachetools import TTLCache
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError
 from callerid.callers import GOOGLE, Caller
 from callerid.keys import DocumentError, GoogleAccess, KeyResponse, KeySource, get, json_object, retry_after

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from callerid._dataclass import dataclass
 from callerid.asking import AskError, AskPolicy, SourceAnswer
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError

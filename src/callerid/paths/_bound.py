@@ -11,11 +11,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError, pointed
 from callerid.guard import GuardCore, Requirement
 from callerid.paths._lookup import PathLookup

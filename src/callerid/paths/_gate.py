@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
 from callerid._answers import Answer
-from callerid._dataclass import dataclass
 from callerid.authentication import Waited
 from callerid.authorization import Check, Request, Shadow, authorize, rollout_of
 from callerid.callers import Caller

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 from callerid.paths._ambiguity import ambiguous
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 from callerid.guard import GuardCore, Requirement
 from callerid.paths._pattern import ANY_METHOD, REST, Pattern, segments_of

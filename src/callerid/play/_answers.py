@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from callerid._dataclass import dataclass
 from callerid.errors import one_line
 
 __all__ = ["MOST_BODY", "PlayAnswer", "header_pairs", "raised", "scrubbed", "secrets_in"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
-from callerid._dataclass import dataclass
 from callerid.audit._applications import as_locked
 from callerid.audit._lock import Difference, differences, read_lock
 from callerid.audit._newcomers import newcomers

@@ -7,9 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.play._hearing import current_call
 
 __all__ = ["DecisionLog", "LoggedLine"]

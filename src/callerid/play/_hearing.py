@@ -11,11 +11,10 @@ import logging
 from collections.abc import Container, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.authentication import Authenticator, Waited
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError, Refusal

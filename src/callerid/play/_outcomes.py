@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.play._answers import PlayAnswer
 from callerid.play._hearing import HeardCall, HeardDecision
 

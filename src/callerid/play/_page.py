@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from callerid._dataclass import dataclass
 from callerid.play._decisions import LoggedLine
 from callerid.play._forms import again_form, people_form, token_form, view_form
 from callerid.play._markup import Html, Node, element, page_of

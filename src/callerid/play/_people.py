@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.audit._suite import KINDS, Suite, SuitePersona, persona_of
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.audit._places import ANYWHERE_ELSE
 from callerid.audit._rows import AccessMap, Row
 from callerid.audit._scope import is_gate

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from callerid._dataclass import dataclass
 
 __all__ = ["HEADERS", "LOOPBACK", "PageSecurity", "Secret", "is_loopback"]
 

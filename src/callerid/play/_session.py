@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from callerid._dataclass import dataclass
 from callerid.audit._lifespan import has_lifespan
 from callerid.audit._reading import access_map, is_wsgi
 from callerid.audit._rows import AccessMap

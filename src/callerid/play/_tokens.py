@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.rules._accounts import CONSUMER_DOMAINS
 from callerid.rules._text import domain_of
 from callerid.testing._claims import (

@@ -6,11 +6,10 @@ Sources: RFC 8417 section 2.2 (the claims), Google Identity, "Protect user accou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from callerid._dataclass import dataclass
 from callerid.authentication._jws import Token
 from callerid.callers import Claims
 from callerid.errors import Reason, Unauthenticated

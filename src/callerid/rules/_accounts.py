@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from callerid._dataclass import dataclass
 from callerid.callers import Caller
 from callerid.errors import ConfigurationError
 from callerid.rules._facts import Facts

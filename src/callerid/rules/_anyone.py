@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from callerid._dataclass import dataclass
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules._apps import AnyApp, App

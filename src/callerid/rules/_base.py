@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, ClassVar, Never, NoReturn, Self, TypeGuard, cast
 
-from callerid._dataclass import dataclass
 from callerid.callers import Kind
 from callerid.errors import ConfigurationError, one_line
 from callerid.rules._facts import Facts

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
 
-from callerid._dataclass import dataclass
 from callerid.callers import FIREBASE_CLAIMS, Claims, FirebaseFacts, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules._accounts import PathParam, named_by_path

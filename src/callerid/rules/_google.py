@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import ClassVar
 
-from callerid._dataclass import dataclass
 from callerid.callers import Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules._accounts import (

@@ -7,9 +7,8 @@ asked, and one without an answer, ends closed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from callerid._dataclass import dataclass
 from callerid.errors import ConfigurationError
 from callerid.rules._accounts import PathParam, account_name, is_email, named_by_path
 from callerid.rules._base import Rule, leaves

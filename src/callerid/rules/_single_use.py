@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from callerid._dataclass import dataclass
 from callerid.rules._base import Rule, leaves
 from callerid.rules._facts import Facts
 from callerid.rules._judging import the_caller

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from callerid._dataclass import dataclass
 from callerid.callers import CUSTOM, OIDC, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules._accounts import PathParam, named_by_path, names

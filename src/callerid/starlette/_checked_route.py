@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.routing import Router
 
-from callerid._dataclass import dataclass
 from callerid._marks import Mark
 from callerid.authorization import Policy
 from callerid.paths import NamedPlace, TableEntry

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from callerid._dataclass import dataclass
 from callerid._marks import Mark
 from callerid.authorization import Policy
 from callerid.paths import TableEntry

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from callerid._dataclass import dataclass
 from callerid._marks import Mark, marks_lost, marks_on, note_served
 from callerid.authorization import Policy
 from callerid.errors import ConfigurationError

@@ -6,13 +6,11 @@ import socket
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
-
-from callerid._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
-from callerid._dataclass import dataclass
 from callerid.access import AccessMap, access_map
 from callerid.audit._reading import is_wsgi
 from callerid.audit._rows import Row

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, product
 from typing import NoReturn
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra._accounts import OtherNames
 from callerid.audit.algebra._formula import Choice, ReadLeaves, clauses, formula
 from callerid.audit.algebra._opaque import UNREADABLE, Sealed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from math import prod
 from typing import NamedTuple, TypeAlias
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra._separate import Separate
 from callerid.audit.algebra._set_trie import SetTrie
 from callerid.audit.algebra._statements import Conjunction, Place, Trait, by_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any, Final
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra._code import described
 from callerid.audit.algebra._source import Unreadable
 from callerid.rules import Facts, Rule, Where

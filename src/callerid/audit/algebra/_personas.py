@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final, TypeAlias, cast
 
-from callerid._dataclass import dataclass
 from callerid.callers import (
     CUSTOM,
     FIREBASE,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
-from callerid._dataclass import dataclass
 from callerid.rules import Facts, Rule, admitted, all_of, is_public, needs_no_caller
 from callerid.rules._base import Joined, grouped
 from callerid.rules._judging import is_ours

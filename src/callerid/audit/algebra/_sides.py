@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra._statements import (
     ADDRESSED,
     ANONYMOUS,

@@ -7,12 +7,11 @@ caller may not, here is somebody who may not.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from typing import Any, cast
 
-from callerid._dataclass import dataclass
 from callerid.audit.algebra._named import NamedGroup, groups
 from callerid.audit.algebra._personas import ClaimName, ClaimValues, Persona
 from callerid.audit.algebra._search import Presented
