@@ -393,8 +393,8 @@ class Streaming:
         await send({"type": "http.response.body", "body": b""})
 
 
-def posted(make: Callable[[], Streaming], *asking: tuple[str, str | None]) -> list[int]:
-    """The statuses of posts with these queries by these callers, while staff's stream is open, and after its end."""
+def posted(make: Callable[[], Streaming], *asking: tuple[str, str | None], method: str = "POST") -> list[int]:
+    """The statuses of requests with these queries by these callers, and of an outsider's after staff's stream ended."""
     found: list[int] = []
 
     async def run() -> None:
@@ -404,7 +404,7 @@ def posted(make: Callable[[], Streaming], *asking: tuple[str, str | None]) -> li
             tasks.start_soon(functools.partial(asked, app, "/sse", "staff"))
             await stream.open.wait()
             for query, who in asking:
-                found.append((await asked(app, f"/messages/?{query}", who, method="POST")).status)
+                found.append((await asked(app, f"/messages/?{query}", who, method=method)).status)
             stream.close.set()
         found.append((await asked(app, f"/messages/?session_id={STREAM}", "outsider", method="POST")).status)
         assert app._sessions._streams == {}
@@ -431,6 +431,20 @@ def test_a_stream_takes_messages_of_its_creator_alone_however_its_id_is_written(
     asking = [(f"session_id={spelling}", who) for who in ("staff", "outsider", None)]
     # Once it has ended it is unknown, which the transport says itself.
     assert posted(lambda: Streaming(ENDPOINT), *asking) == [200, 404, 404, 200]
+
+
+@pytest.mark.usefixtures("older")
+@pytest.mark.parametrize("name", ["session%5fid", "%73ession_id", "%73%65%73%73%69%6F%6E%5F%69%64"])
+def test_a_stream_takes_messages_of_its_creator_alone_however_its_parameter_is_written(name: str) -> None:
+    asking = [(f"{name}={STREAM}", who) for who in ("staff", "outsider", None)]
+    assert posted(lambda: Streaming(ENDPOINT), *asking) == [200, 404, 404, 200]
+
+
+@pytest.mark.usefixtures("older")
+def test_a_stream_takes_messages_of_its_creator_alone_however_they_are_sent() -> None:
+    # Where messages are posted to is mounted, and releases of the SDK ask for no method.
+    asking = [(f"session_id={STREAM}", who) for who in ("staff", "outsider")]
+    assert posted(lambda: Streaming(ENDPOINT), *asking, method="PUT") == [200, 404, 200]
 
 
 @pytest.mark.usefixtures("older")

@@ -101,7 +101,7 @@ class McpSessions:
         """Whether an HTTP request may have to do with a session: for others `serve` would change nothing."""
         if not (self.secret or "mcp" in sys.modules):
             return False  # neither the SDK nor a server of another make that was told of
-        if scope["method"] == "POST" or (scope["method"] == "GET" and _OLDER_TRANSPORT in sys.modules):
+        if scope["method"] == "POST" or _OLDER_TRANSPORT in sys.modules:
             return True
         return bool(_sent(scope, _HEADER))
 
@@ -153,7 +153,7 @@ class McpSessions:
     # --- streams of the older transport ---
 
     def _is_anothers(self, scope: Scope, caller: Caller | None) -> bool:
-        if not self._streams or b"session_id" not in scope["query_string"]:
+        if not self._streams:
             return False
         owner = _owner(caller)
         return any(self._streams.get(each, owner) != owner for each in _named_in(scope["query_string"]))
