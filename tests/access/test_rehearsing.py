@@ -308,6 +308,13 @@ def test_without_an_audience_for_their_kind_a_token_fits_nothing(audience: str, 
     assert (judged.is_right, judged.said) == (False, "refused with 401 wrong_audience")
 
 
+@pytest.mark.parametrize("audiences", [(URL,), (URL, CLIENT)])
+def test_people_call_with_gclouds_token_where_no_client_id_is_named(audiences: tuple[str, ...]) -> None:
+    app = small_of({"GET /a": STAFF}, guard=callerid.fastapi.Guard(google(*audiences, gcloud=True)))
+    assert judge(app, SAM, "GET /a").is_right
+    assert judge(app, replace(SERVICE_ACCOUNT, options={}), "GET /a", may=False).said == "refused with 403 not_allowed"
+
+
 def test_a_persona_that_google_would_not_know() -> None:
     app = small({"GET /a": STAFF})
     with pytest.raises(ConfigurationError, match="robot: "):

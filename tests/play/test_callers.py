@@ -5,15 +5,33 @@ from __future__ import annotations
 import logging
 
 import pytest
+from fastapi import FastAPI
 
-from callerid import Identity, custom_credential, firebase_session, google, iap, oidc
+from callerid import (
+    Domain,
+    FirebaseUser,
+    Identity,
+    Nobody,
+    PathParam,
+    ServiceAccount,
+    User,
+    custom_credential,
+    firebase,
+    firebase_session,
+    google,
+    iap,
+    oidc,
+)
 from callerid.errors import ConfigurationError
+from callerid.fastapi import Guard
 from callerid.play._people import first_people, made_persona, sent_as
-from callerid.play._session import MOST_PEOPLE
+from callerid.play._session import MOST_PEOPLE, Playground
 from callerid.testing import LocalIssuer
 
 from .conftest import Played
 from .made import page_of, post, shop, suite
+
+URL, CLIENT = "https://orders.example.com", "1234-abc.apps.googleusercontent.com"
 
 
 def test_somebody_made_on_the_spot_gets_a_row_and_can_be_removed(played: Played) -> None:
@@ -128,6 +146,25 @@ def test_without_a_file_there_are_a_few_of_each_family() -> None:
     with page_of(shop()) as (ground, _):
         assert [each.name for each in ground.people][-3:] == ["ada", "ben", "guest"]
         assert ground.samples["user_id"] == "ada"
+
+
+def test_without_a_file_those_call_whom_the_rules_name() -> None:
+    app, guard = FastAPI(openapi_url=None), Guard(google(URL, CLIENT), firebase("shop-prod"))
+    guard.protect(app, default=Nobody())
+    reports = Domain("shop.example") | User("ada@gmail.com") | User("boss@shop.example") | User("119")
+    account = ServiceAccount("jobs@shop-prod.iam.gserviceaccount.com")
+    app.get("/reports")(guard.allow(reports | account)(lambda: "done"))
+    app.get("/orders")(guard.allow(FirebaseUser())(lambda: "done"))
+    other = ServiceAccount("118") | ServiceAccount(PathParam("id"))
+    job = guard.allow(ServiceAccount("nightly@shop-prod.iam.gserviceaccount.com") | other, audience=f"{URL}/jobs")
+    app.get("/jobs/{id}")(job(lambda: "done"))
+    with Playground(app, "app") as ground:
+        said = {each.name: each.about for each in ground.people}
+        cells = [each for row in ground.cells(ground.samples, 60) for each in row]
+    assert list(said)[:7] == ["stranger", "sam", "ada@gmail.com", "boss", "jobs", "nightly", "eve"]
+    assert "sam@shop.example" in said["sam"]
+    let_in = {each.who.name for each in cells if each.outcome.status == 200}
+    assert let_in == {"sam", "ada@gmail.com", "boss", "jobs", "nightly", "ada", "ben"}
 
 
 def test_a_file_without_a_stranger_gets_one() -> None:

@@ -6,6 +6,7 @@ safe. The page is served on the loopback interface alone.
 Each module imports only those before it::
 
     routes       the routes of an application as columns, with sample values for path parameters
+    named        the Google accounts that the rules name, as personas
     people       who calls: personas of access.toml, ones made on the spot, pasted tokens
     sending      what callers send: minted for the guards, or pasted
     hearing      what the guards decide about one call, heard while it runs

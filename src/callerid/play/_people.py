@@ -54,10 +54,17 @@ class PlayPersona:
         return isinstance(self.sends, Pasted)
 
 
-def first_people(suite: Suite | None, issuers: Iterable[Issuer]) -> list[PlayPersona]:
-    """The personas of a suite and a stranger; without a suite, a few of each family that the guards believe."""
+def first_people(
+    suite: Suite | None, issuers: Iterable[Issuer], named: Sequence[SuitePersona] = ()
+) -> list[PlayPersona]:
+    """The personas of a suite and a stranger; without a suite, a few of each family that the guards believe.
+
+    Among these are the Google accounts that the rules name.
+    """
     described = (
-        _usual(issuers) if suite is None else [*{case.persona.name: case.persona for case in suite.cases}.values()]
+        _usual(issuers, named)
+        if suite is None
+        else [*{case.persona.name: case.persona for case in suite.cases}.values()]
     )
     if suite is not None:
         described += [each for each in suite.rest if each.name not in {known.name for known in described}]
@@ -66,12 +73,14 @@ def first_people(suite: Suite | None, issuers: Iterable[Issuer]) -> list[PlayPer
     return [PlayPersona(f"p{at}", each.name, about(each), each) for at, each in enumerate(described)]
 
 
-def _usual(issuers: Iterable[Issuer]) -> list[SuitePersona]:
+def _usual(issuers: Iterable[Issuer], named: Sequence[SuitePersona]) -> list[SuitePersona]:
     families = {each.kind for each in issuers}
     people = [SuitePersona("stranger")]
     if Kind.GOOGLE in families:
+        people += named
+        if not any(each.kind == "workspace_person" for each in named):
+            people.append(SuitePersona("sam", "workspace_person", "sam@example.com"))
         people += [
-            SuitePersona("sam", "workspace_person", "sam@example.com"),
             SuitePersona("eve", "person", "eve@gmail.com"),
             SuitePersona("robot", "service_account", "robot@some-project.iam.gserviceaccount.com"),
         ]

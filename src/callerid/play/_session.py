@@ -27,6 +27,7 @@ from callerid.play._answers import scrubbed, secrets_in
 from callerid.play._comparing import LockComparison, Shift, before
 from callerid.play._decisions import DecisionLog
 from callerid.play._hearing import HeardCall, check_listening, hearing, listening
+from callerid.play._named import named_people
 from callerid.play._outcomes import CellState, PlayOutcome, outcome_of
 from callerid.play._people import Pasted, PlayPersona, about, first_people, made_persona
 from callerid.play._routes import PlayRoute, columns, learned, parameters_of
@@ -113,7 +114,7 @@ class Playground:
         self._sending = Sending(self._issuer, found.guards)
         self.routes = columns(found)
         self.before = self._compared()
-        self.people = first_people(self.suite, self._issuers())
+        self.people = first_people(self.suite, self._issuers(), named_people(found.rows))
         self.samples = learned(self.routes, self.suite.cases if self.suite else (), self._users())
 
     def _stand_in(self, found: AccessMap, undo: ExitStack) -> None:

@@ -99,8 +99,10 @@ class SuiteMint:
         return min(frozenset[str]().union(*theirs), default=OIDC_AUDIENCE)
 
     def _audience(self, *, is_service: bool) -> str:
-        """People get tokens for an OAuth client id, services for a URL."""
+        """People get tokens for an OAuth client id, or for gcloud's where no other is accepted; services for a URL."""
         fitting = [each for each in self._audiences(Kind.GOOGLE) if is_client_id(each) is not is_service]
+        if not is_service:
+            fitting += sorted(each for issuer in self._issuers() for each in issuer.people_only)
         return next(iter(fitting), _NO_AUDIENCE if is_service else PERSON_AUDIENCE)
 
     def _client(self) -> str:
