@@ -6,6 +6,7 @@ Its parts, each importing only those before it::
 
     errors ← callers ← rules ← iam              pure
     callers ← observing                         what an observer is told, for metrics and traces
+    forks                                       what a forked child makes anew
     errors ← asking                             one call for all who wait for its answer
     asking ← keys                               Google's keys: fetched, kept, chosen
     callers, keys ← issuers                     one module per kind of credential

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from callerid.asking import Answers, AskError, AskPolicy, SourceAnswer
-from callerid.asking._answers import _after_fork_in_child
 from callerid.asking._health import FAILURES_IN_A_ROW, MOST_CALLS
 from callerid.errors import Reason, Unavailable
 
@@ -437,7 +436,7 @@ def test_a_forked_child_begins_with_nothing_and_asks_for_itself(answers: Answers
     somebody.gate.set()
     assert os.waitstatus_to_exitcode(status) == 0
     waiting.block()
-    _after_fork_in_child()
+    answers.renew_after_fork()
     assert len(answers._known) == 0
 
 

@@ -30,11 +30,10 @@ from callerid import (
 from callerid.audit._trust import trust_of
 from callerid.audit.algebra import CannotTell, No, Side, new_access
 from callerid.authentication import resolve, resolve_async
-from callerid.authentication._consuming import UsedTokens, _after_fork_in_child
+from callerid.authentication._consuming import UsedTokens
 from callerid.guard import Identity
 from callerid.issuers import AppCheckIssuer, Consumer
 from callerid.keys import GoogleAccess, KeyResponse, KeySource, Wait
-from callerid.keys._google_access import _after_fork_in_child as renew_access
 from callerid.testing import LocalIssuer
 from callerid.testing._app_check import APP_CHECK_TOKENS
 
@@ -284,7 +283,7 @@ def test_a_forked_child_begins_with_nothing_claimed_and_a_lock_of_its_own() -> N
     claims = UsedTokens()
     assert claims.claim(b"a")
     with claims._lock:  # as a thread may hold it while another one forks
-        _after_fork_in_child()
+        claims.renew_after_fork()
     assert claims.claim(b"a")
 
 
@@ -366,7 +365,7 @@ def test_a_forked_child_does_not_wait_for_a_token_that_its_parent_was_fetching()
     access = GoogleAccess(SimpleNamespace(valid=True, token="of-this-service"), scope=SCOPE)
     found: list[str] = []
     with access._lock:  # as a thread may hold it, for as long as Google takes, while another one forks
-        renew_access()
+        access.renew_after_fork()
         thread = threading.Thread(target=lambda: found.append(access.token()))
         thread.start()
         thread.join(10)

@@ -21,7 +21,7 @@ import callerid.rules
 
 ROOT = Path(callerid.__file__).parent
 
-PRIVATE = ("answers", "applications", "marks", "status")
+PRIVATE = ("answers", "applications", "forks", "marks", "status")
 """The layers that are one private module each."""
 
 LAYERS = {
@@ -30,11 +30,12 @@ LAYERS = {
     "rules": ("errors", "callers"),
     "iam": ("errors", "rules"),
     "observing": ("callers",),
-    "asking": ("errors",),
-    "keys": ("errors", "asking", "observing"),
+    "forks": (),
+    "asking": ("errors", "forks"),
+    "keys": ("errors", "forks", "asking", "observing"),
     "issuers": ("errors", "callers", "asking", "keys"),
-    "authentication": ("errors", "callers", "observing", "asking", "keys", "issuers"),
-    "fleet": ("errors", "asking", "authentication"),
+    "authentication": ("errors", "callers", "observing", "forks", "asking", "keys", "issuers"),
+    "fleet": ("errors", "forks", "asking", "authentication"),
     "configuration": ("errors", "keys", "issuers", "fleet"),
     "audit.algebra": ("errors", "callers", "rules", "issuers"),
     "answers": ("errors",),

@@ -423,8 +423,7 @@ def test_what_a_fork_leaves_behind_is_made_anew(make: Make, redis: StandIn) -> N
     fleet = listening(make())
     fleet.tell(ADA, DENIAL, at_once=True)
     fleet.close()
-    redis_fleet._after_fork_in_child()
-    revocations._after_fork_in_child()
+    fleet.renew_after_fork()
     assert fleet.status[0] is False
     assert listening(fleet).find(ADA)
 

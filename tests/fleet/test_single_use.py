@@ -315,7 +315,7 @@ def test_to_leave_it_out_is_new_access_and_to_ask_it_is_not() -> None:
 def test_a_forked_child_begins_anew() -> None:
     guard, text = Guard(*AT_HAND), robot()
     assert guard.verify(text, SingleUse())
-    uses._after_fork_in_child()
+    guard.authenticator.uses.renew_after_fork()
     assert guard.verify(text, SingleUse())
 
 
@@ -428,7 +428,7 @@ def test_a_forked_child_does_not_wait_for_threads_of_its_parent(monkeypatch: pyt
     try:
         for _ in range(uses._MOST_THREADS):
             assert threads.run(partial(_waits, gate))
-        uses._after_fork_in_child()
+        guard.authenticator.uses.renew_after_fork()
         assert guard.verify(robot(), SingleUse())
     finally:
         gate.set()

@@ -17,7 +17,6 @@ from callerid.asking._crowd import Count
 from callerid.asking._in_flight import InFlight
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait
-from callerid.keys._store import _after_fork_in_child
 from callerid.testing import LocalIssuer
 
 from .asking import ask, ask_async, at_once, eventually, must_wait
@@ -343,7 +342,7 @@ def test_in_a_forked_child_nobody_waits_yet(server: KeyServer, source: KeySource
     with in_the_parent.place("a fetch", 2), in_the_parent.place("a fetch", 2):
         assert len(in_the_parent) == 2
         with in_the_parent._lock:  # as if another thread held it at that moment
-            _after_fork_in_child()
+            store.renew_after_fork()
         asked = waiting(pool, store, source, 2)
         refused(store, source)
     server.gate.set()

@@ -17,7 +17,6 @@ from callerid.asking._in_flight import InFlight
 from callerid.errors import Unavailable
 from callerid.keys import Key, KeySource, KeyStore, Wait
 from callerid.keys import _store as store
-from callerid.keys._store import _after_fork_in_child
 from tests import held_time
 
 from .asking import ask, ask_async, at_once, eventually, must_wait, status
@@ -334,7 +333,7 @@ def test_after_a_fork_locks_are_new_and_flights_forgotten(server: KeyServer, sou
     store = KeyStore()
     in_the_parent = must_wait(store, source)
     with store._lock:
-        _after_fork_in_child()
+        store.renew_after_fork()
         in_the_child = must_wait(store, source)
     assert in_the_child.in_flight is not in_the_parent.in_flight
     server.gate.set()

@@ -9,7 +9,7 @@ import pytest
 
 from callerid import ConfigurationError, Domain, Guard, KeySource, Refusal, ServiceAccount, Unauthenticated, google
 from callerid.authentication import resolve
-from callerid.authentication._token_cache import Fingerprint, TokenCache, _after_fork_in_child, fingerprint
+from callerid.authentication._token_cache import Fingerprint, TokenCache, fingerprint
 from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.keys import Key
 from callerid.testing import LocalIssuer
@@ -369,7 +369,7 @@ def test_a_forked_child_begins_with_an_empty_memory_and_a_free_lock() -> None:
 def test_what_a_child_does_first_leaves_every_memory_empty() -> None:
     memory = TokenCache(10)
     memory.put(written("a"), value("a"))
-    _after_fork_in_child()
+    memory.renew_after_fork()
     assert len(memory) == 0
 
 

@@ -20,7 +20,6 @@ import pytest
 from callerid import AnyGoogleAccount, Caller, ConfigurationError, Guard, Lookup, Refusal, Role
 from callerid.authentication import Denial, FleetStatus, UseRecord
 from callerid.risc import EventReceiver, EventType, SecurityEvent
-from callerid.risc._receiver import _after_fork_in_child
 from callerid.testing import LocalIssuer, google_person
 from tests.asking.made import Clock
 from tests.fixtures import AT_HAND, CLIENT, URL, issuer, token
@@ -380,7 +379,7 @@ def test_what_another_process_handles_is_forgotten_after_a_fork() -> None:
     def forks(event: SecurityEvent) -> None:
         told.append(event)
         if len(told) == 1:
-            _after_fork_in_child()
+            made._deliveries.renew_after_fork()
             assert by_wsgi(made, sent)[0] == 202
 
     made, sent = receiver(on_event=forks), issuer.security_event()

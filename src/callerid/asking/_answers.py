@@ -7,17 +7,17 @@ behind requests in the last part of its lifetime, and used for a while longer wh
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar, cast
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
+from callerid._forks import renew_in_child
 from callerid.asking import _plan as plan
 from callerid.asking._crowd import Count, Crowd
 from callerid.asking._entry import (
@@ -60,7 +60,7 @@ class Answers:
         """Is told of each call: how many seconds it took, and with ``failed=`` whether it failed."""
         self._timer = timer
         self.clear()
-        STORES.add(self)
+        renew_in_child(self)
 
     def clear(self) -> None:
         """Forget everything and replace the locks; a forked child calls it by itself."""
@@ -69,6 +69,8 @@ class Answers:
         self._known: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
         self._others: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
         self._sources: WeakKeyDictionary[Source, AskedSource] = WeakKeyDictionary()
+
+    renew_after_fork = clear
 
     def find(
         self,
@@ -324,15 +326,3 @@ def _refusal(entry: Entry[Any], decision: plan.RetryLater, own: list[Wait], of_s
         remedy=source.remedy,
         reason=source.reason,
     )
-
-
-STORES: WeakSet[Answers] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for store in list(STORES):
-        store.clear()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)

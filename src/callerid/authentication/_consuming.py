@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
 from typing import Final, cast
-from weakref import WeakSet
 
 from cachetools import LRUCache
 
+from callerid._forks import renew_in_child
 from callerid.asking import Answers, Entry, SourceAnswer
 from callerid.issuers import KEPT_FOR, USED, Consumer, Denied
 from callerid.keys import Wait
@@ -27,12 +26,14 @@ class UsedTokens:
 
     def __init__(self) -> None:
         self.clear()
-        _ALL.add(self)
+        renew_in_child(self)
 
     def clear(self) -> None:
         """Forget all, and replace the lock; a forked child calls it by itself."""
         self._claimed: LRUCache[bytes, bool] = LRUCache(MOST)
         self._lock = threading.Lock()
+
+    renew_after_fork = clear
 
     def has(self, digest: bytes) -> bool:
         """Whether a request has claimed a token."""
@@ -50,18 +51,6 @@ class UsedTokens:
         """Let another request try: whether the token was used is not known, and Firebase will say."""
         with self._lock:
             self._claimed.pop(digest, None)
-
-
-_ALL: WeakSet[UsedTokens] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.clear()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def consume(claims: UsedTokens, answers: Answers, consumer: Consumer, text: str, waited: Iterable[Wait]) -> Wait | None:

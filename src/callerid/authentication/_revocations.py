@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import threading
 from collections.abc import Iterable
 from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
-from weakref import WeakSet
 
+from callerid._forks import renew_in_child
 from callerid.asking import InFlight, is_in_task
 from callerid.callers import CUSTOM, FIREBASE, GOOGLE, OIDC, Caller, Kind, unknown_kind
 from callerid.errors import Reason, Unauthenticated
@@ -139,10 +138,10 @@ class Denials:
         self._most = most
         self._known: dict[str, Denial] = {}
         self._purge_at: float = 1024
-        self.renew_lock()
-        _ALL.add(self)
+        self.renew_after_fork()
+        renew_in_child(self)
 
-    def renew_lock(self) -> None:
+    def renew_after_fork(self) -> None:
         """Replace the lock; a forked child calls it by itself."""
         self._lock = threading.Lock()
 
@@ -176,18 +175,6 @@ class Denials:
         """The denials that are not over."""
         with self._lock:
             return {digest: denial for digest, denial in self._known.items() if denial.until > now}
-
-
-_ALL: WeakSet[Denials] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.renew_lock()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Revocations:

@@ -7,15 +7,14 @@ of a route, no refusal. An entry is invalid once its token has expired or its ke
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Protocol, TypeAlias
-from weakref import WeakSet
 
 from cachetools import LRUCache
 
+from callerid._forks import renew_in_child
 from callerid.authentication._identity import Identity
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
@@ -88,7 +87,7 @@ class TokenCache:
         self.size = size
         self._most_protected = size - max(1, size // _PROBATION_SHARE)
         self.clear()
-        _CACHES.add(self)
+        renew_in_child(self)
 
     def clear(self) -> None:
         """Empty the cache and replace its lock; a forked child calls it by itself."""
@@ -97,6 +96,8 @@ class TokenCache:
         self._lock = threading.Lock()
         self.recent: dict[Fingerprint, CachedToken] = {}
         """Protected tokens that were looked up lately: read without the lock. Where it has none, ask `get`."""
+
+    renew_after_fork = clear
 
     def __len__(self) -> int:
         return len(self._probation) + len(self._protected)
@@ -133,15 +134,3 @@ class TokenCache:
             if len(self) >= self.size and key not in self._probation:
                 self._probation.popitem()
             self._probation[key] = token
-
-
-_CACHES: WeakSet[TokenCache] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for cache in list(_CACHES):
-        cache.clear()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)

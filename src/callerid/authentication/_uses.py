@@ -7,7 +7,6 @@ signature does not count: of one token there can be several that verify (ECDSA).
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import threading
 import time
@@ -15,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeAlias
-from weakref import WeakSet
 
 from cachetools import TLRUCache
 
+from callerid._forks import renew_in_child
 from callerid.asking import InFlight
 from callerid.asking._running import Threads
 from callerid.authentication._revocations import Fleet, UseRecord
@@ -133,10 +132,10 @@ class Uses:
     def __init__(self, fleet: Fleet | None = None, most: int = MOST_USES) -> None:
         self._fleet = fleet
         self._local = _LocalUses(most)
-        self.renew()
-        _ALL.add(self)
+        self.renew_after_fork()
+        renew_in_child(self)
 
-    def renew(self) -> None:
+    def renew_after_fork(self) -> None:
         """Forget all, and the threads, which another process has; a forked child calls it by itself."""
         self._local.clear()
         self._threads = Threads(_MOST_THREADS)
@@ -175,18 +174,6 @@ class Uses:
         if not self._threads.run(partial(use.run, ask)):
             use.error = "too many requests wait for a thread"
             use.in_flight.finish()
-
-
-_ALL: WeakSet[Uses] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.renew()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _check(use: _FleetUse, caller: Caller, now: float, leeway: float) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import random
 import threading
 import time
@@ -17,8 +16,8 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import islice
 from typing import Any, Final
-from weakref import WeakSet
 
+from callerid._forks import renew_in_child
 from callerid.asking import InFlight
 from callerid.authentication import CATCH_UP_SECONDS, Denial, Denials, FleetStatus, UseRecord
 from callerid.errors import ConfigurationError
@@ -81,7 +80,7 @@ class RedisFleet:
         self._told_at = -TELL_EVERY * 2
         self._connect = connector(url)
         self._begin()
-        _ALL.add(self)
+        renew_in_child(self)
 
     def _begin(self) -> None:
         """Begin without a connection, as a forked child does: what is known already is kept."""
@@ -98,7 +97,7 @@ class RedisFleet:
         self._user = Client(self._connect, WRITE_SECONDS)
         self._listener = Client(self._connect, LISTEN_SECONDS)
 
-    begin_anew = _begin
+    renew_after_fork = _begin
 
     @property
     def status(self) -> FleetStatus:
@@ -280,15 +279,3 @@ class RedisFleet:
         if now >= self._told_at + TELL_EVERY:
             self._told_at = now
             log.warning("revocations are not shared with other processes at present: Redis fails (%s)", error)
-
-
-_ALL: WeakSet[RedisFleet] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.begin_anew()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any, Final
-from weakref import WeakSet
+
+from callerid._forks import renew_in_child
 
 __all__ = ["GoogleAccess"]
 
@@ -23,10 +23,10 @@ class GoogleAccess:
 
     def __init__(self, credentials: Any = None, *, scope: str) -> None:
         self._credentials, self._scope = credentials, scope
-        self.renew_lock()
-        _ALL.add(self)
+        self.renew_after_fork()
+        renew_in_child(self)
 
-    def renew_lock(self) -> None:
+    def renew_after_fork(self) -> None:
         """Replace the lock, which is held while Google is asked; a forked child calls it by itself."""
         self._lock = threading.Lock()
 
@@ -52,15 +52,3 @@ def _request(url: str, **asked: Any) -> Any:
     transport: Any = Request
     with manager_for(url) as manager:
         return transport(manager)(url=url, **{**asked, "timeout": asked.get("timeout") or _TIMEOUT})
-
-
-_ALL: WeakSet[GoogleAccess] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.renew_lock()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,13 +7,12 @@ lock, by one of the pure functions of ``plan``.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
+from callerid._forks import renew_in_child
 from callerid.asking._crowd import Count, Crowd
 from callerid.asking._in_flight import InFlight, Wait
 from callerid.errors import Reason, Unauthenticated, Unavailable
@@ -110,7 +109,7 @@ class KeyStore:
         self._entries: dict[tuple[AnySource, Algorithm], CachedKeySet] = {}
         self.observer: SafeObserver | None = None
         """Is told of fetches."""
-        STORES.add(self)
+        renew_in_child(self)
 
     def find(self, source: AnySource, algorithm: Algorithm, kid: str, waited: Wait | None = None) -> Key | Wait:
         """The key of this id, or a Wait. With ``waited``, the Wait of an earlier call, it never returns another Wait.
@@ -302,14 +301,6 @@ def _status(entry: CachedKeySet, now: float) -> KeyStatus:
     )
 
 
-STORES: WeakSet[KeyStore] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for store in list(STORES):
-        store.renew_after_fork()
-
-
 def _load(in_flight: InFlight) -> Callable[[bytes, Algorithm], Mapping[str, Key]]:
     """Import cryptography, mark the request as sent, and return the function that reads the keys of a document."""
     with LOADING:
@@ -322,7 +313,3 @@ def _load(in_flight: InFlight) -> Callable[[bytes, Algorithm], Mapping[str, Key]
 
 _LOADED = threading.Event()
 """Set once cryptography is loaded."""
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)

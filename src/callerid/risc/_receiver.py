@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
-from weakref import WeakSet
 
 import anyio
 import anyio.to_thread
 from cachetools import TTLCache
 
 from callerid._answers import Answer
+from callerid._forks import renew_in_child
 from callerid.asgi._answering import deliver, response_of
 from callerid.asgi._exchange import Exchange, Receive, Scope, Send, values_of
 from callerid.asking._entry import cause_of
@@ -232,7 +231,7 @@ class Deliveries:
     def __init__(self, timer: Callable[[], float]) -> None:
         self._handled: TTLCache[bytes, bool] = TTLCache(MOST_DELIVERIES, REMEMBERED_FOR, timer)
         self._lock = threading.Lock()
-        _ALL.add(self)
+        renew_in_child(self)
 
     def claim(self, jti: str) -> bool:
         """Whether a token is to be handled now; false if it was. Raises `Unavailable` while another delivery is."""
@@ -253,23 +252,12 @@ class Deliveries:
             if is_handled:
                 self._handled[digest] = True
 
-    def renew(self) -> None:
+    def renew_after_fork(self) -> None:
         """Replace the lock, and forget what another process is handling; a forked child calls it by itself."""
         self._lock = threading.Lock()
         for digest in [each for each, handled in self._handled.items() if not handled]:
             self._handled.pop(digest, None)
 
-
-_ALL: WeakSet[Deliveries] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for each in list(_ALL):
-        each.renew()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there is no fork on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 _CONTENT_TYPE: Final = {b"content-type": "content-type"}
 
