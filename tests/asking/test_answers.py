@@ -284,7 +284,7 @@ def test_who_was_known_is_asked_about_though_strangers_make_the_source_fail(answ
 
 
 def test_a_source_that_hangs_holds_up_one_caller_at_a_time(answers: Answers, clock: Clock) -> None:
-    somebody, of = Somebody(failing), source(AskPolicy(fetch_seconds=30, stale_seconds=0))
+    somebody, of = Somebody(down), source(AskPolicy(fetch_seconds=30, stale_seconds=0))
     for number in range(FAILURES_IN_A_ROW):
         unavailable(answers, of, somebody, str(number))
     clock.advance(4)
@@ -303,7 +303,7 @@ def test_so_many_who_were_known_may_wait_for_a_source_that_hangs(answers: Answer
     for number in range(FAILURES_IN_A_ROW + 1):
         ask(answers, of, somebody, number)
     clock.advance(60)
-    somebody.answer = failing
+    somebody.answer = down
     for number in range(FAILURES_IN_A_ROW):
         unavailable(answers, of, somebody, f"stranger {number}")
     somebody.gate.clear()
