@@ -245,3 +245,13 @@ def test_the_work_to_find_redundant_alternatives_grows_with_their_number_not_wit
 
 def test_start_up_takes_nobody_at_its_word_wherever_it_stands() -> None:
     check_possible(Via(Nobody()) & Via(ROBOT), BOTH, "/x")
+
+
+def test_guards_that_are_asked_about_by_turns_are_never_taken_for_each_other() -> None:
+    guards = [(google(f"https://{number}.example.com"), firebase("shop-prod", ["t"])) for number in range(6)]
+    for _ in range(2):
+        for issuers in guards:
+            assert admits_nobody(A, issuers[1:])
+            assert not admits_nobody(A, issuers)
+            assert not admits_nobody(Tenant("t"), issuers)
+            assert admits_nobody(Tenant("t"), issuers[:1])

@@ -15,7 +15,7 @@ from callerid.audit.algebra._personas import Persona
 from callerid.audit.algebra._possible import alternatives, every_leaf
 from callerid.audit.algebra._search import MOST_STEPS, Presented, TooManySteps, distinct, kinds, presented, taken
 from callerid.audit.algebra._separate import Separate
-from callerid.audit.algebra._sides import Before, Side, TrustPaths, doors_between
+from callerid.audit.algebra._sides import Before, Side, TrustPaths, doors_between, doors_of
 from callerid.audit.algebra._statements import Conjunction, is_opaque
 from callerid.audit.algebra._traits import count, is_code, is_unknown
 from callerid.audit.algebra._witness import Vocabulary, least
@@ -151,7 +151,7 @@ def _has_no_longer_leeway(old: Side, new: Side) -> bool:
 
 
 def _admits_anybody(side: Side) -> bool:
-    return admits_anybody(formula(side.rule, side.place), doors_between(side, side))
+    return admits_anybody(formula(side.rule, side.place), doors_of(side.issuers, side.audiences))
 
 
 def admits_anybody(rule: Choice, doors: TrustPaths) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from callerid.audit.algebra._statements import (
     ADDRESSED,
@@ -32,9 +33,9 @@ from callerid.issuers import (
     Issuer,
     SpeaksFor,
 )
-from callerid.rules import PathParam, Rule
+from callerid.rules import PathParam, Public, Rule
 
-__all__ = ["Before", "Side", "TrustPath", "TrustPaths", "doors_between", "open_doors"]
+__all__ = ["Before", "Side", "TrustPath", "TrustPaths", "doors_between", "doors_of", "open_doors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,25 @@ def doors_between(old: Side, new: Side) -> TrustPaths:
     """The doors of the new side, and what the old side made of them."""
     callers, *others = (_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP))
     return TrustPaths((*callers, *_gateways_no_more(old, new)), *others)
+
+
+def doors_of(issuers: tuple[Issuer, ...], audiences: frozenset[str] | None = None) -> TrustPaths:
+    """The doors of a side with these issuers and audiences that is compared with itself.
+
+    Those of the last few are kept: at start-up all rules of a guard are asked about the same ones.
+    """
+    key = tuple(map(id, issuers)), audiences
+    if (kept := _KEPT.get(key)) is None:
+        side = Side(Public(), audiences, issuers)
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        kept = _KEPT[key] = issuers, doors_between(side, side)
+    return kept[1]
+
+
+_KEPT: Final[dict[tuple[tuple[int, ...], frozenset[str] | None], tuple[tuple[Issuer, ...], TrustPaths]]] = {}
+"""By the issuers' own identity, which nothing else has as long as they are kept, too: not all of them can be hashed."""
+_MOST_KEPT: Final = 4
 
 
 def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[TrustPath, ...]:
