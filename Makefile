@@ -15,7 +15,7 @@ help:
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
 	@echo 'make e2e            with a browser, the Auth emulator, PostgreSQL and Redis (T=PATH: a part); not in `make test`'
-	@echo 'make test-lowest    the tests with the lowest supported versions'
+	@echo 'make test-lowest    the tests with the lowest supported versions, but for those that rest on no other package'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
 	@echo 'make docs           the site of docs/, in build/docs; a broken link or anchor is an error'
@@ -27,26 +27,29 @@ demo: .venv/installed
 	.venv/bin/callerid demo
 	.venv/bin/callerid demo --app flask
 
-# Written bytecode saves half a minute: pytest rewrites the asserts of each test module. The contract's tests are all slow,
-# and so many that to collect them takes seconds.
-check: export PYTHONDONTWRITEBYTECODE =
+# Two processes, each with a half of the tests and then some of the other's: so most modules run in one of them, which
+# makes their fixtures, keys and applications once. Written bytecode saves each half a minute: pytest rewrites asserts.
+export PYTHONDONTWRITEBYTECODE =
+PYTEST_BY_TWO = -m pytest -n 2 --dist worksteal
+
+# The contract's tests are all slow, and to collect them takes seconds.
 check: .venv/installed
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint mypy pyright
-	.venv/bin/python -m pytest -n 2 -q -m 'not server and not slow' --ignore tests/contract/test_contract.py
+	.venv/bin/python $(PYTEST_BY_TWO) -q -m 'not server and not slow' --ignore tests/contract/test_contract.py
 
 test: .venv/installed
-	.venv/bin/python -m pytest -n 2 $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
+	.venv/bin/python $(PYTEST_BY_TWO) $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
 e2e: .venv-e2e/installed chromium postgresql redis-server node_modules/.firebase-tools-$(FIREBASE_TOOLS)
 	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
-	.venv-lowest/bin/python -m pytest -n 2
+	.venv-lowest/bin/python $(PYTEST_BY_TWO) -m 'not own'
 
 test-versions: $(VERSIONS:%=test-fastapi-%)
 
 test-fastapi-%: .venv-fastapi-%/installed
-	.venv-fastapi-$*/bin/python -m pytest -n 2 tests/starlette tests/fastapi tests/examples
+	.venv-fastapi-$*/bin/python $(PYTEST_BY_TWO) tests/starlette tests/fastapi tests/examples
 
 lint: .venv/ready
 	.venv/bin/ruff check

@@ -8,6 +8,10 @@ import pytest
 import requests
 from hypothesis import settings
 
+from tests.rsa_keys import share_primes
+
+share_primes()
+
 # No test measures how long computing takes: it says as much about the machine as about the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

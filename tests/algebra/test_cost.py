@@ -28,6 +28,8 @@ from callerid.audit.algebra._statements import Conjunction, Trait
 from callerid.audit.algebra._traits import is_unknown
 from callerid.audit.algebra._uses import check_possible, redundant_alternatives
 
+pytestmark = pytest.mark.own
+
 if TYPE_CHECKING:
     from callerid.rules import Facts
 

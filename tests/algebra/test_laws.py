@@ -39,6 +39,8 @@ from callerid.rules import Facts
 
 from .worlds import WORLDS, World
 
+pytestmark = pytest.mark.own
+
 A, B = Domain("a.com"), Domain("b.com")
 ROBOT = ServiceAccount("robot@shop-prod.iam.gserviceaccount.com")
 OTHER = ServiceAccount("other@shop-prod.iam.gserviceaccount.com")

@@ -41,6 +41,8 @@ from callerid.issuers import AUTHORIZATION, SERVERLESS_AUTHORIZATION
 from callerid.rules import Facts
 from tests.counting import calls_in
 
+pytestmark = pytest.mark.own
+
 URL, CLIENT = "https://orders.example.com", "1-a.apps.googleusercontent.com"
 BOTH = (google(URL, CLIENT), firebase("shop-prod", ["t"]))
 A, B = Domain("a.com"), Domain("b.com")

@@ -33,7 +33,7 @@ class FrontDoor:
     @contextlib.contextmanager
     def standing(self) -> Iterator[FrontDoor]:
         """Serve meanwhile."""
-        thread = threading.Thread(target=self._server.serve_forever)
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -51,6 +52,7 @@ def test_mine(caller_client):
 
 
 def run(pytester: pytest.Pytester, *options: str, tests: str = TESTS, app: str = "app:app") -> list[str]:
+    sys.modules.pop("app", None)  # of another test; pytester puts it back
     pytester.makepyfile(app=APP, test_app=tests)
     pytester.syspathinsert()
     result = pytester.runpytest_inprocess(
