@@ -58,6 +58,17 @@ def test_fastapi() -> None:
         assert found["GET /router"] == ("floor", "app", "include", "router")
 
 
+def test_the_rule_of_a_mounted_fastapi_application_as_a_whole_stands_where_it_has_no_route_too() -> None:
+    guard = new_guard()
+    app, inner = FastAPI(openapi_url=None), FastAPI(openapi_url=None, dependencies=[guard.allow(STAFF)])
+    inner.get("/orders")(lambda: None)
+    app.mount("/shop", inner)
+    guard.protect(app, default=User("grace@example.com"))
+    found = sources(app)
+    assert found["GET /shop/orders"] == ("app",)
+    assert found["* /shop/(any other path)"] == ("app", "default")
+
+
 @pytest.mark.skipif(not KEEPS_INCLUDES, reason="before FastAPI 0.137 an included router is not kept")
 def test_routers_within_routers() -> None:
     guard = new_guard()

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import MapAdapter
 from werkzeug.routing.converters import DEFAULT_CONVERTERS
-from werkzeug.test import EnvironBuilder
 
 from callerid._marks import marks_on
 from callerid.audit._places import EVERYWHERE, Place, places_of
@@ -35,6 +35,7 @@ from callerid.errors import CalleridError
 from callerid.flask._current import Serving
 from callerid.flask._dispatch import EXTENSION
 from callerid.flask._protection import Protection
+from callerid.flask._routing import adapter_at
 from callerid.flask._startup_checks import CheckedRule, checked_rules, unbound
 
 __all__ = ["map_of"]
@@ -122,8 +123,6 @@ def _rank(part: Any) -> tuple[Any, ...]:
 
 def _serves(protection: Protection, found: CheckedRule) -> ServedBy:
     rule: Any = found.place.rule
-    url_map = protection.app.url_map
-    host = rule.host if url_map.host_matching else rule.subdomain and f"{rule.subdomain}.{_OWN_HOST}"
     view, written = getattr(found.view, "view_class", found.view), found.place.template
     for name, converter in getattr(rule, "_converters", {}).items():
         if type(converter) not in _CONVERTERS:
@@ -131,15 +130,27 @@ def _serves(protection: Protection, found: CheckedRule) -> ServedBy:
             written = re.sub(rf"<[^<>]*\b{name}>", f"<{type(converter).__name__}:{name}>", written)
     return ServedBy(
         endpoint_name(view),
-        f"{host or ''}{written}",
+        f"{_host(protection.app, rule)}{written}",
         either_slash=not rule.strict_slashes,
         order=_order(rule),
         options=rule.methods is None or "OPTIONS" in rule.methods,
     )
 
 
+def _host(app: Flask, rule: Any) -> str:
+    """The host for which a rule is, as ``Flask.create_url_adapter`` has it; empty for any."""
+    if app.url_map.host_matching:
+        return rule.host or _NO_HOST
+    if rule.subdomain:
+        return f"{rule.subdomain}.{_OWN_HOST}"
+    return _OWN_HOST if app.subdomain_matching and cast("Any", app.config)["SERVER_NAME"] else ""
+
+
 _OWN_HOST = "SERVER_NAME"
-"""Stands for the host of which a rule names a subdomain."""
+"""Stands for the application's own host, of which a rule may name a subdomain."""
+
+_NO_HOST = "NO_HOST"
+"""Stands for the host of a rule that names none where hosts are matched: it never serves."""
 
 _CONVERTERS = frozenset(DEFAULT_CONVERTERS.values())
 
@@ -179,7 +190,7 @@ class FlaskRouter:
     def __init__(self, app: Flask, served: Sequence[tuple[Any, str, str]]) -> None:
         self._app = app
         self._names: dict[tuple[int, str], str] = {}
-        self._adapters: dict[str, Any] = {}
+        self._adapters: dict[str, MapAdapter] = {}
         # Rules are known by identity, and live as long as this.
         self._rules = [rule for rule, _, _ in served]
         for rule, method, name in served:
@@ -196,12 +207,11 @@ class FlaskRouter:
             return None
         return self._names.get((id(rule), method)) or self._names.get((id(rule), "*"), "")
 
-    def _adapter(self, host: str) -> Any:
+    def _adapter(self, host: str) -> MapAdapter:
         if host not in self._adapters:
             own = cast("str | None", self._app.config["SERVER_NAME"]) or "localhost"
-            builder = EnvironBuilder(base_url=f"http://{host.replace(_OWN_HOST, own)}/" if host else None)
-            asked = self._app.request_class(builder.get_environ())
-            self._adapters[host] = self._app.create_url_adapter(asked)
+            base_url = f"http://{host.replace(_OWN_HOST, own)}/" if host else None
+            self._adapters[host] = adapter_at(self._app, base_url)
         return self._adapters[host]
 
 

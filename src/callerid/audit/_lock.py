@@ -240,8 +240,9 @@ def _served(stands: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:
         yield "answers 405"
     if not serves.options:
         yield "without OPTIONS"
-    if stands.mount != mount_of(stands.template, mounts):
-        yield f"beside {mount_of(stands.template, mounts)}"
+    seeming = mount_of(stands.template, mounts)
+    if seeming not in ("", stands.mount):
+        yield f"beside {seeming}"
     yield from (f"after {name}" for name in sorted(stands.after))
     yield from (f"other-slash-after {name}" for name in sorted(stands.slash_after))
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 
 from callerid.audit._applications import as_locked, as_of_now
 from callerid.audit._changes import Changes
-from callerid.audit._lock import fronts_in, read_lock, unenforced_in
+from callerid.audit._lock import differences, fronts_in, read_lock, unenforced_in
 from callerid.audit._locked_routes import written_in
 from callerid.audit._places import (
     ANYWHERE_ELSE,
@@ -23,14 +22,13 @@ from callerid.audit._places import (
     Place,
     Position,
     common,
-    covers,
     positions_of,
     text_of,
 )
 from callerid.audit._regions import samples, text_for
 from callerid.audit._rows import AccessMap, Router
 from callerid.audit._scope import AUTOMATIC, HTTP, Spot, one_method, spots_of
-from callerid.audit._serving import Application, Doubt, EffectiveAccess, Point, RouteAccess, together
+from callerid.audit._serving import Application, Doubt, EffectiveAccess, Guesses, Point, RouteAccess, together
 from callerid.audit.algebra import (
     CannotTell,
     No,
@@ -73,6 +71,8 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
 
     Raises `ConfigurationError` for what is no lock of this version.
     """
+    if not differences(lock, found, name):
+        return []
     read = read_lock(lock, name)
     # What is enforced that was not lets in nobody new.
     lifted = unenforced_in(found).difference(*(block.lines for block in read.blocks.values()))
@@ -213,15 +213,14 @@ class _AccessComparison:
             for layer in side.layers
             for place, _ in side.near_at(layer).near(region)
         }
-        unread = [place for place in near if place.unread or region.unread]
         for sample in samples(region, near):
-            unsure = [place for place in unread if covers(place, sample) is None]
-            if len(unsure) > MOST_UNREAD:
-                yield Finding(self._place(method, region), CannotTell(_UNREAD))
-                return
-            for answers in product((True, False), repeat=len(unsure)):
-                taken = dict(zip(unsure, answers, strict=True)).__getitem__ if unsure else None
-                yield from self._compared(Point(method, sample, self._text, taken), region)
+            guesses, is_next = Guesses(), True
+            while is_next:
+                yield from self._compared(Point(method, sample, self._text, guesses), region)
+                if len(guesses) > MOST_UNREAD:
+                    yield Finding(self._place(method, region), CannotTell(_UNREAD))
+                    return
+                is_next = guesses.change()
 
     # --- how it is compared ---
 
@@ -237,7 +236,7 @@ class _AccessComparison:
         sides = together(before, now, point.at)
         verdict = self._verdict(point.method, (before, now), sides)
         if not isinstance(verdict, No):
-            if point.taken is not None or (point.at.unread and not _is_served_alike(before, now)):
+            if point.guesses or (point.at.unread and not _is_served_alike(before, now)):
                 verdict = CannotTell(_UNREAD)
             yield Finding(name or self._name(point.method, region, now), verdict, *sides)
 

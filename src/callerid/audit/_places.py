@@ -108,13 +108,14 @@ def places_of(template: str, *, below: bool = False, either_slash: bool = False)
     for number, text in enumerate(texts):
         parameter = _PARAMETER.fullmatch(text)
         taken = _MANY.get(_kind(parameter)) if parameter else None
-        is_last = number == len(texts) - 1 and not below
+        is_at_end = number == len(texts) - 1
+        is_last = is_at_end and not below
         if text == "*" and is_last:
             return tuple(_one_or_more(at, segments, [_ANY_SEGMENT]))
         if taken is not None and is_last:
             first = [_ANY_SEGMENT] if taken else []
             return tuple(each._replace(one_line=True) for each in _one_or_more(at, segments, first))
-        segment = None if taken is not None else _segment(text)
+        segment = None if taken is not None or (is_at_end and _CLASS.fullmatch(text)) else _segment(text)
         if segment is None:
             return (Place(at, tuple(segments), many=True, unread=unread),)
         segments.append(segment)
@@ -132,6 +133,8 @@ def _host(text: str) -> Segment | None:
     return _segment(text) if text else _ANY_SEGMENT
 
 
+# A route that has no path stands by its class: below a mount anything may be its own.
+_CLASS = re.compile(r"\(\w+\)")
 _CONDITION = re.compile(r" \(\w+ \d+\)\Z")
 
 

@@ -6,7 +6,7 @@ that can only find more new access.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
@@ -22,7 +22,17 @@ from callerid.issuers import Issuer
 from callerid.rules import Nobody, PathParam, Rule, Via, Where, compared_with_path, is_joined, is_public
 from callerid.rules._accounts import is_email
 
-__all__ = ["Application", "Doubt", "EffectiveAccess", "Point", "RouteAccess", "named_alike", "placed", "together"]
+__all__ = [
+    "Application",
+    "Doubt",
+    "EffectiveAccess",
+    "Guesses",
+    "Point",
+    "RouteAccess",
+    "named_alike",
+    "placed",
+    "together",
+]
 
 Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 """A rule, the audiences it names, those who are believed, and the settings of their guards."""
@@ -80,17 +90,56 @@ class EffectiveAccess:
         return served.endpoint if served is not None and served.opaque else ""
 
 
+class Guesses:
+    """Whether places are for paths, where that cannot be told: one way after the other, of what is asked."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Place, Place], bool] = {}
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def takes(self, place: Place, at: Place) -> bool:
+        """Whether a place is taken to be for a path."""
+        return self._made.setdefault((place, at), True)
+
+    def concern(self, at: Place) -> bool:
+        """Whether something was guessed of this path."""
+        return any(path == at for _, path in self._made)
+
+    def change(self) -> bool:
+        """Go on to the next way; whether there is one."""
+        while self._made:
+            asked, guess = self._made.popitem()
+            if guess:
+                self._made[asked] = False
+                return True
+        return False
+
+
 class Point(NamedTuple):
     """One request for many: its method, and a place of which nothing tells one path from another.
 
-    ``text`` stands for those that no route names. ``taken`` says of a place of which it cannot be told whether it is
-    for this path; there is none where there are no such places.
+    ``text`` stands for those that no route names. ``guesses`` say of places of which it cannot be told whether they are
+    for this path; without any they are not.
     """
 
     method: str
     at: Place
     text: str
-    taken: Callable[[Place], bool] | None = None
+    guesses: Guesses | None = None
+
+    def takes(self, place: Place) -> bool:
+        """Whether a place is for this path."""
+        covered = covers(place, self.at)
+        if covered is None:
+            return self.guesses is not None and self.guesses.takes(place, self.at)
+        return covered
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether that was guessed of any place."""
+        return self.guesses is not None and self.guesses.concern(self.at)
 
 
 class Application:
@@ -168,7 +217,7 @@ class Application:
     def _served(self, point: Point) -> tuple[Spot, RouteAccess] | None:
         """What serves, by the framework's own router if it can be asked."""
         found = self._first(self.base, point)
-        if self._router is None or point.taken is not None or point.at.unread:
+        if self._router is None or point.is_guessed or point.at.unread:
             return found
         name = self._router(point.method, *request_for(point.at, point.text))
         if name is None or (found is not None and found[0].stands.name == name):
@@ -183,7 +232,7 @@ class Application:
 
     def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, RouteAccess]]:
         for place, found in self.near_at(layer).around(point.at):
-            if covers(place, point.at) or (point.taken is not None and point.taken(place)):
+            if point.takes(place):
                 yield found
 
     def _beside(self, rest: tuple[Spot, RouteAccess] | None, point: Point) -> Iterable[RouteAccess]:

@@ -27,6 +27,7 @@ from callerid.starlette._decorator import MarkedApp
 from callerid.starlette._protection import Protection
 from callerid.starlette._routes import RouteReader
 from callerid.starlette._startup_checks import checked_routes, not_starting, unanswered
+from callerid.starlette._templates import joined
 
 __all__ = ["map_of"]
 
@@ -155,6 +156,8 @@ def _serves(found: CheckedRoute, order: int, number: int) -> ServedBy:
     if found.condition and not written.startswith("("):
         # Two of them may be for one path.
         written = f"{written} ({found.condition} {number})"
+    # The rest of a mount that adds nothing to the path is that of what is around it, too.
+    mount = None if found.is_rest and found.mount == found.template else found.mount
     return ServedBy(
         name,
         f"{written}/{ANYWHERE_ELSE}" if found.is_rest else written,
@@ -163,7 +166,7 @@ def _serves(found: CheckedRoute, order: int, number: int) -> ServedBy:
         opaque=found.opaque and not name.startswith(_FILES),
         answers=found.is_rest and _answers(endpoint),
         order=((order, ""),),
-        mount="" if found.mount is None else f"{_written(found.mount, found.parameters)}/{ANYWHERE_ELSE}",
+        mount="" if mount is None else f"{_written(mount, found.parameters)}/{ANYWHERE_ELSE}",
         refuses=found.refuses,
     )
 
@@ -183,10 +186,12 @@ _CONVERTERS = {
 
 def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
     """The template with its converters; by their classes those of the application's own."""
-    kinds = iter(parameters)
+    # Hosts stand first there, and those of a mount are the first of their names.
+    left = sorted(parameters, key=lambda each: each[1] != "host")
 
     def parameter(found: re.Match[str]) -> str:
-        name, kind = next(kinds, (found[1], "host"))
+        name, kind = each = next((each for each in left if each[0] == found[1]), (found[1], "host"))
+        left.remove(each)
         return f"{{{name}{_CONVERTERS.get(kind, f':{kind.replace(chr(32), chr(95))}')}}}"
 
     return re.sub(r"\{(\w+)\}", parameter, template)
@@ -222,10 +227,10 @@ def _behind(app: Starlette, kind: str) -> Iterator[tuple[str, Place]]:
         from callerid.fastapi._routes import FastAPIReader  # noqa: PLC0415 - only where there is FastAPI
 
         reader = FastAPIReader(app, None)
-    yield from _places_in((app.router,), "", reader)
+    yield from _places_in((app.router,), (), reader)
 
 
-def _places_in(routers: tuple[Any, ...], above: str, reader: RouteReader) -> Iterator[tuple[str, Place]]:
+def _places_in(routers: tuple[Any, ...], above: tuple[str, ...], reader: RouteReader) -> Iterator[tuple[str, Place]]:
     """The places of the last of these routers, each of which is mounted in the one before."""
     router = routers[-1]
     for _, route in reader.table(router):
@@ -233,9 +238,9 @@ def _places_in(routers: tuple[Any, ...], above: str, reader: RouteReader) -> Ite
         # Without its converters: more than there may be.
         place = reader.place(route, "GET")
         takes_slashes = place.prefix is not None and not place.is_mount
-        template = above + re.sub(r"\{(\w+)\}", r"{\1:path}" if takes_slashes else r"{\1}", place.template)
+        own = re.sub(r"\{(\w+)\}", r"{\1:path}" if takes_slashes else r"{\1}", place.template)
         if behind is not None and all(behind is not each for each in routers):
-            yield from _places_in((*routers, behind), template, reader)
+            yield from _places_in((*routers, behind), (*above, own), reader)
             continue
-        for found in places_of(template, below=place.is_mount or behind is not None, either_slash=True):
+        for found in places_of(joined((*above, own)), below=place.is_mount or behind is not None, either_slash=True):
             yield from ((method or "WS", found) for method in reader.methods(route))

@@ -26,7 +26,7 @@ class _RequestComparison:
     async def __call__(self, connection: HTTPConnection) -> None:
         decided: Any = DECIDED.get()
         if decided is not None and not is_as_judged(decided, connection.scope):
-            raise changed("".join(decided.templates))
+            raise changed(decided.template)
 
 
 _COMPARISON: Final = _RequestComparison()

@@ -33,7 +33,7 @@ def _written(chain: RouteChain, match: TableMatch, *, endpoint: bool) -> Iterato
             yield Written(protection.guard, protection.floor, FLOOR)
         for mark in marks:
             if mark.guard not in guards:
-                raise unguarded(mark, "".join(chain.templates))
+                raise unguarded(mark, chain.template)
             yield Written(mark.guard, mark.requirement, mark)
         for at, entry in match.entries:
             if at == area:
@@ -47,7 +47,7 @@ def _written(chain: RouteChain, match: TableMatch, *, endpoint: bool) -> Iterato
 def _where(chain: RouteChain, match: TableMatch) -> str:
     """The place, for messages."""
     entries = (f"{_table_name(chain, area, match)}[{entry.pattern!r}]" for area, entry in match.entries)
-    return " and ".join(("".join(chain.templates), *entries))
+    return " and ".join((chain.template, *entries))
 
 
 def _table_name(chain: RouteChain, area: int, match: TableMatch) -> str:

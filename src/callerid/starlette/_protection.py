@@ -215,7 +215,7 @@ def _policy(context: RouteContext, match: TableMatch = NO_ENTRIES) -> Policy:
 
 def _check(context: RouteContext, place: RoutePlace, policy: Policy) -> None:
     if not policy.is_checked:
-        reader, where = context.protection.reader, "".join(context.templates)
+        reader, where = context.protection.reader, context.template
         reader.check(place, policy, where)
         reader.check_lost_marks(place, where, context.guards)
         policy.is_checked = True

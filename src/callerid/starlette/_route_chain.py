@@ -10,6 +10,7 @@ from callerid._marks import Mark
 from callerid.authorization import Policy
 from callerid.paths import TableEntry
 from callerid.starlette._routes import RoutePlace
+from callerid.starlette._templates import joined
 
 if TYPE_CHECKING:
     from callerid.starlette._protection import Protection
@@ -77,6 +78,7 @@ class RouteChain:
         "policies",
         "protection",
         "spans",
+        "template",
         "templates",
     )
 
@@ -89,6 +91,8 @@ class RouteChain:
         place: RoutePlace | None = None,
     ) -> None:
         self.areas, self.parameters, self.templates = areas, parameters, templates
+        self.template = joined(templates)
+        """The path template, the host in front of it."""
         self.protection = cast("Protection", areas[-1][0] if areas else None)
         """The innermost protection."""
         self.spans = spans

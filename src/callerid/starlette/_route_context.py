@@ -100,7 +100,7 @@ class RouteContext:
         place = self.chain.place
         if place is None or not place.is_mount:
             raise UnguardedEndpointError(
-                f"{''.join(self.templates) or 'the endpoint'} hands its request to a router past the mounts and rules "
+                f"{self.template or 'the endpoint'} hands its request to a router past the mounts and rules "
                 "that lead there: hand it to the application that guard.protect was called on"
             )
         return self.onwards()
@@ -211,9 +211,9 @@ class RouteContext:
         return self.chain.parameters
 
     @property
-    def templates(self) -> tuple[str, ...]:
-        """The parts of the path template."""
-        return self.chain.templates
+    def template(self) -> str:
+        """The path template, the host in front of it."""
+        return self.chain.template
 
     @property
     def protection(self) -> Protection:
@@ -262,7 +262,7 @@ class RouteContext:
     def route(self, scope: Scope) -> str:
         """The route for the log: its template, since the path itself may contain secrets."""
         method = scope["method"] if scope["type"] == "http" else "WS"
-        return f"{method} {''.join(self.templates) or '(no route)'}"
+        return f"{method} {self.template or '(no route)'}"
 
     def policy(self, *, endpoint: bool, match: TableMatch = NO_ENTRIES) -> Policy:
         """The policy here; where no ``endpoint`` is meant (405, 404) the default is part of it, too.
@@ -317,7 +317,7 @@ class RouteContext:
         Raises `UnguardedEndpointError` where the mark was not judged, or not for these path parameters.
         """
         if mark not in self._decided or dict(path) != self._judged:
-            raise unguarded(mark, "".join(self.templates) or "the endpoint")
+            raise unguarded(mark, self.template or "the endpoint")
         return self._callers[mark.guard]
 
     @property

@@ -90,11 +90,11 @@ def _checked(
             onwards = mounts
             if dispatch.protection is not None:
                 here.enter(dispatch.protection)
-                onwards = (*mounts, "".join(here.templates))
+                onwards = (*mounts, here.template)
             # A router mounted in itself is visited once more: deeper, the same rules hold for the same routes.
             if sum(each is dispatch.router for each in routers) < MOST_TURNS:
-                yield from _checked((*routers, dispatch.router), here, onwards, sources, "".join(here.templates))
-            rest = _rest(here, sources, reader.target(route))
+                yield from _checked((*routers, dispatch.router), here, onwards, sources, here.template)
+            rest = _rest(here, sources, dispatch.router, reader.target(route))
             begins = None if dispatch.protection is None else dispatch.router
             yield from (replace(each, place=place, mount=mount, begins=begins) for each in rest)
 
@@ -112,15 +112,15 @@ def _unbound(reader: RouteReader, router: Router) -> str:
     return ""
 
 
-def _rest(context: RouteContext, sources: Mapping[Mark, str], mounted: Any) -> Iterator[CheckedRoute]:
+def _rest(context: RouteContext, above: Mapping[Mark, str], router: Router, mounted: Any) -> Iterator[CheckedRoute]:
     match = context.static_match("*")
     with suppress(CalleridError):  # a mark without its guard is reported for each route below
         yield CheckedRoute(
-            "".join(context.templates),
+            context.template,
             "*",
             context.policy(endpoint=False, match=match),
             areas=context.areas,
-            sources=sources,
+            sources={**_standing(context.protection.reader.around(router), "app"), **above},
             endpoint=mounted,
             entries=dict(match.entries),
             named=_named(context, Serves.MOUNT, None),
@@ -154,7 +154,7 @@ def _found(
     declared = {WEBSOCKET} if not method else getattr(route, "methods", None)
     match = context.static_match(method or WEBSOCKET)
     whole = CheckedRoute(
-        "".join(context.templates),
+        context.template,
         method,
         None,
         areas=context.areas,

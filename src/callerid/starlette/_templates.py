@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.convertors import FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.routing import Host, Mount
 
-__all__ = ["parameters_of", "path_of", "rest_prefix", "template_of"]
+__all__ = ["joined", "parameters_of", "path_of", "rest_prefix", "template_of"]
 
 
 def template_of(route: Any) -> str:
@@ -17,6 +17,19 @@ def template_of(route: Any) -> str:
     if isinstance(route, Host):
         return route.host_format
     return getattr(route, "path_format", None) or getattr(route, "path", None) or f"({type(route).__name__})"
+
+
+def joined(templates: Iterable[str]) -> str:
+    """The templates on the way to a route as one. Hosts come first, wherever they are asked for on the way."""
+    hosts, path = list[str](), ""
+    for each in templates:
+        if each.startswith("("):
+            path += f"/{each}" if path or hosts else each
+        elif each and not each.startswith("/"):
+            hosts.append(each)
+        else:
+            path += each
+    return (hosts[0] if len(hosts) == 1 else f"({' and '.join(hosts)})" if hosts else "") + path
 
 
 def parameters_of(route: Any) -> tuple[tuple[str, str], ...]:
