@@ -6,6 +6,7 @@ import ast
 import copy
 import pickle
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,35 +14,24 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 
 import callerid
+import callerid.django
 from callerid import ConfigurationError, Domain, Forbidden, Guard, Reason, google
-from callerid.access import access_map
+from callerid.access import access_map, read_suite
+from callerid.cli import main
 from callerid.cli._explain import explained, sections
 from callerid.errors import pointed
+from tests.djangos import Project
 from tests.docs.pages import blocks_of, text_of
 
 PACKAGE = Path(callerid.__file__).parent
 SECTIONS = sections(text_of("errors.md"))
 NOT_SHOWN = {
-    "caller-of-a-public-route",  # needs a request in progress
-    "decision-id",  # of the command line
-    "django-middleware-place",  # Django is configured once in a process
-    "django-release",
-    "django-settings",
-    "access-page",  # of the command line
-    "access-tests",  # a file of another format
-    "issuer-not-trusted",
-    "lifespan-failed",
-    "lookup-in-a-task",
-    "mark-not-served",
-    "path-table-key-unknown",
-    "router-not-bound",
-    "rule-not-seen",
-    "rule-of-another-guard",
-    "sign-in-without-client-id",
-    "test-kit",  # a fixture of pytest
-    "startup-checks",  # a heading for others
+    "django-release",  # no release that callerid supports
+    "rule-not-seen",  # other releases of FastAPI, and classes of routes that serve in a way of their own
+    "rule-of-another-guard",  # where routers under several guards are joined
 }
 """Codes whose section has no mistake that can be made in a line or two; the tests of each feature make it."""
 
@@ -109,7 +99,57 @@ def page() -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize(("name", "code"), MISTAKES.items())
+def languages(*of: str) -> dict[str, str]:
+    """The mistakes whose section has its example in one of these languages."""
+    return {name: code for name, code in MISTAKES.items() if re.search(r"(?m)^```(\w+)", SECTIONS[name])[1] in of}  # type: ignore[index]
+
+
+DJANGO = {name: code for name, code in MISTAKES.items() if name.startswith("django-")}
+
+
+@pytest.mark.parametrize(("name", "code"), DJANGO.items())
+def test_a_mistake_in_djangos_settings_raises_the_error_of_its_section(name: str, code: str) -> None:
+    guard = callerid.django.Guard(google("https://orders.example.com"))
+    guard.protect(default=Domain("example.com"))
+    wrong: dict[str, Any] = {}
+    exec(compile(code, "errors.md", "exec", dont_inherit=True), wrong)
+    settings = {key: value for key, value in wrong.items() if key.isupper()}
+    with Project([], guard, **settings).settings(), pytest.raises(ConfigurationError) as caught:
+        WSGIHandler()
+    assert caught.value.code == name
+
+
+@pytest.mark.parametrize(("name", "code"), languages("sh").items())
+def test_a_mistaken_command_says_the_code_of_its_section(
+    name: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    (tmp_path / "app.log").touch()
+    (tmp_path / "app.py").write_text(
+        "from callerid import Nobody, google\n"
+        "from callerid.fastapi import Guard\n"
+        "from fastapi import FastAPI\n"
+        "app = FastAPI()\n"
+        "Guard(google('https://orders.example.com')).protect(app, default=Nobody())\n"
+    )
+    program, *arguments = shlex.split(code)
+    assert (program, main(arguments)) == ("callerid", 2)
+    assert code_in(capsys.readouterr().err) == name
+
+
+@pytest.mark.parametrize(("name", "code"), languages("toml").items())
+def test_a_mistake_in_a_file_raises_the_error_of_its_section(name: str, code: str) -> None:
+    (block,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", SECTIONS[name])
+    read_suite(block, "access.toml")
+    key = code.partition(" ")[0]
+    with pytest.raises(ConfigurationError) as caught:
+        read_suite(re.sub(rf"(?m)^{key} .*$", code, block), "access.toml")
+    assert caught.value.code == name
+
+
+@pytest.mark.parametrize(("name", "code"), sorted(languages("python").items() - DJANGO.items()))
 def test_a_mistake_of_the_page_raises_the_error_of_its_section(page: dict[str, Any], name: str, code: str) -> None:
     names = dict(page)
     with pytest.raises(ConfigurationError) as caught:  # noqa: PT012 - some are found when the routes are read
