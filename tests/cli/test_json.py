@@ -33,7 +33,13 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 def test_every_command_that_answers_has_it() -> None:
     without = {entry.name for entry in COMMANDS if all(each.name != "as_json" for each in entry.load().params)}
-    assert without == {"completion", "explain", "play"}  # a script, text, a page
+    assert without == {"completion"}  # a script
+
+
+def test_explain_has_the_section_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = document(capsys, "explain", "not_allowed")
+    assert (code, list(found), found["name"]) == (0, ["version", "name", "text"], "not_allowed")
+    assert found["text"].startswith("not_allowed\n\n**Cause.** 403. ")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_an_application_without_a_file_gets_a_few_callers_and_the_end_is_clean(t
     assert "robot@some-project.iam.gserviceaccount.com" in pages[0]
     with pytest.raises(urllib.error.URLError):
         page_at(out.getvalue())
+
+
+@pytest.mark.server
+def test_for_a_program_the_address_is_one_line_of_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page_app.py").write_text(BARE)
+    printed: list[str] = []
+    monkeypatch.setattr(module, "until_interrupted", lambda: printed.append(capsys.readouterr().out))
+    assert main(["play", "page_app:app", "--app-dir", str(tmp_path), "--json"]) == 0
+    assert printed[0].count("\n") == 1
+    found = json.loads(printed[0])
+    assert list(found) == ["version", "application", "url"]
+    assert found["url"].startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("app", ["fastapi", "flask"])

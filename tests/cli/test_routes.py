@@ -6,11 +6,14 @@ import gc
 import io
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import callerid.cli._routes as module
 from callerid.cli import main
 from callerid.cli._routes import RoutesCommand, routes
 
@@ -470,3 +473,38 @@ def test_an_application_that_has_replaced_a_protected_one_is_a_problem(
     finally:
         gc.enable()
     assert "problem: /orders: a guard protects another application that has these routes" in capsys.readouterr().out
+
+
+class Awaited(Terminal):
+    """A terminal that knows when this text stands on it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text, self.seen = text, threading.Event()
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self._text in self.getvalue():
+            self.seen.set()
+        return written
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"), [("load", "waiting for app:app ..."), ("differences", "waiting for the comparison with ")]
+)
+def test_a_terminal_shows_what_takes_long(
+    step: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, folder = str(tmp_path / "main.lock"), str(EXAMPLES / "flask_app")
+    assert main(["routes", "app:app", "--app-dir", folder, "--lock", lock]) == 0
+    err, real = Awaited(shown), getattr(module, step)
+
+    def slow(*given: Any) -> Any:
+        assert err.seen.wait(30)
+        return real(*given)
+
+    monkeypatch.setattr("callerid.cli._frame._PATIENCE", 0.0)
+    monkeypatch.setattr(module, step, slow)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["routes", "app:app", "--app-dir", folder, "--check", lock]) == 0
+    assert shown in err.getvalue()

@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 
 import callerid
-from callerid.cli._frame import MISSING, cli_command
+from callerid.cli._frame import MISSING, cli_command, json_option, json_text
 from callerid.cli._trouble import CommandError
 
 __all__ = ["command", "explained", "sections"]
@@ -24,13 +24,15 @@ _HEADING = re.compile(r"(?m)^#{2,3} +(.+?) *$")
 
 @cli_command("explain", codes={0: "it was printed", 2: MISSING})
 @click.argument("name")
-def command(out: TextIO, name: str) -> int:
+@json_option
+def command(out: TextIO, name: str, *, as_json: bool) -> int:
     """Say more about an error's code, or a refusal's reason.
 
     Prints the cause, the remedy and an example. NAME is a code, which stands at the end of a start-up error's message
     (such as 'audience'), or a reason that a refused client was given (such as 'wrong_audience').
     """
-    out.write(explained(name))
+    text = explained(name)
+    out.write(json_text({"version": 1, "name": name, "text": text}) if as_json else text)
     out.flush()
     return 0
 

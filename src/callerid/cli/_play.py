@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 import click
 
 from callerid.access import Suite, load, read_suite
-from callerid.cli._frame import MISSING, PORT, cli_command, text_of
+from callerid.cli._frame import MISSING, PORT, cli_command, json_option, text_of
 from callerid.cli._places import need
 from callerid.cli._staying import until_interrupted
 from callerid.cli._trouble import CommandError
@@ -41,6 +42,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--site", metavar="HOST", help="The host that calls name (default: localhost).")
 @click.option("--host", metavar="HOST", default="127.0.0.1", help="A loopback address; any other is refused.")
 @click.option("--port", type=PORT, metavar="PORT", default=0, help="The port to listen on (default: a free one).")
+@json_option
 def command(out: TextIO, **given: Any) -> int:
     """Try out in a browser who may call what.
 
@@ -63,6 +65,7 @@ class PlayCommand:
     site: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
+    as_json: bool = False
 
 
 def play(out: TextIO, asked: PlayCommand, *, stay: Callable[[], None]) -> int:
@@ -78,7 +81,10 @@ def play(out: TextIO, asked: PlayCommand, *, stay: Callable[[], None]) -> int:
         app = load(asked.application, asked.folder)
         page = page_served(app, asked.application, host=asked.host, port=asked.port, **options)
         with page as address, suppress(KeyboardInterrupt):
-            out.write(f"Who may call what in {asked.application}. Ctrl-C ends it.\n{address}\n")
+            if asked.as_json:
+                out.write(json.dumps({"version": 1, "application": asked.application, "url": address}) + "\n")
+            else:
+                out.write(f"Who may call what in {asked.application}. Ctrl-C ends it.\n{address}\n")
             out.flush()
             stay()
     except ConfigurationError as error:

@@ -20,7 +20,7 @@ from callerid.audit._lock_rules import SOURCE_REMEDY
 from callerid.audit._reading import is_wsgi
 from callerid.cli import _comparing as comparing
 from callerid.cli._comparing import Comparison, NewAccess, counted
-from callerid.cli._frame import MISSING, application_arguments, cli_command, json_option, text_of
+from callerid.cli._frame import MISSING, application_arguments, cli_command, json_option, text_of, waiting
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
 from callerid.errors import ConfigurationError, pointed
@@ -100,7 +100,8 @@ def routes(out: TextIO, asked: RoutesCommand) -> int:
 
 def _told(out: TextIO, asked: RoutesCommand, found: AccessMap) -> int:
     style = Style.of(out)
-    result = _compared(found, asked)
+    with waiting(f"the comparison with {asked.check or asked.before}"):
+        result = _compared(found, asked)
     if result is not None:
         code = result.code
         lines = [comparing.as_json(result, found)] if asked.form == "json" else result.lines(style)
@@ -137,7 +138,7 @@ def reading(name: str, folder: Path, *, lifespan: bool) -> Generator[tuple[Any, 
 
     Raises `CommandError`.
     """
-    with _kept():
+    with _kept(), waiting(name):
         try:
             app = load(name, folder)
         except ConfigurationError as error:
