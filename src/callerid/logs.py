@@ -27,10 +27,12 @@ LARGEST: Final = 200_000
 
 _SEVERITIES: Final = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"), (1, "DEBUG"))
 
-_TOKEN: Final = re.compile(
-    r"eyJ[\w-]{8,}(?:\.[\w-]*){1,2}|ya29\.[\w.-]+|(?<=[Bb]earer )[\w.~+/-]{8,}=*|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
-)
-"""What looks like a JWT, an access token of Google's, a bearer token, or the password of a URL."""
+_SECRET: Final = re.compile(r"(?<=[Bb]earer )[\w.~+/-]{8,}=*|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+"""What looks like a bearer token, or the password of a URL."""
+
+_RUN: Final = re.compile(r"[\w.-]{6,}")
+"""In which a token may stand. A pattern of tokens alone would read the rest of a run again for each ``eyJ`` in it: a
+stranger's long path would cost seconds."""
 
 _HIDDEN: Final = "(hidden)"
 
@@ -185,11 +187,29 @@ def _decision(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"callerid": said, **({"httpRequest": request} if request else {})}
 
 
+def _without_token(run: re.Match[str]) -> str:
+    """The run up to what looks like a token of Google's: a JWT's header and a dot, or ``ya29.`` and more."""
+    text = run[0]
+    begins = [begin for begin in (_jwt_in(text), text.find("ya29.", 0, -1)) if begin >= 0]
+    return f"{text[: min(begins)]}{_HIDDEN}" if begins else text
+
+
+def _jwt_in(text: str) -> int:
+    """Where ``eyJ``, eight characters or more, and a dot begin; -1 if nowhere."""
+    begin = 0
+    for part in text.split(".")[:-1]:
+        place = part.find("eyJ")
+        if 0 <= place <= len(part) - 11:
+            return begin + place
+        begin += len(part) + 1
+    return -1
+
+
 def _cut(value: Any, longest: int) -> Any:
     """A copy without what looks like a token, in which no text is longer than this."""
     if isinstance(value, Mapping):
         return {name: _cut(each, longest) for name, each in cast("Mapping[str, Any]", value).items()}
     if not isinstance(value, str):
         return value
-    text = _TOKEN.sub(_HIDDEN, value)
+    text = _RUN.sub(_without_token, _SECRET.sub(_HIDDEN, value))
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -205,6 +205,17 @@ def test_what_looks_like_a_token_is_never_in_a_line(message: str) -> None:
         assert "(hidden)" in line
 
 
+@pytest.mark.parametrize("text", ["eyJ" * 60_000, "x" * 180_000, "." * 180_000, "eyJ." * 45_000, "://" * 60_000])
+def test_a_long_text_is_read_once_whatever_it_begins_like(text: str) -> None:
+    # A pattern that reads it again from each beginning takes minutes.
+    assert json.loads(formatted(text, largest=200_000))["message"] == text
+
+
+def test_whatever_follows_the_header_of_a_token_is_hidden() -> None:
+    token_of_five = "some.long.prefix-eyJhbGciOiJkaXIi.key.iv.text.tag"
+    assert json.loads(formatted(f"{token_of_five} eyJ.no"))["message"] == "some.long.prefix-(hidden) eyJ.no"
+
+
 def test_the_password_of_a_url_and_a_bearer_of_another_kind_are_hidden() -> None:
     line = formatted("cannot reach redis://ada:pa55word@r.example.com: Bearer 0123456789abcdef")
     assert "pa55word" not in line
