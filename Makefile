@@ -7,7 +7,7 @@ DIST_PYTHONS = python3.11 python3.12 python3.13 python3.14
 FIREBASE_TOOLS = 15.34.2
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE docs/errors.md
 
-.PHONY: help check demo test e2e test-lowest test-versions lint types mypy pyright docs bench bench-check dist clean
+.PHONY: help check quick demo test e2e test-lowest test-versions lint types mypy pyright docs bench bench-check dist clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
@@ -34,7 +34,9 @@ PYTEST_BY_TWO = -m pytest -n 2 --dist worksteal
 
 # The contract's tests are all slow, and to collect them takes seconds.
 check: .venv/installed
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint mypy pyright
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint mypy pyright quick
+
+quick: .venv/installed
 	.venv/bin/python $(PYTEST_BY_TWO) -q -m 'not server and not slow' --ignore tests/contract/test_contract.py
 
 test: .venv/installed
@@ -46,7 +48,9 @@ e2e: .venv-e2e/installed chromium postgresql redis-server node_modules/.firebase
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/python $(PYTEST_BY_TWO) -m 'not own'
 
-test-versions: $(VERSIONS:%=test-fastapi-%)
+# Side by side: while one environment is made, another one's tests run.
+test-versions:
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync $(VERSIONS:%=test-fastapi-%)
 
 test-fastapi-%: .venv-fastapi-%/installed
 	.venv-fastapi-$*/bin/python $(PYTEST_BY_TWO) tests/starlette tests/fastapi tests/examples

@@ -16,8 +16,11 @@ from typing import Any, Literal
 
 from .adapters.driving import ASGI, WSGI
 from .adapters.plain import PlainASGI, PlainWSGI
+from .remembering import remember
 
 __all__ = ["asgi", "wsgi"]
+
+remember()
 
 
 @functools.cache

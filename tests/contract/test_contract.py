@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,9 +12,17 @@ from callerid import Reason
 from .adapters.every import ADAPTERS
 from .answers import LetIn, Refused, trouble
 from .application import AREAS, PLACES, SETTINGS
+from .remembering import remember
 from .rows import ROWS, Row
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch.setattr)
+        yield
 
 
 # Not the detail, which names the rule: where no route is known, one adapter has more of them to ask than another.
