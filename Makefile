@@ -7,7 +7,7 @@ DIST_PYTHONS = python3.11 python3.12 python3.13 python3.14
 FIREBASE_TOOLS = 15.34.2
 SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.typed) pyproject.toml README.md LICENSE docs/errors.md
 
-.PHONY: help check quick demo test e2e test-lowest test-versions lint types mypy pyright docs bench bench-check dist clean
+.PHONY: help check quick demo test e2e test-lowest test-versions environments lint types mypy pyright docs bench bench-check dist clean
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
@@ -105,6 +105,9 @@ node_modules/.firebase-tools-$(FIREBASE_TOOLS):
 	npm install --prefix . --no-save --no-package-lock --no-audit --no-fund --no-update-notifier --ignore-scripts \
 	    --omit=optional --loglevel=error firebase-tools@$(FIREBASE_TOOLS)
 	@touch $@
+
+# All that the tests run in: with `make --jobs 2`, two are made side by side.
+environments: .venv/installed .venv-lowest/installed .venv-e2e/installed $(VERSIONS:%=.venv-fastapi-%/installed)
 
 # An environment with what the tests need, but for callerid itself.
 .venv/ready: pyproject.toml constraints.txt
