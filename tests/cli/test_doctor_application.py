@@ -97,10 +97,10 @@ def test_where_all_is_well_it_says_so(doctor: Doctor, server: KeyServer) -> None
     assert code == 0
     assert out.splitlines() == [
         "ok      environment: none of Google's products: no variable of theirs is set",
-        f"ok      keys: {server.url}: 1 keys, fresh for 3600 s",
+        f"ok      keys: {server.url}: 1 key, fresh for 3600 s",
         out.splitlines()[2],
-        "ok      settings: 1 guards: nothing that weakens",
-        "ok      advisories: pip-audit knows of none for 1 packages",
+        "ok      settings: 1 guard: nothing that weakens",
+        "ok      advisories: pip-audit knows of none for 1 package",
     ]
     assert out.splitlines()[2].startswith("ok      clock: the clock is 0 s ") or "1 s" in out.splitlines()[2]
 
@@ -151,7 +151,7 @@ def test_a_file_of_keys_is_read(doctor: Doctor) -> None:
     file.write_bytes(document("a"))
     code, out = doctor(issuers)
     assert code == 0
-    assert "keys.json: 1 keys" in out
+    assert "keys.json: 1 key" in out
 
 
 def test_keys_in_the_settings_are_not_fetched(doctor: Doctor) -> None:
@@ -255,7 +255,9 @@ def test_versions_with_known_advisories_are_told(doctor: Doctor, server: KeyServ
 
 def test_packages_that_pip_audit_cannot_tell_of_are_counted(doctor: Doctor, server: KeyServer, pip_audit: Path) -> None:
     pip_audit.write_text(audited({"name": "orders", "skip_reason": "not published"}), encoding="utf-8")
-    assert "ok      advisories: pip-audit knows of none for 0 packages; it cannot tell of 1" in doctor(of(server))[1]
+    assert (
+        "ok      advisories: pip-audit knows of none for 0 packages; it cannot tell of 1 other" in doctor(of(server))[1]
+    )
 
 
 @pytest.mark.parametrize(

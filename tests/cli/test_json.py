@@ -127,6 +127,12 @@ def test_why_names_where_more_is_said_of_a_reason(
     assert capsys.readouterr().out.startswith(reason)
 
 
+def test_why_reads_a_log_that_begins_with_a_byte_order_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\ufeff" + json.dumps({"instance": INSTANCE, "outcome": "refused"}, indent=2), encoding="utf-8")
+    assert document(capsys, "why", INSTANCE, str(log))[1]["decision"]["outcome"] == "refused"
+
+
 def test_why_names_nothing_for_a_reason_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert more_of("too_late", tmp_path / "app.log", capsys) is None
 

@@ -230,6 +230,13 @@ def test_an_overlong_object_of_a_document_is_counted_and_dropped(told: Told) -> 
     assert (found["decisions"], found["broken"]) == (1, 1)
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_byte_order_mark_is_no_part_of_the_log(told: Told, indent: int | None) -> None:
+    entry = json.dumps({"callerid": allowed("domain:example.com")}, indent=indent)
+    found = told.document(f"\ufeff{entry}\n")
+    assert (found["decisions"], found["broken"]) == (1, 0)
+
+
 def test_an_array_in_one_line_is_read_however_long_it_is(told: Told) -> None:
     every = [{"callerid": allowed("domain:example.com"), "pad": "x" * 1000}] * 2_000
     found = told.document(json.dumps(every))

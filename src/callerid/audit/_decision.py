@@ -60,7 +60,7 @@ def find(lines: Iterable[str], instance: str) -> LoggedDecision | str | None:
 def _entries(lines: Iterable[str]) -> Iterable[str]:
     """The lines; or all of them as one, where they are one document."""
     every = iter(lines)
-    first = next((line for line in every if line.strip()), "")
+    first = next((line for line in every if line.strip()), "").removeprefix("\ufeff")  # what may stand before UTF-8
     if first.strip() not in ("[", "{"):
         return chain([first], every)
     whole = [first, *every]

@@ -22,6 +22,10 @@ _LONGEST: Final = 1024 * 1024
 """An entry of more characters than this is not read: it counts as broken."""
 
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+"""What some programs write before UTF-8."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One decision, and when it was logged (seconds since the epoch; ``None`` where nothing says)."""
@@ -41,7 +45,7 @@ class EntriesOfLog:
         self.broken = 0
 
     def __iter__(self) -> Iterator[LogEntry]:
-        first = self._piece()
+        first = self._piece().removeprefix(_BYTE_ORDER_MARK)
         while first and not first.strip():
             first = self._piece()
         is_document = first.lstrip()[:1] == "[" or first.strip() == "{"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from callerid.cli._comparing import counted
 from callerid.cli._findings import CheckFinding
 from callerid.cli._frame import waiting
 from callerid.errors import one_line
@@ -53,8 +54,8 @@ def _findings(packages: Sequence[Mapping[str, Any]]) -> tuple[CheckFinding, ...]
     found = tuple(_finding(each) for each in known if each["vulns"])
     if found:
         return found
-    left = f"; it cannot tell of {len(packages) - len(known)} others" if len(known) < len(packages) else ""
-    return (CheckFinding("advisories", "fine", f"pip-audit knows of none for {len(known)} packages{left}"),)
+    left = f"; it cannot tell of {counted(len(packages) - len(known), 'other')}" if len(known) < len(packages) else ""
+    return (CheckFinding("advisories", "fine", f"pip-audit knows of none for {counted(len(known), 'package')}{left}"),)
 
 
 def _finding(package: Mapping[str, Any]) -> CheckFinding:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from callerid.cli._comparing import counted
 from callerid.cli._findings import CheckFinding
 from callerid.cli._frame import waiting
 from callerid.errors import one_line
@@ -67,7 +68,7 @@ def _fetched(source: KeyFile | KeySource, clock: Callable[[], float], leeway: fl
         )
         return
     if found:
-        yield CheckFinding("keys", "fine", f"{name}: {len(found)} keys, fresh for {fetched.lifetime:.0f} s")
+        yield CheckFinding("keys", "fine", f"{name}: {counted(len(found), 'key')}, fresh for {fetched.lifetime:.0f} s")
     else:
         yield CheckFinding("keys", "finding", f"{name}: has no key", "see whether this is the address of the keys")
     if isinstance(source, KeySource):

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from callerid.audit._rows import ANYWHERE_ELSE, AccessMap
+from callerid.cli._comparing import counted
 from callerid.cli._findings import CheckFinding
 from callerid.guard import GuardCore
 from callerid.issuers import GCLOUD_CLIENT
@@ -23,7 +24,7 @@ def weak_settings(found: AccessMap, *, in_production: bool) -> Iterator[CheckFin
     weak = list(dict.fromkeys((*_of_map(found), *_of_guards(found, in_production=in_production))))
     yield from weak
     if not weak:
-        yield CheckFinding("settings", "fine", f"{len(found.guards)} guards: nothing that weakens")
+        yield CheckFinding("settings", "fine", f"{counted(len(found.guards), 'guard')}: nothing that weakens")
 
 
 def _of_map(found: AccessMap) -> Iterator[CheckFinding]:
