@@ -37,7 +37,7 @@ from callerid import (
     google,
 )
 from callerid.access import access_map, differences, locked, newcomers
-from callerid.audit._lock import Block, read_lock, without_source
+from callerid.audit._lock import read_lock, without_source
 from callerid.audit._locked_routes import rule_in
 from callerid.audit.algebra import CannotTell, Sealed, Separate, fingerprint
 from callerid.errors import ConfigurationError
@@ -148,8 +148,8 @@ def test_audiences_are_there() -> None:
     guard = new_guard()
     app = small({}, guard=guard)
     app.get("/a")(guard.allow(STAFF, audience=["https://b.example", "https://a.example"])(lambda: None))
-    block = read_lock(locked(access_map(app)), "x").blocks["GET /a"]
-    assert block.lines[1:] == (
+    block = read_lock(locked(access_map(app)), "x")["GET /a"]
+    assert block[1:] == (
         "audience https://a.example",
         "audience https://b.example",
         "allow Domain('example.com')",
@@ -177,19 +177,19 @@ def test_audiences_are_there() -> None:
 def test_a_rule_comes_back(rule: Rule) -> None:
     issuers = google("https://orders.example.com"), firebase("shop-prod", ["t"])
     found = access_map(small({"GET /{a}": rule}, guard=Guard(*issuers)))
-    back, audiences = rule_in(read_lock(locked(found), "x").blocks["GET /{a}"], "x")
+    back, audiences = rule_in(read_lock(locked(found), "x")["GET /{a}"], "x")
     assert audiences is None
     assert locked(access_map(small({"GET /{a}": back}, guard=Guard(*issuers)))) == locked(found)
 
 
 def test_a_path_parameter_and_code_come_back() -> None:
-    rule, _ = rule_in(Block("x", ("allow FirebaseUser(PathParam('user_id'))",)), "x")
+    rule, _ = rule_in(["allow FirebaseUser(PathParam('user_id'))"], "x")
     assert rule == FirebaseUser(PathParam("user_id"))
     where = Where("tall", is_tall)
-    rule, _ = rule_in(Block("x", (f"allow Where('tall', {fingerprint(where)!r})",)), "x")
+    rule, _ = rule_in([f"allow Where('tall', {fingerprint(where)!r})"], "x")
     assert rule == Sealed("tall", str(fingerprint(where)))
     where = Where("own", lambda caller, path: path["a"] == caller.subject)
-    block = read_lock(locked(access_map(small({"GET /{a}": where}))), "x").blocks["GET /{a}"]
+    block = read_lock(locked(access_map(small({"GET /{a}": where}))), "x")["GET /{a}"]
     rule, _ = rule_in(block, "x")
     assert rule == Sealed("own", str(fingerprint(where)), reads_path=True)
 
@@ -233,7 +233,7 @@ def test_what_is_no_lock_is_told_in_one_line(text: str, said: str) -> None:
 )
 def test_nothing_in_it_is_run(lines: tuple[Any, ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"x\.lock: GET /"):
-        rule_in(Block("GET /", lines), "x.lock")
+        rule_in(lines, "x.lock: GET /")
 
 
 def test_of_routes_for_other_methods_the_order_is_kept_only_where_they_ask_other_things() -> None:
@@ -256,8 +256,8 @@ def test_of_routes_for_other_methods_the_order_is_kept_only_where_they_ask_other
 
     app = Starlette(routes=[route(name, rule) for name, rule in asked.items()])
     guard.protect(app, default=Public())
-    blocks = read_lock(locked(access_map(app)), "lock").blocks
-    after = {name: [line for line in blocks[name].lines if line.startswith("after ")] for name in asked}
+    blocks = read_lock(locked(access_map(app)), "lock")
+    after = {name: [line for line in blocks[name] if line.startswith("after ")] for name in asked}
     assert after == {
         "GET /0/{x}": [],
         "POST /{x}/1": [],

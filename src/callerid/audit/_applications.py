@@ -28,11 +28,11 @@ def as_of_now(found: AccessMap) -> Application:
         # Whatever stands behind answers anywhere.
         accesses = [replace(each, answers=True) for each in accesses]
     accesses += _answers_to_options(found.kind, accesses)
-    return Application(_kind(found.kind, by_path=found.by_path), accesses, frozenset(found.settings), found.router)
+    kind = _BY_PATH if found.by_path else found.kind
+    return Application(kind, accesses, frozenset(found.settings), found.router)
 
 
-def _kind(kind: str, *, by_path: bool) -> str:
-    return "by path" if by_path else kind
+_BY_PATH = "by path"
 
 
 def _access(row: Row, method: str, stands: RouteScope) -> RouteAccess:
@@ -74,7 +74,7 @@ def as_locked(lock: Lock, found: AccessMap, name: str) -> Application:
     if kind == "Flask":
         accesses = [_for_options(each) for each in (*accesses, *_answers_to_options(kind, accesses))]
     sockets = frozenset(line for line in said if line.startswith("websocket"))
-    return Application(_kind(kind, by_path=bool(by_path)), accesses, sockets)
+    return Application(_BY_PATH if by_path else kind, accesses, sockets)
 
 
 def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, tuple[Issuer, ...]]) -> RouteAccess:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from callerid.audit._index import Index
-from callerid.audit._places import Place, common
-from callerid.audit._regions import request_for, samples
+from callerid.audit._places import common
+from callerid.audit._regions import serves_first
 from callerid.audit._rows import Router, earlier
 from callerid.audit._scope import OTHER_SLASH, Spot, goes_before, one_method, spots_of
 from callerid.audit._serving import Application, RouteAccess
@@ -33,7 +33,7 @@ class Changes:
         self.gone = Index[tuple[Spot, RouteAccess]]()
         """The places of those routes that are not there any more."""
         for each in before.routes:
-            if each.stands.layer == before.base and each.stands.name not in self._kept:
+            if each.stands.layer == before.base and not self.is_kept(each):
                 for spot in spots_of(each.stands):
                     self.gone.add(spot.place, (spot, each))
         self._others: dict[str, dict[RouteAccess, None]] = {}
@@ -42,17 +42,13 @@ class Changes:
             for spot in spots_of(before.named[name].stands):
                 self._compare_order(spot)
 
-    def is_new(self, route: RouteAccess) -> bool:
-        """Whether a route of now was not there before, or stood elsewhere."""
-        return route.stands.name not in self._kept
-
-    def is_gone(self, route: RouteAccess) -> bool:
-        """Whether a route of before is not there any more, or stands elsewhere."""
-        return route.stands.name not in self._kept
+    def is_kept(self, route: RouteAccess) -> bool:
+        """Whether a route, of before or of now, is there on both sides, and stands where it stood."""
+        return route.stands.name in self._kept
 
     def has_changed(self, route: RouteAccess) -> bool:
         """Whether something else is asked at a route than was, or whether it was not there."""
-        if self._is_gate_changed or self.is_new(route):
+        if self._is_gate_changed or not self.is_kept(route):
             return True
         is_told_otherwise = route.stands.method == "WS" and self._before.settings != self._now.settings
         return is_told_otherwise or not _is_same(self._before.named[route.stands.name], route)
@@ -107,20 +103,15 @@ class Changes:
         return not self._looking[one]
 
     def _is_first(self, first: Spot, second: Spot) -> bool:
-        one, other = (self._now.named[each.stands.name] for each in (first, second))
-        known = earlier(one.order, other.order)
+        """Whether the one serves what is for both; where that is not known, the framework's router is asked."""
+        names = first.stands.name, second.stands.name
+        known = earlier(*(self._now.named[name].order for name in names))
         region = common(first.place, second.place)
         if known is None and self._router is not None and region is not None:
-            known = self._is_served(self._router, region, first, second)
+            method = one_method(first.stands.method, second.stands.method)
+            near = [place for place, _ in self._now.near_at(self._now.base).near(region)]
+            known = serves_first(self._router, method, names, (region, near, self._text))
         return True if known is None else known
-
-    def _is_served(self, router: Router, region: Place, first: Spot, second: Spot) -> bool | None:
-        """Whether the first serves what is for both, as the framework's router says."""
-        names = (first.stands.name, second.stands.name)
-        method = one_method(first.stands.method, second.stands.method)
-        near = [place for place, _ in self._now.near_at(self._now.base).near(region)]
-        served = (router(method, *request_for(each, self._text)) for each in samples(region, near))
-        return next((each == names[0] for each in served if each in names), None)
 
 
 def _have_same_gates(before: Application, now: Application) -> bool:

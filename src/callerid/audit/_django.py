@@ -11,12 +11,11 @@ from django import urls
 from django.core.handlers.base import BaseHandler
 from django.urls import converters, resolvers
 
-from callerid._marks import marks_on
 from callerid.audit._places import EVERYWHERE, Place, places_of
 from callerid.audit._row_sets import merged, names_of, told_once
-from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
+from callerid.audit._rows import AccessMap, Part, Row, ServedBy, elsewhere, row
 from callerid.audit._shadowed import never_served, with_shadows
-from callerid.audit._unguarded import endpoint_name, left_behind, name_of
+from callerid.audit._unguarded import endpoint_name, unguarded
 from callerid.django._dispatch import protection_of
 from callerid.django._protection import Protection
 from callerid.django._routes import UrlconfReader, UrlRoute
@@ -41,7 +40,8 @@ def map_of(handler: BaseHandler) -> AccessMap:
     keys = [str(id(each.route.entry)) for each in found]
     asked = [(each, key) for each, key in zip(found, keys, strict=True)]
     rows = with_shadows([_row(protection, each, written) for each in found], keys, DjangoRouter(routing, asked))
-    every = merged((*rows, _elsewhere(protection, routing)))
+    rest = elsewhere(protection.rules, ServedBy(answers=_answers(routing), options=False))
+    every = merged((*rows, rest))
     problems = [*told_once((each.method, each.problem) for each in checked), *unbound(protection, routing)]
     problems += [*handler_problems(routing), *told_once(never_served(rows))]
     names = names_of(every)
@@ -70,14 +70,6 @@ def _row(protection: Protection, found: CheckedView, written: dict[int, str]) ->
     )
     place = found.method, found.route.template
     return row(place, tuple(parts), policy.parts, rules.default, serves)
-
-
-def _elsewhere(protection: Protection, routing: UrlconfReader) -> Row:
-    rules = protection.rules
-    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
-    parts.append(Part("default", rules.default))
-    asked = [(rules.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, ServedBy(answers=_answers(routing), options=False))
 
 
 def _answers(routing: UrlconfReader) -> bool:
@@ -191,14 +183,8 @@ def _behind(routing: UrlconfReader, written: dict[int, str]) -> Iterator[tuple[s
 
 def _unprotected(routing: UrlconfReader) -> Iterator[str]:
     views = tuple(dict.fromkeys(route.view for route in routing.routes))
-    for view in views:
-        for mark in marks_on(view):
-            yield (
-                f"{name_of(view)} is marked with {mark.requirement.rule!r}, and its guard protects nothing here: put "
-                "'callerid.django.CallerMiddleware' last in MIDDLEWARE"
-            )
-    yield from left_behind(views)
-    yield (
-        "no guard protects this Django project, so anybody may call it: put 'callerid.django.CallerMiddleware' last in "
-        "MIDDLEWARE"
-    )
+    yield from unguarded(views, _REMEDY)
+    yield f"no guard protects this Django project, so anybody may call it: {_REMEDY}"
+
+
+_REMEDY: Final = "put 'callerid.django.CallerMiddleware' last in MIDDLEWARE"

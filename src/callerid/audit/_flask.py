@@ -13,7 +13,6 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import MapAdapter
 from werkzeug.routing.converters import DEFAULT_CONVERTERS
 
-from callerid._marks import marks_on
 from callerid.audit._places import EVERYWHERE, Place, places_of
 from callerid.audit._row_sets import merged, names_of, told_once
 from callerid.audit._rows import (
@@ -24,11 +23,12 @@ from callerid.audit._rows import (
     Row,
     ServedBy,
     canonical,
+    elsewhere,
     row,
 )
 from callerid.audit._scope import AUTOMATIC
 from callerid.audit._shadowed import never_served, with_shadows
-from callerid.audit._unguarded import endpoint_name, left_behind, name_of
+from callerid.audit._unguarded import PROTECT, endpoint_name, unguarded
 from callerid.audit.algebra import separate
 from callerid.authorization import Policy
 from callerid.errors import CalleridError
@@ -51,7 +51,7 @@ def map_of(app: Flask) -> AccessMap:
     rows = _with_shadows(
         app, [(each, _row(protection, each, each.policy)) for each in found if each.policy is not None], answered
     )
-    every = merged((*(row for _, row in rows), _elsewhere(protection)))
+    every = merged((*(row for _, row in rows), elsewhere(protection.rules, ServedBy(answers=_answers(app)))))
     problems = [*told_once((each.method, each.problem) for each in found), *unbound(protection)]
     problems += told_once(never_served(row for _, row in rows))
     names = names_of(every)
@@ -167,14 +167,6 @@ def _parts(protection: Protection, found: CheckedRule, policy: Policy) -> Iterat
         yield Part(source, requirement)
 
 
-def _elsewhere(protection: Protection) -> Row:
-    rules = protection.rules
-    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
-    parts.append(Part("default", rules.default))
-    asked = [(rules.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, ServedBy(answers=_answers(protection.app)))
-
-
 def _answers(app: Flask) -> bool:
     """Whether something of an application's own answers where it has no route."""
     handlers = app.error_handler_spec[None]
@@ -225,12 +217,5 @@ def _behind(app: Flask) -> Iterator[tuple[str, Place]]:
 
 
 def _unprotected(app: Flask) -> Iterator[str]:
-    views = tuple(app.view_functions.values())
-    for view in views:
-        for mark in marks_on(view):
-            yield (
-                f"{name_of(view)} is marked with {mark.requirement.rule!r}, and its guard protects nothing here: "
-                "call guard.protect(app, default=...)"
-            )
-    yield from left_behind(views)
-    yield "no guard protects this Flask application, so anybody may call it: call guard.protect(app, default=...)"
+    yield from unguarded(tuple(app.view_functions.values()), PROTECT)
+    yield f"no guard protects this Flask application, so anybody may call it: {PROTECT}"

@@ -75,7 +75,7 @@ def _who(row: Row) -> str:
 
 def _notes(row: Row, late: Mapping[str, Collection[str]]) -> str:
     """The flag, and which routes come first."""
-    first = sorted({name for method in row.methods for name in late.get(f"{method} {row.written(method)}", ())})
+    first = sorted({name for method in row.methods for name in late.get(row.named(method), ())})
     if row.instead:
         return f"never served: {' and '.join(row.instead)} comes first"
     partly = f"partly served: {' and '.join(first)} comes first" if first else ""
@@ -166,7 +166,7 @@ def _members(row: Row, late: Mapping[str, Collection[str]]) -> dict[str, Any]:
         "weaker": row.weaker,
         "opaque": row.is_opaque,
         "never_served": bool(row.instead),
-        "first": list(row.instead) or sorted(late.get(f"{row.methods[0]} {row.written(row.methods[0])}", ())),
+        "first": list(row.instead) or sorted(late.get(row.named(row.methods[0]), ())),
         "parts": [
             {
                 "source": part.source,

@@ -37,7 +37,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from callerid.audit._lock_rules import SOURCE_REMEDY, code, lacks_source
 from callerid.audit._order import in_order
@@ -52,7 +53,6 @@ __all__ = [
     "CONFIGURED_BY",
     "FIRST_GUARD",
     "LOCK_VERSION",
-    "Block",
     "Difference",
     "Lock",
     "differences",
@@ -70,19 +70,11 @@ _FIRST = "callerid-access-lock"
 _COMMENT = "# Who may call what. Written by `callerid routes --lock`, checked by `callerid routes --check`."
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block of a lock: its name, and its lines without their indent."""
+_Block: TypeAlias = tuple[str, tuple[str, ...]]
+"""The name of a block, and its lines without their indent."""
 
-    name: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """A lock taken apart: what is said of the application, of each guard and issuer, and of each route."""
-
-    blocks: Mapping[str, Block] = field(default_factory=dict[str, Block])
+Lock: TypeAlias = Mapping[str, tuple[str, ...]]
+"""The blocks of a lock by their names: of the application, of each guard and issuer, and of each route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +102,21 @@ class Difference:
 def locked(found: AccessMap) -> str:
     """The map as the text of a lock."""
     lines = [_COMMENT, f"{_FIRST} {LOCK_VERSION}"]
-    for block in _blocks(found).values():
-        lines += ["", block.name, *(f"  {line}" for line in block.lines)]
+    for name, said in _blocks(found).items():
+        lines += ["", name, *(f"  {line}" for line in said)]
     return "\n".join([*lines, ""])
 
 
 def differences(lock: str, found: AccessMap, name: str = "the lock") -> list[Difference]:
     """What is otherwise than a lock says. Raises `ConfigurationError` for what is no lock of this version."""
-    before, after, unread = read_lock(lock, name).blocks, _blocks(found), set(without_source(found))
-    names = dict.fromkeys((*before, *after))
-    pairs = [(each, _lines(before, each), _lines(after, each)) for each in names]
-    return [Difference(*pair) for pair in pairs if pair[1] != pair[2] or pair[0] in unread]
+    before, after, unread = read_lock(lock, name), _blocks(found), set(without_source(found))
+    pairs = [Difference(each, before.get(each, ()), after.get(each, ())) for each in {**before, **after}]
+    return [each for each in pairs if each.before != each.after or each.name in unread]
 
 
 def without_source(found: AccessMap) -> list[str]:
     """The blocks with a rule whose source cannot be read, by their names."""
     return [stands.name for _, row, stands in in_order(found) if lacks_source(row.rule)]
-
-
-def _lines(blocks: Mapping[str, Block], name: str) -> tuple[str, ...]:
-    return blocks[name].lines if name in blocks else ()
 
 
 def read_lock(text: str, name: str) -> Lock:
@@ -163,7 +150,7 @@ def read_lock(text: str, name: str) -> Lock:
             )
         else:
             current.append(line.strip())
-    return Lock({each: Block(each, tuple(lines)) for each, lines in found.items()})
+    return {each: tuple(lines) for each, lines in found.items()}
 
 
 # --- writing ---
@@ -173,7 +160,7 @@ CONFIGURED_BY = "configured-by"
 """Begins the line of a guard that says where its settings were written, if not in code."""
 
 
-def _blocks(found: AccessMap) -> dict[str, Block]:
+def _blocks(found: AccessMap) -> Lock:
     guards = _guards(found)
     names = {trust: name for name, trust in guards.items()}
     ordered = in_order(found)
@@ -181,13 +168,12 @@ def _blocks(found: AccessMap) -> dict[str, Block]:
     routes = [_route(stands, row, names, mounts) for _, row, stands in ordered]
     by_path = ", by path" if found.by_path else ""
     said = (*sorted(unenforced_in(found)), *found.settings, *sorted(fronts_in(found)))
-    first = Block("application", (f"kind {found.kind}{by_path}", *said))
-    blocks = [first, *_trusted(guards), *sorted(routes, key=_order)]
-    return {block.name: block for block in blocks}
+    first = "application", (f"kind {found.kind}{by_path}", *said)
+    return dict([first, *_trusted(guards), *sorted(routes, key=_order)])
 
 
-def _order(block: Block) -> tuple[str, str]:
-    method, _, path = block.name.partition(" ")
+def _order(block: _Block) -> tuple[str, str]:
+    method, _, path = block[0].partition(" ")
     return path, method
 
 
@@ -212,20 +198,20 @@ def _guards(found: AccessMap) -> dict[str, Trust]:
     }
 
 
-def _trusted(guards: Mapping[str, Trust]) -> Iterator[Block]:
+def _trusted(guards: Mapping[str, Trust]) -> Iterator[_Block]:
     for name, trust in guards.items():
         written = (f"{CONFIGURED_BY} {trust.configured_by}",) if trust.configured_by else ()
-        yield Block(name, (*written, *trust.settings))
+        yield name, (*written, *trust.settings)
         of = "" if name == FIRST_GUARD else f" of {name}"
         seen: dict[str, int] = {}
         for issuer, lines in trust.issuers:
             seen[issuer] = seen.get(issuer, 0) + 1
             again = f" ({seen[issuer]})" if seen[issuer] > 1 else ""
-            yield Block(f"issuer {issuer}{again}{of}", lines)
+            yield f"issuer {issuer}{again}{of}", lines
 
 
-def _route(stands: RouteScope, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> Block:
-    return Block(stands.name, (*_served(stands, row, mounts), *_asked_by(row.judges, names), *said_of(row)))
+def _route(stands: RouteScope, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> _Block:
+    return stands.name, (*_served(stands, row, mounts), *_asked_by(row.judges, names), *said_of(row))
 
 
 def _served(stands: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from callerid.audit._lock import CONFIGURED_BY, FIRST_GUARD, Block, Lock, mount_of
+from callerid.audit._lock import CONFIGURED_BY, FIRST_GUARD, Lock, mount_of
 from callerid.audit._lock_rules import rule_of
 from callerid.audit._places import ANYWHERE_ELSE
 from callerid.audit._scope import RouteScope, is_gate, route_scope
@@ -40,46 +41,48 @@ def written_in(lock: Lock, name: str) -> tuple[dict[str, Trust], list[LockedRout
     Raises `ConfigurationError` for what no lock says.
     """
     guards: dict[str, Trust] = {}
-    blocks: list[Block] = []
+    routes: dict[str, tuple[str, ...]] = {}
     application: tuple[str, ...] = ()
-    for block in lock.blocks.values():
-        word = block.name.partition(" ")[0]
+    for block, lines in lock.items():
+        word = block.partition(" ")[0]
         if word == "application":
-            application = block.lines
+            application = lines
         elif word == "guard":
-            guards[block.name] = Trust(tuple(line for line in block.lines if line.split(" ")[0] != CONFIGURED_BY))
+            guards[block] = Trust(tuple(line for line in lines if line.split(" ")[0] != CONFIGURED_BY))
         elif word == "issuer":
-            issuer, _, guard = block.name.removeprefix("issuer ").partition(" of ")
+            issuer, _, guard = block.removeprefix("issuer ").partition(" of ")
             guard = guard or FIRST_GUARD
             known = guards.get(guard, Trust())
-            guards[guard] = replace(known, issuers=(*known.issuers, (issuer.partition(" (")[0], block.lines)))
+            guards[guard] = replace(known, issuers=(*known.issuers, (issuer.partition(" (")[0], lines)))
         else:
-            blocks.append(block)
-    mounts = [path for block in blocks if (path := block.name.partition(" ")[2]).endswith(ANYWHERE_ELSE)]
+            routes[block] = lines
+    mounts = [path for route in routes if (path := route.partition(" ")[2]).endswith(ANYWHERE_ELSE)]
     tells_slashes = "kind Flask" in application
-    return guards, [_written(block, name, mounts, tells_slashes=tells_slashes) for block in blocks], application
+    written = [_written(*route, name, mounts, tells_slashes=tells_slashes) for route in routes.items()]
+    return guards, written, application
 
 
-def _written(block: Block, name: str, mounts: list[str], *, tells_slashes: bool) -> LockedRoute:
-    rule, audiences = rule_in(block, name)
+def _written(route: str, lines: tuple[str, ...], name: str, mounts: list[str], *, tells_slashes: bool) -> LockedRoute:
+    where = f"{name}: {route}"
+    rule, audiences = rule_in(lines, where)
     words: dict[str, list[str]] = {}
-    for word, _, rest in (line.partition(" ") for line in block.lines):
+    for word, _, rest in (line.partition(" ") for line in lines):
         words.setdefault(word, []).append(rest)
     beside = words.get("beside", [])
     stands = route_scope(
-        block.name,
+        route,
         below=not words.keys().isdisjoint({"mounts", "opaque"}),
         either_slash="with" in words,
-        strict=not tells_slashes or is_gate(block.name),
-        mount=mount_of(block.name.partition(" ")[2], [each for each in mounts if each not in beside]),
+        strict=not tells_slashes or is_gate(route),
+        mount=mount_of(route.partition(" ")[2], [each for each in mounts if each not in beside]),
     )
     after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))
     return LockedRoute(
         replace(stands, after=after, slash_after=slash_after),
         rule,
-        tuple(_asking(each, audiences, f"{name}: {block.name}") for each in words.get("asked-by", (FIRST_GUARD,))),
+        tuple(_asking(each, audiences, where) for each in words.get("asked-by", (FIRST_GUARD,))),
         next(iter(words.get("mounts", words.get("serves", ()))), ""),
-        tuple(line for line in block.lines if line.partition(" ")[0] in _SAYING),
+        tuple(line for line in lines if line.partition(" ")[0] in _SAYING),
         "opaque" in words,
         "without" not in words,
         "answers" in words,
@@ -110,21 +113,24 @@ _OTHER_WORDS = frozenset(
 )
 
 
-def rule_in(block: Block, name: str) -> tuple[Rule, frozenset[str] | None]:
-    """The rule that a block holds, and the audiences. Raises `ConfigurationError` for what is none of ours."""
+def rule_in(lines: Iterable[str], where: str) -> tuple[Rule, frozenset[str] | None]:
+    """The rule that a block holds, and the audiences; ``where`` is for messages.
+
+    Raises `ConfigurationError` for what is none of ours.
+    """
     parts: list[Rule] = []
     words: set[str] = set()
     audiences: set[str] = set()
-    for line in block.lines:
+    for line in lines:
         word, _, rest = line.partition(" ")
         if word == "audience":
             audiences.add(rest)
         elif word in ("allow", "and", "or"):
             words.add(word)
-            parts.append(rule_of(rest, f"{name}: {block.name}"))
+            parts.append(rule_of(rest, where))
         elif word not in _OTHER_WORDS:
-            raise ConfigurationError(f"{name}: {block.name}: {line!r} is not a line of a lock", code="access-lock")
+            raise ConfigurationError(f"{where}: {line!r} is not a line of a lock", code="access-lock")
     if not parts or words >= {"and", "or"}:
-        raise ConfigurationError(f"{name}: {block.name}: it has no rule, or both 'and' and 'or'", code="access-lock")
+        raise ConfigurationError(f"{where}: it has no rule, or both 'and' and 'or'", code="access-lock")
     rule = any_of(tuple(parts)) if "or" in words else all_of(tuple(parts))
     return rule, frozenset(audiences) or None

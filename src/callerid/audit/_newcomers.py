@@ -75,12 +75,12 @@ def newcomers(lock: str, found: AccessMap, name: str = "the lock") -> list[Findi
         return []
     read = read_lock(lock, name)
     # What is enforced that was not lets in nobody new.
-    lifted = unenforced_in(found).difference(*(block.lines for block in read.blocks.values()))
+    lifted = unenforced_in(found).difference(*read.values())
     if lifted:
         return [Finding("the application", CannotTell(f"the rules are not enforced: {', '.join(sorted(lifted))}"))]
     before, now = as_locked(read, found, name), as_of_now(found)
     findings: dict[str, Finding] = {}
-    fronts = fronts_in(found).difference(*(block.lines for block in read.blocks.values()))
+    fronts = fronts_in(found).difference(*read.values())
     for front in sorted(each.partition(" ")[2] for each in fronts):
         reason = "it was not there, and what it serves by itself is not seen"
         findings[front] = Finding(f"{front} in front of the application", CannotTell(reason))
@@ -104,7 +104,7 @@ def assumed(lock: str, found: AccessMap, name: str = "the lock") -> list[str]:
     leaves = (leaf for row in found.rows for leaf in every_leaf(row.rule) if is_foreign(leaf) or is_code(leaf))
     rules = {f"{leaf} (by the hash of its source)" for leaf in leaves if fingerprint(leaf) in before}
     mounted = {(each.stands.name, each.endpoint) for each in written if each.opaque}
-    now = {(f"{method} {row.written(method)}", row.serving(method)) for method, row in found.singly()}
+    now = {(row.named(method), row.serving(method)) for method, row in found.singly()}
     mounts = {
         f"what is mounted at {place} (by its name, {serves.endpoint})"
         for place, serves in now
@@ -166,12 +166,10 @@ class _AccessComparison:
 
     def _others(self, route: RouteAccess, place: Place) -> Iterator[tuple[Spot, Place]]:
         """The routes of before that may have served a part of a place where another one serves now."""
-        if self._changes.is_new(route):
-            near = self._before.near_at(self._before.base).near(place)
-        else:
-            near = self._changes.gone.near(place)
+        is_kept = self._changes.is_kept(route)
+        gone = self._changes.gone if is_kept else self._before.near_at(self._before.base)
         overtaken = (spot for each in self._changes.overtaken(route) for spot in spots_of(each.stands))
-        others = dict.fromkeys((*(spot for _, (spot, _) in near), *overtaken))
+        others = dict.fromkeys((*(spot for _, (spot, _) in gone.near(place)), *overtaken))
         mounts = {spot.stands.template for spot in others if spot.stands.is_rest}
         # Below a mount a wrong method is asked what the route asks that has another.
         inside = (each.stands for each in self._before.routes if each.stands.mount in mounts)
@@ -179,7 +177,7 @@ class _AccessComparison:
             both = common(spot.place, place)
             if both is not None:
                 yield spot, both
-        origins = self._before.redirects.near(place) if self._changes.is_new(route) else ()
+        origins = () if is_kept else self._before.redirects.near(place)
         yield from ((spot, both) for origin, spot in origins if (both := common(origin, place)) is not None)
 
     def _in_front(self, region: Place) -> Iterator[Place]:
@@ -200,7 +198,7 @@ class _AccessComparison:
             return
         for was in self._before.routes:
             is_own = was.stands.layer == self._before.base and not was.stands.name.endswith(AUTOMATIC)
-            if is_own and self._changes.is_gone(was):
+            if is_own and not self._changes.is_kept(was):
                 for place in _places(was):
                     for method in _methods(was):
                         yield from self._at(method, place)
@@ -242,7 +240,7 @@ class _AccessComparison:
 
     def _is_kept_rest(self, access: RouteAccess, region: Place) -> bool:
         """Whether this is all that is left below a mount that was there before: it is compared as one."""
-        return access.stands.is_rest and not self._changes.is_new(access) and _is_place_of(region, access)
+        return access.stands.is_rest and self._changes.is_kept(access) and _is_place_of(region, access)
 
     def _verdict(
         self, method: str, asked: tuple[EffectiveAccess, EffectiveAccess], sides: tuple[Side, Side]

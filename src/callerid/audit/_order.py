@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from callerid.audit._index import Index
-from callerid.audit._places import ANYWHERE_ELSE, Place, common
-from callerid.audit._regions import request_for, samples, text_for
-from callerid.audit._rows import AccessMap, Router, Row, earlier
+from callerid.audit._places import ANYWHERE_ELSE, common
+from callerid.audit._regions import serves_first, text_for
+from callerid.audit._rows import AccessMap, Row, earlier
 from callerid.audit._scope import (
     AUTOMATIC,
     HTTP,
@@ -24,14 +24,9 @@ from callerid.audit._scope import (
 from callerid.audit.algebra import No, Side, Yes, holds, new_access, separate
 from callerid.rules import Facts, Nobody
 
-__all__ = ["in_order", "named", "partly_served", "placed"]
+__all__ = ["in_order", "partly_served", "placed"]
 
 _Found = tuple[str, Row, RouteScope]
-
-
-def named(method: str, row: Row) -> str:
-    """The name of one method of a route."""
-    return f"{method} {row.written(method)}"
 
 
 def in_order(found: AccessMap) -> list[_Found]:
@@ -64,7 +59,7 @@ def placed(found: AccessMap) -> list[_Found]:
 
 
 def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
-    serves, name = row.serving(method), named(method, row)
+    serves, name = row.serving(method), row.named(method)
     strict = found.kind != "Flask" or is_gate(name)
     return route_scope(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
 
@@ -117,18 +112,13 @@ class _Order:
         if known is None and router is not None:
             region = common(one[0].place, other[0].place)
             assert region is not None  # noqa: S101 - they are near each other
-            known = self._served(router, (method, region), (first[2].name, second[2].name), text)
+            near = dict.fromkeys(place for place, _ in self._near.near(region))
+            names = first[2].name, second[2].name
+            if not method:
+                # Whatever their methods are, one of them answers OPTIONS.
+                method, names = "OPTIONS", (_for_options(names[0]), _for_options(names[1]))
+            known = serves_first(router, method, names, (region, near, text))
         return True if known is None else known
-
-    def _served(self, router: Router, at: tuple[str, Place], names: tuple[str, str], text: str) -> bool | None:
-        """Whether the first of two serves a part of a region that no third one serves; ``None`` where there is none."""
-        method, region = at
-        near = dict.fromkeys(place for place, _ in self._near.near(region))
-        if not method:
-            # Whatever their methods are, one of them answers OPTIONS.
-            method, names = "OPTIONS", (_for_options(names[0]), _for_options(names[1]))
-        served = (router(method, *request_for(sample, text)) for sample in samples(region, near))
-        return next((each == names[0] for each in served if each in names), None)
 
     def _answers_differ(self, one: int, other: int) -> bool:
         """Whether two routes would ask different things of a wrong method, or of OPTIONS."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from callerid.audit._front import chain_of, fronts_of, is_django, is_flask, is_gate, is_starlette
 from callerid.audit._lifespan import has_lifespan
-from callerid.audit._rows import AccessMap, Row
+from callerid.audit._rows import AccessMap
 from callerid.audit._shown import impossible
+from callerid.audit._table import audited_by, rows_of, unanswered_by
 from callerid.errors import ConfigurationError
 from callerid.paths import prefix_of
 
@@ -26,7 +27,7 @@ def access_map(app: Any, *, started: bool = False) -> AccessMap:
     which it may add routes (see `callerid.access.started`). Raises `ConfigurationError` for anything else.
     """
     found = _access_map(app)
-    audited = found.audited.union(*map(_audited_by, _gates(app)))
+    audited = found.audited.union(*map(audited_by, _gates(app)))
     fronts, awaits_start = tuple(fronts_of(app)), not started and has_lifespan(app)
     return replace(found, fronts=fronts, awaits_start=awaits_start, audited=audited)
 
@@ -34,9 +35,15 @@ def access_map(app: Any, *, started: bool = False) -> AccessMap:
 def _access_map(app: Any) -> AccessMap:
     framed = _framed(app)
     gates = tuple(_gates(app))
-    outside = tuple(row for gate in gates for row in _rows_of(gate))
+    behind = tuple(map(rows_of, gates))
+    outside = tuple(row for rows in behind for row in rows)
     if len(gates) + bool(framed is not None and framed.rows) > 1:
-        outside = tuple(row for number, gate in enumerate(gates, 1) for row in _told_apart(_rows_of(gate), number))
+        # What one middleware asks does not stand for what another does behind it.
+        outside = tuple(
+            replace(row, template=f"{row.template} (middleware {number})")
+            for number, rows in enumerate(behind, 1)
+            for row in rows
+        )
     if framed is None and not outside:
         raise ConfigurationError(
             f"an object of class {type(app).__qualname__} cannot be mapped: applications of FastAPI, Starlette, "
@@ -48,21 +55,20 @@ def _access_map(app: Any) -> AccessMap:
         kind = "WSGI" if is_wsgi(app) else "ASGI"
         return AccessMap(kind, outside, layers=len(gates), by_path=True, unenforced=unenforced)
     framed = replace(framed, prefixes=tuple(_prefixes(app)) if gates else ())
-    idle = tuple(problem for gate in gates for problem in _unanswered(gate, framed))
+    idle = tuple(problem for gate in gates for problem in unanswered_by(gate, framed))
     if outside and not framed.rows:
         # Guarded by path alone: marks would answer 500, and are among the problems.
         problems = (*framed.problems[:-1], *idle)
         alone = replace(framed, rows=outside, problems=problems, layers=len(gates), by_path=True)
         return replace(alone, unenforced=unenforced)
     every, problems = (*unenforced, *framed.unenforced), (*framed.problems, *idle)
-    behind = tuple(map(_rows_of, gates)) if framed.rows else ()
     found = replace(
         framed,
         rows=(*outside, *framed.rows),
         problems=problems,
         layers=len(gates) + 1,
         unenforced=every,
-        gates=behind,
+        gates=behind if framed.rows else (),
     )
     return replace(found, problems=(*problems, *impossible(found)))
 
@@ -107,30 +113,7 @@ def _prefixes(app: Any) -> Iterator[str]:
     return (prefix for prefix in dict.fromkeys(prefix_of(getattr(each, "root_path", None)) for each in links) if prefix)
 
 
-def _rows_of(gate: Any) -> tuple[Row, ...]:
-    from callerid.audit._table import rows_of  # noqa: PLC0415 - only where there is a table
-
-    return rows_of(gate)
-
-
-def _audited_by(gate: Any) -> frozenset[str]:
-    from callerid.audit._table import audited_by  # noqa: PLC0415 - as above
-
-    return frozenset(audited_by(gate))
-
-
 def _unenforced(gates: tuple[Any, ...], *, alone: bool) -> Iterator[str]:
     for number, gate in enumerate(gates, 1):
         if gate.rollout is not None:
             yield gate.rollout.words("everywhere" if alone and len(gates) == 1 else f"in middleware {number}")
-
-
-def _unanswered(gate: Any, framed: AccessMap) -> Iterator[str]:
-    from callerid.audit._table import unanswered_by  # noqa: PLC0415 - as above
-
-    return unanswered_by(gate, framed)
-
-
-def _told_apart(rows: tuple[Row, ...], number: int) -> Iterator[Row]:
-    """The rows of a middleware behind which others decide, too: what one asks does not stand for what another does."""
-    yield from (replace(row, template=f"{row.template} (middleware {number})") for row in rows)

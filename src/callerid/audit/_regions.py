@@ -7,12 +7,12 @@ What a route names is a place of its own, and compared as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count, islice, product
 
 from callerid.audit._places import Place, Segment, common, is_one_line, takes
 
-__all__ = ["request_for", "samples", "text_for"]
+__all__ = ["request_for", "samples", "serves_first", "text_for"]
 
 MOST_SAMPLES = 256
 """So many kinds of paths of one place are told apart; those that are left are the longest ones."""
@@ -112,6 +112,22 @@ def request_for(place: Place, text: str, values: Mapping[int, str] | None = None
     if not is_one_line(place):
         path = path.replace(text, f"{text}\n{text}", 1)
     return "" if place.host is None else _text(place.host, text), path
+
+
+def serves_first(
+    router: Callable[[str, str, str], str | None],
+    method: str,
+    names: tuple[str, str],
+    region: tuple[Place, Iterable[Place], str],
+) -> bool | None:
+    """Whether the first of two routes, by their names, serves a part of a region that no third one serves.
+
+    ``None`` where there is no such part. ``router`` is a `callerid.audit._rows.Router`; ``region`` is a place, those
+    near it (see `samples`), and the text of `request_for`.
+    """
+    place, near, text = region
+    served = (router(method, *request_for(sample, text)) for sample in samples(place, near))
+    return next((each == names[0] for each in served if each in names), None)
 
 
 def _text(segment: Segment, text: str) -> str:

@@ -30,7 +30,7 @@ def names_of(rows: Iterable[Row]) -> dict[str, str]:
     for each in rows:
         for method in each.methods:
             covering = "GET" if method == "HEAD" and "GET" in each.methods else method
-            names.setdefault(f"{method} {each.written(method)}", f"{covering} {each.written(method)}")
+            names.setdefault(each.named(method), f"{covering} {each.written(method)}")
     return names
 
 

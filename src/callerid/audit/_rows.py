@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
-from callerid.audit._places import ANYWHERE_ELSE, Place, positions_of
+from callerid.audit._places import ANYWHERE_ELSE, Place, places_of, positions_of
 from callerid.audit._trust import believed_by_all
 from callerid.audit.algebra import Separate, is_weaker, separate
 from callerid.guard import GuardCore, Requirement
@@ -26,6 +26,7 @@ __all__ = [
     "ServedBy",
     "canonical",
     "earlier",
+    "elsewhere",
     "methods_text",
     "row",
     "who_may",
@@ -158,6 +159,15 @@ class Row:
     def written(self, method: str) -> str:
         """The path with its converters."""
         return self.serving(method).written or self.template
+
+    def named(self, method: str) -> str:
+        """The name of one of the methods: with the path."""
+        return f"{method} {self.written(method)}"
+
+    def places(self, method: str) -> tuple[Place, ...]:
+        """The places that one of the methods is for."""
+        serves = self.serving(method)
+        return places_of(self.written(method), below=serves.below, either_slash=serves.either_slash)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -315,6 +325,22 @@ def row(
     method, template = place
     every = tuple(GuardRequirement(*each) for each in asked)
     return Row((method,), template, tuple(parts), every, default, (serves,))
+
+
+class Fallback(Protocol):
+    """The rules of a guard that hold where no route says more."""
+
+    guard: GuardCore
+    default: Requirement
+    floor: Requirement | None
+
+
+def elsewhere(rules: Fallback, serves: ServedBy) -> Row:
+    """What holds where there is no route."""
+    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
+    parts.append(Part("default", rules.default))
+    asked = [(rules.guard, part.requirement) for part in parts]
+    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, serves)
 
 
 def methods_text(methods: Iterable[str]) -> str:

@@ -32,7 +32,7 @@ def never_served(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
     asking: dict[str, str] = {}
     for row in every:
         for method in row.methods:
-            asking.setdefault(f"{method} {row.written(method)}", _asked(row))
+            asking.setdefault(row.named(method), _asked(row))
     for row in every:
         first = {name for method in row.methods for name in row.serving(method).instead}
         is_ruled = not {"default", "floor"}.issuperset(row.sources)
@@ -55,7 +55,7 @@ class _Shadows:
         for number, row in enumerate(rows):
             for place in self._places[number]:
                 self._near.add(place, number)
-            self._names.setdefault((keys[number], row.methods[0]), f"{row.methods[0]} {row.written(row.methods[0])}")
+            self._names.setdefault((keys[number], row.methods[0]), row.named(row.methods[0]))
         self._text = text_for(segment for places in self._places for place in places for segment in place.segments)
 
     def noted(self, number: int) -> Row:

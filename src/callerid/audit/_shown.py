@@ -50,8 +50,7 @@ def _routes(found: AccessMap) -> Iterator[Row]:
 def _behind(row: Row, gates: tuple[tuple[Row, ...], ...]) -> Iterator[Row]:
     for method in row.methods:
         serves = row.serving(method)
-        places = places_of(row.written(method), below=serves.below, either_slash=serves.either_slash)
-        here: list[_Here] = [(replace(row, methods=(method,), serves=(serves,)), places)]
+        here: list[_Here] = [(replace(row, methods=(method,), serves=(serves,)), row.places(method))]
         for number, gate in reversed(list(enumerate(gates, 1))):
             here = [part for each in here for part in _in_turn(*each, method, gate, f"middleware {number}")]
         yield from (each for each, _ in here)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from callerid.audit._places import EVERYWHERE, Place, places_of
 from callerid.audit._row_sets import merged, names_of, told_once
-from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
+from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, elsewhere, row
 from callerid.audit._scope import HTTP
 from callerid.audit._shadowed import never_served, with_shadows
 from callerid.audit._starlette_router import StarletteRouter
@@ -47,7 +47,8 @@ def map_of(app: Starlette, kind: str) -> AccessMap:
     problems = [*problems, *unanswered(every, protection)] or [*not_starting(every)]
     protections = {"": protection} | {each.template: each.areas[-1][0] for each in every if _begins(each)}
     problems += told_once(never_served(row for each, row in rows if not each.refuses))
-    every_row = merged((*(row for each, row in rows if not each.refuses), _elsewhere(app, protection)))
+    rest = elsewhere(protection, ServedBy(answers=_answers(app)))
+    every_row = merged((*(row for each, row in rows if not each.refuses), rest))
     names = names_of(every_row)
     return AccessMap(
         kind,
@@ -200,13 +201,6 @@ def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
 def _parts(found: CheckedRoute, policy: Policy) -> Iterator[Part]:
     for _, requirement, origin in policy.written:
         yield Part(origin if isinstance(origin, str) else found.sources[origin], requirement)
-
-
-def _elsewhere(app: Starlette, protection: Protection) -> Row:
-    parts = [] if protection.floor is None else [Part("floor", protection.floor)]
-    parts.append(Part("default", protection.default))
-    asked = [(protection.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, protection.default, ServedBy(answers=_answers(app)))
 
 
 def _answers(app: Any) -> bool:

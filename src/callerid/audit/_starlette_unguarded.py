@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from callerid._marks import marks_on, unwrapped
-from callerid.audit._unguarded import left_behind, name_of
+from callerid._marks import unwrapped
+from callerid.audit._unguarded import PROTECT, unguarded
 from callerid.starlette._dispatch import GuardedDispatch
 from callerid.starlette._guard import PROTECTED
 from callerid.starlette._protection import Protection
@@ -28,16 +28,9 @@ def protection_in(router: Any) -> Protection | None:
 def unprotected(app: Starlette, kind: str) -> Iterator[str]:
     """The problems; the last one is that no guard protects the application."""
     routes = tuple(_routes(app.router, set()))
-    endpoints = tuple(getattr(route, "endpoint", None) for route in routes)
-    for endpoint in endpoints:
-        for mark in marks_on(endpoint):
-            yield (
-                f"{name_of(endpoint)} is marked with {mark.requirement.rule!r}, and its guard protects nothing here: "
-                "call guard.protect(app, default=...)"
-            )
-    yield from left_behind(endpoints)
+    yield from unguarded(tuple(getattr(route, "endpoint", None) for route in routes), PROTECT)
     yield from _taken_over(routes)
-    yield f"no guard protects this {kind} application, so anybody may call it: call guard.protect(app, default=...)"
+    yield f"no guard protects this {kind} application, so anybody may call it: {PROTECT}"
 
 
 def _taken_over(routes: Iterable[Any]) -> Iterator[str]:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from callerid._marks import marks_above, unwrapped
+from callerid._marks import marks_above, marks_on, unwrapped
 
-__all__ = ["endpoint_name", "left_behind", "name_of"]
+__all__ = ["PROTECT", "endpoint_name", "unguarded"]
+
+PROTECT: Final = "call guard.protect(app, default=...)"
+"""The remedy for an application of Starlette, FastAPI or Flask that no guard protects."""
 
 
-def left_behind(endpoints: Iterable[Any]) -> Iterator[str]:
-    """What is wrong with endpoints of an unprotected application that were marked after they became a route's."""
+def unguarded(endpoints: Sequence[Any], remedy: str) -> Iterator[str]:
+    """What is wrong with marked endpoints of an unprotected application."""
+    for endpoint in endpoints:
+        for mark in marks_on(endpoint):
+            yield (
+                f"{_name_of(endpoint)} is marked with {mark.requirement.rule!r}, and its guard protects nothing here: "
+                f"{remedy}"
+            )
     for endpoint in endpoints:
         for mark in marks_above(endpoint):
             yield (
-                f"{name_of(endpoint)}: guard.allow({mark.requirement.rule!r}) stands above the route's decorator, "
+                f"{_name_of(endpoint)}: guard.allow({mark.requirement.rule!r}) stands above the route's decorator, "
                 "which serves the bare function: nobody enforces it; put it below the route's own"
             )
 
 
-def name_of(endpoint: Any) -> str:
+def _name_of(endpoint: Any) -> str:
     """An endpoint by its module and name."""
     inner = unwrapped(endpoint)
     name = getattr(inner, "__qualname__", type(inner).__qualname__)
