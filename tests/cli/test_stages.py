@@ -147,4 +147,4 @@ def test_a_socket_that_hears_nothing_more_is_disconnected() -> None:
         heard.append(await socket.receive())
 
     assert call(application, DemoRoute("WS", "/"), None) == Outcome(101)
-    assert heard == [{"type": "websocket.disconnect", "code": 1005}]
+    assert heard == [{"type": "websocket.disconnect", "code": 1001}]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
@@ -23,6 +22,8 @@ from callerid.cli._stages import SERVERS, call, need_server, serve
 from callerid.cli._staying import until_interrupted
 from callerid.cli._table import WORDS, Style, names, outcomes
 from callerid.cli._trouble import CommandError
+from callerid.play._decisions import DecisionLog
+from callerid.play._hearing import listening
 from callerid.testing import LocalIssuer
 
 __all__ = ["command", "demo"]
@@ -83,7 +84,6 @@ def demo(
         wrong = seen.differing()
         if as_json:
             out.write(json_text(seen.members(wrong)))
-            out.flush()
         else:
             _print(out, _report(seen, wrong, issuer.url, Style.of(out)))
         if stay is not None:
@@ -138,14 +138,16 @@ class _Seen:
 
 def _calls(app: str, application: Any, issuer: LocalIssuer, fetch: Fetch) -> _Seen:
     seen = _Seen(app)
-    with _decisions() as decisions:
+    log, last = DecisionLog(), 0
+    with listening(log):
         for route, caller in progress(product(routes_of(app), (*CALLERS, *INVALID)), "calls made"):
             name = str(route)
             seen.outcomes[name, caller] = call(application, route, credential(issuer, caller, route, fetch))
-            for decision in decisions:
-                seen.rules[name] = str(decision["rule"])
-                seen.why[name, caller] = str(decision["why"] or decision["detail"] or "").splitlines()
-            decisions.clear()
+            for line in log.after(last):
+                last, said = line.number, line.fields
+                if "rule" in said:
+                    seen.rules[name] = said["rule"]
+                    seen.why[name, caller] = (said.get("why") or said.get("detail") or "").splitlines()
     return seen
 
 
@@ -240,31 +242,6 @@ def _as_google_does(issuer: LocalIssuer, client: urllib3.PoolManager) -> Fetch:
         return str(credentials.token)
 
     return fetch
-
-
-@contextmanager
-def _decisions() -> Generator[list[dict[str, Any]]]:
-    """The decision log within the block, which nobody else hears."""
-    decisions: list[dict[str, Any]] = []
-    log, handler = logging.getLogger("callerid"), logging.Handler()
-
-    def note(record: logging.LogRecord) -> bool:
-        decision = getattr(record, "callerid", {})
-        if "route" in decision:
-            decisions.append(decision)
-        return False  # there is nothing to write
-
-    handler.addFilter(note)
-    log.addHandler(handler)
-    before = log.level, log.propagate
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    try:
-        yield decisions
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before[0])
-        log.propagate = before[1]
 
 
 def _print(out: TextIO, lines: list[str]) -> None:

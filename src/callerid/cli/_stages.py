@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import logging
@@ -16,9 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from callerid.audit._suite import Case, SuitePersona
 from callerid.cli._places import example_application, need
 from callerid.cli._scenes import DemoRoute, Outcome
 from callerid.cli._trouble import CommandError
+from callerid.play._hearing import HeardCall
+from callerid.play._runner import running
 
 __all__ = ["SERVERS", "call", "fastapi_example", "flask_example", "need_server", "serve"]
 
@@ -38,50 +40,13 @@ def call(application: Any, route: DemoRoute, token: str | None) -> Outcome:
     headers = {"Content-Type": route.content_type} if route.body else {}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    try:
-        if hasattr(application, "test_client"):
-            answer = application.test_client().open(route.path, method=route.method, headers=headers, data=route.body)
-            return _outcome(answer.status_code, answer.content_type, answer.data)
-        return asyncio.run(_call_asgi(application, route, headers))
-    except Exception as error:  # noqa: BLE001 - a server would answer 500
-        return Outcome(500, type(error).__name__)
-
-
-async def _call_asgi(application: Any, route: DemoRoute, headers: Mapping[str, str]) -> Outcome:
-    kind = "websocket" if route.method == "WS" else "http"
-    scope: dict[str, Any] = {
-        "type": kind,
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": route.method,
-        "scheme": "ws" if kind == "websocket" else "http",
-        "path": route.path,
-        "raw_path": route.path.encode(),
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "subprotocols": [],
-        "extensions": {"websocket.http.response": {}},  # a refused handshake has a body
-    }
-    first = {"type": "websocket.connect"} if kind == "websocket" else {"type": "http.request", "body": route.body}
-    received = iter([first])
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return next(received, {"type": f"{kind}.disconnect", "code": 1005})
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await application(scope, receive, send)
-    start, *rest = sent
-    if start["type"] == "websocket.accept":
-        return Outcome(101)
-    content_type = dict(start["headers"]).get(b"content-type", b"").decode()
-    return _outcome(start["status"], content_type, b"".join(message.get("body", b"") for message in rest))
-
-
-def _outcome(status: int, content_type: str, body: bytes) -> Outcome:
-    return Outcome(status, json.loads(body)["reason"] if content_type == "application/problem+json" else "")
+    case = Case(SuitePersona("caller"), route.method, route.path, may=True)
+    with running(application, site="localhost", lifespan=False) as runner:
+        answer = runner.call(HeardCall(runs_handler=True), case, headers, route.body)
+    if answer.error or answer.status is None:
+        return Outcome(500, answer.error.partition(":")[0])
+    is_refusal = answer.content_type == "application/problem+json"
+    return Outcome(answer.status, json.loads(answer.body)["reason"] if is_refusal else "")
 
 
 def need_server(server: str) -> None:
