@@ -14,6 +14,7 @@ from typing import NamedTuple
 __all__ = [
     "ANYWHERE_ELSE",
     "EVERYWHERE",
+    "PARAMETER",
     "Place",
     "Position",
     "Segment",
@@ -77,9 +78,11 @@ _KINDS = {
 _MANY = {"{path}": False, "<path>": True}
 """Converters that take slashes, and whether what they take begins with none."""
 
-_PARAMETER = re.compile(
-    r"\{(?P<name>\w+)(?::(?P<kind>\w+))?\}|<(?:(?P<converter>\w+(?:\(.*?\))?):)?(?P<variable>[A-Za-z_]\w*)>"
+PARAMETER = re.compile(
+    r"\{(?P<name>\w+)(?::(?P<kind>\w+))?\}"
+    r"|<(?:(?P<converter>\w+)(?:\((?P<arguments>.*?)\))?:)?(?P<variable>[A-Za-z_]\w*)>"
 )
+"""A path parameter as FastAPI, Starlette, Flask and Django write it, with its converter."""
 
 
 def places_of(template: str, *, below: bool = False, either_slash: bool = False) -> tuple[Place, ...]:
@@ -106,7 +109,7 @@ def places_of(template: str, *, below: bool = False, either_slash: bool = False)
     one_line = below and (bool(slash) or not host)
     segments: list[Segment] = []
     for number, text in enumerate(texts):
-        parameter = _PARAMETER.fullmatch(text)
+        parameter = PARAMETER.fullmatch(text)
         taken = _MANY.get(_kind(parameter)) if parameter else None
         is_at_end = number == len(texts) - 1
         is_last = is_at_end and not below
@@ -155,7 +158,7 @@ def positions_of(template: str) -> dict[str, Position]:
     host, _, path = template.partition("/")
     found: dict[str, Position] = {}
     for number, text in ((-1, host), *enumerate(_split(path))):
-        for each in _PARAMETER.finditer(text):
+        for each in PARAMETER.finditer(text):
             name = each["variable"] or each["name"]
             found[name] = Position(number, text[: each.start()], text[each.end() :])
     return found
@@ -189,17 +192,19 @@ def _one_or_more(host: Segment | None, before: list[Segment], first: list[Segmen
 
 def _split(path: str) -> list[str]:
     """The segments of a path; a slash among a converter's arguments is none between segments."""
-    hidden = _PARAMETER.sub(lambda parameter: parameter[0].replace("/", "\0"), path)
+    hidden = PARAMETER.sub(lambda parameter: parameter[0].replace("/", "\0"), path)
     return [segment.replace("\0", "/") for segment in hidden.split("/")]
 
 
 def _kind(parameter: re.Match[str]) -> str:
+    if parameter["arguments"] is not None:
+        return ""  # of which it is not known what they leave out
     return f"<{parameter['converter'] or ''}>" if parameter["variable"] else f"{{{parameter['kind'] or ''}}}"
 
 
 def _segment(text: str) -> Segment | None:
     """One segment; ``None`` for one of which it is not known what it matches."""
-    found = list(_PARAMETER.finditer(text))
+    found = list(PARAMETER.finditer(text))
     if not found:
         return Segment(text)
     kinds = _KINDS.get(_kind(found[0]))

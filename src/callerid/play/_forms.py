@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from callerid.play._markup import Html, Node, element
+from callerid.play._markup import Html, Node, element, posted
 from callerid.play._matrix import SAMPLE
 from callerid.play._people import FORM_KINDS
 
@@ -46,21 +46,15 @@ def view_form(parameters: Sequence[str], samples: Mapping[str, str], find: str) 
 
 def again_form(csrf: str) -> Html:
     """The button that makes all calls again."""
-    return element(
-        "form",
-        _hidden(csrf),
-        element("button", "Call all again", type="submit", class_="quiet"),
-        method="post",
-        action="/again",
-    )
+    return posted("/again", {"csrf": csrf}, element("button", "Call all again", type="submit", class_="quiet"))
 
 
 def people_form(csrf: str, problem: str) -> Html:
     """Somebody made on the spot."""
     options = (element("option", words, value=kind) for kind, words in FORM_KINDS.items())
-    return element(
-        "form",
-        _hidden(csrf),
+    return posted(
+        "/people",
+        {"csrf": csrf},
         _problem(problem),
         element("label", "Kind", element("select", options, name="kind")),
         _field("who", "E-mail, uid or subject", "ada@example.com", required=True),
@@ -83,17 +77,15 @@ def people_form(csrf: str, problem: str) -> Html:
             _field("app", "App Check: id of the app", "1:123456789012:web:abc123"),
         ),
         element("button", "Add to the table", type="submit"),
-        method="post",
-        action="/people",
         class_="stacked",
     )
 
 
 def token_form(csrf: str, problem: str) -> Html:
     """A pasted token."""
-    return element(
-        "form",
-        _hidden(csrf),
+    return posted(
+        "/token",
+        {"csrf": csrf},
         _problem(problem),
         element(
             "label",
@@ -107,14 +99,8 @@ def token_form(csrf: str, problem: str) -> Html:
             class_="note",
         ),
         element("button", "Add to the table", type="submit"),
-        method="post",
-        action="/token",
         class_="stacked",
     )
-
-
-def _hidden(csrf: str) -> Html:
-    return element("input", type="hidden", name="csrf", value=csrf)
 
 
 def _problem(problem: str) -> Node:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Final
 
-__all__ = ["Html", "Node", "element", "joined", "page_of"]
+__all__ = ["Html", "Node", "element", "joined", "listed", "page_of", "posted"]
 
 
 class Html(str):
@@ -47,6 +47,18 @@ def joined(inside: Node) -> Html:
     if isinstance(inside, str):
         return Html(escape(inside))
     return Html("".join(map(joined, inside)))
+
+
+def posted(action: str, hidden: Mapping[str, str], *inside: Node, class_: str | None = None) -> Html:
+    """A form that is posted, with fields that nobody sees."""
+    fields = (element("input", type="hidden", name=name, value=value) for name, value in hidden.items())
+    return element("form", fields, inside, method="post", action=action, class_=class_)
+
+
+def listed(facts: Iterable[tuple[str, str]]) -> Node:
+    """Facts by their names; those that are empty are left out."""
+    told = [[element("dt", name), element("dd", value)] for name, value in facts if value]
+    return element("dl", told, class_="facts") if told else None
 
 
 def page_of(title: str, *body: Node, head: Node = ()) -> Html:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 
 from callerid.play._comparing import LockComparison, RouteChange, Shift
-from callerid.play._markup import Html, Node, element
+from callerid.play._markup import Html, Node, element, posted
 from callerid.play._outcomes import MEANINGS, SIGNS, CellState
 from callerid.play._people import PlayPersona
 from callerid.play._routes import PlayRoute
 from callerid.play._session import PlayCell
 
-__all__ = ["SAMPLE", "cell_link", "legend", "matrix", "method_badge", "path_words", "query_of"]
+__all__ = ["SAMPLE", "Shown", "cell_link", "legend", "matrix", "method_badge", "path_words", "query_of"]
 
 SAMPLE: Final = "p."
 """What the name of a sample value begins with in a query."""
@@ -22,26 +23,39 @@ SAMPLE: Final = "p."
 _SHIFTS: Final = {Shift.GAINS: ("▲", "gains"), Shift.LOSES: ("▼", "loses"), Shift.UNKNOWN: ("◆", "cannot tell")}
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page shows: the cells, with which sample values and filter; ``problems`` are those of its forms."""
+
+    rows: Sequence[Sequence[PlayCell]]
+    samples: Mapping[str, str]
+    csrf: str
+    find: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def pending(self) -> int:
+        """How many calls are still to be made."""
+        return sum(cell.outcome.state is CellState.PENDING for row in self.rows for cell in row)
+
+
 def query_of(samples: Mapping[str, str], **more: str) -> str:
     """A query with these sample values."""
     return urlencode({**more, **{f"{SAMPLE}{name}": value for name, value in samples.items()}})
 
 
-def matrix(
-    rows: Sequence[Sequence[PlayCell]], samples: Mapping[str, str], before: LockComparison | None, csrf: str
-) -> Html:
+def matrix(shown: Shown, before: LockComparison | None) -> Html:
     """The whole table."""
-    routes = [cell.route for cell in rows[0]]
+    routes = [cell.route for cell in shown.rows[0]]
     if not routes:
         return element("p", "No route matches the filter.", class_="empty")
-    pending = sum(cell.outcome.state is CellState.PENDING for row in rows for cell in row)
     table = element(
         "table",
         element("caption", "What each caller is answered at each route", class_="unseen"),
         _head(routes, before),
-        element("tbody", (_row(row, samples, csrf) for row in rows)),
+        element("tbody", (_row(row, shown) for row in shown.rows)),
         id="matrix",
-        data_pending=str(pending),
+        data_pending=str(shown.pending),
     )
     return element("div", table, class_="scroller", id="scroller")
 
@@ -87,8 +101,8 @@ def path_words(template: str) -> Node:
     return [[part, element("wbr")] for part in template.replace("/", "/\n").split("\n")]
 
 
-def _row(cells: Sequence[PlayCell], samples: Mapping[str, str], csrf: str) -> Html:
-    return element("tr", _person(cells, csrf), (element("td", cell_link(cell, samples)) for cell in cells))
+def _row(cells: Sequence[PlayCell], shown: Shown) -> Html:
+    return element("tr", _person(cells, shown.csrf), (element("td", cell_link(each, shown.samples)) for each in cells))
 
 
 def _person(cells: Sequence[PlayCell], csrf: str) -> Html:
@@ -105,14 +119,8 @@ def _person(cells: Sequence[PlayCell], csrf: str) -> Html:
 
 
 def _removal(who: PlayPersona, csrf: str) -> Html:
-    return element(
-        "form",
-        element("input", type="hidden", name="csrf", value=csrf),
-        element("input", type="hidden", name="who", value=who.key),
-        element("button", "Remove", type="submit", class_="quiet", aria_label=f"Remove {who.name}"),
-        method="post",
-        action="/remove",
-    )
+    button = element("button", "Remove", type="submit", class_="quiet", aria_label=f"Remove {who.name}")
+    return posted("/remove", {"csrf": csrf, "who": who.key}, button)
 
 
 def cell_link(cell: PlayCell, samples: Mapping[str, str]) -> Html:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from callerid.play._decisions import LoggedLine
 from callerid.play._forms import again_form, people_form, token_form, view_form
 from callerid.play._markup import Html, Node, element, page_of
-from callerid.play._matrix import legend, matrix, query_of
-from callerid.play._outcomes import CellState
-from callerid.play._session import PlayCell, Playground
+from callerid.play._matrix import Shown, legend, matrix, query_of
+from callerid.play._session import Playground
 
-__all__ = ["Shown", "cell_page", "log_lines", "table_of", "whole_page"]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a page shows: the cells, with which sample values and filter; ``problems`` are those of its forms."""
-
-    rows: Sequence[Sequence[PlayCell]]
-    samples: Mapping[str, str]
-    csrf: str
-    find: str = ""
-    problems: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def pending(self) -> int:
-        """How many calls are still to be made."""
-        return sum(cell.outcome.state is CellState.PENDING for row in self.rows for cell in row)
+__all__ = ["cell_page", "log_lines", "table_of", "whole_page"]
 
 
 def whole_page(ground: Playground, shown: Shown) -> Html:
@@ -85,7 +67,7 @@ def _table_part(ground: Playground, shown: Shown) -> Html:
 def table_of(ground: Playground, shown: Shown) -> Node:
     """The table and its legend."""
     states = [cell.outcome.state for row in shown.rows for cell in row]
-    return [matrix(shown.rows, shown.samples, ground.before, shown.csrf), legend(states)]
+    return [matrix(shown, ground.before), legend(states)]
 
 
 def _compared(ground: Playground) -> Node:

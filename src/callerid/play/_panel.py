@@ -10,7 +10,7 @@ from callerid.authorization._remedies import nearest, remedies
 from callerid.errors import one_line
 from callerid.play._comparing import LockComparison
 from callerid.play._hearing import HeardCheck, HeardDecision
-from callerid.play._markup import Html, Node, element
+from callerid.play._markup import Html, Node, element, listed, posted
 from callerid.play._matrix import SAMPLE, method_badge, path_words
 from callerid.play._outcomes import MEANINGS, PlayOutcome
 from callerid.play._session import PlayCell
@@ -79,10 +79,8 @@ def _answer(cell: PlayCell, samples: Mapping[str, str], csrf: str) -> Html:
 
 def _body(outcome: PlayOutcome) -> Node:
     answer = outcome.answer
-    facts = [("Error", answer.error), ("Content-Type", answer.content_type), ("Location", answer.location)]
-    told = [[element("dt", name), element("dd", value)] for name, value in facts if value]
     return [
-        element("dl", told, class_="facts") if told else None,
+        listed([("Error", answer.error), ("Content-Type", answer.content_type), ("Location", answer.location)]),
         element("pre", answer.text, tabindex="0", aria_label="The body") if answer.text else None,
         element("p", "The rest was cut off.", class_="note") if answer.is_cut else None,
     ]
@@ -101,13 +99,11 @@ def _calling(cell: PlayCell, samples: Mapping[str, str], csrf: str) -> Node:
     hidden |= {f"{SAMPLE}{name}": value for name, value in samples.items()}
     return [
         element("p", ran, class_="note"),
-        element(
-            "form",
-            [element("input", type="hidden", name=name, value=value) for name, value in hidden.items()],
+        posted(
+            "/call",
+            hidden,
             _request_body(route.called),
             element("button", f"Call it: run {route.called}" if not route.is_safe else "Call it again", type="submit"),
-            method="post",
-            action="/call",
             class_="call",
         ),
     ]
@@ -163,11 +159,15 @@ def _refused(decision: HeardDecision | None) -> Node:
     refusal = decision.refusal
     if refusal is None:
         return None
-    facts = [("Reason", str(refusal.reason)), ("Detail", refusal.detail), ("Remedy", refusal.remedy)]
-    facts += [("Instance", decision.instance)]
+    facts = [
+        ("Reason", str(refusal.reason)),
+        ("Detail", refusal.detail),
+        ("Remedy", refusal.remedy),
+        ("Instance", decision.instance),
+    ]
     return [
         element("p", "Not enforced yet: the request was let through all the same.") if decision.is_waived else None,
-        element("dl", [[element("dt", name), element("dd", value)] for name, value in facts if value], class_="facts"),
+        listed(facts),
     ]
 
 
@@ -197,7 +197,7 @@ def _before(cell: PlayCell, before: LockComparison | None) -> Node:
     shift = f"{cell.who.name}: {cell.shift.value}" if cell.shift else f"{cell.who.name}: as before"
     return _section(
         f"Before and after, against {before.file}",
-        element("dl", [[element("dt", name), element("dd", value)] for name, value in facts if value], class_="facts"),
+        listed(facts),
         element("p", shift, class_="shift-note"),
         element("pre", "\n".join(change.lines), aria_label="What changed in the lock") if change.lines else None,
     )

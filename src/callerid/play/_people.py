@@ -130,12 +130,12 @@ def made_persona(fields: Mapping[str, str], taken: Sequence[str]) -> SuitePerson
     """
     given = {name: value.strip() for name, value in fields.items() if value.strip()}
     if any(len(value) > LONGEST_FIELD for value in given.values()):
-        raise ConfigurationError(f"a field is longer than {LONGEST_FIELD} characters", code="access-page")
+        raise _bad_field(f"a field is longer than {LONGEST_FIELD} characters")
     kind, who = given.get("kind", ""), given.get("who", "")
     if kind not in FORM_KINDS:
-        raise ConfigurationError("choose what kind of caller it is", code="access-page")
+        raise _bad_field("choose what kind of caller it is")
     if not who:
-        raise ConfigurationError("write who it is: an e-mail address, a uid or a subject", code="access-page")
+        raise _bad_field("write who it is: an e-mail address, a uid or a subject")
     table: dict[str, Any] = {kind: who, **dict(_options(kind, given))}
     if "roles" in given:
         table["roles"] = [each.strip() for each in given["roles"].split(",") if each.strip()]
@@ -146,6 +146,10 @@ def made_persona(fields: Mapping[str, str], taken: Sequence[str]) -> SuitePerson
     while name in taken:
         name += "'"
     return persona_of(name, table)
+
+
+def _bad_field(message: str) -> ConfigurationError:
+    return ConfigurationError(message, code="access-page")
 
 
 def _options(kind: str, given: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -165,7 +169,7 @@ def _options(kind: str, given: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
 
 def _number(name: str, value: str) -> int:
     if not value.isdecimal() or len(value) > 12:
-        raise ConfigurationError(f"{name.replace('_', ' ')} is a number of seconds", code="access-page")
+        raise _bad_field(f"{name.replace('_', ' ')} is a number of seconds")
     return int(value)
 
 
@@ -175,9 +179,7 @@ def _object(name: str, value: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ConfigurationError(
-            f'{name.replace("_", " ")} is a JSON object, such as {{"role": "admin"}}', code="access-page"
-        )
+        raise _bad_field(f'{name.replace("_", " ")} is a JSON object, such as {{"role": "admin"}}')
     return cast("dict[str, Any]", found)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from callerid.audit._places import ANYWHERE_ELSE
+from callerid.audit._places import ANYWHERE_ELSE, PARAMETER
 from callerid.audit._rows import AccessMap, Row
 from callerid.audit._scope import is_gate
 from callerid.audit._suite import Case
@@ -21,11 +21,6 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that a page may call unasked (RFC 9110 section 9.2.1)."""
 
 NOWHERE: Final = "no-such-path"
-
-_PARAMETER = re.compile(
-    r"\{(?P<name>\w+)(?::(?P<kind>\w+))?\}|<(?:(?P<converter>\w+)(?:\((?P<arguments>.*?)\))?:)?(?P<flask>[A-Za-z_]\w*)>"
-)
-"""A path parameter as FastAPI, Starlette, Flask and Django write it, with its converter."""
 
 _REGEX: Final = frozenset("^$()\\|+?[]")
 
@@ -66,7 +61,7 @@ class PlayRoute:
             text = text.removesuffix(ANYWHERE_ELSE).rstrip("/") + f"/{NOWHERE}"
         elif self.row.serving(self.method).below:
             text = f"{text.rstrip('/')}/{NOWHERE}"
-        path = _PARAMETER.sub(lambda found: samples.get(_name(found)) or _usual(found), text)
+        path = PARAMETER.sub(lambda found: samples.get(_name(found)) or _usual(found), text)
         path = f"{path[:-1]}{NOWHERE}" if path.endswith("/*") else path
         return path if path.startswith("/") and _REGEX.isdisjoint(path) and not set(" {}<>*") & set(path) else None
 
@@ -75,7 +70,7 @@ class PlayRoute:
         if self.row.is_rest:
             return {}
         pattern, end = "", 0
-        for found in _PARAMETER.finditer(self.written):
+        for found in PARAMETER.finditer(self.written):
             pattern += re.escape(self.written[end : found.start()]) + f"(?P<{_name(found)}>[^/]+)"
             end = found.end()
         match = re.fullmatch(pattern + re.escape(self.written[end:]), path)
@@ -83,7 +78,7 @@ class PlayRoute:
 
 
 def _name(found: re.Match[str]) -> str:
-    return str(found["name"] or found["flask"])
+    return str(found["name"] or found["variable"])
 
 
 def _usual(found: re.Match[str]) -> str:
@@ -112,7 +107,7 @@ def _rank(route: PlayRoute) -> int:
 
 def parameters_of(routes: Iterable[PlayRoute]) -> list[str]:
     """The names of all path parameters, in order."""
-    return list(dict.fromkeys(_name(found) for route in routes for found in _PARAMETER.finditer(route.written)))
+    return list(dict.fromkeys(_name(found) for route in routes for found in PARAMETER.finditer(route.written)))
 
 
 def learned(routes: Iterable[PlayRoute], cases: Iterable[Case], users: Iterable[str]) -> dict[str, str]:

@@ -10,9 +10,7 @@ The page calls an application as anybody, so no page of another site may make it
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEADERS", "LOOPBACK", "PageSecurity", "Secret", "is_loopback"]
+__all__ = ["HEADERS", "LOOPBACK", "PageSecurity", "is_loopback"]
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """The names of the loopback interface that the page answers to, and that it may be bound to."""
@@ -41,17 +39,6 @@ HEADERS: Final[Mapping[str, str]] = {
 def is_loopback(host: str) -> bool:
     """Whether a name is one of the loopback interface."""
     return host.lower() in LOOPBACK
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What only pages of this process know: their forms send it back."""
-
-    text: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-
-    def is_known(self, sent: str) -> bool:
-        """Whether a form sent it."""
-        return secrets.compare_digest(sent.encode(), self.text.encode())
 
 
 class PageSecurity:
@@ -94,10 +81,6 @@ def _problem(scope: Scope) -> str | None:
 def _is_own_host(host: str) -> bool:
     try:
         parts = urlsplit(f"//{host}")
-        return is_loopback(parts.hostname or "") and parts.username is None and not parts.path and _port(parts.port)
+        return is_loopback(parts.hostname or "") and parts.username is None and not parts.path and parts.port != 0
     except ValueError:
         return False
-
-
-def _port(port: int | None) -> bool:
-    return port is None or port > 0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callerid.audit._suite import SuitePersona
 from callerid.guard import GuardCore
 from callerid.play._people import Pasted, PlayPersona, sent_as
-from callerid.rules import LookedUp
 from callerid.testing._issuer import LocalIssuer
 from callerid.testing._suite_mint import SuiteMint
 
-__all__ = ["SaidOf", "Sending"]
+__all__ = ["Sending"]
 
 FRESH = 240
 """For so many seconds a persona sends the same credential: less than any of them lives."""
@@ -44,18 +42,3 @@ class Sending:
             headers = SuiteMint(self._issuer, self._guards).headers(who.sends)
         is_ambient = any(name.lower() not in _NEVER_AMBIENT for name in headers)
         return headers | ({"Sec-Fetch-Site": "same-origin"} if is_ambient else {})
-
-
-class SaidOf(LookedUp):
-    """What look-ups say of a persona."""
-
-    def __init__(self, persona: SuitePersona) -> None:
-        self._said = persona.looked_up
-
-    def says(self, of: str, fact: str) -> bool:
-        """Whether the file, or the form, says so."""
-        return fact in self._said.get(of, ())
-
-    def was_asked(self, of: str, fact: str) -> bool:
-        """Always: what is not said is denied."""
-        return True

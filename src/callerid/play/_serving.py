@@ -36,7 +36,8 @@ def serving(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> Generator[st
 
     listening = _listening(host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False)
-    server = _quiet(uvicorn.Server(config))
+    server: Any = uvicorn.Server(config)
+    server.capture_signals = nullcontext  # signals are for whoever started it
     thread = threading.Thread(target=server.run, args=([listening],), name="callerid play server", daemon=True)
     thread.start()
     try:
@@ -58,9 +59,3 @@ def _listening(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"cannot listen on {host}, port {port}: {error.strerror}", code="access-page"
         ) from None
-
-
-def _quiet(server: Any) -> Any:
-    """The server, which leaves signals to whoever started it."""
-    server.capture_signals = nullcontext
-    return server

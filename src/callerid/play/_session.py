@@ -18,6 +18,7 @@ from callerid.audit._lifespan import has_lifespan
 from callerid.audit._reading import access_map, is_wsgi
 from callerid.audit._rows import AccessMap
 from callerid.audit._suite import Case, Suite, SuitePersona
+from callerid.audit.algebra import FixedLookUps
 from callerid.authentication import NOBODY, Authenticator, Identity
 from callerid.errors import ConfigurationError, Refusal, one_line
 from callerid.guard import GuardCore
@@ -32,7 +33,7 @@ from callerid.play._outcomes import CellState, PlayOutcome, outcome_of
 from callerid.play._people import Pasted, PlayPersona, about, first_people, made_persona
 from callerid.play._routes import PlayRoute, columns, learned, parameters_of
 from callerid.play._runner import PATIENCE, Runner, running
-from callerid.play._sending import SaidOf, Sending
+from callerid.play._sending import Sending
 from callerid.play._tokens import ShownToken, tokens_in
 from callerid.rules import Facts
 from callerid.testing._issuer import LocalIssuer
@@ -158,7 +159,7 @@ class Playground:
     def add(self, fields: Mapping[str, str]) -> PlayPersona:
         """Somebody made on the spot, of the fields of the form. Raises `ConfigurationError`."""
         made = made_persona(fields, [each.name for each in self.people])
-        persona = PlayPersona(_key(), made.name, about(made), made, is_made=True)
+        persona = PlayPersona(secrets.token_urlsafe(6), made.name, about(made), made, is_made=True)
         self.headers_of(persona)  # raises now, and not in each cell
         return self._added(persona)
 
@@ -173,7 +174,7 @@ class Playground:
             )
         number = sum(each.is_real for each in self.people) + 1
         said = "a pasted token, judged by the keys that the app really trusts"
-        return self._added(PlayPersona(_key(), f"pasted {number}", said, Pasted(token), is_made=True))
+        return self._added(PlayPersona(secrets.token_urlsafe(6), f"pasted {number}", said, Pasted(token), is_made=True))
 
     def _added(self, persona: PlayPersona) -> PlayPersona:
         with self._changing:
@@ -295,7 +296,7 @@ class Playground:
             facts = Facts(identity.caller, identity.via, path, self.map.guards[0].clock(), app=identity.app)
         if isinstance(who.sends, Pasted):
             return facts._replace(first_use=True)
-        return facts._replace(first_use=True, looked_up=SaidOf(who.sends))
+        return facts._replace(first_use=True, looked_up=FixedLookUps(who.sends.looked_up))
 
     def _identity(self, who: PlayPersona) -> Identity:
         sent = {name.lower(): [value] for name, value in self.headers_of(who).items()} | {":method": ["GET"]}
@@ -313,10 +314,6 @@ _UNFIT: Final = re.compile(r"[\x00-\x20/?#{}<>*\\%\x7f]")
 def _fits(value: str) -> bool:
     """Whether a value can stand in a path as it is."""
     return len(value) <= 200 and not _UNFIT.search(value) and value not in (".", "..")
-
-
-def _key() -> str:
-    return secrets.token_urlsafe(6)
 
 
 def _place(who: PlayPersona, route: PlayRoute, samples: Mapping[str, str]) -> tuple[str, str, str | None]:

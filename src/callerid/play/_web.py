@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,10 @@ from starlette.staticfiles import StaticFiles
 
 from callerid.errors import ConfigurationError
 from callerid.play._markup import joined
-from callerid.play._matrix import SAMPLE, cell_link
-from callerid.play._page import Shown, cell_page, log_lines, table_of, whole_page
+from callerid.play._matrix import SAMPLE, Shown, cell_link
+from callerid.play._page import cell_page, log_lines, table_of, whole_page
 from callerid.play._panel import panel
-from callerid.play._security import PageSecurity, Secret
+from callerid.play._security import PageSecurity
 from callerid.play._session import PlayCell, Playground
 
 __all__ = ["PATIENT", "access_page"]
@@ -71,7 +72,7 @@ async def _posted(pages: _Pages, handler: Callable[[Request, Fields], Response],
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError:
         return PlainTextResponse("That is no form.\n", 400)
-    if not pages.secret.is_known(fields.get("csrf", "")):
+    if not secrets.compare_digest(fields.get("csrf", "").encode(), pages.csrf.encode()):
         return PlainTextResponse("The page is from an earlier run: load it again.\n", 403)
     return await run_in_threadpool(handler, request, fields)
 
@@ -81,7 +82,8 @@ class _Pages:
 
     def __init__(self, ground: Playground, patient: float) -> None:
         self._ground, self._patient = ground, patient
-        self.secret = Secret()
+        self.csrf = secrets.token_urlsafe(32)
+        """What only pages of this process know: their forms send it back."""
 
     def front(self, request: Request) -> Response:
         return HTMLResponse(whole_page(self._ground, self._shown(request)))
@@ -142,7 +144,7 @@ class _Pages:
         rows = self._ground.cells(samples, self._patient)
         words = find.lower().split()
         kept = [[cell for cell in row if _is_found(cell, words)] for row in rows]
-        return Shown(kept, samples, self.secret.text, find, problems or {})
+        return Shown(kept, samples, self.csrf, find, problems or {})
 
     def _cell(
         self, given: Mapping[str, str], samples: Mapping[str, str], known: Callable[..., PlayCell]
@@ -153,10 +155,10 @@ class _Pages:
     def _details(self, request: Request, cell: PlayCell | None, samples: Mapping[str, str]) -> Response:
         if cell is None:
             return PlainTextResponse("There is no such caller, or no such route: load the page again.\n", 404)
-        details = panel(cell, self._ground.tokens(cell), samples, self._ground.before, self.secret.text)
+        details = panel(cell, self._ground.tokens(cell), samples, self._ground.before, self.csrf)
         if request.headers.get("x-part") == "1":
             return JSONResponse({"html": details, "cell": cell_link(cell, samples)})
-        shown = Shown((), samples, self.secret.text)
+        shown = Shown((), samples, self.csrf)
         return HTMLResponse(cell_page(self._ground, details, shown))
 
 

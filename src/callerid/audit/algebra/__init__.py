@@ -31,7 +31,7 @@ All of it is pure.
 from callerid.audit.algebra._access import CannotTell, No, Verdict, Yes, holds, new_access
 from callerid.audit.algebra._laws import MOST_ALTERNATIVES, exclude, implies
 from callerid.audit.algebra._opaque import UNREADABLE, Foreign, Sealed, code_fingerprint, fingerprint
-from callerid.audit.algebra._personas import Persona
+from callerid.audit.algebra._personas import FixedLookUps, Persona
 from callerid.audit.algebra._possible import alternatives, every_leaf
 from callerid.audit.algebra._separate import Separate, separate
 from callerid.audit.algebra._sides import Side
@@ -43,6 +43,7 @@ __all__ = [
     "MOST_ALTERNATIVES",
     "UNREADABLE",
     "CannotTell",
+    "FixedLookUps",
     "Foreign",
     "No",
     "Persona",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final, TypeAlias, cast
@@ -24,7 +24,7 @@ from callerid.issuers._google import GOOGLE_ISSUER
 from callerid.rules import Facts, LookedUp
 from callerid.rules._single_use import FIRST, USES
 
-__all__ = ["ClaimName", "ClaimValue", "ClaimValues", "Persona", "nested"]
+__all__ = ["ClaimName", "ClaimValue", "ClaimValues", "FixedLookUps", "Persona", "nested"]
 
 ClaimValue: TypeAlias = str | int | float | bool
 ClaimName: TypeAlias = str | tuple[str, ...]
@@ -117,7 +117,7 @@ class Persona:
         """What a rule is asked about; ``path`` in place of the persona's own, where the names are others."""
         caller = self.caller(now)
         via = None if self.via is None else self.via.caller(now)
-        said = _Said({str(of): cast("tuple[Any, ...]", facts) for of, facts in self.looked_up})
+        said = FixedLookUps({str(of): cast("tuple[Any, ...]", facts) for of, facts in self.looked_up})
         named, is_first = dict(self.path) if path is None else path, said.says(USES, FIRST)
         return Facts(caller, via, named, now, app=self.app, looked_up=said, first_use=is_first)
 
@@ -211,10 +211,10 @@ class Persona:
         return f"where {{{name}}} names {'somebody else' if whose is None else f'their {whose}'}"
 
 
-class _Said(LookedUp):
-    """What look-ups say of a persona."""
+class FixedLookUps(LookedUp):
+    """What look-ups say of a persona; what is not said is denied."""
 
-    def __init__(self, said: Mapping[str, tuple[Any, ...]]) -> None:
+    def __init__(self, said: Mapping[str, Container[Any]]) -> None:
         self._said = said
 
     def says(self, of: str, fact: str) -> bool:
