@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from callerid.audit.algebra._separate import Separate
 from callerid.audit.algebra._set_trie import SetTrie
-from callerid.audit.algebra._statements import Conjunction, Place, Trait, by_name
+from callerid.audit.algebra._statements import Conjunction, Place, by_name, together
 from callerid.audit.algebra._traits import is_code, is_unknown, leaf_term
 from callerid.rules import AllOf, AnyOf, App, Nobody, Rule, Via
 
@@ -56,12 +56,7 @@ class Choice:
     @cached_property
     def asked(self) -> Conjunction:
         """All that is asked for anywhere in it."""
-        terms = list(self.terms())
-        return (
-            Conjunction(*(frozenset[Trait]().union(*parts) for parts in zip(*terms, strict=True)))
-            if terms
-            else Conjunction()
-        )
+        return together(self.terms())
 
     def terms(self) -> Iterator[Conjunction]:
         """What must be true, in each alternative and choice by itself."""
@@ -69,6 +64,12 @@ class Choice:
             yield option.term
             for choice in option.choices:
                 yield from choice.terms()
+
+    def written_out(self) -> Iterator[Conjunction]:
+        """All combinations, any of which suffices: as many as `callerid.audit.algebra._traits.count` says."""
+        for option in self.options:
+            for chosen in product(*(tuple(choice.written_out()) for choice in option.choices)):
+                yield together((option.term, *chosen))
 
 
 def formula(rule: Rule, place: Place = by_name, read: ReadLeaves | None = None) -> Choice:
@@ -111,18 +112,11 @@ class _Reader:
         return self._read[key]
 
 
-_NONE = frozenset[Trait]()
-
-
 def _joined(parts: list[tuple[Option, ...]]) -> tuple[Option, ...]:
     if not all(parts):
         return ()
     single = [part[0] for part in parts if len(part) == 1]
-    term = Conjunction(
-        _NONE.union(*[option.term.caller for option in single]),
-        _NONE.union(*[option.term.carrier for option in single if option.term.carrier]),
-        _NONE.union(*[option.term.app for option in single if option.term.app]),
-    )
+    term = together(option.term for option in single)
     choices = [choice for option in single for choice in option.choices]
     choices += (Choice(part) for part in parts if len(part) > 1)
     return (Option(term, tuple(choices), any(option.asks_code for option in single)),)

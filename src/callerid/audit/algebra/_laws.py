@@ -5,7 +5,7 @@ from __future__ import annotations
 from callerid.audit.algebra._formula import formula
 from callerid.audit.algebra._named import linked
 from callerid.audit.algebra._statements import Conjunction, contradictory, with_consequences
-from callerid.audit.algebra._traits import count, terms
+from callerid.audit.algebra._traits import count
 from callerid.rules import Rule
 
 __all__ = ["MOST_ALTERNATIVES", "exclude", "implies"]
@@ -39,7 +39,7 @@ def exclude(one: Rule, other: Rule) -> bool:
     """
     if count(one) * count(other) > MOST_ALTERNATIVES:
         return False
-    joined = (linked(term) for term in terms(one & other))
+    joined = (linked(term) for term in formula(one & other).written_out())
     return all(term is None or any(map(contradictory, term)) for term in joined)
 
 
@@ -64,4 +64,4 @@ def implies(one: Rule, other: Rule) -> bool:
     if count(one) * max(1, count(other)) > MOST_ALTERNATIVES:
         return False
     wanted = formula(other)
-    return all(wanted.met_by(Conjunction(*map(with_consequences, term))) for term in terms(one))
+    return all(wanted.met_by(Conjunction(*map(with_consequences, term))) for term in formula(one).written_out())

@@ -5,7 +5,7 @@ A conjunction of leaves admits nobody as soon as two of them exclude each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import combinations, islice, product
 
@@ -46,10 +46,6 @@ def alternatives(rule: Rule) -> Iterator[tuple[Rule, ...]]:
         yield (rule,)
 
 
-def _clash(conjunction: Iterable[Rule], excluding: Callable[[Rule, Rule], bool]) -> tuple[Rule, Rule] | None:
-    return next(((one, other) for one, other in combinations(conjunction, 2) if excluding(one, other)), None)
-
-
 def every_leaf(rule: Rule) -> Iterator[Rule]:
     """All leaves of a rule, those inside `Via` among them."""
     for leaf in leaves(rule):
@@ -76,7 +72,7 @@ def _trouble_of(
     conjunction: tuple[Rule, ...], issuers: tuple[Issuer, ...], excluding: Callable[[Rule, Rule], bool]
 ) -> str:
     """Why a conjunction of leaves can admit nobody, with the remedy; empty if it can."""
-    clash = _clash(conjunction, excluding)
+    clash = next((pair for pair in combinations(conjunction, 2) if excluding(*pair)), None)
     if clash is None:
         return _lacks_issuer(conjunction, issuers)
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +36,7 @@ __all__ = [
     "contradictory",
     "family",
     "is_opaque",
+    "together",
     "with_consequences",
 ]
 
@@ -63,6 +64,11 @@ class Conjunction(NamedTuple):
     caller: Traits = frozenset()
     carrier: Traits = frozenset()
     app: Traits = frozenset()
+
+
+def together(terms: Iterable[Conjunction]) -> Conjunction:
+    """All that these conjunctions ask for, as one."""
+    return Conjunction(*(frozenset[Trait]().union(*parts) for parts in zip(*terms, strict=True)))
 
 
 SOMEBODY = Trait("known at all", True)

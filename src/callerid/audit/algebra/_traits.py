@@ -78,7 +78,7 @@ from callerid.rules._looked_up import LookUpRule
 from callerid.rules._single_use import FIRST, USES
 from callerid.rules._text import domain_of
 
-__all__ = ["count", "is_code", "is_unknown", "leaf_term", "terms"]
+__all__ = ["count", "is_code", "is_unknown", "leaf_term"]
 
 
 def count(rule: Rule) -> int:
@@ -94,41 +94,12 @@ def count(rule: Rule) -> int:
     return 0 if type(rule) is Nobody else 1
 
 
-def terms(rule: Rule, place: Place = by_name, *, tenant_named: bool = False) -> list[Conjunction]:
-    """The conjunctions any of which suffices. `Via` distributes over them, because one service carries a call.
-
-    ``tenant_named`` is passed down as `AllOf` passes it to its members, and `Separate` does not.
-    """
-    if type(rule) is AnyOf:
-        return _once(term for part in rule.rules for term in terms(part, place, tenant_named=tenant_named))
-    if type(rule) is AllOf or type(rule) is Separate:
-        named = type(rule) is AllOf and (tenant_named or rule.names_tenant)
-        joined = [Conjunction()]
-        for part in rule.rules:
-            joined = _once(_both(one, other) for one in joined for other in terms(part, place, tenant_named=named))
-        return joined
-    if type(rule) is Via:
-        return [Conjunction(carrier=term.caller) for term in terms(rule.rule, place)]
-    if type(rule) is Nobody:
-        return []
-    each = rule.singly if type(rule) is App else (rule,)
-    return [leaf_term(leaf, place, tenant_named=tenant_named) for leaf in each]
-
-
 def leaf_term(leaf: Rule, place: Place = by_name, *, tenant_named: bool = False) -> Conjunction:
     """What a leaf asks; ``tenant_named`` is whether a rule beside it names the caller's tenant."""
     if type(leaf) is App or type(leaf) is AnyApp:
         return Conjunction(app=frozenset([ATTESTED, *_app(leaf)]))
     traits = _traits(leaf, tenant_named=tenant_named)
     return Conjunction(frozenset([_placed(trait, place) for trait in traits]))
-
-
-def _once(found: Iterable[Conjunction]) -> list[Conjunction]:
-    return list(dict.fromkeys(found))
-
-
-def _both(one: Conjunction, other: Conjunction) -> Conjunction:
-    return Conjunction(one.caller | other.caller, one.carrier | other.carrier, one.app | other.app)
 
 
 def is_unknown(rule: Rule) -> bool:
