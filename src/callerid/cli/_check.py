@@ -14,14 +14,22 @@ import click
 from callerid.access import AccessMap, Suite, read_suite
 from callerid.audit._forms import unseen
 from callerid.cli._comparing import counted
-from callerid.cli._frame import MISSING, application_arguments, cli_command, json_option, json_text, progress, text_of
+from callerid.cli._frame import (
+    FILE,
+    MISSING,
+    application_arguments,
+    cli_command,
+    json_option,
+    json_text,
+    lifespan_option,
+    progress,
+    text_of,
+)
 from callerid.cli._routes import reading
 from callerid.cli._table import Style
-from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError
 from callerid.testing.access import Judgement, rehearsing
 
-__all__ = ["CheckResult", "check", "command"]
+__all__ = ["command"]
 
 
 @cli_command(
@@ -33,7 +41,8 @@ __all__ = ["CheckResult", "check", "command"]
     },
 )
 @application_arguments
-@click.argument("file", type=click.Path(path_type=Path))
+@lifespan_option
+@click.argument("file", type=FILE)
 @json_option
 def command(  # noqa: PLR0913 - one parameter an option
     out: TextIO, application: str, app_dir: Path, file: Path, *, lifespan: bool, as_json: bool
@@ -44,37 +53,26 @@ def command(  # noqa: PLR0913 - one parameter an option
     signs. The guard decides as it does in production; no handler runs. Rules that nobody enforces or that nobody can
     meet are problems, as in 'callerid routes'.
     """
-    return check(out, application, app_dir, file, lifespan=lifespan, as_json=as_json)
-
-
-def check(  # noqa: PLR0913 - one parameter an option
-    out: TextIO, application: str, folder: Path, file: Path, *, lifespan: bool = False, as_json: bool = False
-) -> int:
-    """Run the cases of a file; returns the exit code. Raises `CommandError` for what cannot be read."""
-    try:
-        suite = read_suite(text_of(file), str(file))
-        with reading(application, folder, lifespan=lifespan) as (app, found):
-            result = CheckResult(str(file), found) if found.problems else _made(app, suite, str(file), found)
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
+    suite = read_suite(text_of(file), str(file))
+    with reading(application, app_dir, lifespan=lifespan) as (app, found):
+        result = _CheckResult(str(file), found) if found.problems else _made(app, suite, str(file), found)
     lines = [*unseen(found), *result.lines(Style.of(out)), ""]
     out.write(json_text(result.members()) if as_json else "\n".join(lines))
-    out.flush()
     return result.code
 
 
-def _made(app: Any, suite: Suite, file: str, found: AccessMap) -> CheckResult:
+def _made(app: Any, suite: Suite, file: str, found: AccessMap) -> _CheckResult:
     with rehearsing(app, site=suite.site) as rehearsal:
         calls = chain(
             map(rehearsal.judge, suite.cases),
             (each for persona in suite.rest for each in rehearsal.judge_rest(persona, suite.cases)),
         )
         judged = list(progress(calls, "calls made"))
-        return CheckResult(file, found, judged, rehearsal.shadowed(), rehearsal.untested())
+        return _CheckResult(file, found, judged, rehearsal.shadowed(), rehearsal.untested())
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class _CheckResult:
     """How each call of a file was decided; none was made where the application itself has problems.
 
     ``idle`` are routes that are never served, ``untested`` those that no call of the file reaches.

@@ -16,7 +16,7 @@ import click
 from callerid import __version__
 from callerid.cli._frame import COMPLETE, MISSING, PROGRAM, CliSession, CommandEntry, LazyGroup
 from callerid.cli._trouble import CommandError
-from callerid.errors import one_line
+from callerid.errors import ConfigurationError, one_line
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -121,8 +121,8 @@ def _run(arguments: Sequence[str] | None, undo: ExitStack) -> int:
         return done.exit_code
     except click.ClickException as error:
         return _told(error)
-    except CommandError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
+    except (CommandError, ConfigurationError) as error:
+        sys.stderr.write(f"{PROGRAM}: {one_line(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -33,11 +33,6 @@ class Comparison:
     total: int
     found: Sequence[Difference]
 
-    @property
-    def code(self) -> int:
-        """The exit code."""
-        return 1 if self.found else 0
-
     def lines(self, style: Style) -> list[str]:
         """The same for a terminal."""
         if not self.found:
@@ -92,11 +87,6 @@ class NewAccess:
     total: int
     found: Sequence[Finding]
     assumed: Sequence[str]
-
-    @property
-    def code(self) -> int:
-        """The exit code."""
-        return 1 if self.found else 0
 
     @property
     def _unknown(self) -> int:

@@ -28,5 +28,4 @@ def command(out: TextIO, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click knows all of SHELLS
     out.write(kind(group.command, {}, PROGRAM, COMPLETE).source() + "\n")
-    out.flush()
     return 0

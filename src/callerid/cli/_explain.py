@@ -33,7 +33,6 @@ def command(out: TextIO, name: str, *, as_json: bool) -> int:
     """
     text = explained(name)
     out.write(json_text({"version": 1, "name": name, "text": text}) if as_json else text)
-    out.flush()
     return 0
 
 

@@ -9,8 +9,8 @@ A command is one module of this package with an object ``command``, made by `cli
     def command(out: TextIO, log: str, *, as_json: bool) -> int:
         \"\"\"What the help says.\"\"\"
 
-It writes to ``out`` (what the application prints goes to standard error), raises `CommandError` for what it cannot do,
-and returns its exit code.
+It writes to ``out`` (what the application prints goes to standard error), raises `CommandError` or `ConfigurationError`
+for what it cannot do, and returns its exit code.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from callerid.cli._trouble import CommandError
 
 __all__ = [
     "COMPLETE",
+    "FILE",
     "MISSING",
     "PORT",
     "PROGRAM",
@@ -47,9 +48,11 @@ __all__ = [
     "cli_command",
     "json_option",
     "json_text",
+    "lifespan_option",
     "progress",
     "text_of",
     "waiting",
+    "write_text",
 ]
 
 PROGRAM: Final = "callerid"
@@ -62,6 +65,9 @@ MISSING: Final = "wrong usage, or something is missing, cannot be read or fails"
 
 PORT: Final = click.IntRange(0, 65_535)
 """The type of an option that is a port; 0 takes a free one."""
+
+FILE: Final = click.Path(path_type=Path)
+"""The type of an argument, or an option, that is a file."""
 
 _WIDTH: Final = 78
 """The same as click's: two columns of a terminal of 80 stay free."""
@@ -102,7 +108,10 @@ class CliCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function with its output and its parameters; its result is the exit code."""
         function: Any = self.callback
-        return ctx.invoke(function, ctx.ensure_object(CliSession).begin(), **ctx.params)
+        out = ctx.ensure_object(CliSession).begin()
+        code = ctx.invoke(function, out, **ctx.params)
+        out.flush()
+        return code
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes: the last paragraph of the help."""
@@ -175,20 +184,16 @@ def json_option(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def application_arguments(function: Callable[..., int]) -> Callable[..., int]:
-    """Add the arguments by which an application is named: ``application``, ``app_dir`` and ``lifespan``."""
-    for add in (
-        click.option("--lifespan", is_flag=True, help="First run the start-up in its lifespan, which may add routes."),
-        click.option(
-            "--app-dir",
-            type=click.Path(path_type=Path),
-            default=Path(),
-            metavar="DIR",
-            help="Where the module is (default: the current folder).",
-        ),
-        click.argument("application", metavar="MODULE:APP"),
-    ):
-        function = add(function)
-    return function
+    """Add the arguments by which an application is named: ``application`` and ``app_dir``."""
+    told = "Where the module is (default: the current folder)."
+    folder = click.option("--app-dir", type=FILE, default=Path(), metavar="DIR", help=told)
+    return click.argument("application", metavar="MODULE:APP")(folder(function))
+
+
+def lifespan_option(function: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--lifespan``."""
+    told = "First run the start-up in its lifespan, which may add routes."
+    return click.option("--lifespan", is_flag=True, help=told)(function)
 
 
 def json_text(document: object) -> str:
@@ -256,6 +261,14 @@ def text_of(file: Path) -> str:
         raise CommandError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise CommandError(f"cannot read {file}: it is not UTF-8 (byte {error.start})") from None
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file. Raises `CommandError`."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot write {file}: {error.strerror}") from None
 
 
 def _write_codes(formatter: click.HelpFormatter, meanings: Mapping[int, str | Sequence[str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
@@ -17,7 +17,7 @@ from callerid.cli._trouble import CommandError
 from callerid.testing import LocalIssuer
 from callerid.testing._defaults import PERSON_AUDIENCE
 
-__all__ = ["MintedToken", "Wanted", "command", "issuer"]
+__all__ = ["command"]
 
 
 @cli_command("issuer", codes={0: "it was interrupted", 2: MISSING})
@@ -45,28 +45,7 @@ def command(out: TextIO, *, as_json: bool, **given: Any) -> int:
     set. Its keys are made at start and never stored; no guard that trusts Google believes them. With --json that is
     one line, a JSON document.
     """
-    return issuer(out, Wanted(**given), stay=until_interrupted, as_json=as_json)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the issuer is to serve, and whose tokens it is to mint at once."""
-
-    port: int = 0
-    audience: str = "https://orders.example.com"
-    client_id: str | None = None
-    project: str = "shop-prod"
-    service_account: str | None = None
-    people: tuple[str, ...] = ()
-    workspace_people: tuple[str, ...] = ()
-    firebase_users: tuple[str, ...] = ()
-
-
-def issuer(out: TextIO, wanted: Wanted, *, stay: Callable[[], None], as_json: bool = False) -> int:
-    """Serve until ``stay`` returns or is interrupted; returns the exit code.
-
-    Raises `CommandError` for what it cannot serve or mint.
-    """
+    wanted = _Wanted(**given)
     google = LocalIssuer()
     try:
         if wanted.service_account is not None:
@@ -81,8 +60,22 @@ def issuer(out: TextIO, wanted: Wanted, *, stay: Callable[[], None], as_json: bo
     with google, suppress(KeyboardInterrupt):
         out.write(_document(google, minted) if as_json else "\n".join(_instructions(google, wanted, minted)))
         out.flush()
-        stay()
+        until_interrupted()
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the issuer is to serve, and whose tokens it is to mint at once."""
+
+    port: int
+    audience: str
+    client_id: str | None
+    project: str
+    service_account: str | None
+    people: tuple[str, ...]
+    workspace_people: tuple[str, ...]
+    firebase_users: tuple[str, ...]
 
 
 def _keys_urls(google: LocalIssuer) -> dict[str, str]:
@@ -95,7 +88,7 @@ def _keys_urls(google: LocalIssuer) -> dict[str, str]:
     }
 
 
-def _document(google: LocalIssuer, minted: Sequence[MintedToken]) -> str:
+def _document(google: LocalIssuer, minted: Sequence[_MintedToken]) -> str:
     """One line: who reads it need not wait for the end."""
     host = google.url.removeprefix("http://")
     members = {
@@ -108,7 +101,7 @@ def _document(google: LocalIssuer, minted: Sequence[MintedToken]) -> str:
     return json.dumps(members) + "\n"
 
 
-def _instructions(google: LocalIssuer, wanted: Wanted, minted: Sequence[MintedToken]) -> list[str]:
+def _instructions(google: LocalIssuer, wanted: _Wanted, minted: Sequence[_MintedToken]) -> list[str]:
     host = google.url.removeprefix("http://")
     query = f"audience={quote(wanted.audience, safe=':/')}&format=full"
     account = "computeMetadata/v1/instance/service-accounts/default"
@@ -133,7 +126,7 @@ def _instructions(google: LocalIssuer, wanted: Wanted, minted: Sequence[MintedTo
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class MintedToken:
+class _MintedToken:
     """A token that was minted at the start, and whose it is."""
 
     who: str
@@ -144,12 +137,12 @@ class MintedToken:
         return f"{self.who}, for {self.audience}"
 
 
-def _minted(google: LocalIssuer, wanted: Wanted) -> Iterator[MintedToken]:
+def _minted(google: LocalIssuer, wanted: _Wanted) -> Iterator[_MintedToken]:
     client_id = PERSON_AUDIENCE if wanted.client_id is None else wanted.client_id
     for email in wanted.people:
-        yield MintedToken(email, client_id, google.person(email, audience=client_id))
+        yield _MintedToken(email, client_id, google.person(email, audience=client_id))
     for email in wanted.workspace_people:
-        yield MintedToken(email, client_id, google.workspace_person(email, audience=client_id))
+        yield _MintedToken(email, client_id, google.workspace_person(email, audience=client_id))
     for uid in wanted.firebase_users:
         token = google.firebase_user(uid, project=wanted.project)
-        yield MintedToken(f"Firebase user {uid}", wanted.project, token)
+        yield _MintedToken(f"Firebase user {uid}", wanted.project, token)

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import click
 
 from callerid.audit._suite import KINDS, check_options
-from callerid.cli._frame import MISSING, cli_command, json_option, json_text
+from callerid.cli._frame import FILE, MISSING, cli_command, json_option, json_text, write_text
 from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError, one_line
+from callerid.errors import one_line
 from callerid.testing import LocalIssuer
 from callerid.testing._by_kind import LOOPBACK_NAMES, MINT_HEADER, MINT_PATH, MINTED_KINDS, minted
 from callerid.testing._compact import header_and_claims
@@ -37,9 +37,7 @@ _KEYS_ARE_GONE: Final = (
 @click.argument("who", metavar="WHO")
 @click.option("--with", "settings", metavar="NAME=VALUE", multiple=True, help="Something else that the token says.")
 @click.option("--issuer", metavar="URL", help="The local issuer that mints it: what 'callerid issuer' runs.")
-@click.option(
-    "--write-keys", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write its public keys, without one."
-)
+@click.option("--write-keys", "file", type=FILE, metavar="FILE", help="Write its public keys, without one.")
 @json_option
 def command(  # noqa: PLR0913 - one parameter an option
     out: TextIO,
@@ -74,7 +72,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
     else:
         out.write(f"{token}\n")
-    out.flush()
     return 0
 
 
@@ -85,10 +82,7 @@ def _options(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
         if not equals:
             raise CommandError(f"--with takes NAME=VALUE, not {each!r}")
         options[name] = value if KINDS[kind].get(name, str) is str else _read(each, value)
-    try:
-        check_options("--with", kind, options)
-    except ConfigurationError as error:
-        raise CommandError(one_line(str(error))) from None
+    check_options("--with", kind, options)
     return options
 
 
@@ -108,10 +102,7 @@ def _minted_here(kind: str, who: str, options: Mapping[str, Any], file: Path | N
     if file is None:
         sys.stderr.write(_KEYS_ARE_GONE)
         return token
-    try:
-        file.write_text(local.jwks_document(_signer(local, kind, token)), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"cannot write {file}: {error.strerror}") from None
+    write_text(file, local.jwks_document(_signer(local, kind, token)))
     return token
 
 

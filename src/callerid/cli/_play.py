@@ -12,45 +12,33 @@ from typing import Any, TextIO
 import click
 
 from callerid.access import Suite, load, read_suite
-from callerid.cli._frame import MISSING, PORT, cli_command, json_option, text_of
+from callerid.cli._frame import FILE, MISSING, PORT, application_arguments, cli_command, json_option, text_of
 from callerid.cli._places import need
 from callerid.cli._staying import until_interrupted
-from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError
 
 __all__ = ["PlayCommand", "command", "need_page", "page_served", "play"]
 
 BESIDE = "access.toml"
 """The personas' file that is found by itself, beside the application."""
 
-_FILE = click.Path(path_type=Path)
-
 
 @cli_command("play", codes={0: "it was interrupted", 2: MISSING})
-@click.argument("application", metavar="MODULE:APP")
-@click.option(
-    "--app-dir",
-    "folder",
-    type=_FILE,
-    default=Path(),
-    metavar="DIR",
-    help="Where the module is (default: the current folder).",
-)
-@click.option("--access", type=_FILE, metavar="FILE", help="Whose personas call (default: access.toml in that folder).")
-@click.option("--lock", type=_FILE, metavar="FILE", help="Mark what changed since this lock, and for whom.")
+@application_arguments
+@click.option("--access", type=FILE, metavar="FILE", help="Whose personas call (default: access.toml in that folder).")
+@click.option("--lock", type=FILE, metavar="FILE", help="Mark what changed since this lock, and for whom.")
 @click.option("--no-lifespan", "lifespan", flag_value=False, default=True, help="Leave the start-up out.")
 @click.option("--site", metavar="HOST", help="The host that calls name (default: localhost).")
 @click.option("--host", metavar="HOST", default="127.0.0.1", help="A loopback address; any other is refused.")
 @click.option("--port", type=PORT, metavar="PORT", default=0, help="The port to listen on (default: a free one).")
 @json_option
-def command(out: TextIO, **given: Any) -> int:
+def command(out: TextIO, application: str, app_dir: Path, **given: Any) -> int:
     """Try out in a browser who may call what.
 
     Serves a page on the loopback interface, until it is interrupted: callers down the side, routes across the top, in
     each cell what the application answers, and on a click why. A local issuer signs the tokens. GET, HEAD and OPTIONS
     are really called; whatever may change something is only decided until a button is pressed.
     """
-    return play(out, PlayCommand(**given), stay=until_interrupted)
+    return play(out, PlayCommand(application, app_dir, **given), stay=until_interrupted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +57,26 @@ class PlayCommand:
 
 
 def play(out: TextIO, asked: PlayCommand, *, stay: Callable[[], None]) -> int:
-    """Serve the page until ``stay`` returns or is interrupted; returns the exit code. Raises `CommandError`."""
+    """Serve the page until ``stay`` returns or is interrupted; returns the exit code.
+
+    Raises `CommandError` and `ConfigurationError`.
+    """
     need_page()
-    try:
-        options = {
-            "suite": _suite(asked),
-            "lock": None if asked.lock is None else (text_of(asked.lock), str(asked.lock)),
-            "lifespan": asked.lifespan,
-            "site": asked.site,
-        }
-        app = load(asked.application, asked.folder)
-        page = page_served(app, asked.application, host=asked.host, port=asked.port, **options)
-        with page as address, suppress(KeyboardInterrupt):
-            if asked.as_json:
-                out.write(json.dumps({"version": 1, "application": asked.application, "url": address}) + "\n")
-            else:
-                out.write(f"Who may call what in {asked.application}. Ctrl-C ends it.\n{address}\n")
-            out.flush()
-            stay()
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
+    options = {
+        "suite": _suite(asked),
+        "lock": None if asked.lock is None else (text_of(asked.lock), str(asked.lock)),
+        "lifespan": asked.lifespan,
+        "site": asked.site,
+    }
+    app = load(asked.application, asked.folder)
+    page = page_served(app, asked.application, host=asked.host, port=asked.port, **options)
+    with page as address, suppress(KeyboardInterrupt):
+        if asked.as_json:
+            out.write(json.dumps({"version": 1, "application": asked.application, "url": address}) + "\n")
+        else:
+            out.write(f"Who may call what in {asked.application}. Ctrl-C ends it.\n{address}\n")
+        out.flush()
+        stay()
     return 0
 
 

@@ -20,14 +20,22 @@ from callerid.audit._lock_rules import SOURCE_REMEDY
 from callerid.audit._reading import is_wsgi
 from callerid.cli import _comparing as comparing
 from callerid.cli._comparing import Comparison, NewAccess, counted
-from callerid.cli._frame import MISSING, application_arguments, cli_command, json_option, text_of, waiting
+from callerid.cli._frame import (
+    FILE,
+    MISSING,
+    application_arguments,
+    cli_command,
+    json_option,
+    lifespan_option,
+    text_of,
+    waiting,
+    write_text,
+)
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
 from callerid.errors import ConfigurationError, pointed
 
 __all__ = ["RoutesCommand", "command", "reading", "routes"]
-
-_FILE = click.Path(path_type=Path)
 
 
 @cli_command(
@@ -39,14 +47,15 @@ _FILE = click.Path(path_type=Path)
     },
 )
 @application_arguments
+@lifespan_option
 @json_option
 @click.option("--markdown", is_flag=True, help="Print a table in Markdown.")
-@click.option("--lock", type=_FILE, metavar="FILE", help="Write the map to a file to be reviewed.")
-@click.option("--check", type=_FILE, metavar="FILE", help="Print what has changed since the lock was written.")
+@click.option("--lock", type=FILE, metavar="FILE", help="Write the map to a file to be reviewed.")
+@click.option("--check", type=FILE, metavar="FILE", help="Print what has changed since the lock was written.")
 @click.option(
     "--no-new-access",
     "before",
-    type=_FILE,
+    type=FILE,
     metavar="FILE",
     help="Decide whether anybody may call anything now who could not when the lock was written.",
 )
@@ -91,8 +100,8 @@ class RoutesCommand:
 def routes(out: TextIO, asked: RoutesCommand) -> int:
     """Show, write or check the map; returns the exit code.
 
-    1 if something in it cannot be right, or is otherwise than the lock says. Raises `CommandError` for an application
-    that cannot be read and a lock that is none.
+    1 if something in it cannot be right, or is otherwise than the lock says. Raises `CommandError` and
+    `ConfigurationError` for an application that cannot be read and a lock that is none.
     """
     with reading(asked.application, asked.folder, lifespan=asked.lifespan) as (_, found):
         return _told(out, asked, found)
@@ -103,16 +112,14 @@ def _told(out: TextIO, asked: RoutesCommand, found: AccessMap) -> int:
     with waiting(f"the comparison with {asked.check or asked.before}"):
         result = _compared(found, asked)
     if result is not None:
-        code = result.code
         lines = [comparing.as_json(result, found)] if asked.form == "json" else result.lines(style)
     else:
-        code, lines = 0, _written(found, asked.lock) if asked.lock is not None else _shown(found, asked.form, style)
+        lines = _written(found, asked.lock) if asked.lock is not None else _shown(found, asked.form, style)
     if asked.form != "json":
         lines += _wrapped(unseen(found), style.width) if asked.form == "table" else []
         lines += [style.paint(f"problem: {problem}", "never") for problem in found.problems]
     out.write("\n".join([*lines, ""]))
-    out.flush()
-    return 1 if found.problems else code
+    return 1 if found.problems or (result is not None and result.found) else 0
 
 
 def _wrapped(lines: list[str], width: int) -> list[str]:
@@ -124,25 +131,19 @@ def _compared(found: AccessMap, asked: RoutesCommand) -> Comparison | NewAccess 
     if file is None:
         return None
     lock, name, total = text_of(file), str(file), _total(found)
-    try:
-        if asked.check is not None:
-            return Comparison(name, total, differences(lock, found, name))
-        return NewAccess(name, total, newcomers(lock, found, name), assumed(lock, found, name))
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
+    if asked.check is not None:
+        return Comparison(name, total, differences(lock, found, name))
+    return NewAccess(name, total, newcomers(lock, found, name), assumed(lock, found, name))
 
 
 @contextmanager
 def reading(name: str, folder: Path, *, lifespan: bool) -> Generator[tuple[Any, AccessMap]]:
     """An application by its name, and its map; its lifespan has begun meanwhile, if that is asked for.
 
-    Raises `CommandError`.
+    Raises `CommandError` and `ConfigurationError`.
     """
     with _kept(), waiting(name):
-        try:
-            app = load(name, folder)
-        except ConfigurationError as error:
-            raise CommandError(str(error)) from None
+        app = load(name, folder)
         found = _mapped(app, name)
     if not lifespan:
         yield app, found
@@ -189,10 +190,7 @@ def _shown(found: AccessMap, form: str, style: Style) -> list[str]:
 def _written(found: AccessMap, file: Path) -> list[str]:
     if found.problems:
         return [f"{file} is not written:"]
-    try:
-        file.write_text(locked(found), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"cannot write {file}: {error.strerror}") from None
+    write_text(file, locked(found))
     return [
         f"{file}: written, {counted(_total(found), 'rule')}",
         *(f"  a rule of {name} has no source to be compared: {SOURCE_REMEDY}" for name in without_source(found)),

@@ -24,12 +24,16 @@ def rule_from(text: str) -> Rule:
     An IAM member string (``domain:example.com``) is one, too. Raises `CommandError` for anything else, and for what is
     over 4000 characters or nested over 100 deep.
     """
-    if len(text) > _LONGEST:
-        raise CommandError(f"--rule: the text of a rule has at most {_LONGEST} characters")
     try:
-        return _rule(_parsed(text), 0) if "(" in text else member(text.strip())
-    except ConfigurationError as error:
+        return _read(text)
+    except (CommandError, ConfigurationError) as error:
         raise CommandError(f"--rule: {one_line(str(error))}") from None
+
+
+def _read(text: str) -> Rule:
+    if len(text) > _LONGEST:
+        raise CommandError(f"the text of a rule has at most {_LONGEST} characters")
+    return _rule(_parsed(text), 0) if "(" in text else member(text.strip())
 
 
 def _parsed(text: str) -> ast.expr:
@@ -38,18 +42,18 @@ def _parsed(text: str) -> ast.expr:
             warnings.simplefilter("ignore")  # Python warns of what looks wrong in code, which this is not
             return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise CommandError(f"--rule: this is not a rule: {_EXAMPLE}") from None
+        raise CommandError(f"this is not a rule: {_EXAMPLE}") from None
 
 
 def _rule(node: ast.expr, depth: int) -> Rule:
     if depth > _DEEPEST:
-        raise CommandError(f"--rule: a rule is nested at most {_DEEPEST} deep")
+        raise CommandError(f"a rule is nested at most {_DEEPEST} deep")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
         left, right = _rule(node.left, depth + 1), _rule(node.right, depth + 1)
         return left & right if isinstance(node.op, ast.BitAnd) else left | right
     made = _called(node, depth) if isinstance(node, ast.Call) else None
     if not isinstance(made, Rule):
-        raise CommandError(f"--rule: this is not a rule: {_EXAMPLE}")
+        raise CommandError(f"this is not a rule: {_EXAMPLE}")
     return made
 
 
@@ -60,14 +64,14 @@ def _called(node: ast.Call, depth: int) -> object:
     try:
         return kind(*given, **named)
     except TypeError as error:
-        raise CommandError(f"--rule: {one_line(str(error))}") from None
+        raise CommandError(str(error)) from None
 
 
 def _kind(function: ast.expr) -> Any:
     name = function.id if isinstance(function, ast.Name) else ""
     kind: Any = getattr(callerid, name) if name in callerid.__all__ else None
     if not (isinstance(kind, type) and issubclass(kind, Rule | PathParam)) or kind in (Rule, Where):
-        raise CommandError(f"--rule: {name or 'this'} is not a rule that can be written as text")
+        raise CommandError(f"{name or 'this'} is not a rule that can be written as text")
     return kind
 
 
@@ -77,15 +81,15 @@ def _value(node: ast.expr, depth: int) -> object:
         return _rule(node, depth)
     if isinstance(node, ast.Call):
         if depth > _DEEPEST:
-            raise CommandError(f"--rule: a rule is nested at most {_DEEPEST} deep")
+            raise CommandError(f"a rule is nested at most {_DEEPEST} deep")
         return _called(node, depth)
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise CommandError("--rule: what stands in a rule is a rule, a text or a number, or a list of them") from None
+        raise CommandError("what stands in a rule is a rule, a text or a number, or a list of them") from None
 
 
 def _keyword(keyword: ast.keyword) -> str:
     if keyword.arg is None:
-        raise CommandError("--rule: ** is not part of a rule")
+        raise CommandError("** is not part of a rule")
     return keyword.arg

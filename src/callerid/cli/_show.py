@@ -49,7 +49,6 @@ def show(out: TextIO, token: str, *, now: float, as_json: bool = False) -> int:
         out.write(json_text(_document(read, likely, odd, now)))
     else:
         out.writelines(f"{_writable(line, out)}\n" for line in _lines(read, likely, odd, now, Style.of(out)))
-    out.flush()
     return 1 if read.header is None or read.claims is None else 0
 
 

@@ -17,7 +17,7 @@ from callerid.cli._rule_text import rule_from
 from callerid.cli._table import Style
 from callerid.cli._token_input import token_from
 from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError, one_line
+from callerid.errors import one_line
 from callerid.issuers._issuer import AUTHORIZATION
 
 __all__ = ["Verification", "command", "verify"]
@@ -78,13 +78,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     """  # noqa: D301 - click reads the character that is meant
     rule = None if rule_text is None else rule_from(rule_text)
     parameters = dict(map(_parameter, path))
-    try:
-        guard = callerid.Guard(*_issuers(believed, keys))
-        found = verify(guard, token_from(token), rule, parameters)
-    except ConfigurationError as error:
-        raise CommandError(one_line(str(error))) from None
+    guard = callerid.Guard(*_issuers(believed, keys))
+    found = verify(guard, token_from(token), rule, parameters)
     out.write(json_text(found.members()) if as_json else "".join(f"{line}\n" for line in found.lines(Style.of(out))))
-    out.flush()
     return found.code
 
 

@@ -15,7 +15,7 @@ from callerid.authorization._report_only import WOULD_REFUSE
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text
 from callerid.cli._table import Style
 from callerid.cli._trouble import CommandError
-from callerid.errors import ConfigurationError, Reason, one_line
+from callerid.errors import Reason, one_line
 
 __all__ = ["command", "why"]
 
@@ -46,19 +46,19 @@ def command(out: TextIO, name: str, log: str, *, as_json: bool) -> int:
 
 
 def why(out: TextIO, name: str, log: str, *, as_json: bool = False) -> int:
-    """Explain a decision; returns the exit code. Raises `CommandError` for what is no id, and no log."""
+    """Explain a decision; returns the exit code.
+
+    Raises `ConfigurationError` for what is no id, `CommandError` for what is no log.
+    """
+    instance = instance_of(name)
     try:
-        instance = instance_of(name)
         found = _found(log, instance)
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot read {log}: {error.strerror}") from None
     if as_json:
         out.write(json_text(_document(found, instance)))
     else:
         _write(out, _told(found) if isinstance(found, LoggedDecision) else _missing(found, instance, log))
-    out.flush()
     return 0 if isinstance(found, LoggedDecision) else 1
 
 
