@@ -27,29 +27,26 @@ def load(name: str, folder: Path) -> Any:
     is_factory = attribute.endswith("()")
     path = attribute.removesuffix("()").split(".")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *path)):
-        raise ConfigurationError(
-            f"{name!r} does not name an application: write MODULE:APP, or MODULE:make_app() for a factory",
-            code="application-not-found",
-        )
+        raise _not_found(f"{name!r} does not name an application: write MODULE:APP, or MODULE:make_app() for a factory")
     if not folder.is_dir():
-        raise ConfigurationError(
-            f"there is no folder {str(folder)!r} to import {module_name!r} from", code="application-not-found"
-        )
+        raise _not_found(f"there is no folder {str(folder)!r} to import {module_name!r} from")
     found: Any = _imported(module_name, folder)
     for part in path:
         if not hasattr(found, part):
-            raise ConfigurationError(f"{name}: {module_name} has no {'.'.join(path)!r}", code="application-not-found")
+            raise _not_found(f"{name}: {module_name} has no {'.'.join(path)!r}")
         found = getattr(found, part)
     if not is_factory:
         return found
     if not callable(found):
-        raise ConfigurationError(
-            f"{name}: {'.'.join(path)!r} is not a factory: leave out the ()", code="application-not-found"
-        )
+        raise _not_found(f"{name}: {'.'.join(path)!r} is not a factory: leave out the ()")
     try:
         return found()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an application's own code raises is told in one line
-        raise ConfigurationError(f"{name}: the factory raised {told(error)}", code="application-not-found") from None
+        raise _not_found(f"{name}: the factory raised {told(error)}") from None
+
+
+def _not_found(message: str) -> ConfigurationError:
+    return ConfigurationError(message, code="application-not-found")
 
 
 def _imported(name: str, folder: Path) -> ModuleType:
@@ -63,9 +60,7 @@ def _imported(name: str, folder: Path) -> ModuleType:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an application's own code runs here
         is_missing = isinstance(error, ModuleNotFoundError) and error.name == top
         hint = "; --app-dir names the folder that it is in" if is_missing else ""
-        raise ConfigurationError(
-            f"cannot import {name!r} from {folder}: {told(error)}{hint}", code="application-not-found"
-        ) from None
+        raise _not_found(f"cannot import {name!r} from {folder}: {told(error)}{hint}") from None
     finally:
         if aside:
             _set_aside(top)

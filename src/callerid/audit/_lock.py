@@ -40,13 +40,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from callerid.audit._lock_rules import SOURCE_REMEDY, code, lacks_source
+from callerid.audit._lock_rules import SOURCE_REMEDY, bad_lock, code, lacks_source
 from callerid.audit._order import in_order
 from callerid.audit._places import ANYWHERE_ELSE
 from callerid.audit._rows import AccessMap, GuardRequirement, Row, canonical
 from callerid.audit._scope import RouteScope
 from callerid.audit._trust import Trust, trust_of
-from callerid.errors import ConfigurationError, one_line
+from callerid.errors import one_line
 from callerid.rules import AnyOf, is_joined
 
 __all__ = [
@@ -128,26 +128,21 @@ def read_lock(text: str, name: str) -> Lock:
     ]
     word, _, version = (numbered[0][1] if numbered else "").partition(" ")
     if word != _FIRST:
-        raise ConfigurationError(
-            f"{name}: this is not an access lock: the first line of one begins with {_FIRST!r}", code="access-lock"
-        )
+        raise bad_lock(f"{name}: this is not an access lock: the first line of one begins with {_FIRST!r}")
     if version != str(LOCK_VERSION):
-        raise ConfigurationError(
+        raise bad_lock(
             f"{name}: the lock has format version {one_line(version)!r}, and this callerid reads {LOCK_VERSION}: "
-            "write it again with callerid routes --lock, from the code that it was written for",
-            code="access-lock",
+            "write it again with callerid routes --lock, from the code that it was written for"
         )
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for number, line in numbered[1:]:
         if not line.startswith(" "):
             if line in found:
-                raise ConfigurationError(f"{name}, line {number}: {line!r} is there twice", code="access-lock")
+                raise bad_lock(f"{name}, line {number}: {line!r} is there twice")
             current = found[line] = []
         elif current is None:
-            raise ConfigurationError(
-                f"{name}, line {number}: an indented line belongs to a route or an issuer", code="access-lock"
-            )
+            raise bad_lock(f"{name}, line {number}: an indented line belongs to a route or an issuer")
         else:
             current.append(line.strip())
     return {each: tuple(lines) for each, lines in found.items()}

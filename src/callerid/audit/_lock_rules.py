@@ -10,9 +10,14 @@ from callerid.audit.algebra import Foreign, Sealed, Separate, every_leaf, finger
 from callerid.errors import CalleridError, ConfigurationError, one_line
 from callerid.rules import PathParam, Rule, Via, Where, is_joined
 
-__all__ = ["SOURCE_REMEDY", "code", "lacks_source", "rule_of"]
+__all__ = ["SOURCE_REMEDY", "bad_lock", "code", "lacks_source", "rule_of"]
 
 SOURCE_REMEDY = "write it as a function in a module"
+
+
+def bad_lock(message: str) -> ConfigurationError:
+    """The error for what no lock says."""
+    return ConfigurationError(message, code="access-lock")
 
 
 def lacks_source(rule: Rule) -> bool:
@@ -40,11 +45,9 @@ def rule_of(text: str, where: str) -> Rule:
     try:
         made = _made(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, CalleridError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{where}: {one_line(text)!r} is not a rule ({one_line(_said(error))})", code="access-lock"
-        ) from None
+        raise bad_lock(f"{where}: {one_line(text)!r} is not a rule ({one_line(_said(error))})") from None
     if not isinstance(made, Rule):
-        raise ConfigurationError(f"{where}: {one_line(text)!r} is not a rule", code="access-lock")
+        raise bad_lock(f"{where}: {one_line(text)!r} is not a rule")
     return made
 
 
@@ -61,7 +64,7 @@ def _made(node: ast.expr) -> Any:
         return Foreign(*(str(_made(argument)) for argument in node.args))
     kind: Any = Separate if name == Separate.__name__ else getattr(callerid.rules, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Rule | PathParam) or kind is Rule:
-        raise ConfigurationError(f"{name or 'this'} is not one of callerid's rules", code="access-lock")
+        raise bad_lock(f"{name or 'this'} is not one of callerid's rules")
     given = [_made(argument) for argument in node.args]
     named = {str(each.arg): _made(each.value) for each in node.keywords}
     if kind is Where:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callerid.audit._lock import CONFIGURED_BY, FIRST_GUARD, Lock, mount_of
-from callerid.audit._lock_rules import rule_of
+from callerid.audit._lock_rules import bad_lock, rule_of
 from callerid.audit._places import ANYWHERE_ELSE
 from callerid.audit._scope import RouteScope, is_gate, route_scope
 from callerid.audit._trust import Trust
-from callerid.errors import ConfigurationError
 from callerid.rules import Rule, all_of, any_of
 
 __all__ = ["LockedRoute", "rule_in", "written_in"]
@@ -99,7 +98,7 @@ def _asking(said: str, audiences: frozenset[str] | None, where: str) -> tuple[st
     except (ValueError, RecursionError):
         named = None
     if not _is_list(named) or not all(isinstance(each, str) for each in named):
-        raise ConfigurationError(f"{where}: {own[:200]!r} is not a list of audiences", code="access-lock")
+        raise bad_lock(f"{where}: {own[:200]!r} is not a list of audiences")
     return guard, frozenset(named) or None
 
 
@@ -129,8 +128,8 @@ def rule_in(lines: Iterable[str], where: str) -> tuple[Rule, frozenset[str] | No
             words.add(word)
             parts.append(rule_of(rest, where))
         elif word not in _OTHER_WORDS:
-            raise ConfigurationError(f"{where}: {line!r} is not a line of a lock", code="access-lock")
+            raise bad_lock(f"{where}: {line!r} is not a line of a lock")
     if not parts or words >= {"and", "or"}:
-        raise ConfigurationError(f"{where}: it has no rule, or both 'and' and 'or'", code="access-lock")
+        raise bad_lock(f"{where}: it has no rule, or both 'and' and 'or'")
     rule = any_of(tuple(parts)) if "or" in words else all_of(tuple(parts))
     return rule, frozenset(audiences) or None

@@ -123,25 +123,27 @@ def read_suite(text: str, name: str) -> Suite:
     try:
         given = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{name}: it is not TOML: {one_line(str(error))}", code="access-tests") from None
+        raise _bad_suite(f"{name}: it is not TOML: {one_line(str(error))}") from None
     try:
         return _suite(given)
     except ConfigurationError as error:
         raise ConfigurationError(one_line(f"{name}: {error.message}"), code=error.code) from None
 
 
+def _bad_suite(message: str) -> ConfigurationError:
+    return ConfigurationError(message, code="access-tests")
+
+
 def _suite(given: dict[str, Any]) -> Suite:
     application, site, personas = (given.pop(key, None) for key in ("app", "site", "personas"))
     if given:
-        raise ConfigurationError(
-            f"{next(iter(given))!r} is unknown here: write app, site and [personas.NAME]", code="access-tests"
-        )
+        raise _bad_suite(f"{next(iter(given))!r} is unknown here: write app, site and [personas.NAME]")
     if not isinstance(application, str | None):
-        raise ConfigurationError("app is a string such as 'app:app'", code="access-tests")
+        raise _bad_suite("app is a string such as 'app:app'")
     if site is not None and (not isinstance(site, str) or re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", site) is None):
-        raise ConfigurationError("site is a host such as 'shop.example.com'", code="access-tests")
+        raise _bad_suite("site is a host such as 'shop.example.com'")
     if not isinstance(personas, dict) or not personas:
-        raise ConfigurationError("no personas: write [personas.NAME] for each", code="access-tests")
+        raise _bad_suite("no personas: write [personas.NAME] for each")
     tables = {name: _table(name, table) for name, table in cast("dict[str, Any]", personas).items()}
     called = {name: _calls(name, table) for name, table in tables.items()}
     every = dict.fromkeys(call for calls in called.values() for call in calls)
@@ -154,13 +156,13 @@ def _suite(given: dict[str, Any]) -> Suite:
     ]
     silent = next((name for name in tables if not called[name] and name not in refused), None)
     if silent is not None:
-        raise ConfigurationError(f"{silent} has no calls: write may = [...] and may_not = [...]", code="access-tests")
+        raise _bad_suite(f"{silent} has no calls: write may = [...] and may_not = [...]")
     return Suite(tuple(cases), application, tuple(described[name] for name in refused), site)
 
 
 def _table(name: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
-        raise ConfigurationError(f"[personas.{name}] is not a table", code="access-tests")
+        raise _bad_suite(f"[personas.{name}] is not a table")
     return cast("dict[str, Any]", table)
 
 
@@ -169,17 +171,14 @@ def persona_of(name: str, table: Mapping[str, Any]) -> SuitePersona:
     said = {key: value for key, value in table.items() if key not in _OF_EVERY_KIND}
     kinds = [key for key in said if key in KINDS]
     if len(kinds) > 1:
-        raise ConfigurationError(
-            f"{name} is {' and '.join(kinds)}: a persona is one of them, or none of them for a stranger",
-            code="access-tests",
-        )
+        raise _bad_suite(f"{name} is {' and '.join(kinds)}: a persona is one of them, or none of them for a stranger")
     kind = kinds[0] if kinds else ""
     options = {key: value for key, value in said.items() if key != kind}
     check_options(name, kind, options)
     who, via, app = said.get(kind, ""), table.get("via"), table.get("app")
     for what, value in ((kind, who), ("via", via), ("app", app)):
         if not isinstance(value, str | None):
-            raise ConfigurationError(f"{name}: {what} is a string", code="access-tests")
+            raise _bad_suite(f"{name}: {what} is a string")
     if app is not None:
         App(app)  # raises for what is no app's id
     return SuitePersona(name, kind, who, options, via, app, _looked_up(name, table))
@@ -193,25 +192,19 @@ def check_options(name: str, kind: str, options: Mapping[str, Any]) -> None:
     known = KINDS.get(kind, {})
     for key, value in options.items():
         if key not in known:
-            raise ConfigurationError(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}", code="access-tests")
+            raise _bad_suite(f"{name}: {key!r} is not a setting of a {kind or 'stranger'}")
         if type(value) is not known[key]:
-            raise ConfigurationError(
-                f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}", code="access-tests"
-            )
+            raise _bad_suite(f"{name}: {key} is {value!r}, and has to be of type {known[key].__name__}")
 
 
 def _looked_up(name: str, table: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     given = table.get("looked_up", {})
     if not isinstance(given, dict):
-        raise ConfigurationError(
-            f"{name}: looked_up is a table, such as {{groups = ['eng@example.com']}}", code="access-tests"
-        )
+        raise _bad_suite(f"{name}: looked_up is a table, such as {{groups = ['eng@example.com']}}")
     said = cast("dict[str, Any]", given) | ({"roles": table["roles"]} if "roles" in table else {})
     for of, facts in said.items():
         if not _is_array(facts) or not all(isinstance(each, str) for each in facts):
-            raise ConfigurationError(
-                f"{name}: what {of!r} says is an array of texts, such as ['editor']", code="access-tests"
-            )
+            raise _bad_suite(f"{name}: what {of!r} says is an array of texts, such as ['editor']")
     return {of: frozenset(facts) for of, facts in said.items()}
 
 
@@ -225,11 +218,9 @@ def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
         for call in _texts(given, f"{name}.{key}"):
             method, _, path = call.partition(" ")
             if not method.isalpha() or method != method.upper() or not path.startswith("/") or set(path) & set("?#{} "):
-                raise ConfigurationError(
-                    f"{name}.{key}: {call!r} is not a call: write 'GET /users/ada', or 'WS /live'", code="access-tests"
-                )
+                raise _bad_suite(f"{name}.{key}: {call!r} is not a call: write 'GET /users/ada', or 'WS /live'")
             if call in found:
-                raise ConfigurationError(f"{name}: {call!r} is there twice", code="access-tests")
+                raise _bad_suite(f"{name}: {call!r} is there twice")
             found[call] = may
     return found
 
@@ -237,7 +228,7 @@ def _calls(name: str, table: Mapping[str, Any]) -> dict[str, bool]:
 def _texts(given: Any, where: str) -> list[str]:
     if not _is_array(given) or not all(isinstance(each, str) for each in given):
         more = f", or the text {EVERYTHING_ELSE!r}" if where.endswith(".may_not") else ""
-        raise ConfigurationError(f"{where} is an array of calls such as 'GET /health'{more}", code="access-tests")
+        raise _bad_suite(f"{where} is an array of calls such as 'GET /health'{more}")
     return given  # type: ignore[no-any-return]
 
 
