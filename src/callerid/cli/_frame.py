@@ -44,6 +44,7 @@ __all__ = [
     "CliSession",
     "CommandEntry",
     "LazyGroup",
+    "app_dir_option",
     "application_arguments",
     "cli_command",
     "json_option",
@@ -185,9 +186,13 @@ def json_option(function: Callable[..., int]) -> Callable[..., int]:
 
 def application_arguments(function: Callable[..., int]) -> Callable[..., int]:
     """Add the arguments by which an application is named: ``application`` and ``app_dir``."""
+    return click.argument("application", metavar="MODULE:APP")(app_dir_option(function))
+
+
+def app_dir_option(function: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--app-dir``."""
     told = "Where the module is (default: the current folder)."
-    folder = click.option("--app-dir", type=FILE, default=Path(), metavar="DIR", help=told)
-    return click.argument("application", metavar="MODULE:APP")(folder(function))
+    return click.option("--app-dir", type=FILE, default=Path(), metavar="DIR", help=told)(function)
 
 
 def lifespan_option(function: Callable[..., int]) -> Callable[..., int]:

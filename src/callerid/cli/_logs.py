@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from callerid.audit._log_entries import EntriesOfLog
+from callerid.cli._frame import app_dir_option, lifespan_option
 from callerid.cli._trouble import CommandError
 
 __all__ = ["check_read", "log_arguments", "log_at", "unread"]
@@ -18,14 +19,8 @@ __all__ = ["check_read", "log_arguments", "log_at", "unread"]
 def log_arguments(function: Callable[..., int]) -> Callable[..., int]:
     """Add the arguments ``log``, ``against``, ``app_dir`` and ``lifespan``."""
     for add in (
-        click.option("--lifespan", is_flag=True, help="First run the start-up in its lifespan, which may add routes."),
-        click.option(
-            "--app-dir",
-            type=click.Path(path_type=Path),
-            default=Path(),
-            metavar="DIR",
-            help="Where the module is (default: the current folder).",
-        ),
+        lifespan_option,
+        app_dir_option,
         click.option("--against", required=True, metavar="MODULE:APP", help="The application whose rules count."),
         click.argument("log", type=click.Path(allow_dash=True), default="-"),
     ):

@@ -46,7 +46,6 @@ def command(  # noqa: PLR0913 - what the command was asked
         out.write(json_text({"version": 1, **result.as_data(), "broken": entries.broken}))
     else:
         out.writelines(f"{line}\n" for line in _told(result, entries.broken, found, Style.of(out)))
-    out.flush()
     return 2 if not result.is_conclusive else 1 if result.changed else 0
 
 

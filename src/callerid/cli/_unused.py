@@ -51,7 +51,6 @@ def command(  # noqa: PLR0913 - what the command was asked
         out.write(json_text({"version": 1, **result.as_data(), "broken": entries.broken}))
     else:
         out.writelines(f"{line}\n" for line in _told(result, entries.broken, days, Style.of(out)))
-    out.flush()
     return 1 if result.unused else 0
 
 
