@@ -23,7 +23,7 @@ __all__ = ["as_locked", "as_of_now"]
 
 def as_of_now(found: AccessMap) -> Application:
     """An application as its map has it."""
-    accesses = [_access(row, method, stands) for method, row, stands in placed(found)]
+    accesses = [_access(row, method, scope) for method, row, scope in placed(found)]
     if found.by_path:
         # Whatever stands behind answers anywhere.
         accesses = [replace(each, answers=True) for each in accesses]
@@ -35,12 +35,12 @@ def as_of_now(found: AccessMap) -> Application:
 _BY_PATH = "by path"
 
 
-def _access(row: Row, method: str, stands: RouteScope) -> RouteAccess:
+def _access(row: Row, method: str, scope: RouteScope) -> RouteAccess:
     serves = row.serving(method)
     # Equal words mean an equal rule, but for code without a source.
     unread = (SOURCE_REMEDY,) if lacks_source(row.rule) else ()
     return RouteAccess(
-        stands,
+        scope,
         row.rule,
         row.believed[1],
         row.issuers,
@@ -81,7 +81,7 @@ def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, 
     trusts = [(guards.get(guard, Trust()), audiences) for guard, audiences in each.asked_by]
     shared, audiences = believed_by_all([(issuers.get(guard, ()), audiences) for guard, audiences in each.asked_by])
     return RouteAccess(
-        each.stands,
+        each.scope,
         each.rule,
         audiences,
         shared,
@@ -96,45 +96,45 @@ def _as_written(each: LockedRoute, guards: dict[str, Trust], issuers: dict[str, 
 
 def _rests(accesses: list[RouteAccess]) -> list[RouteAccess]:
     """What holds where there is no route, where a lock does not say: nobody may."""
-    said = {each.stands.layer for each in accesses if each.is_default}
-    missing = ({each.stands.layer for each in accesses} or {0}) - said
+    said = {each.scope.layer for each in accesses if each.is_default}
+    missing = ({each.scope.layer for each in accesses} or {0}) - said
     rest = route_scope(f"* {ANYWHERE_ELSE}")
     return [RouteAccess(replace(rest, layer=layer), Nobody(), None, (), frozenset()) for layer in missing]
 
 
 def _answers_to_options(kind: str, accesses: list[RouteAccess]) -> list[RouteAccess]:
     """What Flask itself answers to OPTIONS: it is asked what the view is, and the default, too."""
-    defaults = [each for each in accesses if each.is_default and not each.stands.layer]
+    defaults = [each for each in accesses if each.is_default and not each.scope.layer]
     if kind != "Flask" or not defaults:
         return []
     found: dict[str, list[RouteAccess]] = {}
-    for each in sorted(accesses, key=lambda each: each.stands.method):
-        if not each.stands.is_rest and not each.stands.layer:
-            found.setdefault(each.stands.template, []).append(each)
-    answered = (own for own in found.values() if all(each.options and each.stands.method != "*" for each in own))
-    return [_automatic(own, defaults[0]) for own in answered if all(each.stands.method != "OPTIONS" for each in own)]
+    for each in sorted(accesses, key=lambda each: each.scope.method):
+        if not each.scope.is_rest and not each.scope.layer:
+            found.setdefault(each.scope.template, []).append(each)
+    answered = (own for own in found.values() if all(each.options and each.scope.method != "*" for each in own))
+    return [_automatic(own, defaults[0]) for own in answered if all(each.scope.method != "OPTIONS" for each in own)]
 
 
 def _automatic(own: list[RouteAccess], default: RouteAccess) -> RouteAccess:
     first, asked = own[0], (*own, default)
-    stands = replace(
-        first.stands,
-        name=f"OPTIONS {first.stands.template}{AUTOMATIC}",
+    scope = replace(
+        first.scope,
+        name=f"OPTIONS {first.scope.template}{AUTOMATIC}",
         method="OPTIONS",
-        after=frozenset[str]().union(*(each.stands.after for each in own)),
-        slash_after=frozenset[str]().union(*(each.stands.slash_after for each in own)),
+        after=frozenset[str]().union(*(each.scope.after for each in own)),
+        slash_after=frozenset[str]().union(*(each.scope.slash_after for each in own)),
     )
     rule = separate(each.rule for each in asked)
-    return replace(first, stands=stands, rule=rule, policy=tuple(line for each in asked for line in each.policy))
+    return replace(first, scope=scope, rule=rule, policy=tuple(line for each in asked for line in each.policy))
 
 
 def _for_options(access: RouteAccess) -> RouteAccess:
     """A route for OPTIONS: it stands after what stands there with another method, whoever answers OPTIONS there."""
-    stands = access.stands
-    if stands.method != "OPTIONS":
+    scope = access.scope
+    if scope.method != "OPTIONS":
         return access
-    after, slash_after = (frozenset(_options(names)) for names in (stands.after, stands.slash_after))
-    return replace(access, stands=replace(stands, after=after, slash_after=slash_after))
+    after, slash_after = (frozenset(_options(names)) for names in (scope.after, scope.slash_after))
+    return replace(access, scope=replace(scope, after=after, slash_after=slash_after))
 
 
 def _options(names: Iterable[str]) -> Iterator[str]:

@@ -27,41 +27,39 @@ class Changes:
     def __init__(self, before: Application, now: Application, router: Router | None, text: str) -> None:
         self._before, self._now, self._router, self._text = before, now, router, text
         self._is_gate_changed = not _have_same_gates(before, now)
-        self._kept = {
-            name for name, each in now.named.items() if each.stands.layer == now.base and self._is_there(each)
-        }
+        self._kept = {name for name, each in now.named.items() if each.scope.layer == now.base and self._is_there(each)}
         self.gone = Index[tuple[Spot, RouteAccess]]()
         """The places of those routes that are not there any more."""
         for each in before.routes:
-            if each.stands.layer == before.base and not self.is_kept(each):
-                for spot in spots_of(each.stands):
+            if each.scope.layer == before.base and not self.is_kept(each):
+                for spot in spots_of(each.scope):
                     self.gone.add(spot.place, (spot, each))
         self._others: dict[str, dict[RouteAccess, None]] = {}
         self._looking: dict[RouteAccess, bool] = {}
         for name in self._kept:
-            for spot in spots_of(before.named[name].stands):
+            for spot in spots_of(before.named[name].scope):
                 self._compare_order(spot)
 
     def is_kept(self, route: RouteAccess) -> bool:
         """Whether a route, of before or of now, is there on both sides, and stands where it stood."""
-        return route.stands.name in self._kept
+        return route.scope.name in self._kept
 
     def has_changed(self, route: RouteAccess) -> bool:
         """Whether something else is asked at a route than was, or whether it was not there."""
         if self._is_gate_changed or not self.is_kept(route):
             return True
-        is_told_otherwise = route.stands.method == "WS" and self._before.settings != self._now.settings
-        return is_told_otherwise or not _is_same(self._before.named[route.stands.name], route)
+        is_told_otherwise = route.scope.method == "WS" and self._before.settings != self._now.settings
+        return is_told_otherwise or not _is_same(self._before.named[route.scope.name], route)
 
     def overtaken(self, route: RouteAccess) -> Collection[RouteAccess]:
         """Those that went before a route, and now do not, although they are still there."""
-        return self._others.get(route.stands.name, ())
+        return self._others.get(route.scope.name, ())
 
     def _is_there(self, route: RouteAccess) -> bool:
-        was = self._before.named.get(route.stands.name)
+        was = self._before.named.get(route.scope.name)
         if was is None or self._before.kind != self._now.kind:
             return False
-        one, other = was.stands, route.stands
+        one, other = was.scope, route.scope
         return (one.places, one.slash, one.redirects, one.mount) == (
             other.places,
             other.slash,
@@ -74,18 +72,18 @@ class Changes:
     def _compare_order(self, spot: Spot) -> None:
         for name in spot.after:
             other = self._before.named.get(name.removesuffix(OTHER_SLASH))
-            before = () if other is None else spots_of(other.stands)
+            before = () if other is None else spots_of(other.scope)
             for each in (one for one in before if one.name == name):
                 self._compare(each, spot)
         for _, (each, _) in self._before.near_at(self._before.base).around(spot.place._replace(one_line=True)):
             # What is expected to go first is not written down.
-            if goes_before(spot, each) and each.stands.name != spot.stands.name:
+            if goes_before(spot, each) and each.scope.name != spot.scope.name:
                 self._compare(spot, each)
 
     def _compare(self, first: Spot, second: Spot) -> None:
         """Note whether of two routes that are still there the one that went first does not now."""
-        names = first.stands.name, second.stands.name
-        if not self._kept.issuperset(names) or not one_method(first.stands.method, second.stands.method):
+        names = first.scope.name, second.scope.name
+        if not self._kept.issuperset(names) or not one_method(first.scope.method, second.scope.method):
             return
         were = tuple(self._before.named[name] for name in names)
         now = tuple(self._now.named[name] for name in names)
@@ -104,11 +102,11 @@ class Changes:
 
     def _is_first(self, first: Spot, second: Spot) -> bool:
         """Whether the one serves what is for both; where that is not known, the framework's router is asked."""
-        names = first.stands.name, second.stands.name
+        names = first.scope.name, second.scope.name
         known = earlier(*(self._now.named[name].order for name in names))
         region = common(first.place, second.place)
         if known is None and self._router is not None and region is not None:
-            method = one_method(first.stands.method, second.stands.method)
+            method = one_method(first.scope.method, second.scope.method)
             near = [place for place, _ in self._now.near_at(self._now.base).near(region)]
             known = serves_first(self._router, method, names, (region, near, self._text))
         return True if known is None else known
@@ -118,9 +116,9 @@ def _have_same_gates(before: Application, now: Application) -> bool:
     """Whether the middleware in front asks the same."""
     one, other = (
         {
-            (each.stands.name, each.stands.layer): each.policy
+            (each.scope.name, each.scope.layer): each.policy
             for each in (*side.routes, *side.rests.values())
-            if each.stands.layer != side.base
+            if each.scope.layer != side.base
         }
         for side in (before, now)
     )

@@ -12,8 +12,8 @@ from django.core.handlers.base import BaseHandler
 from django.urls import converters, resolvers
 
 from callerid.audit._places import EVERYWHERE, Place, places_of
-from callerid.audit._row_sets import merged, names_of, told_once
-from callerid.audit._rows import AccessMap, Part, Row, ServedBy, elsewhere, row
+from callerid.audit._row_sets import elsewhere, merged, names_of, told_once
+from callerid.audit._rows import AccessMap, Part, Row, ServedBy, row
 from callerid.audit._shadowed import never_served, with_shadows
 from callerid.audit._unguarded import endpoint_name, unguarded
 from callerid.django._dispatch import protection_of

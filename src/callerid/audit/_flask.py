@@ -14,7 +14,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.routing.converters import DEFAULT_CONVERTERS
 
 from callerid.audit._places import EVERYWHERE, Place, places_of
-from callerid.audit._row_sets import merged, names_of, told_once
+from callerid.audit._row_sets import elsewhere, merged, names_of, told_once
 from callerid.audit._rows import (
     ANYWHERE_ELSE,
     AccessMap,
@@ -23,7 +23,6 @@ from callerid.audit._rows import (
     Row,
     ServedBy,
     canonical,
-    elsewhere,
     row,
 )
 from callerid.audit._scope import AUTOMATIC

@@ -116,7 +116,7 @@ def differences(lock: str, found: AccessMap, name: str = "the lock") -> list[Dif
 
 def without_source(found: AccessMap) -> list[str]:
     """The blocks with a rule whose source cannot be read, by their names."""
-    return [stands.name for _, row, stands in in_order(found) if lacks_source(row.rule)]
+    return [scope.name for _, row, scope in in_order(found) if lacks_source(row.rule)]
 
 
 def read_lock(text: str, name: str) -> Lock:
@@ -159,8 +159,8 @@ def _blocks(found: AccessMap) -> Lock:
     guards = _guards(found)
     names = {trust: name for name, trust in guards.items()}
     ordered = in_order(found)
-    mounts = [stands.template for _, _, stands in ordered if stands.is_rest]
-    routes = [_route(stands, row, names, mounts) for _, row, stands in ordered]
+    mounts = [scope.template for _, _, scope in ordered if scope.is_rest]
+    routes = [_route(scope, row, names, mounts) for _, row, scope in ordered]
     by_path = ", by path" if found.by_path else ""
     said = (*sorted(unenforced_in(found)), *found.settings, *sorted(fronts_in(found)))
     first = "application", (f"kind {found.kind}{by_path}", *said)
@@ -205,12 +205,12 @@ def _trusted(guards: Mapping[str, Trust]) -> Iterator[_Block]:
             yield f"issuer {issuer}{again}{of}", lines
 
 
-def _route(stands: RouteScope, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> _Block:
-    return stands.name, (*_served(stands, row, mounts), *_asked_by(row.judges, names), *said_of(row))
+def _route(scope: RouteScope, row: Row, names: Mapping[Trust, str], mounts: list[str]) -> _Block:
+    return scope.name, (*_served(scope, row, mounts), *_asked_by(row.judges, names), *said_of(row))
 
 
-def _served(stands: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:
-    serves = row.serving(stands.method)
+def _served(scope: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:
+    serves = row.serving(scope.method)
     if serves.endpoint:
         yield f"{'mounts' if serves.below else 'serves'} {serves.endpoint}"
     if serves.opaque:
@@ -221,11 +221,11 @@ def _served(stands: RouteScope, row: Row, mounts: list[str]) -> Iterator[str]:
         yield "answers 405"
     if not serves.options:
         yield "without OPTIONS"
-    seeming = mount_of(stands.template, mounts)
-    if seeming not in ("", stands.mount):
+    seeming = mount_of(scope.template, mounts)
+    if seeming not in ("", scope.mount):
         yield f"beside {seeming}"
-    yield from (f"after {name}" for name in sorted(stands.after))
-    yield from (f"other-slash-after {name}" for name in sorted(stands.slash_after))
+    yield from (f"after {name}" for name in sorted(scope.after))
+    yield from (f"other-slash-after {name}" for name in sorted(scope.slash_after))
 
 
 def mount_of(template: str, mounts: Iterable[str]) -> str:

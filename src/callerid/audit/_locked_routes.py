@@ -24,7 +24,7 @@ class LockedRoute:
     ``endpoint`` is what serves, ``said`` the lines that tell who may.
     """
 
-    stands: RouteScope
+    scope: RouteScope
     rule: Rule
     asked_by: tuple[tuple[str, frozenset[str] | None], ...]
     endpoint: str
@@ -68,7 +68,7 @@ def _written(route: str, lines: tuple[str, ...], name: str, mounts: list[str], *
     for word, _, rest in (line.partition(" ") for line in lines):
         words.setdefault(word, []).append(rest)
     beside = words.get("beside", [])
-    stands = route_scope(
+    scope = route_scope(
         route,
         below=not words.keys().isdisjoint({"mounts", "opaque"}),
         either_slash="with" in words,
@@ -77,7 +77,7 @@ def _written(route: str, lines: tuple[str, ...], name: str, mounts: list[str], *
     )
     after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))
     return LockedRoute(
-        replace(stands, after=after, slash_after=slash_after),
+        replace(scope, after=after, slash_after=slash_after),
         rule,
         tuple(_asking(each, audiences, where) for each in words.get("asked-by", (FIRST_GUARD,))),
         next(iter(words.get("mounts", words.get("serves", ()))), ""),

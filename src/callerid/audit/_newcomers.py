@@ -103,7 +103,7 @@ def assumed(lock: str, found: AccessMap, name: str = "the lock") -> list[str]:
     before = {fingerprint(leaf) for each in written for leaf in every_leaf(each.rule)} - {None}
     leaves = (leaf for row in found.rows for leaf in every_leaf(row.rule) if is_foreign(leaf) or is_code(leaf))
     rules = {f"{leaf} (by the hash of its source)" for leaf in leaves if fingerprint(leaf) in before}
-    mounted = {(each.stands.name, each.endpoint) for each in written if each.opaque}
+    mounted = {(each.scope.name, each.endpoint) for each in written if each.opaque}
     now = {(row.named(method), row.serving(method)) for method, row in found.singly()}
     mounts = {
         f"what is mounted at {place} (by its name, {serves.endpoint})"
@@ -141,7 +141,7 @@ class _AccessComparison:
                 seen.add((method, region))
                 if len(seen) > MOST_REGIONS:
                     reason = f"more than {MOST_REGIONS:,} kinds of path are told apart there"
-                    yield Finding(route.stands.name, CannotTell(reason))
+                    yield Finding(route.scope.name, CannotTell(reason))
                     break
                 yield from self._at(method, region)
         yield from self._left()
@@ -150,7 +150,7 @@ class _AccessComparison:
 
     def _regions(self, route: RouteAccess) -> Iterator[tuple[str, Place]]:
         """The requests that a route may serve, and at which somebody new may come in."""
-        if route.stands.layer != self._now.base:
+        if route.scope.layer != self._now.base:
             return
         has_changed = self._changes.has_changed(route)
         for place in _served_places(route):
@@ -158,7 +158,7 @@ class _AccessComparison:
             if has_changed:
                 here.update(((method, place), None) for method in _methods(route))
             for spot, both in self._others(route, place):
-                method = one_method(spot.stands.method, route.stands.method)
+                method = one_method(spot.scope.method, route.scope.method)
                 ways = _methods_of(method) if method else _methods(route)
                 here.update(((each, both), None) for each in ways)
             for method, region in here:
@@ -168,12 +168,12 @@ class _AccessComparison:
         """The routes of before that may have served a part of a place where another one serves now."""
         is_kept = self._changes.is_kept(route)
         gone = self._changes.gone if is_kept else self._before.near_at(self._before.base)
-        overtaken = (spot for each in self._changes.overtaken(route) for spot in spots_of(each.stands))
+        overtaken = (spot for each in self._changes.overtaken(route) for spot in spots_of(each.scope))
         others = dict.fromkeys((*(spot for _, (spot, _) in gone.near(place)), *overtaken))
-        mounts = {spot.stands.template for spot in others if spot.stands.is_rest}
+        mounts = {spot.scope.template for spot in others if spot.scope.is_rest}
         # Below a mount a wrong method is asked what the route asks that has another.
-        inside = (each.stands for each in self._before.routes if each.stands.mount in mounts)
-        for spot in dict.fromkeys((*others, *(spot for stands in inside for spot in spots_of(stands)))):
+        inside = (each.scope for each in self._before.routes if each.scope.mount in mounts)
+        for spot in dict.fromkeys((*others, *(spot for scope in inside for spot in spots_of(scope)))):
             both = common(spot.place, place)
             if both is not None:
                 yield spot, both
@@ -197,7 +197,7 @@ class _AccessComparison:
         if not self._now.rests[self._now.base].answers:
             return
         for was in self._before.routes:
-            is_own = was.stands.layer == self._before.base and not was.stands.name.endswith(AUTOMATIC)
+            is_own = was.scope.layer == self._before.base and not was.scope.name.endswith(AUTOMATIC)
             if is_own and not self._changes.is_kept(was):
                 for place in _places(was):
                     for method in _methods(was):
@@ -240,7 +240,7 @@ class _AccessComparison:
 
     def _is_kept_rest(self, access: RouteAccess, region: Place) -> bool:
         """Whether this is all that is left below a mount that was there before: it is compared as one."""
-        return access.stands.is_rest and self._changes.is_kept(access) and _is_place_of(region, access)
+        return access.scope.is_rest and self._changes.is_kept(access) and _is_place_of(region, access)
 
     def _verdict(
         self, method: str, asked: tuple[EffectiveAccess, EffectiveAccess], sides: tuple[Side, Side]
@@ -263,14 +263,14 @@ class _AccessComparison:
     def _name(self, method: str, region: Place, now: EffectiveAccess) -> str:
         serving = next((each for each in now.served if each is not None), now.asked[0])
         if _is_place_of(region, serving):
-            return serving.stands.name
+            return serving.scope.name
         is_default = serving not in now.served
-        how = "the default holds there now" if is_default else f"served by {serving.stands.name}"
+        how = "the default holds there now" if is_default else f"served by {serving.scope.name}"
         return f"{self._place(method, region)} ({how})"
 
     def _place(self, method: str, region: Place) -> str:
         known = self._texts.get(_text_of(region))
-        path = text_of(region) if known is None else known.stands.template
+        path = text_of(region) if known is None else known.scope.template
         return f"{'*' if method == HTTP else method} {path}"
 
 
@@ -284,7 +284,7 @@ def _sees_another_path(before: EffectiveAccess, now: EffectiveAccess) -> bool:
 def _own_rules(found: EffectiveAccess) -> set[tuple[str | None, tuple[tuple[str, Position], ...]]]:
     """The application's own rules that are asked, each with the path parameters that it may look at."""
     return {
-        (fingerprint(leaf), tuple(sorted(positions_of(each.stands.template).items())))
+        (fingerprint(leaf), tuple(sorted(positions_of(each.scope.template).items())))
         for each in found.asked
         for leaf in every_leaf(each.rule)
         if is_foreign(leaf)
@@ -301,7 +301,7 @@ def _policies(rests: Mapping[int, RouteAccess]) -> dict[int, tuple[str, ...]]:
 
 
 def _places(access: RouteAccess) -> tuple[Place, ...]:
-    return (*access.stands.places, *access.stands.slash)
+    return (*access.scope.places, *access.scope.slash)
 
 
 def _text_of(place: Place) -> Place:
@@ -311,7 +311,7 @@ def _text_of(place: Place) -> Place:
 
 def _is_served_alike(before: EffectiveAccess, now: EffectiveAccess) -> bool:
     """Whether the same route serves as before, wherever that is."""
-    one, other = ([each and each.stands.name for each in side.served] for side in (before, now))
+    one, other = ([each and each.scope.name for each in side.served] for side in (before, now))
     return one == other
 
 
@@ -320,11 +320,11 @@ def _is_place_of(region: Place, access: RouteAccess) -> bool:
 
 
 def _served_places(access: RouteAccess) -> tuple[Place, ...]:
-    return access.stands.places if access.stands.redirects else _places(access)
+    return access.scope.places if access.scope.redirects else _places(access)
 
 
 def _methods(access: RouteAccess) -> tuple[str, ...]:
-    return _methods_of(access.stands.method)
+    return _methods_of(access.scope.method)
 
 
 def _methods_of(method: str) -> tuple[str, ...]:

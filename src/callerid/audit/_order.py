@@ -33,7 +33,7 @@ def in_order(found: AccessMap) -> list[_Found]:
     """Each method of each route, in the order of the map, with where it stands."""
     plain = placed(found)
     after = _Order(found, plain).after
-    return [(method, row, _after(stands, after)) for method, row, stands in plain]
+    return [(method, row, _after(scope, after)) for method, row, scope in plain]
 
 
 def partly_served(found: AccessMap) -> dict[str, list[str]]:
@@ -42,14 +42,14 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
     Each is given by its name, with the names of those that come first.
     """
     ordered = in_order(found)
-    rows = {stands.name: (method, row) for method, row, stands in ordered}
+    rows = {scope.name: (method, row) for method, row, scope in ordered}
     late: dict[str, list[str]] = {}
-    for method, row, stands in ordered:
-        for name in () if row.instead else sorted(stands.after):
+    for method, row, scope in ordered:
+        for name in () if row.instead else sorted(scope.after):
             other, first = rows[name]
             is_for_both = one_method(method, other) and not first.instead and not name.endswith(AUTOMATIC)
             if is_for_both and (first.rule, first.believed) != (row.rule, row.believed):
-                late.setdefault(stands.name, []).append(name)
+                late.setdefault(scope.name, []).append(name)
     return late
 
 
@@ -64,9 +64,9 @@ def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
     return route_scope(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
 
 
-def _after(stands: RouteScope, after: dict[str, set[str]]) -> RouteScope:
-    plain, slash = (frozenset(after.get(name, ())) for name in (stands.name, stands.name + OTHER_SLASH))
-    return replace(stands, after=plain, slash_after=slash) if plain or slash else stands
+def _after(scope: RouteScope, after: dict[str, set[str]]) -> RouteScope:
+    plain, slash = (frozenset(after.get(name, ())) for name in (scope.name, scope.name + OTHER_SLASH))
+    return replace(scope, after=plain, slash_after=slash) if plain or slash else scope
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,20 @@ class _Order:
     def __post_init__(self) -> None:
         spots = [
             (spot, number)
-            for number, (_, _, stands) in enumerate(self.routes)
-            if not stands.is_rest or "/" in stands.template
-            for spot in spots_of(stands)
+            for number, (_, _, scope) in enumerate(self.routes)
+            if not scope.is_rest or "/" in scope.template
+            for spot in spots_of(scope)
         ]
         for each in spots:
             self._near.add(each[0].place, each)
         text = text_for(segment for spot, _ in spots for segment in spot.place.segments)
         for each in spots:
             for _, other in self._near.near(each[0].place):
-                if each[1] < other[1] and each[0].stands.layer == other[0].stands.layer:
+                if each[1] < other[1] and each[0].scope.layer == other[0].scope.layer:
                     self._note(each, other, text)
 
     def _note(self, one: tuple[Spot, int], other: tuple[Spot, int], text: str) -> None:
-        method = one_method(one[0].stands.method, other[0].stands.method)
+        method = one_method(one[0].scope.method, other[0].scope.method)
         if not method and not self._answers_differ(one[1], other[1]):
             return
         earlier, later = (one[0], other[0]) if self._is_first(one, other, method, text) else (other[0], one[0])
@@ -125,8 +125,8 @@ class _Order:
         found = self.routes[one], self.routes[other]
         if self.found.by_path or not all(map(self._may_answer, found)):
             return False
-        one_stands, other_stands = (stands for _, _, stands in found)
-        if one_stands.mount != other_stands.mount or _is_own_answer(one_stands, other_stands):
+        one_scope, other_scope = (scope for _, _, scope in found)
+        if one_scope.mount != other_scope.mount or _is_own_answer(one_scope, other_scope):
             return False
         first, second = self._side(one), self._side(other)
         if first is second:
@@ -139,8 +139,8 @@ class _Order:
     def _side(self, number: int) -> Side:
         """What a route's answer to a wrong method asks; the same object where the same is asked."""
         if number not in self._sides:
-            _, row, stands = self.routes[number]
-            side = self._asked(row, stands)
+            _, row, scope = self.routes[number]
+            side = self._asked(row, scope)
             key = (repr(side.rule), side.audiences, side.issuers)
             self._sides[number] = self._by_text.setdefault(key, side)
         return self._sides[number]
@@ -155,16 +155,16 @@ class _Order:
 
     def _may_answer(self, found: _Found) -> bool:
         """Whether a route answers a wrong method (405), or OPTIONS."""
-        method, row, stands = found
-        if stands.layer or stands.is_rest or method in ("WS", "*", HTTP):
+        method, row, scope = found
+        if scope.layer or scope.is_rest or method in ("WS", "*", HTTP):
             return False
         return self.found.kind in ("Starlette", "FastAPI") or row.serving(method).options
 
-    def _asked(self, row: Row, stands: RouteScope) -> Side:
+    def _asked(self, row: Row, scope: RouteScope) -> Side:
         """What a route's answer to a wrong method asks, or its own to OPTIONS."""
-        if self.found.kind == "Flask" and stands.method == "OPTIONS":
+        if self.found.kind == "Flask" and scope.method == "OPTIONS":
             return Side(row.rule, row.believed[1], row.issuers)
-        default = self._rests[stands.mount or ANYWHERE_ELSE].rule
+        default = self._rests[scope.mount or ANYWHERE_ELSE].rule
         return Side(separate((row.rule, default)), row.believed[1], row.issuers)
 
     @cached_property

@@ -1,13 +1,15 @@
-"""Rows of a map together: those of one route, their names, and what is wrong with them."""
+"""Rows of a map together: those of one route, the last one, their names, and what is wrong with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
-from callerid.audit._rows import Row
+from callerid.audit._rows import ANYWHERE_ELSE, Part, Row, ServedBy, row
+from callerid.guard import GuardCore, Requirement
 
-__all__ = ["merged", "names_of", "told_once"]
+__all__ = ["elsewhere", "merged", "names_of", "told_once"]
 
 
 def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -38,3 +40,19 @@ def told_once(problems: Iterable[tuple[str, str]]) -> list[str]:
     """What is wrong with routes, each given by a method and what is wrong; GET covers HEAD."""
     found = dict.fromkeys((method, problem) for method, problem in problems if problem)
     return [f"{method} {problem}" for method, problem in found if method != "HEAD" or ("GET", problem) not in found]
+
+
+class Fallback(Protocol):
+    """The rules of a guard that hold where no route says more."""
+
+    guard: GuardCore
+    default: Requirement
+    floor: Requirement | None
+
+
+def elsewhere(rules: Fallback, serves: ServedBy) -> Row:
+    """What holds where there is no route."""
+    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
+    parts.append(Part("default", rules.default))
+    asked = [(rules.guard, part.requirement) for part in parts]
+    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, serves)

@@ -26,7 +26,6 @@ __all__ = [
     "ServedBy",
     "canonical",
     "earlier",
-    "elsewhere",
     "methods_text",
     "row",
     "who_may",
@@ -325,22 +324,6 @@ def row(
     method, template = place
     every = tuple(GuardRequirement(*each) for each in asked)
     return Row((method,), template, tuple(parts), every, default, (serves,))
-
-
-class Fallback(Protocol):
-    """The rules of a guard that hold where no route says more."""
-
-    guard: GuardCore
-    default: Requirement
-    floor: Requirement | None
-
-
-def elsewhere(rules: Fallback, serves: ServedBy) -> Row:
-    """What holds where there is no route."""
-    parts = [] if rules.floor is None else [Part("floor", rules.floor)]
-    parts.append(Part("default", rules.default))
-    asked = [(rules.guard, part.requirement) for part in parts]
-    return row(("*", ANYWHERE_ELSE), parts, asked, rules.default, serves)
 
 
 def methods_text(methods: Iterable[str]) -> str:

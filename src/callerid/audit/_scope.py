@@ -66,19 +66,19 @@ class RouteScope:
 class Spot(NamedTuple):
     """One place of a route; ``is_slash`` with the other form of the slash at its end."""
 
-    stands: RouteScope
+    scope: RouteScope
     place: Place
     is_slash: bool = False
 
     @property
     def name(self) -> str:
         """The route's name, and which of its forms."""
-        return self.stands.name + OTHER_SLASH if self.is_slash else self.stands.name
+        return self.scope.name + OTHER_SLASH if self.is_slash else self.scope.name
 
     @property
     def after(self) -> frozenset[str]:
         """The names of those that go before it although that could be otherwise."""
-        return self.stands.slash_after if self.is_slash else self.stands.after
+        return self.scope.slash_after if self.is_slash else self.scope.after
 
 
 _LAYER = re.compile(r" \(middleware (\d+)\)\Z")
@@ -120,10 +120,10 @@ def route_scope(
     )
 
 
-def spots_of(stands: RouteScope) -> Iterator[Spot]:
+def spots_of(scope: RouteScope) -> Iterator[Spot]:
     """All places of a route."""
-    yield from (Spot(stands, place) for place in stands.places)
-    yield from (Spot(stands, place, is_slash=True) for place in stands.slash)
+    yield from (Spot(scope, place) for place in scope.places)
+    yield from (Spot(scope, place, is_slash=True) for place in scope.slash)
 
 
 # --- who goes before whom ---
@@ -148,7 +148,7 @@ def one_method(one: str, other: str) -> str:
 
 def is_expected(one: Spot, other: Spot) -> bool:
     """Whether the one is expected to be tried first."""
-    a, b = one.stands, other.stands
+    a, b = one.scope, other.scope
     if not one_method(a.method, b.method) or a.name.endswith(AUTOMATIC) or b.name.endswith(AUTOMATIC):
         within, around = _all_within(one, other, methods=False), _all_within(other, one, methods=False)
         if within is not around:
@@ -162,7 +162,7 @@ def is_expected(one: Spot, other: Spot) -> bool:
 
 def _all_within(one: Spot, other: Spot, *, methods: bool = True) -> bool:
     """Whether all requests for the one are for the other, too."""
-    a, b = one.stands, other.stands
+    a, b = one.scope, other.scope
     if methods and one_method(a.method, b.method) != a.method:
         return False
     if one.is_slash or other.is_slash:

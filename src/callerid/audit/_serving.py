@@ -48,7 +48,7 @@ class RouteAccess:
     ``order`` is where it stands among the routes that are tried, as far as that is known.
     """
 
-    stands: RouteScope
+    scope: RouteScope
     rule: Rule
     audiences: frozenset[str] | None
     issuers: tuple[Issuer, ...]
@@ -64,7 +64,7 @@ class RouteAccess:
     @property
     def is_default(self) -> bool:
         """Whether it holds where there is no route at all."""
-        return self.stands.is_rest and "/" not in self.stands.template
+        return self.scope.is_rest and "/" not in self.scope.template
 
 
 class Doubt(Exception):
@@ -154,21 +154,21 @@ class Application:
     ) -> None:
         self.kind, self.settings, self._router = kind, settings, router
         every = tuple(accesses)
-        self.rests = {each.stands.layer: each for each in every if each.is_default}
+        self.rests = {each.scope.layer: each for each in every if each.is_default}
         self.routes = tuple(each for each in every if not each.is_default)
         self.layers = tuple(sorted(self.rests))
         self.base = self.layers[0]
-        self.named = {each.stands.name: each for each in self.routes}
+        self.named = {each.scope.name: each for each in self.routes}
         self._near = {layer: Index[tuple[Spot, RouteAccess]]() for layer in self.layers}
         self._alike: dict[object, list[RouteAccess]] = {}
         self.redirects = Index[Spot]()
         """From where a router may redirect, if it has no route there: each with the place where that leads."""
         for each in self.routes:
             self._alike.setdefault(_route_of(each), []).append(each)
-            for spot in spots_of(each.stands):
-                self._near[each.stands.layer].add(spot.place, (spot, each))
+            for spot in spots_of(each.scope):
+                self._near[each.scope.layer].add(spot.place, (spot, each))
                 origin = _redirected_from(spot.place)
-                if self._redirects and each.stands.layer == self.base and origin is not None:
+                if self._redirects and each.scope.layer == self.base and origin is not None:
                     self.redirects.add(origin, spot)
 
     @property
@@ -192,9 +192,9 @@ class Application:
     def _access_at(self, point: Point) -> tuple[list[RouteAccess | None], list[RouteAccess]]:
         """What serves in the application itself, and all that is asked there."""
         found = self._served(point)
-        if found is not None and not found[1].stands.is_rest:
+        if found is not None and not found[1].scope.is_rest:
             spot, access = found
-            is_served = not (access.refuses or (spot.is_slash and spot.stands.redirects))
+            is_served = not (access.refuses or (spot.is_slash and spot.scope.redirects))
             return [access if is_served else None], [access]
         rest = self.rests[self.base] if found is None else found[1]
         asked = (rest, *self._beside(found, point), *self._at_target(point))
@@ -210,7 +210,7 @@ class Application:
             return ()
         to = point._replace(at=target)
         found = self._first(self.base, to)
-        if found is not None and not found[1].stands.is_rest:
+        if found is not None and not found[1].scope.is_rest:
             return (found[1],)
         return (*(() if found is None else (found[1],)), *self._beside(found, to))
 
@@ -220,15 +220,15 @@ class Application:
         if self._router is None or point.is_guessed or point.at.unread:
             return found
         name = self._router(point.method, *request_for(point.at, point.text))
-        if name is None or (found is not None and found[0].stands.name == name):
+        if name is None or (found is not None and found[0].scope.name == name):
             return found
         access = self.named.get(name)
-        return None if access is None else (Spot(access.stands, point.at), access)
+        return None if access is None else (Spot(access.scope, point.at), access)
 
     def _first(self, layer: int, point: Point) -> tuple[Spot, RouteAccess] | None:
         """What serves in one layer, by where the routes stand."""
         around = self._around(layer, point)
-        return _first_of([each for each in around if one_method(point.method, each[0].stands.method) == point.method])
+        return _first_of([each for each in around if one_method(point.method, each[0].scope.method) == point.method])
 
     def _around(self, layer: int, point: Point) -> Iterator[tuple[Spot, RouteAccess]]:
         for place, found in self.near_at(layer).around(point.at):
@@ -239,8 +239,8 @@ class Application:
         """What else is asked where no route is meant: the first for another method, of those in the same mount."""
         if point.method == "WS" or not self._redirects:
             return ()
-        mount = "" if rest is None else rest[1].stands.template
-        own = [each for each in self._around(self.base, point) if _may_answer(each[1].stands, mount)]
+        mount = "" if rest is None else rest[1].scope.template
+        own = [each for each in self._around(self.base, point) if _may_answer(each[1].scope, mount)]
         first = _first_of([each for each in own if rest is None or _goes_before(each, rest)])
         # A wrong method is asked what the route asks for any of its own.
         return () if first is None else self._alike[_route_of(first[1])]
@@ -271,12 +271,12 @@ _NOTHING = Index[tuple[Spot, RouteAccess]]()
 
 def _route_of(access: RouteAccess) -> tuple[str, str, str]:
     """A route whatever its methods."""
-    return access.stands.template, access.stands.mount, access.endpoint
+    return access.scope.template, access.scope.mount, access.endpoint
 
 
-def _may_answer(stands: RouteScope, mount: str) -> bool:
+def _may_answer(scope: RouteScope, mount: str) -> bool:
     """Whether a wrong method may be answered by a route, of those in one mount."""
-    return stands.mount == mount and not stands.is_rest and stands.method not in ("WS", "*", HTTP)
+    return scope.mount == mount and not scope.is_rest and scope.method not in ("WS", "*", HTTP)
 
 
 def _first_of(found: list[tuple[Spot, RouteAccess]]) -> tuple[Spot, RouteAccess] | None:
@@ -296,7 +296,7 @@ def _goes_before(one: tuple[Spot, RouteAccess], other: tuple[Spot, RouteAccess])
 
 def together(before: EffectiveAccess, now: EffectiveAccess, at: Place) -> tuple[Side, Side]:
     """What was asked and what is, each as one; path parameters of both go by the names of now, by where they stand."""
-    names = named_alike(each.stands.template for each in (*now.asked, *before.asked))
+    names = named_alike(each.scope.template for each in (*now.asked, *before.asked))
     return _side(before, names, at), _side(now, names, at)
 
 
@@ -313,7 +313,7 @@ def named_alike(templates: Iterable[str]) -> dict[Position, str]:
 def _side(found: EffectiveAccess, names: Mapping[Position, str], at: Place) -> Side:
     asked: list[Asks] = []
     for each in found.asked:
-        rule = placed(each.rule, positions_of(each.stands.template), names, at)
+        rule = placed(each.rule, positions_of(each.scope.template), names, at)
         asked.append((rule, each.audiences, each.issuers, each.settings))
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]
     issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])

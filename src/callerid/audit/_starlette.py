@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from callerid.audit._places import EVERYWHERE, Place, places_of
-from callerid.audit._row_sets import merged, names_of, told_once
-from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, elsewhere, row
+from callerid.audit._row_sets import elsewhere, merged, names_of, told_once
+from callerid.audit._rows import ANYWHERE_ELSE, AccessMap, Part, Row, ServedBy, row
 from callerid.audit._scope import HTTP
 from callerid.audit._shadowed import never_served, with_shadows
 from callerid.audit._starlette_router import StarletteRouter

@@ -15,7 +15,7 @@ from callerid.audit.algebra._personas import Persona
 from callerid.audit.algebra._possible import alternatives, every_leaf
 from callerid.audit.algebra._search import MOST_STEPS, Presented, TooManySteps, distinct, kinds, presented, taken
 from callerid.audit.algebra._separate import Separate
-from callerid.audit.algebra._sides import Before, Side, TrustPaths, doors_between, doors_of
+from callerid.audit.algebra._sides import Before, Side, TrustPaths, trust_paths_between, trust_paths_of
 from callerid.audit.algebra._statements import Conjunction, is_opaque
 from callerid.audit.algebra._traits import count, is_code, is_unknown
 from callerid.audit.algebra._witness import Vocabulary, least
@@ -106,7 +106,7 @@ def new_access(old: Side, new: Side) -> Verdict:
             return No()
         if found := too_long(side.rule):
             return CannotTell(f"the {which} rule has {found}")
-    verdict = compare(old, new, doors_between(old, new))
+    verdict = compare(old, new, trust_paths_between(old, new))
     changed = _changed_settings(old, new)
     if isinstance(verdict, No) and changed and _admits_anybody(new):
         return CannotTell(f"settings of the guard changed: {', '.join(changed)}")
@@ -151,36 +151,36 @@ def _has_no_longer_leeway(old: Side, new: Side) -> bool:
 
 
 def _admits_anybody(side: Side) -> bool:
-    return admits_anybody(formula(side.rule, side.place), doors_of(side.issuers, side.audiences))
+    return admits_anybody(formula(side.rule, side.place), trust_paths_of(side.issuers, side.audiences))
 
 
-def admits_anybody(rule: Choice, doors: TrustPaths) -> bool:
-    """Whether anybody who comes in by these doors satisfies a rule.
+def admits_anybody(rule: Choice, trust_paths: TrustPaths) -> bool:
+    """Whether anybody who comes in by these trust paths satisfies a rule.
 
     Code is taken to admit somebody, and so is a rule that cannot be searched to the end.
     """
     try:
-        return any(True for _ in presented(rule, kinds(rule, doors)))
+        return any(True for _ in presented(rule, kinds(rule, trust_paths)))
     except TooManySteps:
         return True
 
 
-def compare(old: Side, new: Side, doors: TrustPaths) -> Verdict:
-    """As `new_access`, through these doors."""
+def compare(old: Side, new: Side, trust_paths: TrustPaths) -> Verdict:
+    """As `new_access`, by these trust paths."""
     try:
-        return _compared(old, new, doors)
+        return _compared(old, new, trust_paths)
     except TooManySteps:
         return CannotTell(f"to compare the two rules takes more than {MOST_STEPS:,} steps")
 
 
-def _compared(old: Side, new: Side, doors: TrustPaths) -> Verdict:
+def _compared(old: Side, new: Side, trust_paths: TrustPaths) -> Verdict:
     read: ReadLeaves = {}
     before = formula(old.rule, old.place, read)
     after = formula(new.rule, new.place, read if old.parameters == new.parameters else None)
     asked = (before.asked, after.asked)
     comparison = _Comparison(old, new, before, Vocabulary.of(asked))
     doubts: dict[str, None] = {}
-    some = presented(after, kinds(after, distinct(doors, asked)), clauses(before))
+    some = presented(after, kinds(after, distinct(trust_paths, asked)), clauses(before))
     for shown in islice(some, MOST_JUDGED):
         if comparison.admitted_without_caller(shown):
             continue
@@ -253,7 +253,7 @@ class _Comparison:
 
 def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
     """All that they could have sent to the old side: what they have, or less."""
-    was_taken = [door is not None and door.before is not Before.REFUSED for door in shown.doors]
+    was_taken = [trust_path is not None and trust_path.before is not Before.REFUSED for trust_path in shown.trust_paths]
     callers = (persona, Persona(path=persona.path)) if was_taken[0] else (Persona(path=persona.path),)
     vias = (persona.via, None) if was_taken[1] else (None,)
     apps = (persona.app, None) if was_taken[2] else (None,)
@@ -264,8 +264,10 @@ def _sent(persona: Persona, shown: Presented) -> Iterator[Persona]:
 
 
 def _other_keys(shown: Presented) -> str:
-    doors = (door for door in shown.doors if door is not None)
-    return " and ".join(sorted({door.issuer for door in doors if door.before is Before.OTHER_KEYS}))
+    trust_paths = (trust_path for trust_path in shown.trust_paths if trust_path is not None)
+    return " and ".join(
+        sorted({trust_path.issuer for trust_path in trust_paths if trust_path.before is Before.OTHER_KEYS})
+    )
 
 
 def holds(rule: Rule, facts: Facts, *, unknown: bool) -> bool:

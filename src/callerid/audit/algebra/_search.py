@@ -36,13 +36,13 @@ class Presented(NamedTuple):
     app: TrustPath | None = None
 
     @property
-    def doors(self) -> Ways:
-        """By which doors caller, carrier and app come in."""
+    def trust_paths(self) -> Ways:
+        """By which trust paths caller, carrier and app come in."""
         return self.caller, self.carrier, self.app
 
 
 Ways: TypeAlias = tuple[TrustPath | None, TrustPath | None, TrustPath | None]
-"""By which doors caller, carrier and app come in: ``None`` where there is none."""
+"""By which trust paths caller, carrier and app come in: ``None`` where there is none."""
 
 
 _Said = dict[Hashable, Hashable]
@@ -50,22 +50,26 @@ _Said = dict[Hashable, Hashable]
 
 
 class CallerKind(NamedTuple):
-    """A kind of caller: by which doors caller, carrier and app come in, and what is true of all who do."""
+    """A kind of caller: by which trust paths caller, carrier and app come in, and what is true of all who do."""
 
-    doors: Ways
+    trust_paths: Ways
     traits: Conjunction
     said: tuple[_Said, _Said, _Said]
     """What is said of that which caller, carrier and app have only one of."""
 
 
-def kinds(rule: Choice, doors: TrustPaths) -> Iterator[CallerKind]:
+def kinds(rule: Choice, trust_paths: TrustPaths) -> Iterator[CallerKind]:
     """The kinds of callers to whom the rule may speak."""
     asked = rule.asked
     asks_code = any(map(is_opaque, asked.caller))
-    carriers = doors.carriers if asked.carrier or asks_code else tuple(each for each in doors.carriers if each.behind)
-    apps = doors.apps if asked.app or asks_code else ()
+    carriers = (
+        trust_paths.carriers
+        if asked.carrier or asks_code
+        else tuple(each for each in trust_paths.carriers if each.behind)
+    )
+    apps = trust_paths.apps if asked.app or asks_code else ()
     for (caller, known), (carrier, carried), (app, attested) in product(
-        *map(_through, (doors.callers, carriers, apps))
+        *map(_through, (trust_paths.callers, carriers, apps))
     ):
         if not _go_together(caller, carrier):
             continue
@@ -82,27 +86,27 @@ def _go_together(caller: TrustPath | None, carrier: TrustPath | None) -> bool:
     return carrier is None or not carrier.behind or carrier.header != caller.header
 
 
-def _through(doors: tuple[TrustPath, ...]) -> list[tuple[TrustPath | None, Traits]]:
-    return [(None, frozenset()), *((door, traits) for door in doors for traits in door.kinds())]
+def _through(trust_paths: tuple[TrustPath, ...]) -> list[tuple[TrustPath | None, Traits]]:
+    return [(None, frozenset()), *((trust_path, traits) for trust_path in trust_paths for traits in trust_path.kinds())]
 
 
-def distinct(doors: TrustPaths, asked: Iterable[Conjunction]) -> TrustPaths:
-    """The doors that conjunctions like these can tell apart: of issuers whom none names, one of each kind."""
+def distinct(trust_paths: TrustPaths, asked: Iterable[Conjunction]) -> TrustPaths:
+    """The trust paths that conjunctions like these can tell apart: of issuers whom none names, one of each kind."""
     traits = {trait for term in asked for part in term for trait in part}
     if any(map(is_opaque, traits)):
-        return doors  # code may look at the issuer
+        return trust_paths  # code may look at the issuer
     named = {trait.value for trait in traits if trait.of in ("issuer", "project")}
-    has_gateways = any(door.behind for door in doors.carriers)
+    has_gateways = any(trust_path.behind for trust_path in trust_paths.carriers)
 
     def first(these: tuple[TrustPath, ...]) -> tuple[TrustPath, ...]:
         found: dict[tuple[object, ...], TrustPath] = {}
-        for door in these:
-            names = (name if name in named else None for name in (door.issuer, door.project))
-            place = (door.header, door.behind, door.was_direct) if has_gateways else ()
-            found.setdefault((*names, door.kind, door.before, door.known, place), door)
+        for trust_path in these:
+            names = (name if name in named else None for name in (trust_path.issuer, trust_path.project))
+            place = (trust_path.header, trust_path.behind, trust_path.was_direct) if has_gateways else ()
+            found.setdefault((*names, trust_path.kind, trust_path.before, trust_path.known, place), trust_path)
         return tuple(found.values())
 
-    return TrustPaths(first(doors.callers), first(doors.carriers), first(doors.apps))
+    return TrustPaths(first(trust_paths.callers), first(trust_paths.carriers), first(trust_paths.apps))
 
 
 def presented(
@@ -126,12 +130,17 @@ def presented(
 
 def taken(found: Presented, before: frozenset[Before]) -> Conjunction:
     """What the old side knew of these callers, had they sent all of it that it took."""
-    return _taken(found.traits, found.doors, before)
+    return _taken(found.traits, found.trust_paths, before)
 
 
-def _taken(traits: Conjunction, doors: Ways, before: frozenset[Before]) -> Conjunction:
-    was_taken = [door is None or door.before in before for door in doors]
-    if doors[0] is not None and doors[0].was_direct and doors[1] is not None and doors[1].behind:
+def _taken(traits: Conjunction, trust_paths: Ways, before: frozenset[Before]) -> Conjunction:
+    was_taken = [trust_path is None or trust_path.before in before for trust_path in trust_paths]
+    if (
+        trust_paths[0] is not None
+        and trust_paths[0].was_direct
+        and trust_paths[1] is not None
+        and trust_paths[1].behind
+    ):
         was_taken[1] = False  # either came, and not both
     if all(was_taken):
         return traits
@@ -208,7 +217,7 @@ class _Search:
         self._concerns: dict[int, bool] = {}
 
     def through(self, rule: Choice) -> Iterator[Presented]:
-        caller, _, _ = self._kind.doors
+        caller, _, _ = self._kind.trust_paths
         needs = (False, caller is not None and caller.behind != "", False)
         start = _Chosen(self._kind.traits, self._kind.said, needs, asks_code=False)
         for option in rule.options:
@@ -217,7 +226,7 @@ class _Search:
     def _with(self, before: _Chosen, option: Option, waiting: list[Choice]) -> Iterator[Presented]:
         term = option.term
         asked = (SOMEBODY in term.caller, term.carrier, term.app)
-        if any(door is None and each for door, each in zip(self._kind.doors, asked, strict=True)):
+        if any(trust_path is None and each for trust_path, each in zip(self._kind.trust_paths, asked, strict=True)):
             return
         if next(self._steps, None) is None:
             raise TooManySteps
@@ -241,7 +250,7 @@ class _Search:
             return
         if not waiting:
             if self._is_complete(chosen):
-                yield Presented(chosen.known, *self._kind.doors)
+                yield Presented(chosen.known, *self._kind.trust_paths)
             return
         following = min(waiting, key=self._order) if len(waiting) > 1 else waiting[0]
         left = [choice for choice in waiting if choice is not following]
@@ -258,9 +267,9 @@ class _Search:
     def _is_covered(self, chosen: _Chosen) -> bool:
         if self._clause is None:
             return False
-        return self._clause.met_by(_taken(chosen.known, self._kind.doors, TAKEN))
+        return self._clause.met_by(_taken(chosen.known, self._kind.trust_paths, TAKEN))
 
     def _is_complete(self, chosen: _Chosen) -> bool:
-        """Whether each door is one that the conjunction asks for, or that code beside it may look at."""
-        ways = zip(self._kind.doors, chosen.needs, strict=True)
-        return chosen.asks_code or all(door is None or is_needed for door, is_needed in ways)
+        """Whether each trust path is one that the conjunction asks for, or that code beside it may look at."""
+        ways = zip(self._kind.trust_paths, chosen.needs, strict=True)
+        return chosen.asks_code or all(trust_path is None or is_needed for trust_path, is_needed in ways)

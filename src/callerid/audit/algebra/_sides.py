@@ -1,4 +1,4 @@
-"""The two sides of a comparison, and the doors by which callers come in: issuer, audience, and who knew them before."""
+"""The two sides of a comparison, and the trust paths by which callers come in: issuer, audience, what was before."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from callerid.issuers import (
 )
 from callerid.rules import PathParam, Public, Rule
 
-__all__ = ["Before", "Side", "TrustPath", "TrustPaths", "doors_between", "doors_of", "open_doors"]
+__all__ = ["Before", "Side", "TrustPath", "TrustPaths", "open_trust_paths", "trust_paths_between", "trust_paths_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +144,21 @@ _SORTS: dict[Kind, tuple[Traits, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class TrustPaths:
-    """All doors of the new side: for callers, for the services that carry calls, and for apps."""
+    """All trust paths of the new side: for callers, for the services that carry calls, and for apps."""
 
     callers: tuple[TrustPath, ...]
     carriers: tuple[TrustPath, ...]
     apps: tuple[TrustPath, ...]
 
 
-def doors_between(old: Side, new: Side) -> TrustPaths:
-    """The doors of the new side, and what the old side made of them."""
-    callers, *others = (_doors(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP))
+def trust_paths_between(old: Side, new: Side) -> TrustPaths:
+    """The trust paths of the new side, and what the old side made of them."""
+    callers, *others = (_trust_paths(old, new, role) for role in (SpeaksFor.CALLER, SpeaksFor.CARRIER, SpeaksFor.APP))
     return TrustPaths((*callers, *_gateways_no_more(old, new)), *others)
 
 
-def doors_of(issuers: tuple[Issuer, ...], audiences: frozenset[str] | None = None) -> TrustPaths:
-    """The doors of a side with these issuers and audiences that is compared with itself.
+def trust_paths_of(issuers: tuple[Issuer, ...], audiences: frozenset[str] | None = None) -> TrustPaths:
+    """The trust paths of a side with these issuers and audiences that is compared with itself.
 
     Those of the last few are kept: at start-up all rules of a guard are asked about the same ones.
     """
@@ -167,7 +167,7 @@ def doors_of(issuers: tuple[Issuer, ...], audiences: frozenset[str] | None = Non
         side = Side(Public(), audiences, issuers)
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
-        kept = _KEPT[key] = issuers, doors_between(side, side)
+        kept = _KEPT[key] = issuers, trust_paths_between(side, side)
     return kept[1]
 
 
@@ -176,7 +176,7 @@ _KEPT: Final[dict[tuple[tuple[int, ...], frozenset[str] | None], tuple[tuple[Iss
 _MOST_KEPT: Final = 4
 
 
-def _doors(old: Side, new: Side, role: SpeaksFor) -> tuple[TrustPath, ...]:
+def _trust_paths(old: Side, new: Side, role: SpeaksFor) -> tuple[TrustPath, ...]:
     taken: dict[tuple[str, Kind, str], list[tuple[Issuer, str]]] = {}
     for issuer, audience, place in old.believed(role):
         taken.setdefault((issuer.name, issuer.kind, audience), []).append((issuer, _behind(issuer, place)))
@@ -274,7 +274,7 @@ def _trust(issuer: Issuer) -> tuple[object, ...]:
     )
 
 
-def open_doors(
+def open_trust_paths(
     names: frozenset[str], projects: frozenset[str], app_projects: frozenset[str] = frozenset()
 ) -> TrustPaths:
     """TrustPaths for rules that are compared by themselves: issuers of all families, some with these names.

@@ -10,7 +10,7 @@ from callerid.audit.algebra._formula import Choice, Clause, Rest, clauses, formu
 from callerid.audit.algebra._possible import alternatives, every_leaf, why_nobody
 from callerid.audit.algebra._search import CallerKind, TooManySteps, distinct, kinds, presented
 from callerid.audit.algebra._separate import Separate
-from callerid.audit.algebra._sides import Side, TrustPaths, doors_of, open_doors
+from callerid.audit.algebra._sides import Side, TrustPaths, open_trust_paths, trust_paths_of
 from callerid.audit.algebra._statements import Conjunction
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
@@ -61,7 +61,7 @@ def admits_nobody(rule: Rule, issuers: tuple[Issuer, ...], audiences: frozenset[
     """
     if too_long(rule):
         return False
-    return not admits_anybody(formula(rule), doors_of(issuers, audiences))
+    return not admits_anybody(formula(rule), trust_paths_of(issuers, audiences))
 
 
 def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tuple[Rule, ...]:
@@ -74,7 +74,7 @@ def redundant_alternatives(rule: Rule, issuers: tuple[Issuer, ...] = ()) -> tupl
         return ()
     members = [formula(part) for part in rule.rules]
     whole = Choice(tuple(option for member in members for option in member.options))
-    every = list(kinds(whole, distinct(_doors((whole.asked,), issuers), [whole.asked])))
+    every = list(kinds(whole, distinct(_trust_paths((whole.asked,), issuers), [whole.asked])))
     ends = list(accumulate((len(member.options) for member in members), initial=0))
     left_out: set[int] = set()
     redundant: set[int] = set()
@@ -114,14 +114,14 @@ def is_weaker(rule: Rule, default: Rule, issuers: tuple[Issuer, ...] = ()) -> bo
         return False
     if too_long(rule) or too_long(default):
         return True
-    doors = _doors(() if issuers else (formula(rule).asked, formula(default).asked), issuers)
-    return not isinstance(compare(Side(default), Side(rule), doors), No)
+    trust_paths = _trust_paths(() if issuers else (formula(rule).asked, formula(default).asked), issuers)
+    return not isinstance(compare(Side(default), Side(rule), trust_paths), No)
 
 
-def _doors(asked: Iterable[Conjunction], issuers: tuple[Issuer, ...]) -> TrustPaths:
+def _trust_paths(asked: Iterable[Conjunction], issuers: tuple[Issuer, ...]) -> TrustPaths:
     if issuers:
-        return doors_of(issuers)
+        return trust_paths_of(issuers)
     named: dict[object, set[str]] = {"issuer": set(), "project": set(), "app project": set()}
     for trait in (trait for term in asked for part in term for trait in part if trait.of in named):
         named[trait.of].add(str(trait.value))
-    return open_doors(*(frozenset(named[each]) for each in ("issuer", "project", "app project")))
+    return open_trust_paths(*(frozenset(named[each]) for each in ("issuer", "project", "app project")))

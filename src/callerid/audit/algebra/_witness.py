@@ -126,26 +126,26 @@ def _app(traits: Traits, words: Vocabulary) -> str:
     return str(said.get("app") or words.another("app", others))
 
 
-def _somebody(which: int, traits: Traits, door: TrustPath | None, words: Vocabulary, named: _Named) -> Persona:
-    if door is None:
+def _somebody(which: int, traits: Traits, trust_path: TrustPath | None, words: Vocabulary, named: _Named) -> Persona:
+    if trust_path is None:
         return Persona()
     said: dict[Any, Any] = {trait.of: trait.value for trait in traits}
     subject = named.things.get((which, "subject"))
-    about = _facts(door.kind, traits, words, named, is_named=subject is not None and "subject" in said)
+    about = _facts(trust_path.kind, traits, words, named, is_named=subject is not None and "subject" in said)
     told = {*said, "domain", "claims", "attributes", "tenant", "looked_up"}
     told |= {"authorized_party"} if words.said("authorized party") else set[str]()
     told |= {"email"} if "mailbox" in said else set[str]()
     told |= {"signed_in_ago"} if words.said("age") else set[str]()
     told -= {"issuer", "project"}
     told |= {"project"} if words.said("project") else set[str]()
-    if door.before is Before.REFUSED:
-        told |= {"project"} if door.kind is Kind.FIREBASE else {"audience"}
+    if trust_path.before is Before.REFUSED:
+        told |= {"project"} if trust_path.kind is Kind.FIREBASE else {"audience"}
     persona = Persona(
-        family=door.kind,
-        issuer=door.issuer,
-        audience=_audience(door, people=SERVICE not in traits),
+        family=trust_path.kind,
+        issuer=trust_path.issuer,
+        audience=_audience(trust_path, people=SERVICE not in traits),
         subject=subject or named.another_id(),
-        project=door.project if door.kind is Kind.FIREBASE else None,
+        project=trust_path.project if trust_path.kind is Kind.FIREBASE else None,
         scopes=tuple(sorted(str(trait.value) for trait in traits if trait.of == "scope")),
         looked_up=tuple(sorted(_values("looked up", traits, named), key=repr)),
         **about,
@@ -240,9 +240,9 @@ def _values(kind: str, traits: Traits, named: _Named) -> Iterator[tuple[ClaimNam
                 yield name, said[thing][1] if thing in said else named.things[0, thing]
 
 
-def _audience(door: TrustPath, *, people: bool) -> str:
+def _audience(trust_path: TrustPath, *, people: bool) -> str:
     """People get tokens for an OAuth client id, services for any audience: the likelier one, where there is one."""
-    return next((each for each in door.audiences if each.endswith(CLIENT_ID) is people), door.audiences[0])
+    return next((each for each in trust_path.audiences if each.endswith(CLIENT_ID) is people), trust_path.audiences[0])
 
 
 def _path(named: _Named, words: Vocabulary, parameters: tuple[str, ...]) -> Iterator[tuple[str, str]]:
