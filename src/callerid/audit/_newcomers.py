@@ -28,7 +28,8 @@ from callerid.audit._places import (
 from callerid.audit._regions import samples, text_for
 from callerid.audit._rows import AccessMap, Router
 from callerid.audit._scope import AUTOMATIC, HTTP, Spot, one_method, spots_of
-from callerid.audit._serving import Application, Doubt, EffectiveAccess, Guesses, Point, RouteAccess, together
+from callerid.audit._serving import Application, Doubt, EffectiveAccess, Guesses, Point, RouteAccess
+from callerid.audit._together import together
 from callerid.audit.algebra import (
     CannotTell,
     No,

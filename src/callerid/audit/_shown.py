@@ -12,7 +12,7 @@ from dataclasses import replace
 from callerid.audit._places import Place, common, covers, places_of, positions_of
 from callerid.audit._row_sets import merged
 from callerid.audit._rows import AccessMap, GuardRequirement, Part, Row
-from callerid.audit._serving import named_alike, placed
+from callerid.audit._together import named_alike, placed
 from callerid.audit.algebra import check_possible, separate
 from callerid.errors import ConfigurationError
 from callerid.guard import Requirement
