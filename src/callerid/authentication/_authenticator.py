@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from callerid.asking import Answers
 from callerid.authentication._bare import bare_credential
@@ -42,6 +42,8 @@ __all__ = ["Authenticator", "Waited"]
 
 
 log = logging.getLogger("callerid")
+
+_Identify: TypeAlias = Callable[[Mapping[str, list[str]], Waited], Identity | Wait]
 
 MOST_BYTES: Final = 16_384
 """The highest value of ``longest_token``: the time to read a token grows with its length."""
@@ -140,10 +142,12 @@ class Authenticator(VerifiesTokens):
         self._cloud_run = CloudRun(self, behind) if behind else None
         if trusted.is_ambient or any(issuer.probes for issuer in behind):
             self.headers = {**self.headers, PATH.encode(): PATH, METHOD.encode(): METHOD}
-        self._identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait]
-        self._identify = self._by_any if trusted.bare else self._by_bearer
+        identify: _Identify = self._by_any if trusted.bare else self._by_bearer
         if trusted.apps:
-            self._identify = partial(self._with_app, self._identify)
+            identify = partial(self._with_app, identify)
+        if self._cloud_run is not None:
+            identify = partial(self._cloud_run.watched, identify)
+        self._identify = identify
 
     def check_ready(self) -> None:
         """Raise `ConfigurationError` where no issuer is trusted, and as `check_emulated`."""
@@ -201,11 +205,8 @@ class Authenticator(VerifiesTokens):
         believed, `CrossSite` for an ambient one in a request of another site's page, `Unavailable` where its key cannot
         be had.
         """
-        if self._cloud_run is None:
-            found = self._identify(sent, waited)
-        else:
-            found = self._cloud_run.watched(sent, lambda: self._identify(sent, waited))
-        if isinstance(found, Wait) or self.revocations.is_idle:
+        found = self._identify(sent, waited)
+        if self.revocations.is_idle or isinstance(found, Wait):
             return found
         return self.revocations.check((found.caller, found.via), self.clock(), waited) or found
 
@@ -219,7 +220,7 @@ class Authenticator(VerifiesTokens):
 
     def _with_app(
         self,
-        identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait],
+        identify: _Identify,
         sent: Mapping[str, list[str]],
         waited: Waited,
     ) -> Identity | Wait:
@@ -238,7 +239,8 @@ class Authenticator(VerifiesTokens):
         identity = NOBODY
         wait: Wait | None = None
         ignored: list[str] | None = None
-        for location in self.trusted.bearer:
+        trusted = self.trusted
+        for location in trusted.bearer:
             values = sent.get(location.header)
             if not values:
                 continue
@@ -247,7 +249,7 @@ class Authenticator(VerifiesTokens):
             if found is None:
                 text = credential(location, values)
                 if text is None or (location.is_intermediary and self._cloud_run is None and is_stripped(text)):
-                    said = other_than_bearer(location, values, self.trusted.schemes[location.header])
+                    said = other_than_bearer(location, values, trusted.schemes[location.header])
                     ignored = [*(ignored or ()), said]
                     continue
                 if values[0] != f"{location.scheme} {text}":
@@ -265,7 +267,7 @@ class Authenticator(VerifiesTokens):
             return wait
         if ignored is not None:
             identity = identity._replace(ignored="; ".join(filter(None, dict.fromkeys(ignored))))
-        return self._with_forwarded(identity, sent, waited) if self.trusted.gateways else identity
+        return self._with_forwarded(identity, sent, waited) if trusted.gateways else identity
 
     def _with_forwarded(self, found: Identity, sent: Mapping[str, list[str]], waited: Waited) -> Identity | Wait:
         """The identity with the caller whose token a verified gateway forwarded."""

@@ -16,7 +16,7 @@ from callerid.authentication._gateways import gateway_of
 from callerid.authentication._identity import Identity
 from callerid.authentication._jws import is_stripped, is_unsigned, parse, parse_stripped
 from callerid.authentication._uses import use_id_of
-from callerid.authentication._verification import VerifiesTokens
+from callerid.authentication._verification import VerifiesTokens, Waited
 from callerid.callers import Caller
 from callerid.errors import BadRequest, FrontDoorOpen, Reason, Refusal, Unauthenticated
 from callerid.issuers import (
@@ -99,10 +99,15 @@ class CloudRun:
         if location.is_intermediary or audience in accepted:
             check_audience(audience, self._own)
 
-    def watched(self, sent: Mapping[str, list[str]], identify: Callable[[], Identity | Wait]) -> Identity | Wait:
+    def watched(
+        self,
+        identify: Callable[[Mapping[str, list[str]], Waited], Identity | Wait],
+        sent: Mapping[str, list[str]],
+        waited: Waited,
+    ) -> Identity | Wait:
         """Return or raise what ``identify`` does; if no caller was identified, check for an open front door."""
         try:
-            identity = identify()
+            identity = identify(sent, waited)
         except Refusal:
             self._watch(sent)
             raise

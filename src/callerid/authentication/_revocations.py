@@ -183,26 +183,27 @@ class Revocations:
     def __init__(self, fleet: Fleet | None = None) -> None:
         self.fleet = fleet
         self._own = Denials()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody is revoked here, and nobody else could tell of one."""
-        return self.fleet is None and not self._own
+        self.is_idle = fleet is None
+        """Whether nobody was revoked here, and nobody else could tell of one."""
 
     def deny(self, account: Account, denial: Denial, now: float) -> None:
         """Refuse an account in this process, and tell the fleet; in a task that is left to its thread."""
-        self._own.put(account.digest, denial, now)
+        self._deny(account, denial, now)
         if self.fleet is not None:
             self.fleet.tell(account.digest, denial, at_once=not is_in_task())
 
     async def adeny(self, account: Account, denial: Denial, now: float) -> None:
         """As `deny`; returns when the fleet was told, or could not be."""
-        self._own.put(account.digest, denial, now)
+        self._deny(account, denial, now)
         if self.fleet is not None:
             import anyio.to_thread  # noqa: PLC0415 - importing callerid imports no framework
 
             tell = partial(self.fleet.tell, account.digest, denial, at_once=True)
             await anyio.to_thread.run_sync(tell)
+
+    def _deny(self, account: Account, denial: Denial, now: float) -> None:
+        self._own.put(account.digest, denial, now)
+        self.is_idle = False
 
     def check(self, callers: Iterable[Caller | None], now: float, waited: Iterable[Wait] = ()) -> Wait | None:
         """Raise `Unauthenticated` where one of these is revoked. Returns a `Wait` where the fleet is catching up."""

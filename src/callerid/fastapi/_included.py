@@ -109,14 +109,19 @@ def would_redirect(router: Router, scope: Scope) -> bool:
     return target is not None and any(route.matches(target)[0] is not NONE for route in tuple(router.routes))
 
 
+def _publish(found: Scope, outer: Scope) -> None:
+    outer.update((name, found[name]) for name in ("route", "endpoint", "path_params") if name in found)
+
+
 class IncludedStep(Step):
     """A step into an included router, which asks itself once more what serves: it is answered with what was judged."""
 
     __slots__ = ("answer", "included", "inside")
 
     def __init__(self, around: RoutePlace, included: Any, judged: Scope, inside: Step, answer: Any) -> None:
-        places = (around, *inside.places)
-        super().__init__(places, inside.route, inside.serves, judged, inside.path, inside.endpoint, inside.behind)
+        self.places, self.judged = (around, *inside.places), judged
+        self.route, self.serves, self.path = inside.route, inside.serves, inside.path
+        self.endpoint, self.behind = inside.endpoint, inside.behind
         self.included, self.inside, self.answer = included, inside, answer
 
     @property
@@ -124,6 +129,10 @@ class IncludedStep(Step):
         """What the framework adds to the scope for this route."""
         inside = self.inside.found if type(self.inside) is IncludedStep else self.inside.judged
         return {**self.judged, **inside}
+
+    def publish(self, outer: Scope) -> None:
+        """Set in an outer scope what middleware expects there."""
+        _publish(self.found, outer)
 
     def pinned(self) -> Any:
         """The included router, answering with what was found in it."""
@@ -144,13 +153,18 @@ class FrontendStep(Step):
     __slots__ = ("answer",)
 
     def __init__(self, step: Step, answer: Any) -> None:
-        super().__init__(step.places, step.route, step.serves, step.judged, step.path, step.endpoint)
+        self.places, self.route, self.serves, self.judged = step.places, step.route, step.serves, step.judged
+        self.path, self.endpoint, self.behind = step.path, step.endpoint, None
         self.answer = answer
 
     @property
     def found(self) -> Scope:
         """What the framework adds to the scope: it names no route here."""
         return self.judged
+
+    def publish(self, outer: Scope) -> None:
+        """Set in an outer scope what middleware expects there."""
+        _publish(self.judged, outer)
 
     def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let FastAPI serve it from a router that has nothing else, and finds what was judged."""

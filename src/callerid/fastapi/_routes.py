@@ -100,7 +100,9 @@ class FastAPIReader(RouteReader):
         match, child_scope, route, context = found
         around = self._around_included(included)
         if match is NONE or route is None:
-            nothing = Step((), None, (None, None), {}, {}, endpoint=False)
+            nothing = Step()
+            nothing.places, nothing.route, nothing.serves, nothing.behind = (), None, (None, None), None
+            nothing.judged, nothing.path, nothing.endpoint = {}, {}, False
             return IncludedStep(around, included, judged, nothing, (NONE, {}, None, None))
         if is_included(route):
             inner = self._descend(route, child_scope, found_in(route, scope), scope)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from callerid.callers import Caller, Kind
+from callerid.callers import GOOGLE, Caller, Kind
 from callerid.errors import ConfigurationError
 from callerid.rules._accounts import (
     CONSUMER_DOMAINS,
@@ -167,8 +167,10 @@ class Domain(Rule):
         return f"domain {self.domain}"
 
     def admits(self, facts: Facts) -> bool:
-        caller = facts.google
-        return caller is not None and not caller.is_service_account and lower(caller.domain) == self.domain
+        caller = facts.caller
+        if caller is None or caller.kind is not GOOGLE or caller.is_service_account:
+            return False
+        return lower(caller.domain) == self.domain
 
     def _note(self, facts: Facts, *, holds: bool) -> str:
         if facts.google is None or facts.google.is_service_account:

@@ -27,7 +27,7 @@ from callerid.starlette._protection import GatedSend, Protection
 from callerid.starlette._redirects import redirected
 from callerid.starlette._route_context import KEY, RouteContext
 from callerid.starlette._routes import NONE, Step
-from callerid.starlette._scope import INTRODUCED, StateMiddleware, is_served, publish
+from callerid.starlette._scope import INTRODUCED, RequestState, StateMiddleware, publish
 
 __all__ = ["GuardedDispatch", "install", "install_in_app"]
 
@@ -56,9 +56,9 @@ class GuardedDispatch:
         if self.start is not None:
             self._start()
         # A copy of the scope: nobody who holds the original can change it between check and dispatch.
-        own = {**scope, KEY: context}
-        exchange = Exchange(own, receive, send)
-        waiting = self._decide(context, exchange)
+        own = dict(scope)
+        own[KEY] = context
+        waiting = self._decide(context, own, receive, send)
         if waiting is not None and not await waiting:
             return
         if "router" not in own:
@@ -70,7 +70,7 @@ class GuardedDispatch:
             handlers[0][Refusal] = context.protection.answer_raised
         token = DECIDED.set(context)
         try:
-            await self._dispatch(context, exchange)
+            await self._dispatch(context, own, receive, send)
         finally:
             DECIDED.reset(token)
 
@@ -90,24 +90,29 @@ class GuardedDispatch:
 
     def _context_of(self, scope: Scope) -> RouteContext | None:
         """The request's context in this router; ``None`` where no guard protects the router."""
-        protection, nearest = self.protection, _nearest(scope)
-        above = None if nearest is None else nearest.leading_to(self.router)
+        protection = self.protection
+        # The scope's context; or the context variable's, where middleware has made a new scope.
+        nearest: Any = scope.get(KEY)
+        if type(nearest) is not RouteContext:
+            nearest = DECIDED.get()
+        above = nearest.leading_to(self.router) if type(nearest) is RouteContext else None
         if above is not None:
             context = above.onwards()
+            if protection is not None:
+                context.enter(protection)
         elif protection is not None:
             # No outer router forwarded it: it is new, or the outer app was opaque. Treat it as a new request.
-            context = RouteContext()
-        elif nearest is None or not isinstance(scope.get(KEY), RouteContext):
+            context = RouteContext(protection.beginning)
+        elif type(scope.get(KEY)) is not RouteContext:
             return None
         else:
             context = nearest.past_the_routes()
-        if not is_served(scope):
+        state = scope.get("state")
+        if type(state) is not RequestState or not state.is_served:
             context.outer_scopes = (scope,) if above is None or not above.pending else (scope, *above.outer_scopes)
-        if protection is not None:
-            context.enter(protection)
         return context
 
-    def _decide(self, context: RouteContext, exchange: Exchange) -> Awaitable[bool] | None:
+    def _decide(self, context: RouteContext, scope: Scope, receive: Receive, send: Send) -> Awaitable[bool] | None:
         """Find the route and decide: ``None`` for a request that is admitted at once, else an awaitable.
 
         The awaitable gives ``False`` for a request that was refused and answered.
@@ -118,18 +123,18 @@ class GuardedDispatch:
         if around:
             context.note(around)
         try:
-            step = reader.resolve(router.routes, exchange.scope) or reader.last_resort(router, exchange.scope)
+            step = reader.resolve(router.routes, scope) or reader.last_resort(router, scope)
         except Exception as error:  # noqa: BLE001 - raised again
-            return self._unresolved(error, context, exchange)
+            return self._unresolved(error, context, Exchange(scope, receive, send))
         if step is None:
-            return self._nowhere(tuple(router.routes), context, exchange)
-        places = step.places
-        context.note(places)
+            return self._nowhere(tuple(router.routes), context, Exchange(scope, receive, send))
+        context.note(step.places)
         context.step = step
         if step.behind is not None and install(step.behind) is not None:
             context.leads_to = step.behind
             return None
-        return protection.decide(context, places[-1] if step.endpoint else None, step.path, exchange)
+        context.place, context.path = step.places[-1] if step.endpoint else None, step.path
+        return protection.decide(context, scope, receive, send)
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], context: RouteContext, exchange: Exchange) -> bool:
         """Decide where no route matches: by the default, or for a slash redirect by the policy of its target."""
@@ -182,16 +187,15 @@ class GuardedDispatch:
             raise error
         return False
 
-    def _dispatch(self, context: RouteContext, exchange: Exchange) -> Awaitable[None]:
-        scope, receive, send = exchange
+    def _dispatch(self, context: RouteContext, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         step, protection = context.step, context.chain.protection
         if context.leads_to is not None:
-            send = GatedSend(context, exchange)
+            send = GatedSend(context, Exchange(scope, receive, send))
         elif scope["type"] == "websocket":
-            serve = self._served(context)
-            return protection.websockets.serve(serve, exchange, context.ends, context.lapses)
+            exchange = Exchange(scope, receive, send)
+            return protection.websockets.serve(self._served(context), exchange, context.ends, context.lapses)
         elif protection.mcp_sessions.concerns(scope):
-            enforced = not context.is_report_only(protection.guard)
+            exchange, enforced = Exchange(scope, receive, send), not context.is_report_only(protection.guard)
             return protection.mcp_sessions.serve(self._served(context), exchange, context.caller, enforced=enforced)
         if step is not None:
             return step.hand_over(self, scope, receive, send)
@@ -209,14 +213,6 @@ def _leads(routes: Iterable[BaseRoute], target: Scope) -> bool:
 
 async def _redirected(target: Scope, _: Scope, receive: Receive, send: Send) -> None:
     await redirect(target, receive, send)
-
-
-def _nearest(scope: Scope) -> RouteContext | None:
-    """The context of the scope; or the context variable's, where middleware has made a new scope."""
-    found = scope.get(KEY)
-    if type(found) is not RouteContext:
-        found = DECIDED.get()
-    return found if type(found) is RouteContext else None
 
 
 def install(router: Router) -> GuardedDispatch | None:

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from callerid._answers import Answer, is_needed
 from callerid.asgi._answering import deliver, redressed, response_of
-from callerid.asgi._exchange import Exchange, Scope
+from callerid.asgi._exchange import Exchange, Receive, Scope, Send
 from callerid.asgi._mcp import McpSessions
 from callerid.asgi._websockets import WebSockets
 from callerid.authentication import Waited, resolve_async
@@ -34,7 +34,7 @@ from callerid.errors import BadRequest, Reason, Refusal
 from callerid.guard import GuardCore, Requirement, log
 from callerid.keys import Wait
 from callerid.paths import AuditedRoutes, BoundTable, first_expiry
-from callerid.starlette._route_chain import NO_ENTRIES, RouteChain, TableMatch
+from callerid.starlette._route_chain import BEGINNING, NO_ENTRIES, RouteChain, TableMatch
 from callerid.starlette._route_context import RouteContext
 from callerid.starlette._routes import RoutePlace, RouteReader
 from callerid.starlette._scope import introduce
@@ -77,22 +77,24 @@ class Protection:
         self.has_tables = table is not None or shadow is not None
         self.chains: dict[RouteChain, RouteChain] = {}
         """The route chains that begin under this protection, by the chain that leads to it."""
+        self.beginning = BEGINNING.under(self)
+        """The chain of a request that no outer router forwarded."""
 
     def is_report_only(self) -> bool:
         """Whether refusals are only logged at present."""
         return self.rollout is not None and self.rollout.is_report_only(self.guard.clock())
 
-    def decide(
-        self, context: RouteContext, place: RoutePlace | None, path: Mapping[str, Any], exchange: Exchange
-    ) -> Awaitable[bool] | None:
-        """As `admit`, but ``None`` for a request that is admitted at once, else an awaitable."""
-        context.place, context.path = place, path
-        decision = self._decision(context, exchange.scope)
+    def decide(self, context: RouteContext, scope: Scope, receive: Receive, send: Send) -> Awaitable[bool] | None:
+        """As `admit`, but ``None`` for a request that is admitted at once, else an awaitable.
+
+        The context has the place and the path parameters.
+        """
+        decision = self._decision(context, scope)
         if isinstance(decision, Wait):
-            return self._decide_later(context, exchange)
+            return self._decide_later(context, Exchange(scope, receive, send))
         if decision.refusal is not None:
-            return self._turn_away(decision.refusal, decision, context, exchange)
-        self._let_in(decision, context, exchange.scope)
+            return self._turn_away(decision.refusal, decision, context, Exchange(scope, receive, send))
+        self._let_in(decision, context, scope)
         return None
 
     async def admit(
@@ -123,7 +125,7 @@ class Protection:
         if policy.public is not None:
             return policy.public
         checks = policy.fixed or _checks(context, policy)
-        decision = evaluate(checks, partial(context.credentials, scope), waited, uses_up=context.uses_up)
+        decision = evaluate(checks, lambda guard: context.credentials(scope, guard), waited, uses_up=context.uses_up)
         if not isinstance(decision, Wait) and decision.refusal is not None:
             conclude(self._request(context, scope, checks, None), decision)
         return decision

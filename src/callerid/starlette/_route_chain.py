@@ -15,7 +15,7 @@ from callerid.starlette._templates import joined
 if TYPE_CHECKING:
     from callerid.starlette._protection import Protection
 
-__all__ = ["NO_ENTRIES", "RouteChain", "Span", "TableMatch"]
+__all__ = ["BEGINNING", "NO_ENTRIES", "RouteChain", "Span", "TableMatch"]
 
 MOST_CHAINS: Final = 1000
 """A place keeps at most this many chains. With more, most belong to routes that no longer exist: all are dropped."""
@@ -135,6 +135,10 @@ class RouteChain:
         )
         _keep(place.chains, self, chain)
         return chain
+
+
+BEGINNING: Final = RouteChain()
+"""The chain of a request before it is in any router."""
 
 
 def _keep(chains: dict[RouteChain, RouteChain], before: RouteChain, chain: RouteChain) -> None:

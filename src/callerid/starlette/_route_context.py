@@ -19,7 +19,7 @@ from callerid.errors import BadRequest, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, TableEntry
 from callerid.starlette._policies import policy_at
-from callerid.starlette._route_chain import NO_ENTRIES, RouteChain, Span, TableMatch
+from callerid.starlette._route_chain import BEGINNING, NO_ENTRIES, RouteChain, Span, TableMatch
 from callerid.starlette._routes import RoutePlace, Step
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ KEY: Final = "callerid"
 """The key of a request's context in its scope. It is held by reference: middleware copies scopes."""
 
 _METHODS: Final = frozenset(METHODS.values())
-
-
-_BEGINNING: Final = RouteChain()
 
 _NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
@@ -72,7 +69,7 @@ class RouteContext:
     _judged: Mapping[str, Any] = _NOTHING
     _method: str | None = None
 
-    def __init__(self, chain: RouteChain = _BEGINNING, above: RouteContext | None = None) -> None:
+    def __init__(self, chain: RouteChain = BEGINNING, above: RouteContext | None = None) -> None:
         self.chain = chain
         self.above = above
 
@@ -300,7 +297,7 @@ class RouteContext:
     def credentials(self, scope: Scope, guard: GuardCore) -> Mapping[str, list[str]]:
         """What was sent in the headers that a guard reads."""
         if scope["type"] == "http":
-            return values_of(scope, guard.headers)
+            return values_of(scope, guard.authenticator.headers)
         return self.protection.websockets.values_of(scope, guard)
 
     def has_decided(self, mark: Mark) -> bool:

@@ -109,23 +109,28 @@ class Step:
 
     __slots__ = ("behind", "endpoint", "judged", "path", "places", "route", "serves")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what was found
-        self,
-        places: tuple[RoutePlace, ...],
-        route: Any,
-        serves: tuple[Any, Any],
-        judged: Scope,
-        path: Mapping[str, Any],
-        endpoint: bool,
-        behind: Router | None = None,
-    ) -> None:
-        self.places, self.route, self.serves, self.judged = places, route, serves, judged
-        self.path, self.endpoint, self.behind = path, endpoint, behind
+    # Without a constructor: one is made for every request, and its maker sets these, which takes half the time.
+    places: tuple[RoutePlace, ...]
+    route: Any
+    serves: tuple[Any, Any]
+    judged: Scope
+    path: Mapping[str, Any]
+    endpoint: bool
+    behind: Router | None
 
     @property
     def found(self) -> Scope:
         """What the framework adds to the scope for this route."""
         return {"route": self.route, **self.judged}
+
+    def publish(self, outer: Scope) -> None:
+        """Set in an outer scope what middleware expects there."""
+        judged = self.judged
+        outer["route"] = self.route
+        if "endpoint" in judged:
+            outer["endpoint"] = judged["endpoint"]
+        if "path_params" in judged:
+            outer["path_params"] = judged["path_params"]
 
     def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the route that was judged with the match that was judged; 404 if its endpoint changed since."""
@@ -164,16 +169,13 @@ class RouteReader:
             # A route's own matches() may override the method: judge the request by the method it is served with.
             scope["method"] = child_scope["method"]
         handler = known.handler(scope["method"]) if known.is_class and scope["type"] == "http" else ""
-        is_endpoint = match is FULL
-        return Step(
-            known.places.get(handler) or self._read_once(known, handler),
-            route,
-            known.serves,
-            child_scope,
-            child_scope.get("path_params") or scope.get("path_params") or {},
-            is_endpoint,
-            self.behind(route) if is_endpoint and known.is_mounted else None,
-        )
+        step = Step()
+        step.places = known.places.get(handler) or self._read_once(known, handler)
+        step.route, step.serves, step.judged = route, known.serves, child_scope
+        step.path = child_scope.get("path_params") or scope.get("path_params") or {}
+        step.endpoint = is_endpoint = match is FULL
+        step.behind = self.behind(route) if is_endpoint and known.is_mounted else None
+        return step
 
     def last_resort(self, router: Router, scope: Scope) -> Step | None:
         """What the framework serves where no route matches, if it has more than a default response."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callerid.callers import Caller
 
-__all__ = ["INTRODUCED", "RequestState", "StateMiddleware", "introduce", "is_served", "publish"]
+__all__ = ["INTRODUCED", "RequestState", "StateMiddleware", "introduce", "publish"]
 
 _CALLER: Final = "caller"
 
@@ -101,14 +101,11 @@ class StateMiddleware:
         return self.app(scope, receive, send)
 
 
-def is_served(scope: Scope) -> bool:
-    """Whether this is the scope, or a copy of the scope, with which an endpoint is being served."""
-    state = scope.get("state")
-    return type(state) is RequestState and state.is_served
-
-
 class _Credentials(AuthCredentials):
     """A class of our own, to tell our credentials from those that outer middleware sets."""
+
+    def __init__(self, *scopes: str) -> None:
+        self.scopes = [*scopes]
 
 
 def introduce(caller: Caller | None, scope: Scope) -> None:
@@ -118,10 +115,8 @@ def introduce(caller: Caller | None, scope: Scope) -> None:
     # Starlette's own authentication protocol, unless an outer middleware has filled it.
     if "user" not in scope or isinstance(scope.get("auth"), _Credentials):
         scope["user"] = UnauthenticatedUser() if caller is None else caller
-        scope["auth"] = _Credentials() if caller is None else _Credentials(_AUTHENTICATED)
+        scope["auth"] = _Credentials() if caller is None else _Credentials("authenticated")
 
-
-_AUTHENTICATED: Final = ("authenticated",)
 
 INTRODUCED: Final = ("state", "user", "auth")
 """The entries of a scope that `introduce` sets."""
@@ -134,18 +129,12 @@ def publish(scope: Scope, step: Any, outer: Scope) -> None:
     """
     outer["router"] = scope["router"]
     if step is not None:
-        found = step.found
-        if "route" in found:
-            outer["route"] = found["route"]
-        if "endpoint" in found:
-            outer["endpoint"] = found["endpoint"]
-        if "path_params" in found:
-            outer["path_params"] = found["path_params"]
+        step.publish(outer)
     state = scope.get("state")
     if type(state) is RequestState and state.is_served:
-        for name in ("user", "auth"):
-            if name in scope:
-                outer[name] = scope[name]
+        outer["user"] = scope["user"]
+        if "auth" in scope:
+            outer["auth"] = scope["auth"]
         seen = outer.get("state")
         if type(seen) is RequestState:
             seen.caller = state.caller
