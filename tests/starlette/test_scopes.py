@@ -160,6 +160,27 @@ def test_middleware_outside_sees_what_the_router_found(ran: Diary, guard: Guard)
         assert seen == [(known, "ada@example.com", "ada@example.com")] * times
 
 
+def test_a_user_whom_outer_middleware_has_set_stays_and_gets_no_credentials_of_the_guard(guard: Guard) -> None:
+    seen: list[Any] = []
+
+    class Outside:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            scope["user"] = "theirs"
+            await self.app(scope, receive, send)
+            seen.append((scope["user"], "auth" in scope, str(scope["state"]["caller"])))
+
+    async def handler(request: Request) -> Response:
+        return JSONResponse([request.user, "auth" in request.scope, str(request.state.caller)])
+
+    app = Starlette(routes=[Route("/", handler)], middleware=[Middleware(Outside)])
+    guard.protect(app, default=STAFF)
+    assert ask(app, "/", "staff").json == ["theirs", False, "user:ada@example.com"]
+    assert seen == [("theirs", False, "user:ada@example.com")]
+
+
 def test_middleware_outside_of_the_application_shares_its_state_with_handlers(guard: Guard) -> None:
     async def handler(request: Request) -> Response:
         request.state.after = request.state.before + 1

@@ -33,14 +33,8 @@ def values_of(scope: Scope, headers: Mapping[bytes, str]) -> dict[str, list[str]
     """
     sent: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
-        name = headers.get(raw_name.lower())
-        if name is None:
-            continue
-        value = raw_value.decode("latin-1")
-        if name in sent:
-            sent[name].append(value)
-        else:
-            sent[name] = [value]
+        if (name := headers.get(raw_name.lower())) is not None:
+            sent.setdefault(name, []).append(raw_value.decode("latin-1"))
     if _PATH in headers:
         # Whatever a server let through under that name, which no header can have.
         sent[headers[_PATH]] = [scope["path"]]

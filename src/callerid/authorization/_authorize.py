@@ -96,13 +96,19 @@ def _decided(request: Request, waited: Waited) -> Decision | Wait:
         return evaluate(request.checks, request.credentials, waited, waives=waives, uses_up=request.uses_up)
     at = Check(request.guard, request.default, {})
     if waives is None or not waives(None):
-        return Decision(refusal=trouble, check=at)
+        return _refused(trouble, at)
     decision = evaluate(request.checks, request.credentials, waited, waives=waives, uses_up=request.uses_up)
     if isinstance(decision, Wait):
         return decision
     if not waives(None):  # report-only mode may have ended meanwhile
-        return Decision(refusal=trouble, check=at)
+        return _refused(trouble, at)
     decision.waived = ((trouble, at), *decision.waived)
+    return decision
+
+
+def _refused(trouble: Refusal, at: Check) -> Decision:
+    decision = Decision()
+    decision.refusal, decision.check = trouble, at
     return decision
 
 

@@ -74,26 +74,22 @@ _new: Final = cast("Any", tuple).__new__
 class Decision:
     """The decision about a request.
 
-    ``callers`` are those that the application gets, ``identities`` all that were verified, each by guard. ``refusal``
-    is the first that is enforced, ``check`` what led to it; ``waived`` are the refusals that are only logged.
+    ``callers`` are those that the application gets, ``identities`` all that were verified, each by guard; ``caller`` is
+    whom the innermost guard admitted. ``refusal`` is the first that is enforced, ``check`` what led to it; ``waived``
+    are the refusals that are only logged.
     ``supposes_first_use``: it is for a token that was not used before, which was not found out.
     """
 
     # Shared defaults, which are replaced and never changed: a decision is made for every request.
+    refusal: Refusal | None = None
+    check: Check | None = None
+    identities: dict[Any, Identity] = _NONE
     callers: dict[Any, Caller | None] = _NONE
+    caller: Caller | None = None
     instance = ""
     """The id by which a refusal is found in the log."""
     waived: tuple[tuple[Refusal, Check], ...] = ()
     supposes_first_use = False
-
-    def __init__(self, refusal: Refusal | None = None, check: Check | None = None) -> None:
-        self.refusal, self.check = refusal, check
-        self.identities: dict[Any, Identity] = {}
-
-    @property
-    def caller(self) -> Caller | None:
-        """The caller whom the innermost guard admitted."""
-        return next(reversed(self.callers.values()), None)
 
     @property
     def first_refusal(self) -> Refusal | None:
@@ -126,6 +122,7 @@ def evaluate(  # noqa: PLR0913 - a request, and how it is judged
     an earlier decision; others are read now.
     """
     decision = Decision()
+    decision.identities = {}
     callers: list[Caller | None] = []
     due: dict[Any, Check] = {}
     for check in checks:
@@ -158,6 +155,7 @@ def evaluate(  # noqa: PLR0913 - a request, and how it is judged
         if uses_up and (ended := _used_up(decision, due.values(), waited, waives)) is not None:
             return ended
     decision.callers = {checks[0].guard: callers[0]} if len(callers) == 1 else _by_guard(checks, callers)
+    decision.caller = callers[0] if len(callers) == 1 else _innermost(decision.callers)
     return _settled(decision, waives) if decision.waived and waives is not None else decision
 
 
@@ -168,10 +166,11 @@ def _identity(
     # Where a refusal of the credentials was waived, the guard's further checks see no caller.
     if decision.waived and any(at.guard is guard for _, at in decision.waived):
         return NOBODY
-    before = None if known is None else known.get(guard)
-    if isinstance(before, Refusal):
-        raise before
-    found = guard.identify(credentials(guard), waited) if before is None else before
+    found: Identity | Refusal | Wait | None = None if known is None else known.get(guard)
+    if found is None:
+        found = guard.identify(credentials(guard), waited)
+    elif isinstance(found, Refusal):
+        raise found
     if not isinstance(found, Wait):
         decision.identities[guard] = found
     return found
@@ -235,7 +234,12 @@ def _settled(decision: Decision, waives: Callable[[Any], bool]) -> Decision:
             decision.refusal, decision.check = refusal, check
         elif refusal.reason is Reason.WRONG_AUDIENCE:
             decision.callers = {**decision.callers, check.guard: None}
+            decision.caller = _innermost(decision.callers)
     return decision
+
+
+def _innermost(callers: Mapping[Any, Caller | None]) -> Caller | None:
+    return next(reversed(tuple(callers.values())), None)
 
 
 def _despite(refusal: Refusal, identity: Identity) -> Caller | None:

@@ -43,7 +43,8 @@ def _compare(
         checks = tuple(shadow())
         decision = evaluate(checks, credentials, known=live.known, uses_up=False)
     except Refusal as refusal:  # the path is ambiguous
-        decision = Decision(refusal=refusal)
+        decision = Decision()
+        decision.refusal = refusal
     if isinstance(decision, Wait):
         decision.begin(in_task=is_in_task())  # so that it can be told of later requests
         guard.tally.count("unknown")
