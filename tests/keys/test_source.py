@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,6 @@ def test_what_is_printed_tells_little() -> None:
     text = document("a").decode()
     written = KeyDocument(text)
     assert repr(written) == f"KeyDocument(<{len(text)} characters>)"
-    assert str(written) == f"a document of {len(text)} characters"
+    assert str(written) == f"a document of {len(text)} characters, SHA-256 {sha256(text.encode()).hexdigest()[:12]}"
     assert str(KeyFile(Path("keys.json"))) == "keys.json"
     assert str(KeySource("https://host.example/keys?key=secret")) == "https://host.example/keys"

@@ -34,7 +34,7 @@ def test_the_code_about_cloud_logging_writes_lines_of_json(monkeypatch: pytest.M
 
 @pytest.mark.slow
 def test_the_code_about_readiness_and_metrics_runs() -> None:
-    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)[1:]
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT.partition("\n## Readiness\n")[2])
     assert len(blocks) == 4
     asked_first = """
 from fastapi.testclient import TestClient

@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY, generate_latest
 
-from callerid import Guard, Lookup, Role
+from callerid import Guard, KeyDocument, Lookup, Role, firebase, google
 from callerid.errors import ConfigurationError, Refusal
 from callerid.fleet import RedisFleet
 from callerid.otel import MOST_ROUTES, OTHER, OpenTelemetryObserver
@@ -127,6 +127,15 @@ def test_keys_are_measured(measured: Measured) -> None:
     assert measured.values("callerid.keys.usable") == {(source,): 1}
     (age,) = measured.values("callerid.keys.age").values()
     assert age >= 0
+
+
+def test_two_documents_of_keys_are_told_apart(measured: Measured) -> None:
+    issuers = LocalIssuer(), LocalIssuer()
+    first, second = (KeyDocument(f"{each.jwks_document('google'):<2000}") for each in issuers)
+    observer = OpenTelemetryObserver(meter_provider=measured.provider)
+    guard = Guard(google(CLIENT, keys=first), firebase("shop-prod", keys=second), observer=observer)
+    guard.verify(issuers[0].workspace_person("ada@example.com", audience=CLIENT))
+    assert list(measured.values("callerid.keys.usable").values()) == [1, 0]
 
 
 def test_a_guard_is_not_kept_alive(measured: Measured) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -172,7 +173,7 @@ class KeyDocument:
             ) from None
 
     def __str__(self) -> str:
-        return f"a document of {len(self.text)} characters"
+        return f"a document of {len(self.text)} characters, SHA-256 {sha256(self.text.encode()).hexdigest()[:12]}"
 
     def __repr__(self) -> str:
         return f"KeyDocument(<{len(self.text)} characters>)"
