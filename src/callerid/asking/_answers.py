@@ -43,6 +43,9 @@ logger = logging.getLogger("callerid")
 
 T = TypeVar("T")
 
+MOST_RECENT: Final = 1024
+"""So many answers are read without a lock; then all of them are looked up once more, so that the store knows of it."""
+
 MOST_ABANDONED: Final = 3
 """A caller begins so many further calls, where event loops end before they are done."""
 
@@ -68,6 +71,8 @@ class Answers:
         self._waiting = Count(), Count()
         self._known: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
         self._others: LRUCache[Hashable, Entry[Any]] = LRUCache(self._size)
+        self._recent: dict[Hashable, Entry[Any]] = {}
+        """Known answers that were read lately: read without the lock. Few, so that none is forgotten in ``_known``."""
         self._sources: WeakKeyDictionary[Source, AskedSource] = WeakKeyDictionary()
 
     renew_after_fork = clear
@@ -117,13 +122,21 @@ class Answers:
 
     def held(self, source: Source, key: Hashable) -> Entry[Any] | None:
         """What is known of a source's answer about a key, if it has answered. Does no I/O, and asks nobody."""
-        with self._lock:
-            return self._known.get((source, key))
+        found = self._recent.get((source, key))
+        if found is None:
+            with self._lock:
+                found = self._known.get((source, key))
+                if found is not None:
+                    if len(self._recent) >= min(MOST_RECENT, self._size // 2):
+                        self._recent = {}
+                    self._recent[source, key] = found
+        return found
 
     def forget(self, concerns: Callable[[Any], bool]) -> None:
         """Forget the answers about these keys. Calls under way are made anew, for those who wait for them."""
         ended: list[Call] = []
         with self._lock:
+            self._recent = {}
             for store in (self._known, self._others):
                 for each in [each for each in store if concerns(cast("tuple[Source, Any]", each)[1])]:
                     entry = store.pop(each)
@@ -224,6 +237,7 @@ class Answers:
             entry.hold(State(fetched_at=call.begun_at, lifetime=answer.lifetime), answer)
             for_it, other = (self._known, self._others) if answer.is_known else (self._others, self._known)
             other.pop((source, key), None)
+            self._recent.pop((source, key), None)
             for_it[source, key] = entry
             asked = self._asked(source)
             failures, asked.health = asked.health.failures, State()

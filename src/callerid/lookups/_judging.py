@@ -31,22 +31,23 @@ class LooksUp(Protocol):
 class KnownFacts(LookedUp):
     """What is known of a caller: what is at hand, and what was asked for. Of the rest ``otherwise`` is said."""
 
+    otherwise = False
+    missing: tuple[str, str] | None = None
+    """The first that was asked for and is not known."""
+
     def __init__(self, guard: LooksUp, caller: Caller) -> None:
         self.guard, self.caller = guard, caller
         self._answers: dict[tuple[str, str], Container[str]] = {}
-        self.otherwise = False
-        self.missing: tuple[str, str] | None = None
-        """The first that was asked for and is not known."""
 
     def says(self, of: str, fact: str) -> bool:
-        answer = self._answers.get(self.guard.lookups.key(of, fact)) if self._answers else None
+        key = self.guard.lookups.key(of, fact)
+        answer = self._answers.get(key)
         if answer is None:
             held = self.guard.look_up(of, self.caller, fact, None)
             if held is None or isinstance(held, Wait):
                 self.missing = self.missing or (of, fact)
                 return self.otherwise
-            self.learn(of, fact, held)
-            answer = held
+            self._answers[key] = answer = held
         return fact in answer
 
     def was_asked(self, of: str, fact: str) -> bool:
