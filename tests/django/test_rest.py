@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.urls import include, path
 from rest_framework.decorators import action, api_view, permission_classes
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAuthenticated
@@ -17,6 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from callerid import Caller, Public, UnguardedEndpointError
+from callerid.access import access_map
 from callerid.django import CallerAuthentication, CallerUser, Guard
 from tests.fixtures import OTHERS, STAFF, token
 
@@ -99,6 +101,22 @@ def test_viewsets_and_routers(guard: Guard) -> None:
     assert statuses(project, "/api/orders/7/look/", None) == [200]
     assert statuses(project, "/api/", None, "staff", "outsider") == [401, 200, 403]
     assert statuses(project, "/api/orders/", "staff", "outsider", method="DELETE") == [405, 403]
+
+
+def test_a_method_of_a_viewset_that_is_no_action_serves_by_its_own_rule(guard: Guard) -> None:
+    class Orders(ViewSet):
+        def list(self, request: Request) -> Response:
+            return Response("list")
+
+        @guard.allow(OTHERS)
+        def post(self, request: Request) -> Response:
+            return Response("posted")
+
+    project = closed([path("orders/", Orders.as_view({"get": "list"}))], guard)
+    assert statuses(project, "/orders/", None, "staff", "outsider", method="POST") == [401, 403, 200]
+    assert statuses(project, "/orders/", None, "staff", "outsider") == [401, 200, 403]
+    with project.settings():
+        assert [row.name for row in access_map(WSGIHandler()).routes][:2] == ["GET /orders/", "POST /orders/"]
 
 
 def test_the_user_is_the_caller(guard: Guard, by_asgi: bool) -> None:

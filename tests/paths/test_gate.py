@@ -153,6 +153,14 @@ def test_a_path_that_its_entry_leaves_to_a_weaker_default_is_warned_of(caplog: p
     )
 
 
+def test_a_path_that_its_entry_leaves_to_a_wider_one_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    (said,) = left(caplog, {"/admin/*": STAFF, "/*": Public()}, STAFF)
+    assert said == (
+        "orders: routes['/admin/*'] does not cover '/admin' itself, which is under '/*' (allUsers): if that admits too "
+        "many, add an entry '/admin'"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "entry"), [("GET /a/b/*", "'GET /a/b'"), ("/*", "'/'"), ("POST /*", "'POST /'"), ("/{x}/*", "'/{x}'")]
 )
@@ -172,6 +180,9 @@ def test_the_remedy_is_the_entry_to_add(text: str, entry: str, caplog: pytest.Lo
         ({"/admin/*": STAFF, "/admin": OTHERS}, Public(), 0),
         ({"/admin/*": STAFF, "/{any}": STAFF}, Public(), 0),
         ({"/admin/*": STAFF, "/*": STAFF}, Public(), 1),  # "/" itself
+        ({"/admin/*": STAFF, "/*": Public()}, STAFF, 1),
+        ({"/admin/*": STAFF, "/{any}": Public()}, STAFF, 1),
+        ({"/admin/*": STAFF, "/admin": Public()}, STAFF, 0),
         ({"/admin/*": STAFF, "/*": STAFF, "/": STAFF}, Public(), 0),
         ({"/admin/*": STAFF, "GET /admin": STAFF}, Public(), 1),
         ({"GET /admin/*": STAFF, "GET /admin": STAFF}, Public(), 0),

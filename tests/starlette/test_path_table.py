@@ -778,3 +778,23 @@ def test_the_map_shows_the_entries_of_every_area(ran: Diary, guard: Guard) -> No
         "* /sub/(any other path)": ["floor", "default"],
         "* (any other path)": ["floor", "default"],
     }
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_an_index_that_an_entry_leaves_to_the_rest_of_its_mount_is_warned_of(
+    files: Path, guard: Guard, is_marked: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (files / "secret" / "index.html").write_text("an index")
+    served: Any = StaticFiles(directory=files, html=True)
+    routes = {"/static/secret/*": OTHERS} if is_marked else {"/static/*": Public(), "GET /static/secret/*": OTHERS}
+    app = closed(
+        Mount("/static", guard.allow(STAFF | OTHERS)(served) if is_marked else served), guard=guard, routes=routes
+    )
+    assert status(app, "/static/secret/", "staff") == 200
+    told = [record.getMessage() for record in caplog.records if "does not cover" in record.getMessage()]
+    has, entry = ("has no entry", "/static") if is_marked else ("is under '/static/*'", "GET /static")
+    (said,) = told
+    assert said.startswith(
+        f"routes['{entry}/secret/*'] does not cover '/static/secret' itself, which {has} (allUsers): "
+    )
+    assert said.endswith(f"add an entry '{entry}/secret'")

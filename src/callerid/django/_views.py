@@ -32,11 +32,8 @@ class _MadeView(NamedTuple):
     def _own(self, word: str) -> Any:
         if word not in self.names:
             return None
-        if self.actions is not None and word in self.actions:
-            word = self.actions[word]
-        elif self.actions is not None and word != "options":
-            return None
-        found = getattr(self.cls, word, None)
+        # Where a ViewSet has no action for it, a method of that name serves all the same.
+        found = getattr(self.cls, (self.actions or {}).get(word, word), None)
         return getattr(found, "__func__", found)
 
 

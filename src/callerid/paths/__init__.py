@@ -2,9 +2,10 @@
 
 The modules, each importing only those before it: ``ambiguity`` (paths that parsers read differently) ← ``pattern`` (the
 method and segments of one entry) ← ``table`` (the most specific entry for a path) ← ``lookup`` (the same where case
-is ignored) and ``readings`` (the paths an application may read a request's path as) ← ``gate`` (the decision by table,
-default and floor). ``bound`` is the table of an application whose routes are known: each of its keys names a route.
-``audited`` says which routes ``audit=`` names, by keys of either table.
+is ignored), ``readings`` (the paths an application may read a request's path as) and ``uncovered`` (paths that entries
+leave to weaker rules) ← ``gate`` (the decision by table, default and floor). ``bound`` is the table of an application
+whose routes are known: each of its keys names a route. ``audited`` says which routes ``audit=`` names, by keys of
+either table.
 """
 
 from callerid.paths._ambiguity import ambiguous
@@ -15,6 +16,7 @@ from callerid.paths._lookup import PathLookup, PathMatch
 from callerid.paths._pattern import METHODS, WEBSOCKET
 from callerid.paths._readings import Readings, checked_root, prefix_of, readings_of
 from callerid.paths._table import PathTable, TableEntry, required
+from callerid.paths._uncovered import uncovered
 
 __all__ = [
     "METHODS",
@@ -40,4 +42,5 @@ __all__ = [
     "prefix_of",
     "readings_of",
     "required",
+    "uncovered",
 ]

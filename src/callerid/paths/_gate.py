@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Any, NamedTuple
 
 from callerid._answers import Answer
@@ -17,9 +16,10 @@ from callerid.guard import GuardCore, Requirement, combined, log
 from callerid.keys import Wait
 from callerid.paths._audited import audited_paths
 from callerid.paths._lookup import PathLookup
-from callerid.paths._pattern import REST, WEBSOCKET
+from callerid.paths._pattern import WEBSOCKET
 from callerid.paths._readings import Readings
 from callerid.paths._table import PathTable, TableEntry, required
+from callerid.paths._uncovered import uncovered
 from callerid.rules import Rule
 
 __all__ = ["Admitted", "Gate", "Refused", "first_expiry"]
@@ -88,8 +88,8 @@ class Gate:
         self._shadow_lookup = None if self.shadow is None else PathLookup(self.shadow)
         self._audit_lookup = None if self.audited is None else PathLookup(self.audited)
         self.rollout = rollout_of(enforce, until, guard.clock(), name)
-        for left in _left_to(self.default, self.table, guard):
-            log.warning("%s: %s", name, left)
+        for each in uncovered(self.table, self.default, "has the default", guard):
+            log.warning("%s: %s", name, each)
 
     def _table(self, routes: Mapping[str, Rule | str | Requirement], floor: Requirement | None, name: str) -> PathTable:
         table = PathTable(routes, self.guard, name)
@@ -197,25 +197,3 @@ def _route(method: str, place: _Place) -> str:
 def first_expiry(*callers: Caller | None) -> float | None:
     """When the first of these tokens expires, in seconds since the epoch; ``None`` where there are none."""
     return min((caller.expires_at for caller in callers if caller is not None), default=None)
-
-
-def _left_to(default: Requirement, table: PathTable, guard: GuardCore) -> Iterator[str]:
-    """Entries ``/a/*`` where ``/a`` itself has the default, and the default admits other callers."""
-    from callerid.audit.algebra import admits_nobody, is_weaker  # noqa: PLC0415 - asked at start-up, and not for every import
-
-    @cache
-    def weaker(asked: Requirement) -> bool:
-        own = asked.audiences
-        is_for_others = own is not None and (default.audiences is None or not default.audiences <= own)
-        is_open = is_for_others and not admits_nobody(default.rule, guard.issuers)
-        return is_open or is_weaker(default.rule, asked.rule, guard.issuers)
-
-    for pattern in table.patterns:
-        above = "/" + "/".join(pattern.segments[:-1])
-        is_left = pattern.segments[-1:] == (REST,) and table.find(pattern.method, above) is None
-        if is_left and weaker(table.requirements[pattern.text]):
-            own = pattern.text.removesuffix(pattern.path) + above
-            yield (
-                f"{table.name}[{pattern.text!r}] does not cover {above!r} itself, which has the default "
-                f"({default.rule}): if that admits too many, add an entry {own!r}"
-            )

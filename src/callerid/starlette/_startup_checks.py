@@ -13,8 +13,9 @@ from callerid._marks import Mark
 from callerid.audit.algebra import separate
 from callerid.errors import CalleridError, ConfigurationError, pointed
 from callerid.guard import Requirement, log
-from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry
+from callerid.paths import WEBSOCKET, BoundTable, NamedPlace, Serves, TableEntry, uncovered
 from callerid.paths._pattern import ANY_METHOD, Pattern
+from callerid.rules import Public
 from callerid.starlette._checked_route import CheckedRoute
 from callerid.starlette._dispatch import install
 from callerid.starlette._protection import Protection
@@ -277,10 +278,25 @@ def check(router: Router, protection: Protection) -> None:
     judged = ((f"{each.method or 'WS'} {each.template}", each.policy) for each in found if each.policy is not None)
     places = ((place, separate(requirement.rule for _, requirement in policy.parts)) for place, policy in judged)
     protection.guard.announce(places, protection.default.rule)
+    for each in _left(found):
+        log.warning("%s", each)
     for place, rule in _idle(found):
         log.warning("Public() opens nothing at %s: %s has to hold there, too", place, rule)
     if unready := ", ".join(_unready(found)):
         log.warning("not enforced, so these may get None for a Caller: write Caller | None: %s", unready)
+
+
+def _left(found: Iterable[CheckedRoute]) -> Iterator[str]:
+    """Paths below opaque mounts that an entry for what is below them leaves to the mount's own rule."""
+    for each in found:
+        for number, ((area, marks), named) in enumerate(zip(each.areas, each.named, strict=True)):
+            table = area.table if each.opaque and not each.is_part else None
+            lookup = None if table is None else table.patterns(named.template)
+            if lookup is not None:
+                entry = each.entries.get(number)
+                whole = Requirement(Public()) if marks else area.default
+                rest = (whole, "has no entry") if entry is None else (entry.requirement, f"is under {entry.pattern!r}")
+                yield from uncovered(lookup.table, *rest, area.guard)
 
 
 _OWN: Final = frozenset({"decorator", "parameter", "dependency"})
