@@ -144,14 +144,15 @@ class VerifiesTokens:
         if cached is None or not cached.keys.serves(cached.key):
             return None
         # The cache may be shared with a guard of another leeway and of fewer issuers.
-        now, leeway = self.clock(), self.leeway
-        in_time = cached.begins_at <= now + leeway and now < cached.expires_at + leeway
-        if not in_time or id(cached.issuer) not in self.trusted.ids:
+        now, leeway, trusted = self.clock(), self.leeway, self.trusted
+        if not (cached.begins_at <= now + leeway and now < cached.expires_at + leeway):
+            return None
+        if id(cached.issuer) not in trusted.ids:
             return None
         identity = cached.identity
-        if self.trusted.gateways and digest[0] == AUTHORIZATION.name and identity.caller is not None:
+        if trusted.gateways and digest[0] == AUTHORIZATION.name and identity.caller is not None:
             # A guard that knows of no such gateway, or knew of none then, took its account for a caller.
-            return identity if gateway_of(self.trusted.gateways, identity.caller) is None else None
+            return identity if gateway_of(trusted.gateways, identity.caller) is None else None
         return identity
 
     def check_nonce(self, text: str, nonce: ExpectedNonce) -> None:
@@ -171,11 +172,14 @@ class VerifiesTokens:
 
         ``accepted`` are the issuer's, where they are known; else the guard's, of that name.
         """
-        own = self.trusted.accepted.get(caller.issuer) if accepted is None else accepted
-        if own is None:
-            raise unknown_issuer(self.trusted.accepted, caller.issuer)
+        trusted = self.trusted
+        if accepted is None:
+            accepted = trusted.accepted.get(caller.issuer)
+            if accepted is None:
+                raise unknown_issuer(trusted.accepted, caller.issuer)
         if caller.kind is GOOGLE:
-            accepted = own if audiences is None or caller.issuer in self.trusted.unnamed else audiences
+            if audiences is not None and caller.issuer not in trusted.unnamed:
+                accepted = audiences
             if caller.audience not in accepted:
                 check_audience(caller.audience, accepted)
 

@@ -278,12 +278,10 @@ def judge(
         check_whose(requirement, trusted, "a rule in force")
     if caller is not None:
         authenticator.check_audience(caller, requirement.audiences, identity.accepted)
-    known = KnownFacts(guard, caller) if requirement.lookups and caller is not None else NOT_ASKED
-    facts: Facts = _new(
-        Facts,
-        (caller, identity.via, parameters, authenticator.clock(), False, identity.app, known, identity.first_use),
-    )
-    if isinstance(known, KnownFacts):
+    known = KnownFacts(guard, caller) if requirement.lookups and caller is not None else None
+    says, now = NOT_ASKED if known is None else known, authenticator.clock()
+    facts: Facts = _new(Facts, (caller, identity.via, parameters, now, False, identity.app, says, identity.first_use))
+    if known is not None:
         if admitted(requirement.identifying_rule, facts):
             return caller
         may = partial(_may_be_admitted, requirement)
