@@ -228,6 +228,14 @@ def test_facts_of_another_version_cannot_be_told(world: World) -> None:
     assert why == "the record does not tell the facts in a form that this version knows, but in form 2"
 
 
+@pytest.mark.parametrize(
+    "more", [{"reason": "\x1b[2J"}, {"reason": "not_allowed", "facts": '{"v": "\\u001b[2J", "at": 1}'}]
+)
+def test_nothing_of_a_log_controls_the_terminal(more: dict[str, str], world: World) -> None:
+    log = record(route="GET /x/{user_id}\x1b[2J") + record(**more)
+    assert "\x1b" not in "".join(world.run(log, world.application(STAFF))[1:])
+
+
 def test_another_audience_another_issuer_and_another_tenant_are_refused(world: World) -> None:
     log, user = world.log(ANYBODY, ADA), world.log(ANYBODY, firebase_user("ada", tenant="acme-x1"))
     assert world.verdict(log, STAFF, issuers=ISSUERS.replace("orders", "others")) == "refused"

@@ -12,6 +12,7 @@ from callerid.cli._frame import MISSING, cli_command, json_option, json_text, pr
 from callerid.cli._logs import check_read, log_arguments, log_at, unread
 from callerid.cli._routes import reading
 from callerid.cli._table import Style
+from callerid.errors import one_line
 
 __all__ = ["command"]
 
@@ -61,7 +62,7 @@ def _told(result: Replay, broken: int, found: AccessMap, style: Style) -> Iterat
         if len(differences) > _MOST_CALLERS:
             yield f"  and {len(differences) - _MOST_CALLERS} more callers (--json has all)"
     for route, why, count in result.untold:
-        yield f"cannot tell {route}: {why}, {_times(count)}"
+        yield f"cannot tell {route}: {one_line(why)}, {_times(count)}"
     yield _summary(result, broken)
     if not found.audited:
         yield "no route of this application is audited (audit=): who was let in is not in its log at INFO"
