@@ -21,7 +21,7 @@ __all__ = ["command", "why"]
 
 _AS_FIELDS = (
     "for the rest, log JSON lines with getattr(record, 'callerid', None) as a member: "
-    "docs/access.md and the docstring of callerid.audit._decision have a formatter that does"
+    "callerid.logs.CloudLoggingFormatter does, and so does the formatter in docs/access.md"
 )
 
 _NOT_LOGGED = "refusals are logged at INFO: logging.getLogger('callerid').setLevel(logging.INFO)"
