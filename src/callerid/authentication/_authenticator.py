@@ -216,7 +216,7 @@ class Authenticator(VerifiesTokens):
         if isinstance(found, Wait) or found.caller is not None:
             return found
         bare = self._by_bare(sent, waited)
-        return bare if isinstance(bare, Wait) else joined(found, bare)
+        return bare if found is NOBODY or isinstance(bare, Wait) else joined(found, bare)
 
     def _with_app(
         self,

@@ -16,10 +16,9 @@ def bare_credential(location: CredentialLocation, values: Sequence[str]) -> str 
     A comma is in no token: where it is, a server has joined two headers of one name (RFC 9110 section 5.3). Raises
     `BadRequest` for two values.
     """
-    found = [value.strip(" \t") for value in values]
-    if location.cookie:
-        found = list(_cookies(location.cookie, values))
-    if len(found) > 1 or any("," in value for value in found):
+    cookie = location.cookie
+    found = list(_cookies(cookie, values)) if cookie else [value.strip(" \t") for value in values]
+    if len(found) > 1 or (found and "," in found[0]):
         raise BadRequest(Reason.SEVERAL_CREDENTIALS, f"expected one credential in {_words(location)}, got several")
     if not found or not found[0]:
         return None

@@ -20,14 +20,14 @@ __all__ = ["identity_of", "issuer_of", "unknown_issuer"]
 def issuer_of(trusted: Trusted, token: Token, location: CredentialLocation) -> Issuer:
     """The issuer that judges a token sent in this location. Raises `Unauthenticated` where there is none."""
     read = trusted.locations.get(location, {})
-    candidates, here = read.get(token.issuer, ()), set(read)
+    candidates = read.get(token.issuer, ())
     if trusted.gateways and location == AUTHORIZATION:
         gateway = gateway_in(trusted.gateways, token, is_only=not candidates)
         if gateway is not None:
             return gateway
-        here.update(each.name for each in trusted.gateways)
     if not candidates:
-        raise _misplaced(trusted, token, location, here)
+        gateways = trusted.gateways if location == AUTHORIZATION else ()
+        raise _misplaced(trusted, token, location, {*read, *(each.name for each in gateways)})
     if len(candidates) == 1:
         return candidates[0]
     # Nothing is verified yet: the audience may be of any type.

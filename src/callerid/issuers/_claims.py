@@ -55,8 +55,8 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
 
 def profile(claims: Mapping[str, Any], *names: str) -> Profile:
     """What these claims say for display. A value that is no text is left out: nothing depends on it."""
-    shown = {name: value for name in names if type(value := claims.get(name)) is str and value}
-    return Profile(**shown) if shown else NO_PROFILE
+    said = {name: value for name in names if type(value := claims.get(name)) is str and value}
+    return Profile(said.get("name"), said.get("picture"), said.get("locale")) if said else NO_PROFILE
 
 
 def bad_claim(name: str, expected: str, actual: str) -> Unauthenticated:

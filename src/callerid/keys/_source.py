@@ -64,6 +64,9 @@ class KeySource(KeyPolicy):
         super().__post_init__()
         _check_url(self.url)
 
+    def __hash__(self) -> int:
+        return hash(self.url)  # that of all fields takes long, and the keys of a source are looked up for new tokens
+
     def __str__(self) -> str:
         return _shown(self.url)
 
