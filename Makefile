@@ -14,7 +14,7 @@ help:
 	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
-	@echo 'make e2e            with a browser, the Auth emulator, PostgreSQL and Redis (T=PATH: a part); not in `make test`'
+	@echo 'make e2e            with a browser, the Auth emulator, PostgreSQL, Redis, Prometheus (T=PATH: a part)'
 	@echo 'make test-lowest    the tests with the lowest supported versions, but for those that rest on no other package'
 	@echo 'make test-versions  the tests of the adapters with FastAPI $(VERSIONS)'
 	@echo 'make lint types     ruff; mypy and pyright'
@@ -42,7 +42,7 @@ quick: .venv/installed
 test: .venv/installed
 	.venv/bin/python $(PYTEST_BY_TWO) $(or $(T),--cov --cov-report=term-missing --cov-fail-under=100)
 
-e2e: .venv-e2e/installed chromium postgresql redis-server node_modules/.firebase-tools-$(FIREBASE_TOOLS)
+e2e: .venv-e2e/installed chromium postgresql prometheus redis-server node_modules/.firebase-tools-$(FIREBASE_TOOLS)
 	.venv-e2e/bin/python -m pytest $(or $(T),tests/e2e)
 
 test-lowest: .venv-lowest/installed
@@ -89,9 +89,13 @@ dist: .venv-dist/ready
 	    .venv-dist/$$python/bin/python tests/packaging/installed.py || exit 1; \
 	done
 
-.PHONY: wrk chromium postgresql redis-server
+.PHONY: wrk chromium postgresql prometheus redis-server
 wrk chromium redis-server:
 	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq $@ >/dev/null; }
+
+# Without the exporters that Debian recommends, which would run.
+prometheus:
+	@command -v $@ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $@ >/dev/null; }
 
 # The tests have a cluster of their own: Debian's, which installing would start, is not made.
 postgresql:
