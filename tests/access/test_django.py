@@ -23,6 +23,7 @@ from callerid import ConfigurationError, FirebaseUser, PathParam, Public
 from callerid.access import access_map, locked, newcomers, read_suite
 from callerid.django import Guard
 from callerid.testing.access import rehearsing
+from tests.django.world import ask, closed
 from tests.djangos import Project, configure
 from tests.fixtures import AT_HAND, OTHERS, STAFF
 
@@ -328,3 +329,42 @@ def test_mistakes_are_errors_where_the_server_starts() -> None:
     guard = new_guard()
     with pytest.raises(ConfigurationError, match="no such parameter"):
         mapped([path("", guard.allow(OWN)(view))], guard)
+
+
+def test_a_view_that_is_not_for_a_method_keeps_later_views_from_it() -> None:
+    def before(guard: Guard) -> list[Any]:
+        return [path("a/", guard.allow(STAFF)(require_POST(view))), *after(guard)]
+
+    def after(guard: Guard) -> list[Any]:
+        return [path("<str:x>/", guard.allow(Public())(view))]
+
+    (old, was), (new, now) = (_mapped(made) for made in (before, after))
+    assert [ask(each, "/a/").status_code for each in (old, new)] == [401, 200]
+    found = [str(each) for each in newcomers(locked(was), now)]
+    assert "* /a/ (served by * /<str:x>/): anybody without a credential, not domain:example.com" in found
+    assert newcomers(locked(was), _mapped(before)[1]) == []
+
+
+def test_a_class_that_has_no_method_but_options_has_the_rule_of_that_there() -> None:
+    def before(guard: Guard) -> list[Any]:
+        class Told(View):
+            @guard.allow(STAFF)
+            def options(self, request: HttpRequest, **_: Any) -> HttpResponse:
+                return HttpResponse("told")
+
+        return [path("a/", guard.allow(Public())(Told.as_view())), *after(guard)]
+
+    def after(guard: Guard) -> list[Any]:
+        return [path("<str:x>/", guard.allow(Public())(view))]
+
+    (old, was), (new, now) = (_mapped(made) for made in (before, after))
+    assert [ask(each, "/a/", method="OPTIONS").status_code for each in (old, new)] == [401, 200]
+    assert ("OPTIONS /a/", str(STAFF)) in [(row.name, str(row.rule)) for row in was.rows]
+    assert any(str(each).startswith("OPTIONS /a/") for each in newcomers(locked(was), now))
+
+
+def _mapped(made: Any) -> tuple[Project, Any]:
+    guard = new_guard()
+    project = closed(made(guard), guard)
+    with project.settings():
+        return project, access_map(WSGIHandler())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from django import urls
@@ -14,13 +15,15 @@ from django.urls import converters, resolvers
 from callerid.audit._places import EVERYWHERE, Place, places_of
 from callerid.audit._row_sets import elsewhere, merged, names_of, told_once
 from callerid.audit._rows import AccessMap, Part, Row, ServedBy, row
+from callerid.audit._scope import HTTP
 from callerid.audit._shadowed import never_served, with_shadows
 from callerid.audit._unguarded import endpoint_name, unguarded
 from callerid.django._dispatch import protection_of
 from callerid.django._protection import Protection
-from callerid.django._routes import UrlconfReader, UrlRoute
+from callerid.django._routes import UrlconfReader, UrlRoute, place_of
 from callerid.django._startup_checks import CheckedView, checked_views, handler_problems, unbound
-from callerid.django._views import methods_of, view_class_of
+from callerid.django._views import ViewFacts, methods_of, serving_of, view_class_of
+from callerid.errors import CalleridError
 
 __all__ = ["map_of"]
 
@@ -53,7 +56,17 @@ def map_of(handler: BaseHandler) -> AccessMap:
         unenforced=() if protection.rollout is None else (protection.rollout.words(),),
         router=DjangoRouter(routing, served),
         audited=frozenset(str(each) for each in checked if protection.is_audited(each.place, each.method)),
+        answered=tuple(_row(protection, each, written) for each in _refused(protection, routing)),
     )
+
+
+def _refused(protection: Protection, routing: UrlconfReader) -> Iterator[CheckedView]:
+    """Where Django answers 405, for all methods that a view is not for: no later route is tried."""
+    for route in routing.routes:
+        if methods_of(route.view) is not None:
+            place = place_of(serving_of(ViewFacts.of(route.view), ""), (route,), route.template)
+            with suppress(CalleridError):  # a problem of the view's own place, too
+                yield CheckedView(HTTP, place, protection.rules.policy(place, "*"), route)
 
 
 def _row(protection: Protection, found: CheckedView, written: dict[int, str]) -> Row:
@@ -64,6 +77,7 @@ def _row(protection: Protection, found: CheckedView, written: dict[int, str]) ->
         written[id(found.route.entry)],
         order=((found.route.number, ""),),
         options=False,
+        refuses=found.method == HTTP,
     )
     parts = (
         Part(each.origin if isinstance(each.origin, str) else "decorator", each.requirement) for each in policy.written

@@ -11,7 +11,7 @@ from callerid.authorization import Policy
 from callerid.django._policies import entry_at
 from callerid.django._protection import Protection
 from callerid.django._routes import UrlconfReader, UrlRoute, ViewAtRoutes, place_of
-from callerid.django._views import ViewFacts, methods_of, serving_of
+from callerid.django._views import ViewFacts, has_own_options, methods_of, serving_of
 from callerid.errors import CalleridError, ConfigurationError, pointed
 from callerid.paths import METHODS, BoundTable
 
@@ -67,6 +67,8 @@ def _methods(route: UrlRoute, tables: list[BoundTable]) -> list[str]:
         for table in tables
         if entry_at(table, METHODS[method], route) != entry_at(table, "*", route)
     }
+    if has_own_options(route.view):
+        told_apart.add("OPTIONS")
     return [*sorted(told_apart), "*"]
 
 

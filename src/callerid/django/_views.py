@@ -9,7 +9,16 @@ from callerid._marks import ATTRIBUTE, Mark, layers_of, marks_on
 from callerid.django._current import held
 from callerid.paths import METHODS, WEBSOCKET
 
-__all__ = ["ANY_METHOD", "ServedView", "ViewFacts", "marks_of", "methods_of", "serving_of", "view_class_of"]
+__all__ = [
+    "ANY_METHOD",
+    "ServedView",
+    "ViewFacts",
+    "has_own_options",
+    "marks_of",
+    "methods_of",
+    "serving_of",
+    "view_class_of",
+]
 
 ANY_METHOD: Final = frozenset(METHODS.values()) - {WEBSOCKET}
 
@@ -100,10 +109,20 @@ def methods_of(view: Any) -> frozenset[str] | None:
     served = None if made is None else _served_by(made)
     if made is None or not served:
         return allowed
-    options = made.handler("options")
-    own = {"options"} if options is not None and getattr(options, "__module__", None) not in _OF_DJANGO else set[str]()
+    own = {"options"} if _has_own_options(made) else set[str]()
     found = frozenset(word.upper() for word in served | own)
     return found if allowed is None else found & allowed
+
+
+def has_own_options(view: Any) -> bool:
+    """Whether a view class answers OPTIONS by a method of its own."""
+    made = _made(view)
+    return made is not None and _has_own_options(made)
+
+
+def _has_own_options(made: _MadeView) -> bool:
+    options = made.handler("options")
+    return options is not None and getattr(options, "__module__", None) not in _OF_DJANGO
 
 
 def _allowed_by_decorators(view: Any) -> frozenset[str] | None:
