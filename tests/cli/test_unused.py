@@ -237,6 +237,11 @@ def test_a_byte_order_mark_is_no_part_of_the_log(told: Told, indent: int | None)
     assert (found["decisions"], found["broken"]) == (1, 0)
 
 
+def test_blank_lines_before_the_first_entry_are_passed_over(told: Told) -> None:
+    assert told.document("\n \n" + lines(allowed("domain:example.com")))["decisions"] == 1
+    assert told("\n\n")[0] == 2
+
+
 def test_an_array_in_one_line_is_read_however_long_it_is(told: Told) -> None:
     every = [{"callerid": allowed("domain:example.com"), "pad": "x" * 1000}] * 2_000
     found = told.document(json.dumps(every))
