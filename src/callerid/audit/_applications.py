@@ -23,7 +23,7 @@ __all__ = ["as_locked", "as_of_now"]
 
 def as_of_now(found: AccessMap) -> Application:
     """An application as its map has it."""
-    accesses = [_access(row, method, scope) for method, row, scope in placed(found)]
+    accesses = [_access(row, scope) for row, scope in placed(found)]
     if found.by_path:
         # Whatever stands behind answers anywhere.
         accesses = [replace(each, answers=True) for each in accesses]
@@ -35,8 +35,8 @@ def as_of_now(found: AccessMap) -> Application:
 _BY_PATH = "by path"
 
 
-def _access(row: Row, method: str, scope: RouteScope) -> RouteAccess:
-    serves = row.serving(method)
+def _access(row: Row, scope: RouteScope) -> RouteAccess:
+    serves = row.serving(scope.method)
     # Equal words mean an equal rule, but for code without a source.
     unread = (SOURCE_REMEDY,) if lacks_source(row.rule) else ()
     return RouteAccess(

@@ -116,7 +116,7 @@ def differences(lock: str, found: AccessMap, name: str = "the lock") -> list[Dif
 
 def without_source(found: AccessMap) -> list[str]:
     """The blocks with a rule whose source cannot be read, by their names."""
-    return [scope.name for _, row, scope in in_order(found) if lacks_source(row.rule)]
+    return [scope.name for row, scope in in_order(found) if lacks_source(row.rule)]
 
 
 def read_lock(text: str, name: str) -> Lock:
@@ -159,8 +159,8 @@ def _blocks(found: AccessMap) -> Lock:
     guards = _guards(found)
     names = {trust: name for name, trust in guards.items()}
     ordered = in_order(found)
-    mounts = [scope.template for _, _, scope in ordered if scope.is_rest]
-    routes = [_route(scope, row, names, mounts) for _, row, scope in ordered]
+    mounts = [scope.template for _, scope in ordered if scope.is_rest]
+    routes = [_route(scope, row, names, mounts) for row, scope in ordered]
     by_path = ", by path" if found.by_path else ""
     said = (*sorted(unenforced_in(found)), *found.settings, *sorted(fronts_in(found)))
     first = "application", (f"kind {found.kind}{by_path}", *said)

@@ -1,8 +1,8 @@
-"""The routes of a map with where they stand: which of them go before others although that could be otherwise."""
+"""The routes of a map with their scopes: which of them go before others although that could be otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 from callerid.audit._index import Index
@@ -26,14 +26,15 @@ from callerid.rules import Facts, Nobody
 
 __all__ = ["in_order", "partly_served", "placed"]
 
-_Found = tuple[str, Row, RouteScope]
+_Found = tuple[Row, RouteScope]
+"""One method of a route, which its scope names."""
 
 
 def in_order(found: AccessMap) -> list[_Found]:
-    """Each method of each route, in the order of the map, with where it stands."""
+    """Each method of each route, in the order of the map."""
     plain = placed(found)
     after = _Order(found, plain).after
-    return [(method, row, _after(scope, after)) for method, row, scope in plain]
+    return [(row, _after(scope, after)) for row, scope in plain]
 
 
 def partly_served(found: AccessMap) -> dict[str, list[str]]:
@@ -42,12 +43,13 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
     Each is given by its name, with the names of those that come first.
     """
     ordered = in_order(found)
-    rows = {scope.name: (method, row) for method, row, scope in ordered}
+    named = {scope.name: (row, scope) for row, scope in ordered}
     late: dict[str, list[str]] = {}
-    for method, row, scope in ordered:
+    for row, scope in ordered:
         for name in () if row.instead else sorted(scope.after):
-            other, first = rows[name]
-            is_for_both = one_method(method, other) and not first.instead and not name.endswith(AUTOMATIC)
+            first, other = named[name]
+            both = one_method(scope.method, other.method)
+            is_for_both = both and not first.instead and not name.endswith(AUTOMATIC)
             if is_for_both and (first.rule, first.believed) != (row.rule, row.believed):
                 late.setdefault(scope.name, []).append(name)
     return late
@@ -55,7 +57,7 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
 
 def placed(found: AccessMap) -> list[_Found]:
     """As `in_order`, but for what goes before what."""
-    return [(method, row, _scope_of(found, method, row)) for method, row in found.all_singly()]
+    return [(row, _scope_of(found, method, row)) for method, row in found.all_singly()]
 
 
 def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
@@ -69,23 +71,21 @@ def _after(scope: RouteScope, after: dict[str, set[str]]) -> RouteScope:
     return replace(scope, after=plain, slash_after=slash) if plain or slash else scope
 
 
-@dataclass(frozen=True)
 class _Order:
-    """Who goes before whom, where that could be otherwise: for each name the names of those before it."""
+    """Who goes before whom, where that could be otherwise."""
 
-    found: AccessMap
-    routes: list[_Found]
-    after: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
-    _near: Index[tuple[Spot, int]] = field(default_factory=Index[tuple[Spot, int]])
-    _differ: dict[object, bool] = field(default_factory=dict[object, bool])
-    _sides: dict[int, Side] = field(default_factory=dict[int, Side])
-    _by_text: dict[object, Side] = field(default_factory=dict[object, Side])
-    _first_in: dict[int, tuple[Facts, ...]] = field(default_factory=dict[int, "tuple[Facts, ...]"])
-
-    def __post_init__(self) -> None:
+    def __init__(self, found: AccessMap, routes: list[_Found]) -> None:
+        self._found, self._routes = found, routes
+        self.after: dict[str, set[str]] = {}
+        """For each name the names of those before it."""
+        self._near = Index[tuple[Spot, int]]()
+        self._differ: dict[object, bool] = {}
+        self._sides: dict[int, Side] = {}
+        self._by_text: dict[object, Side] = {}
+        self._first_in: dict[int, tuple[Facts, ...]] = {}
         spots = [
             (spot, number)
-            for number, (_, _, scope) in enumerate(self.routes)
+            for number, (_, scope) in enumerate(routes)
             if not scope.is_rest or "/" in scope.template
             for spot in spots_of(scope)
         ]
@@ -107,13 +107,13 @@ class _Order:
 
     def _is_first(self, one: tuple[Spot, int], other: tuple[Spot, int], method: str, text: str) -> bool:
         """Whether the one serves what is for both; where the map does not say, the framework's router is asked."""
-        first, second = self.routes[one[1]], self.routes[other[1]]
-        known, router = _is_earlier(first, second), self.found.router
+        first, second = self._routes[one[1]], self._routes[other[1]]
+        known, router = _is_earlier(first, second), self._found.router
         if known is None and router is not None:
             region = common(one[0].place, other[0].place)
             assert region is not None  # noqa: S101 - they are near each other
             near = dict.fromkeys(place for place, _ in self._near.near(region))
-            names = first[2].name, second[2].name
+            names = first[1].name, second[1].name
             if not method:
                 # Whatever their methods are, one of them answers OPTIONS.
                 method, names = "OPTIONS", (_for_options(names[0]), _for_options(names[1]))
@@ -122,10 +122,10 @@ class _Order:
 
     def _answers_differ(self, one: int, other: int) -> bool:
         """Whether two routes would ask different things of a wrong method, or of OPTIONS."""
-        found = self.routes[one], self.routes[other]
-        if self.found.by_path or not all(map(self._may_answer, found)):
+        found = self._routes[one], self._routes[other]
+        if self._found.by_path or not all(map(self._may_answer, found)):
             return False
-        one_scope, other_scope = (scope for _, _, scope in found)
+        one_scope, other_scope = (scope for _, scope in found)
         if one_scope.mount != other_scope.mount or _is_own_answer(one_scope, other_scope):
             return False
         first, second = self._side(one), self._side(other)
@@ -139,8 +139,7 @@ class _Order:
     def _side(self, number: int) -> Side:
         """What a route's answer to a wrong method asks; the same object where the same is asked."""
         if number not in self._sides:
-            _, row, scope = self.routes[number]
-            side = self._asked(row, scope)
+            side = self._asked(*self._routes[number])
             key = (repr(side.rule), side.audiences, side.issuers)
             self._sides[number] = self._by_text.setdefault(key, side)
         return self._sides[number]
@@ -155,21 +154,21 @@ class _Order:
 
     def _may_answer(self, found: _Found) -> bool:
         """Whether a route answers a wrong method (405), or OPTIONS."""
-        method, row, scope = found
-        if scope.layer or scope.is_rest or method in ("WS", "*", HTTP):
+        row, scope = found
+        if scope.layer or scope.is_rest or scope.method in ("WS", "*", HTTP):
             return False
-        return self.found.kind in ("Starlette", "FastAPI") or row.serving(method).options
+        return self._found.kind in ("Starlette", "FastAPI") or row.serving(scope.method).options
 
     def _asked(self, row: Row, scope: RouteScope) -> Side:
         """What a route's answer to a wrong method asks, or its own to OPTIONS."""
-        if self.found.kind == "Flask" and scope.method == "OPTIONS":
+        if self._found.kind == "Flask" and scope.method == "OPTIONS":
             return Side(row.rule, row.believed[1], row.issuers)
         default = self._rests[scope.mount or ANYWHERE_ELSE].rule
         return Side(separate((row.rule, default)), row.believed[1], row.issuers)
 
     @cached_property
     def _rests(self) -> dict[str, Row]:
-        return {row.written("*"): row for row in self.found.routes if row.is_rest}
+        return {row.written("*"): row for row in self._found.routes if row.is_rest}
 
 
 def _is_own_answer(one: RouteScope, other: RouteScope) -> bool:
@@ -183,11 +182,12 @@ def _for_options(name: str) -> str:
 
 
 def _is_earlier(one: _Found, other: _Found) -> bool | None:
-    (method, row, _), (another, other_row, _) = one, other
-    if {method, another} == {"HEAD", "GET"} and "HEAD" not in (row if method == "GET" else other_row).methods:
+    methods = one[1].method, other[1].method
+    getting = one[0] if methods[0] == "GET" else other[0]
+    if {*methods} == {"HEAD", "GET"} and "HEAD" not in getting.methods:
         # Not every route for GET takes HEAD, too.
-        return method == "HEAD"
-    return earlier(row.serving(method).order, other_row.serving(another).order)
+        return methods[0] == "HEAD"
+    return earlier(one[0].serving(methods[0]).order, other[0].serving(methods[1]).order)
 
 
 def _are_same(one: Side, other: Side) -> bool:
