@@ -20,7 +20,7 @@ Each module imports only those before it::
     table · starlette · flask · django    the map of each kind of application
     order        which of two routes serves a request that is for both
     serving      who serves a request and what is asked of it, before a change and after
-    together     what was asked of a request and what is, as two sides
+    two_sides    what was asked of a request and what is, as two sides
     shown        the rows as a person reads them: those of routes with what middleware in front asks
     ways         by which credentials those come who may
     reading      the map of whatever application it is

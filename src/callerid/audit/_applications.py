@@ -8,7 +8,7 @@ from dataclasses import replace
 from callerid.audit._lock import Lock, said_of
 from callerid.audit._lock_rules import SOURCE_REMEDY, lacks_source
 from callerid.audit._locked_routes import LockedRoute, written_in
-from callerid.audit._order import placed
+from callerid.audit._order import with_scopes
 from callerid.audit._places import ANYWHERE_ELSE
 from callerid.audit._rows import AccessMap, Row
 from callerid.audit._scope import AUTOMATIC, OTHER_SLASH, RouteScope, route_scope
@@ -23,7 +23,7 @@ __all__ = ["as_locked", "as_of_now"]
 
 def as_of_now(found: AccessMap) -> Application:
     """An application as its map has it."""
-    accesses = [_access(row, scope) for row, scope in placed(found)]
+    accesses = [_access(row, scope) for row, scope in with_scopes(found)]
     if found.by_path:
         # Whatever stands behind answers anywhere.
         accesses = [replace(each, answers=True) for each in accesses]

@@ -10,7 +10,7 @@ from typing import Any
 from callerid.audit._lock import CONFIGURED_BY, FIRST_GUARD, Lock, mount_of
 from callerid.audit._lock_rules import bad_lock, rule_of
 from callerid.audit._places import ANYWHERE_ELSE
-from callerid.audit._scope import RouteScope, is_gate, route_scope
+from callerid.audit._scope import RouteScope, is_middleware_entry, route_scope
 from callerid.audit._trust import Trust
 from callerid.rules import Rule, all_of, any_of
 
@@ -72,7 +72,7 @@ def _written(route: str, lines: tuple[str, ...], name: str, mounts: list[str], *
         route,
         below=not words.keys().isdisjoint({"mounts", "opaque"}),
         either_slash="with" in words,
-        strict=not tells_slashes or is_gate(route),
+        strict=not tells_slashes or is_middleware_entry(route),
         mount=mount_of(route.partition(" ")[2], [each for each in mounts if each not in beside]),
     )
     after, slash_after = (frozenset(words.get(word, ())) for word in ("after", "other-slash-after"))

@@ -29,7 +29,7 @@ from callerid.audit._regions import samples, text_for
 from callerid.audit._rows import AccessMap, Router
 from callerid.audit._scope import AUTOMATIC, HTTP, Spot, one_method, spots_of
 from callerid.audit._serving import Application, Doubt, EffectiveAccess, Guesses, Point, RouteAccess
-from callerid.audit._together import together
+from callerid.audit._two_sides import two_sides
 from callerid.audit.algebra import (
     CannotTell,
     No,
@@ -232,7 +232,7 @@ class _AccessComparison:
             return
         if now.is_unanswered and not name and not self._is_kept_rest(now.asked[0], region):
             return
-        sides = together(before, now, point.at)
+        sides = two_sides(before, now, point.at)
         verdict = self._verdict(point.method, (before, now), sides)
         if not isinstance(verdict, No):
             if point.guesses or (point.at.unread and not _is_served_alike(before, now)):

@@ -16,7 +16,7 @@ from callerid.audit._scope import (
     RouteScope,
     Spot,
     is_expected,
-    is_gate,
+    is_middleware_entry,
     one_method,
     route_scope,
     spots_of,
@@ -24,7 +24,7 @@ from callerid.audit._scope import (
 from callerid.audit.algebra import No, Side, Yes, holds, new_access, separate
 from callerid.rules import Facts, Nobody
 
-__all__ = ["in_order", "partly_served", "placed"]
+__all__ = ["in_order", "partly_served", "with_scopes"]
 
 _Found = tuple[Row, RouteScope]
 """One method of a route, which its scope names."""
@@ -32,7 +32,7 @@ _Found = tuple[Row, RouteScope]
 
 def in_order(found: AccessMap) -> list[_Found]:
     """Each method of each route, in the order of the map."""
-    plain = placed(found)
+    plain = with_scopes(found)
     after = _Order(found, plain).after
     return [(row, _after(scope, after)) for row, scope in plain]
 
@@ -55,14 +55,14 @@ def partly_served(found: AccessMap) -> dict[str, list[str]]:
     return late
 
 
-def placed(found: AccessMap) -> list[_Found]:
+def with_scopes(found: AccessMap) -> list[_Found]:
     """As `in_order`, but for what goes before what."""
     return [(row, _scope_of(found, method, row)) for method, row in found.all_singly()]
 
 
 def _scope_of(found: AccessMap, method: str, row: Row) -> RouteScope:
     serves, name = row.serving(method), row.named(method)
-    strict = found.kind != "Flask" or is_gate(name)
+    strict = found.kind != "Flask" or is_middleware_entry(name)
     return route_scope(name, below=serves.below, either_slash=serves.either_slash, strict=strict, mount=serves.mount)
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "Spot",
     "goes_before",
     "is_expected",
-    "is_gate",
+    "is_middleware_entry",
     "one_method",
     "route_scope",
     "spots_of",
@@ -84,7 +84,7 @@ class Spot(NamedTuple):
 _LAYER = re.compile(r" \(middleware (\d+)\)\Z")
 
 
-def is_gate(name: str) -> bool:
+def is_middleware_entry(name: str) -> bool:
     """Whether the name is that of an entry of a middleware in front."""
     return _LAYER.search(name) is not None
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from callerid.audit._places import Place, common, covers, places_of, positions_of
 from callerid.audit._row_sets import merged
 from callerid.audit._rows import AccessMap, GuardRequirement, Part, Row
-from callerid.audit._together import named_alike, placed
+from callerid.audit._two_sides import by_position, named_alike
 from callerid.audit.algebra import check_possible, separate
 from callerid.errors import ConfigurationError
 from callerid.guard import Requirement
@@ -94,7 +94,7 @@ def _joined(row: Row, places: tuple[Place, ...], entry: Row, rest: Row, name: st
     if asked.requirement.public:
         return replace(row, default=default)
     names = named_alike((row.template, entry.template))
-    rule = placed(asked.requirement.rule, positions_of(entry.template), names, places[0])
+    rule = by_position(asked.requirement.rule, positions_of(entry.template), names, places[0])
     requirement = Requirement(rule, asked.requirement.audiences)
     parts = (Part(f"{source} of {name}", requirement) for source in entry.sources)
     return replace(

@@ -9,7 +9,7 @@ from typing import Final
 
 from callerid.audit._places import ANYWHERE_ELSE, PARAMETER
 from callerid.audit._rows import AccessMap, Row
-from callerid.audit._scope import is_gate
+from callerid.audit._scope import is_middleware_entry
 from callerid.audit._suite import Case
 from callerid.rules import compared_with_path, leaves
 from callerid.rules._judging import is_ours
@@ -93,7 +93,7 @@ def columns(found: AccessMap) -> list[PlayRoute]:
     routes = [
         PlayRoute(method, row.template, row.written(method), row)
         for method, row in found.singly()
-        if not is_gate(row.template) and (row.is_rest or row.template.startswith("/"))
+        if not is_middleware_entry(row.template) and (row.is_rest or row.template.startswith("/"))
     ]
     order = {group: at for at, group in enumerate(dict.fromkeys(each.group for each in routes))}
     return sorted(routes, key=lambda each: (_rank(each), order[each.group]))

@@ -16,7 +16,7 @@ from typing import Any, Final
 from callerid.access import AccessMap, access_map
 from callerid.audit._reading import is_wsgi
 from callerid.audit._rows import Row
-from callerid.audit._scope import is_gate
+from callerid.audit._scope import is_middleware_entry
 from callerid.audit._suite import Case, SuitePersona
 from callerid.errors import ConfigurationError, Refusal
 from callerid.guard import GuardCore, Identity, Requirement, log
@@ -162,7 +162,7 @@ class Rehearsal:
     def _own_routes(self) -> Iterator[tuple[str, Row]]:
         """The routes of the application that a path alone leads to, without what middleware in front asks."""
         for method, row in self.map.singly():
-            is_own = row.template.startswith("/") and not is_gate(row.template)
+            is_own = row.template.startswith("/") and not is_middleware_entry(row.template)
             if is_own and not row.is_rest:
                 yield method, row
 

@@ -15,13 +15,13 @@ from callerid.issuers import Issuer
 from callerid.rules import Nobody, PathParam, Rule, Via, Where, compared_with_path, is_joined, is_public
 from callerid.rules._accounts import is_email
 
-__all__ = ["named_alike", "placed", "together"]
+__all__ = ["by_position", "named_alike", "two_sides"]
 
 Asks = tuple[Rule, frozenset[str] | None, tuple[Issuer, ...], frozenset[str]]
 """A rule, the audiences it names, those who are believed, and the settings of their guards."""
 
 
-def together(before: EffectiveAccess, now: EffectiveAccess, at: Place) -> tuple[Side, Side]:
+def two_sides(before: EffectiveAccess, now: EffectiveAccess, at: Place) -> tuple[Side, Side]:
     """What was asked and what is, each as one; path parameters of both go by the names of now, by where they stand."""
     names = named_alike(each.scope.template for each in (*now.asked, *before.asked))
     return _side(before, names, at), _side(now, names, at)
@@ -40,7 +40,7 @@ def named_alike(templates: Iterable[str]) -> dict[Position, str]:
 def _side(found: EffectiveAccess, names: Mapping[Position, str], at: Place) -> Side:
     asked: list[Asks] = []
     for each in found.asked:
-        rule = placed(each.rule, positions_of(each.scope.template), names, at)
+        rule = by_position(each.rule, positions_of(each.scope.template), names, at)
         asked.append((rule, each.audiences, each.issuers, each.settings))
     judged = [each for each in asked if not is_public(each[0])] or asked[:1]
     issuers, audiences = believed_by_all([(issuers, audiences) for _, audiences, issuers, _ in judged])
@@ -56,12 +56,12 @@ def _side(found: EffectiveAccess, names: Mapping[Position, str], at: Place) -> S
     )
 
 
-def placed(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
+def by_position(rule: Rule, positions: Mapping[str, Position], names: Mapping[Position, str], at: Place) -> Rule:
     """The rule with its path parameters named by where they stand, or by what stands there."""
     if is_joined(rule) or type(rule) is Separate:
-        return type(rule)(*(placed(part, positions, names, at) for part in rule.rules))
+        return type(rule)(*(by_position(part, positions, names, at) for part in rule.rules))
     if type(rule) is Via:
-        return Via(placed(rule.rule, positions, names, at))
+        return Via(by_position(rule.rule, positions, names, at))
     if is_code(rule):
         return _reading(rule, positions) if rule.reads_path else rule
     compared = None if is_foreign(rule) else compared_with_path(rule)
