@@ -320,6 +320,7 @@ def test_importing_callerid_imports_no_framework_and_no_client() -> None:
     assert "callerid" in loaded
     assert not loaded & HEAVY
     assert not {name for name in loaded if name.startswith("google")}
+    assert not loaded & {"asyncio", "concurrent", "email", "http", "socket", "ssl"}
 
 
 MODULES = [

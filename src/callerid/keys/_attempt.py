@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, NamedTuple
 
 from callerid.asking._entry import AskError
@@ -64,6 +63,8 @@ class AbortHandle:
         with self._lock:
             self._is_aborted = True
             for duplicate in self._held:
+                from socket import SHUT_RDWR  # noqa: PLC0415 - where there is a socket, its module is loaded
+
                 with suppress(OSError):  # the server had closed it
                     duplicate.shutdown(SHUT_RDWR)
 
