@@ -75,6 +75,16 @@ class Own(BaseRoute):
         return Match.FULL, {"endpoint": self.endpoint}
 
 
+def test_a_route_of_another_class_may_not_say_how_it_converts_its_path() -> None:
+    class WithPath(Own):
+        path = "/{any}"
+
+    before = map_of(lambda _: [Mount("/{shop}", Router([WithPath(answer)]))])
+    assert before.problems == ()
+    assert "GET" in before.rows[0].methods
+    assert before.rows[0].written("GET").startswith("/{shop}/{any}")
+
+
 def test_a_route_without_a_path_may_serve_anything_below_its_mount() -> None:
     def with_another(guard: callerid.starlette.Guard) -> list[BaseRoute]:
         return [Mount("/shop", Router([Route("/y", answer), Own(guard.allow(Public())(answer))]))]

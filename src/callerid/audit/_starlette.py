@@ -191,8 +191,8 @@ def _written(template: str, parameters: tuple[tuple[str, str], ...]) -> str:
     left = sorted(parameters, key=lambda each: each[1] != "host")
 
     def parameter(found: re.Match[str]) -> str:
-        name, kind = each = next((each for each in left if each[0] == found[1]), (found[1], "host"))
-        left.remove(each)
+        at = next((at for at, (name, _) in enumerate(left) if name == found[1]), None)
+        name, kind = (found[1], "host") if at is None else left.pop(at)
         return f"{{{name}{_CONVERTERS.get(kind, f':{kind.replace(chr(32), chr(95))}')}}}"
 
     return re.sub(r"\{(\w+)\}", parameter, template)
