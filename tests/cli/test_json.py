@@ -223,6 +223,16 @@ def test_a_file_gets_no_count(seconds: list[float], monkeypatch: pytest.MonkeyPa
     assert counted(io.StringIO(), "ab", monkeypatch) == ""
 
 
+def test_with_standard_error_closed_nothing_is_counted_or_named(
+    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds += [0, 5, 10]
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress("ab", "calls made")) == ["a", "b"]
+    with waiting("keys"):
+        pass
+
+
 class Watched(Terminal):
     """A terminal that knows when something was written to it."""
 

@@ -217,7 +217,7 @@ def progress(items: Iterable[_Each], what: str) -> Iterator[_Each]:
         for number, item in enumerate(items, 1):
             yield item
             now = time.monotonic()
-            if now - begun > _PATIENCE and now - last > _REDRAWN and sys.stderr.isatty():
+            if now - begun > _PATIENCE and now - last > _REDRAWN and _on_terminal():
                 shown, last = f"{number} {what}", now
                 sys.stderr.write(f"\r{shown}")
                 sys.stderr.flush()
@@ -227,10 +227,14 @@ def progress(items: Iterable[_Each], what: str) -> Iterator[_Each]:
             sys.stderr.flush()
 
 
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # None where the process was started with it closed
+
+
 @contextmanager
 def waiting(what: str) -> Generator[None]:
     """While something is waited for that takes over a second, a terminal shows on standard error what that is."""
-    if not sys.stderr.isatty():
+    if not _on_terminal():
         yield
         return
     said, done = f"waiting for {what} ...", threading.Event()
