@@ -183,14 +183,6 @@ def test_a_module_of_the_rules_imports_only_from_those_below(layer: str) -> None
     assert ours(ROOT / "rules" / f"_{layer}.py", "callerid.rules") <= set(RULE_LAYERS[layer])
 
 
-def statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All that runs: what stands below ``if TYPE_CHECKING`` does not."""
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield child
-            yield from statements(child)
-
-
 MODULES_BY_NAME = {
     ".".join(("callerid", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
@@ -200,9 +192,9 @@ MODULES_BY_NAME = {
 
 @cache
 def imports_of(name: str) -> frozenset[str]:
-    """The modules of ours that a module imports when it runs, also inside functions."""
+    """The modules of ours that a module imports: when it runs, inside functions, and for type checkers alone."""
     found: set[str] = set()
-    for node in statements(nodes(MODULES_BY_NAME[name])[0]):
+    for node in nodes(MODULES_BY_NAME[name]):
         if isinstance(node, ast.Import):
             found.update(each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -21,10 +21,12 @@ from callerid._marks import DECIDED
 from callerid.asgi._exchange import Exchange
 from callerid.errors import ConfigurationError, Refusal
 from callerid.paths import ambiguous
+from callerid.starlette._deciding import GatedSend, admit, answer_raised, decide
 from callerid.starlette._handover import Prepare, preparation_of, redirect
 from callerid.starlette._mounted import LONGEST_CHAIN, end_of_chain, router_of
-from callerid.starlette._protection import GatedSend, Protection
+from callerid.starlette._protection import Protection
 from callerid.starlette._redirects import redirected
+from callerid.starlette._route_chain import BEGINNING
 from callerid.starlette._route_context import KEY, RouteContext
 from callerid.starlette._routes import NONE, Step
 from callerid.starlette._scope import INTRODUCED, RequestState, StateMiddleware, publish
@@ -42,6 +44,8 @@ class GuardedDispatch:
         self.serve = serve
         self.prepare = prepare
         self.protection: Protection | None = None
+        self.beginning = BEGINNING
+        """The chain of a request that no outer router forwarded."""
         self.start: Callable[[], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +71,7 @@ class GuardedDispatch:
             publish(own, context.step, outer)
         handlers = scope.get("starlette.exception_handlers")  # those of the innermost application
         if handlers is not None and Refusal not in handlers[0]:
-            handlers[0][Refusal] = context.protection.answer_raised
+            handlers[0][Refusal] = functools.partial(answer_raised, context.chain.protection)
         token = DECIDED.set(context)
         try:
             await self._dispatch(context, own, receive, send)
@@ -102,7 +106,7 @@ class GuardedDispatch:
                 context.enter(protection)
         elif protection is not None:
             # No outer router forwarded it: it is new, or the outer app was opaque. Treat it as a new request.
-            context = RouteContext(protection.beginning)
+            context = RouteContext(self.beginning)
         elif type(scope.get(KEY)) is not RouteContext:
             return None
         else:
@@ -117,8 +121,7 @@ class GuardedDispatch:
 
         The awaitable gives ``False`` for a request that was refused and answered.
         """
-        router, protection = self.router, context.chain.protection
-        reader = protection.reader
+        router, reader = self.router, context.chain.protection.reader
         around = reader.around(router)
         if around:
             context.note(around)
@@ -134,11 +137,11 @@ class GuardedDispatch:
             context.leads_to = step.behind
             return None
         context.place, context.path = step.places[-1] if step.endpoint else None, step.path
-        return protection.decide(context, scope, receive, send)
+        return decide(context, scope, receive, send)
 
     async def _nowhere(self, routes: tuple[BaseRoute, ...], context: RouteContext, exchange: Exchange) -> bool:
         """Decide where no route matches: by the default, or for a slash redirect by the policy of its target."""
-        scope, protection = exchange.scope, context.protection
+        scope = exchange.scope
         target = redirected(self.router, scope)
         # For a path that could be read in two ways no route's rule counts, only the default.
         is_ambiguous = ambiguous(scope["path"], scope.get("raw_path"), method=scope.get("method", "GET")) is not None
@@ -151,10 +154,10 @@ class GuardedDispatch:
         # Answer what was judged: a route that is added in the meantime must not serve this request.
         context.answer = self.router.default if target is None else functools.partial(_redirected, target)
         if target is None or step is None:
-            return await protection.admit(context, None, scope.get("path_params") or {}, exchange)
+            return await admit(context, None, scope.get("path_params") or {}, exchange)
         place = step.places[-1] if step.endpoint and context.step is step else None
         context.uses_up = False  # the target does
-        admitted = await context.protection.admit(context, place, step.path, exchange._replace(scope=target))
+        admitted = await admit(context, place, step.path, exchange._replace(scope=target))
         scope.update({name: target[name] for name in INTRODUCED if name in target})
         context.step = None
         return admitted
@@ -183,7 +186,7 @@ class GuardedDispatch:
 
     async def _unresolved(self, error: Exception, context: RouteContext, exchange: Exchange) -> bool:
         """An exception of a route's own matching is raised only for callers whom the default admits."""
-        if await context.protection.admit(context, None, exchange.scope.get("path_params") or {}, exchange):
+        if await admit(context, None, exchange.scope.get("path_params") or {}, exchange):
             raise error
         return False
 
@@ -256,7 +259,7 @@ def install_in_app(app: Starlette, protection: Protection, start: Callable[[], N
             raise ConfigurationError(
                 "this application is protected already: call protect once, with all its rules", code="protected-twice"
             )
-        dispatch.protection = protection
+        dispatch.protection, dispatch.beginning = protection, BEGINNING.under(protection)
         dispatch.start = start
 
     build = app.build_middleware_stack

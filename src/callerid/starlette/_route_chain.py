@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from callerid._marks import Mark
 from callerid.authorization import Policy
 from callerid.paths import TableEntry
+from callerid.starlette._protection import Protection
 from callerid.starlette._routes import RoutePlace
 from callerid.starlette._templates import joined
-
-if TYPE_CHECKING:
-    from callerid.starlette._protection import Protection
 
 __all__ = ["BEGINNING", "NO_ENTRIES", "RouteChain", "Span", "TableMatch"]
 

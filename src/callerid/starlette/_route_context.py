@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from starlette.routing import Router
 from starlette.types import Scope
@@ -19,11 +19,9 @@ from callerid.errors import BadRequest, Reason, UnguardedEndpointError
 from callerid.guard import GuardCore
 from callerid.paths import METHODS, WEBSOCKET, BoundTable, TableEntry
 from callerid.starlette._policies import policy_at
+from callerid.starlette._protection import Protection
 from callerid.starlette._route_chain import BEGINNING, NO_ENTRIES, RouteChain, Span, TableMatch
 from callerid.starlette._routes import RoutePlace, Step
-
-if TYPE_CHECKING:
-    from callerid.starlette._protection import Protection
 
 __all__ = ["KEY", "RouteContext"]
 
