@@ -143,11 +143,10 @@ def _calls(app: str, application: Any, issuer: LocalIssuer, fetch: Fetch) -> _Se
         for route, caller in progress(product(routes_of(app), (*CALLERS, *INVALID)), "calls made"):
             name = str(route)
             seen.outcomes[name, caller] = call(application, route, credential(issuer, caller, route, fetch))
-            for line in log.after(last):
+            for line in (each for each in log.after(last) if "rule" in each.fields):
                 last, said = line.number, line.fields
-                if "rule" in said:
-                    seen.rules[name] = said["rule"]
-                    seen.why[name, caller] = (said.get("why") or said.get("detail") or "").splitlines()
+                seen.rules[name] = said["rule"]
+                seen.why[name, caller] = (said.get("why") or said.get("detail") or "").splitlines()
     return seen
 
 
