@@ -279,6 +279,14 @@ def test_standard_input_is_read(
     assert "1 let in at 2 audited routes" in capsys.readouterr().out
 
 
+def test_a_closed_standard_input_is_no_log(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["unused", "--against", "unused_app:app", "--app-dir", str(folder)]) == 2
+    assert "no log was given: standard input is closed" in capsys.readouterr().err
+
+
 def test_without_an_audited_route_or_a_decision_nothing_is_said_to_be_unused(told: Told, folder: Path) -> None:
     code, out, err = told(lines(ADMIN), app="unaudited_app:app")
     assert (code, out) == (2, "")

@@ -397,6 +397,12 @@ def test_who_is_to_type_the_log_is_told(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().err == "reading the log from standard input; Ctrl-D ends it\n"
 
 
+def test_a_closed_standard_input_is_no_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["why", "0b5e1c1e-0000-4000-8000-000000000000"]) == 2
+    assert "no log was given: standard input is closed" in capsys.readouterr().err
+
+
 def test_a_step_up_needs_no_other_rule(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rule = FirebaseUser() & SecondFactor() & SignedInWithin(60)
     weak = ISSUER.firebase_user("ada", signed_in_at=int(ISSUER.clock()) - 500)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -13,7 +14,7 @@ from callerid.audit._log_entries import EntriesOfLog
 from callerid.cli._frame import app_dir_option, lifespan_option
 from callerid.cli._trouble import CommandError
 
-__all__ = ["check_read", "log_arguments", "log_at", "unread"]
+__all__ = ["check_read", "log_arguments", "log_at", "text_of", "unread"]
 
 
 def log_arguments(function: Callable[..., int]) -> Callable[..., int]:
@@ -29,17 +30,28 @@ def log_arguments(function: Callable[..., int]) -> Callable[..., int]:
 
 
 @contextmanager
-def log_at(name: str) -> Generator[EntriesOfLog]:
-    """The log in a file, or for ``-`` in standard input. Raises `CommandError`."""
+def text_of(name: str) -> Generator[TextIO]:
+    """The text of a file, or for ``-`` standard input. Raises `CommandError`."""
     if name == "-":
-        yield EntriesOfLog(sys.stdin)
+        if sys.stdin is None:
+            raise CommandError("no log was given: standard input is closed")
+        if sys.stdin.isatty():
+            sys.stderr.write("reading the log from standard input; Ctrl-D ends it\n")
+        yield sys.stdin
         return
     try:
         file = Path(name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
     except OSError as error:
         raise CommandError(f"cannot read {name}: {error.strerror}") from None
     with file:
-        yield EntriesOfLog(file)
+        yield file
+
+
+@contextmanager
+def log_at(name: str) -> Generator[EntriesOfLog]:
+    """The entries of a log in a file, or for ``-`` in standard input. Raises `CommandError`."""
+    with text_of(name) as text:
+        yield EntriesOfLog(text)
 
 
 def check_read(name: str, entries: EntriesOfLog, decisions: int) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -13,8 +11,8 @@ import click
 from callerid.audit._decision import LoggedDecision, find, instance_of
 from callerid.authorization._report_only import WOULD_REFUSE
 from callerid.cli._frame import MISSING, cli_command, json_option, json_text
+from callerid.cli._logs import text_of
 from callerid.cli._table import Style
-from callerid.cli._trouble import CommandError
 from callerid.errors import Reason, one_line
 
 __all__ = ["command", "why"]
@@ -51,10 +49,8 @@ def why(out: TextIO, name: str, log: str, *, as_json: bool = False) -> int:
     Raises `ConfigurationError` for what is no id, `CommandError` for what is no log.
     """
     instance = instance_of(name)
-    try:
-        found = _found(log, instance)
-    except OSError as error:
-        raise CommandError(f"cannot read {log}: {error.strerror}") from None
+    with text_of(log) as text:
+        found = find(text, instance)
     if as_json:
         out.write(json_text(_document(found, instance)))
     else:
@@ -98,15 +94,6 @@ def _missing(line: str | None, instance: str, log: str) -> list[Line]:
     if line is None:
         return [(f"{instance} is not in {where}", ""), (_NOT_LOGGED, "")]
     return [(f"{instance} is in {where}, but only as text: {one_line(line)[:LONGEST]}", ""), (_AS_FIELDS, "")]
-
-
-def _found(log: str, instance: str) -> LoggedDecision | str | None:
-    if log == "-":
-        if sys.stdin.isatty():
-            sys.stderr.write("reading the log from standard input; Ctrl-D ends it\n")
-        return find(sys.stdin, instance)
-    with Path(log).open(encoding="utf-8", errors="replace") as lines:
-        return find(lines, instance)
 
 
 def _told(found: LoggedDecision) -> Iterator[Line]:
