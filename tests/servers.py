@@ -12,11 +12,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Address", "gunicorn", "hypercorn", "listening", "raw", "request", "status", "uvicorn", "waitress"]
+__all__ = [
+    "Address",
+    "gunicorn",
+    "hypercorn",
+    "listening",
+    "no_thread_stays",
+    "raw",
+    "request",
+    "status",
+    "uvicorn",
+    "waitress",
+]
 
 Address = tuple[str, int]
 
 ROOT = Path(__file__).parents[1]
+
+
+@contextlib.contextmanager
+def no_thread_stays() -> Iterator[None]:
+    """All threads that begin in the block have ended soon after it: AnyIO tells its workers to, and does not wait."""
+    before = set(threading.enumerate())
+    yield
+    for late in set(threading.enumerate()) - before:
+        late.join(30)
+    assert set(threading.enumerate()) <= before
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import shlex
-import threading
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from callerid.cli._demo import demo
 from callerid.cli._scenes import Outcome, expected
 from callerid.cli._stages import SERVERS
 from callerid.cli._table import Style
+from tests.servers import no_thread_stays
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +35,8 @@ STAGES = [(app, server) for app, servers in SERVERS.items() for server in server
 def shown(request: pytest.FixtureRequest) -> str:
     out = io.StringIO()
     app = request.param
-    others = set(threading.enumerate())
-    assert demo(out, app=app) == 0
-    assert set(threading.enumerate()) <= others
+    with no_thread_stays():
+        assert demo(out, app=app) == 0
     assert (LOG.level, LOG.propagate, LOG.handlers) == (logging.NOTSET, True, [])
     assert "GOOGLE_KEYS_URL" not in os.environ
     assert f"examples/{app}_app/app.py" in out.getvalue()

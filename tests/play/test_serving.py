@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
 
 import pytest
@@ -11,6 +10,7 @@ from callerid.errors import ConfigurationError
 from callerid.play._serving import check_host, serving
 from callerid.play._session import Playground
 from callerid.play._web import access_page
+from tests.servers import no_thread_stays
 
 from .made import shop
 
@@ -25,8 +25,7 @@ def test_another_bind_address_is_refused(host: str) -> None:
 
 @pytest.mark.server
 def test_it_is_served_and_gone_at_the_end() -> None:
-    before = set(threading.enumerate())
-    with Playground(shop(), "shop:app") as ground, serving(access_page(ground)) as address:
+    with no_thread_stays(), Playground(shop(), "shop:app") as ground, serving(access_page(ground)) as address:
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(address, timeout=60) as answer:
             assert b"Who may call what" in answer.read()
@@ -34,6 +33,3 @@ def test_it_is_served_and_gone_at_the_end() -> None:
         port = int(address.rpartition(":")[2])
         with pytest.raises(ConfigurationError, match="cannot listen"), serving(None, port=port):
             raise AssertionError
-    for late in set(threading.enumerate()) - before:
-        late.join(30)  # AnyIO tells its workers to end, and does not wait for them
-    assert set(threading.enumerate()) <= before

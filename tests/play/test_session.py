@@ -23,6 +23,7 @@ from callerid.fastapi import Guard as FastGuard
 from callerid.play._hearing import HeardCall, Stopped
 from callerid.play._outcomes import PlayOutcome
 from callerid.play._session import Playground
+from tests.servers import no_thread_stays
 
 from .made import CLIENT, page_of, shop, suite
 
@@ -49,16 +50,16 @@ def guarded() -> tuple[FastAPI, FastGuard]:
 def test_guard_and_log_are_as_before() -> None:
     app, guard = guarded()
     app.get("/a")(lambda: None)
-    before, others = dict(vars(guard)), set(threading.enumerate())
+    before = dict(vars(guard))
     LOG.addHandler(handler := logging.NullHandler())
     try:
-        assert outcomes(app)["sam", "GET /a"].status == 200
+        with no_thread_stays():
+            assert outcomes(app)["sam", "GET /a"].status == 200
         assert LOG.handlers == [handler]
     finally:
         LOG.removeHandler(handler)
     assert vars(guard) == before
     assert (LOG.level, LOG.propagate, LOG.disabled) == (logging.NOTSET, True, False)
-    assert set(threading.enumerate()) <= others
 
 
 def test_the_start_up_runs_first_and_may_add_routes_and_state() -> None:
