@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from weakref import WeakSet
 
 import pytest
 
@@ -29,6 +30,13 @@ def test_a_forked_child_renews_each_object_once_and_its_parent_none() -> None:
         os._exit(0 if (first.renewed, second.renewed) == (1, 1) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (first.renewed, second.renewed) == (0, 0)
+
+
+def test_what_a_child_does_first_is_to_renew_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_forks, "_ALL", WeakSet[Counted]())
+    made = Counted()
+    _forks._after_fork_in_child()
+    assert made.renewed == 1
 
 
 def test_an_object_that_nobody_holds_is_not_kept_for_a_fork() -> None:

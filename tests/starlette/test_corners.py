@@ -37,6 +37,19 @@ def test_without_the_mcp_sdk_no_request_concerns_sessions(monkeypatch: pytest.Mo
     assert McpSessions(secret="x" * 32).concerns(call)
 
 
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_routes_and_unknown_paths_are_served_with_the_mcp_sdk_and_without_it(
+    monkeypatch: pytest.MonkeyPatch, ran: Diary, *, is_loaded: bool
+) -> None:
+    if is_loaded:
+        for name in ("mcp", "mcp.server.sse"):
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    else:
+        monkeypatch.delitem(sys.modules, "mcp", raising=False)
+    app = closed(ran.route("/here"))
+    assert [ask(app, path, "staff").status for path in ("/here", "/nowhere")] == [200, 404]
+
+
 def new_guard() -> Guard:
     return Guard(ISSUER.google(CLIENT), clock=CLOCK)
 

@@ -164,7 +164,7 @@ class FrontendStep(Step):
 
     def publish(self, outer: Scope) -> None:
         """Set in an outer scope what middleware expects there."""
-        _publish(self.judged, outer)
+        _publish(self.found, outer)
 
     def hand_over(self, dispatch: Dispatch, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let FastAPI serve it from a router that has nothing else, and finds what was judged."""
