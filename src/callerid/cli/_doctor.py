@@ -15,7 +15,7 @@ import click
 from callerid.audit._rows import AccessMap
 from callerid.cli._advisories import advisories
 from callerid.cli._findings import CheckFinding
-from callerid.cli._frame import MISSING, cli_command, json_option, json_text, waiting
+from callerid.cli._frame import MISSING, app_dir_option, cli_command, json_option, json_text, waiting
 from callerid.cli._routes import reading
 from callerid.cli._surroundings import is_production, surroundings
 from callerid.cli._table import Style
@@ -38,13 +38,7 @@ _LARGEST: Final = 64 * 1024
     },
 )
 @click.argument("application", metavar="[MODULE:APP]", required=False)
-@click.option(
-    "--app-dir",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    metavar="DIR",
-    help="Where the module is (default: the current folder).",
-)
+@app_dir_option
 @click.option("--cloud-run", metavar="URL", help="Ask this service instead: its address.")
 @json_option
 def command(out: TextIO, application: str | None, *, app_dir: Path, cloud_run: str | None, as_json: bool) -> int:
