@@ -82,6 +82,7 @@ bench-check: .venv-bench/installed wrk
 dist: .venv-dist/ready
 	rm -rf dist
 	.venv-dist/bin/python -m hatchling build -d dist
+	.venv-dist/bin/twine check --strict dist/*
 	@for python in $(DIST_PYTHONS); do \
 	    $$python -c '' 2>/dev/null || { echo "$$python is not here"; continue; }; \
 	    $$python -m venv --clear .venv-dist/$$python && \
@@ -134,7 +135,7 @@ environments: .venv/installed .venv-lowest/installed .venv-e2e/installed $(VERSI
 
 .venv-dist/ready: constraints.txt
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling
+	$(@D)/bin/$(PIP_INSTALL) -c constraints.txt hatchling twine
 	@touch $@
 
 .venv-lowest/ready: pyproject.toml constraints-lowest.txt
