@@ -34,7 +34,7 @@ CROWD = 100
 def source(server: KeyServer) -> KeySource:
     server.body = document("a")
     server.close_gate()
-    return KeySource(server.url, fetch_seconds=30)
+    return KeySource(server.url, fetch_seconds=30, brief_wait=30)  # all may wait, however slow this machine is
 
 
 def watchers(store: KeyStore) -> int:
