@@ -227,7 +227,7 @@ FORKED = """
 import os, sys
 from callerid.keys import Key, KeySource, KeyStore, Wait
 
-warm, cold = KeySource(sys.argv[1]), KeySource(sys.argv[2])
+warm, cold = KeySource(sys.argv[1], fetch_seconds=30), KeySource(sys.argv[2], fetch_seconds=30)
 store = KeyStore()
 store.warm(warm, "RS256").block()
 before = store.find(warm, "RS256", "a")
@@ -304,7 +304,7 @@ os.register_at_fork(
     after_in_child=lambda: sys.setswitchinterval(usual),
 )
 sys.meta_path.insert(0, Slow)
-source, store = KeySource(sys.argv[1]), KeyStore()
+source, store = KeySource(sys.argv[1], fetch_seconds=30), KeyStore()
 store.warm(source, "RS256")
 Slow.begun.wait()
 child = os.fork()
@@ -363,7 +363,7 @@ def serve(listening):
 sys.meta_path.insert(0, Watching)
 listening = socket.create_server(("127.0.0.1", 0))
 threading.Thread(target=serve, args=(listening,)).start()
-source, store = KeySource(f"http://127.0.0.1:{listening.getsockname()[1]}/"), KeyStore()
+source, store = KeySource(f"http://127.0.0.1:{listening.getsockname()[1]}/", fetch_seconds=30), KeyStore()
 wait = store.find(source, "RS256", "a")
 wait.block()
 print(store.find(source, "RS256", "a", wait).kid, before)
@@ -392,7 +392,7 @@ CLIENTS = """
 import sys
 from callerid.keys import KeySource, KeyStore
 store = KeyStore()
-wait = store.warm(KeySource(sys.argv[1]), "RS256")
+wait = store.warm(KeySource(sys.argv[1], fetch_seconds=30), "RS256")
 wait.block()
 clients = {"requests", "google.auth.transport.requests", "charset_normalizer"}
 print(store.status()[0].kids, sorted(clients & set(sys.modules)))
