@@ -11,7 +11,7 @@ SOURCES := $(shell find src examples -name '*.py' -o -name '*.md' -o -name py.ty
 
 help:
 	@echo 'make demo           call a guarded orders service as every kind of caller: who got in, and why not'
-	@echo 'make check          before each commit, under a minute: lint, types, and the tests not marked server or slow'
+	@echo 'make check          before each commit, about a minute: lint, types, and the tests not marked server or slow'
 	@echo 'make test           all tests, with coverage'
 	@echo 'make test T=PATH    the tests at PATH (tests/flask, tests/core/test_rules.py), without coverage'
 	@echo 'make e2e            with a browser, the Auth emulator, PostgreSQL, Redis, Prometheus (T=PATH: a part)'
